@@ -1,0 +1,224 @@
+package sdk
+
+import (
+	"encoding"
+	"encoding/json"
+	"reflect"
+	"strconv"
+)
+
+// SchemaOf describes the settings of a struct as a JSON Schema (draft-07, which editors understand best), with its
+// present values as defaults. A type may describe itself with a method JSONSchema() map[string]any.
+func SchemaOf(defaults any) map[string]any {
+	v := reflect.ValueOf(defaults)
+	if v.Kind() == reflect.Pointer {
+		v = v.Elem()
+	}
+	return schemaOf(v.Type(), v)
+}
+
+type schemer interface{ JSONSchema() map[string]any }
+
+func schemaOf(t reflect.Type, def reflect.Value) map[string]any {
+	ptr := reflect.New(t)
+	if s, ok := ptr.Interface().(schemer); ok {
+		return s.JSONSchema()
+	}
+	if _, ok := ptr.Interface().(*Duration); ok {
+		return map[string]any{"type": "string", "pattern": `^([0-9]+w)?([0-9]+d)?([0-9.]+(h|m|s|ms))*$|^0$`}
+	}
+	if _, ok := ptr.Interface().(encoding.TextUnmarshaler); ok {
+		return map[string]any{"type": "string"}
+	}
+	switch t.Kind() {
+	case reflect.Pointer:
+		return schemaOf(t.Elem(), reflect.Value{})
+	case reflect.Struct:
+		if !def.IsValid() {
+			setDefaults(ptr)
+			def = ptr.Elem()
+		}
+		return structSchema(t, def)
+	case reflect.Map:
+		return map[string]any{"type": "object", "additionalProperties": schemaOf(t.Elem(), reflect.Value{})}
+	case reflect.Slice:
+		return map[string]any{"type": "array", "items": schemaOf(t.Elem(), reflect.Value{})}
+	case reflect.Bool:
+		return map[string]any{"type": "boolean"}
+	case reflect.Int, reflect.Int64, reflect.Int32:
+		return map[string]any{"type": "integer"}
+	case reflect.Float64:
+		return map[string]any{"type": "number"}
+	case reflect.Interface:
+		return map[string]any{}
+	}
+	return map[string]any{"type": "string"}
+}
+
+func structSchema(t reflect.Type, def reflect.Value) map[string]any {
+	props := map[string]any{}
+	out := map[string]any{"type": "object", "properties": props, "additionalProperties": false}
+	var required []string
+	for _, f := range fieldsOf(t) {
+		if f.inline {
+			out["additionalProperties"] = true
+			continue
+		}
+		fv := def.FieldByIndex(f.index)
+		s := schemaOf(f.typ, fv)
+		if f.doc != "" {
+			s["description"] = f.doc
+		}
+		if f.tags.enum != nil {
+			target := s
+			if items, ok := s["items"].(map[string]any); ok {
+				target = items
+			}
+			target["enum"] = f.tags.enum
+		}
+		for key, text := range map[string]string{"minimum": f.tags.min, "maximum": f.tags.max} {
+			if n, err := strconv.ParseFloat(text, 64); err == nil {
+				s[key] = n
+			}
+		}
+		if f.example != "" {
+			s["examples"] = []any{f.example}
+		}
+		if text := DefaultText(fv); text != "" && f.typ.Kind() != reflect.Struct {
+			s["default"] = fv.Interface()
+		}
+		if f.required {
+			required = append(required, f.name)
+		}
+		props[f.name] = s
+	}
+	if required != nil {
+		out["required"] = required
+	}
+	return out
+}
+
+// Field is one setting, for a reference page.
+type Field struct {
+	// Path is dotted, with <name> for the keys of a map and [] for the entries of a list.
+	Path, Type, Default, Doc, Example string
+	Required                          bool
+	Enum                              []string
+}
+
+// Fields lists the settings of a struct in the order of their declaration, with its present values as defaults.
+func Fields(defaults any) []Field {
+	v := reflect.ValueOf(defaults)
+	if v.Kind() == reflect.Pointer {
+		v = v.Elem()
+	}
+	var out []Field
+	listFields("", v.Type(), v, &out)
+	return out
+}
+
+func listFields(prefix string, t reflect.Type, def reflect.Value, out *[]Field) {
+	for _, f := range fieldsOf(t) {
+		if f.inline {
+			continue
+		}
+		fv := def.FieldByIndex(f.index)
+		entry := Field{Path: prefix + f.name, Type: typeName(f.typ), Default: DefaultText(fv), Doc: f.doc,
+			Example: f.example, Required: f.required, Enum: f.tags.enum}
+		*out = append(*out, entry)
+		sub, path := f.typ, entry.Path+"."
+		for {
+			if scalarType(sub) {
+				break
+			}
+			switch sub.Kind() {
+			case reflect.Pointer:
+				sub = sub.Elem()
+				continue
+			case reflect.Map:
+				sub, path = sub.Elem(), path+"<name>."
+				continue
+			case reflect.Slice:
+				sub, path = sub.Elem(), entry.Path+"[]."
+				continue
+			case reflect.Struct:
+				n := reflect.New(sub)
+				setDefaults(n)
+				if sub == f.typ {
+					n.Elem().Set(fv)
+				}
+				listFields(path, sub, n.Elem(), out)
+			}
+			break
+		}
+	}
+}
+
+func scalarType(t reflect.Type) bool {
+	_, text := reflect.New(t).Interface().(encoding.TextUnmarshaler)
+	return text
+}
+
+// DefaultText writes a default as the configuration would; empty when there is none.
+func DefaultText(v reflect.Value) string {
+	if !v.IsValid() || v.IsZero() {
+		if v.IsValid() && v.Kind() == reflect.Bool {
+			return "false"
+		}
+		return ""
+	}
+	switch v.Kind() {
+	case reflect.Struct, reflect.Pointer, reflect.Map:
+		if m, ok := v.Interface().(encoding.TextMarshaler); ok {
+			b, _ := m.MarshalText()
+			return string(b)
+		}
+		return ""
+	}
+	if m, ok := v.Interface().(encoding.TextMarshaler); ok {
+		b, _ := m.MarshalText()
+		return string(b)
+	}
+	b, err := json.Marshal(v.Interface())
+	if err != nil {
+		return ""
+	}
+	if v.Kind() == reflect.String {
+		return v.String()
+	}
+	return string(b)
+}
+
+func typeName(t reflect.Type) string {
+	if named, ok := reflect.New(t).Interface().(interface{ TypeName() string }); ok {
+		return named.TypeName()
+	}
+	switch reflect.New(t).Interface().(type) {
+	case *Duration:
+		return "duration"
+	case *Secret:
+		return "secret"
+	}
+	if scalarType(t) {
+		return "text"
+	}
+	switch t.Kind() {
+	case reflect.Pointer:
+		return typeName(t.Elem())
+	case reflect.Struct:
+		return "settings"
+	case reflect.Map:
+		return "settings by name"
+	case reflect.Slice:
+		return "list of " + typeName(t.Elem())
+	case reflect.Bool:
+		return "true or false"
+	case reflect.Int, reflect.Int64, reflect.Int32:
+		return "whole number"
+	case reflect.Float64:
+		return "number"
+	case reflect.Interface:
+		return "any"
+	}
+	return "text"
+}
