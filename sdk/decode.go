@@ -4,6 +4,7 @@ import (
 	"encoding"
 	"encoding/json"
 	"fmt"
+	"net/netip"
 	"reflect"
 	"slices"
 	"sort"
@@ -23,6 +24,9 @@ type Problem struct {
 	OnKey bool
 	// What is wrong, and Fix what would be right; Fix may be empty.
 	What, Fix string
+	// Line and Column, from 1, say where inside the text of the setting, when it is a program or a template; 0 when it is
+	// about the whole.
+	Line, Column int
 }
 
 // String gives "what; fix".
@@ -187,8 +191,20 @@ func (d *decoder) text(at string, tree any, v reflect.Value, tu encoding.TextUnm
 		return
 	}
 	if err := tu.UnmarshalText([]byte(s)); err != nil {
+		if _, network := v.Addr().Interface().(*netip.Prefix); network {
+			d.add(at, networkFix(s), "%q is no network", s)
+			return
+		}
 		d.add(at, "", "%s", err)
 	}
+}
+
+// networkFix says how what was meant as a network would be written.
+func networkFix(s string) string {
+	if addr, err := netip.ParseAddr(s); err == nil {
+		return fmt.Sprintf("one address is written %s/%d", addr.WithZone(""), addr.BitLen())
+	}
+	return "write an address and a number of bits, like 10.0.3.7/32 or 192.168.0.0/16"
 }
 
 func setDefaults(ptr reflect.Value) {
@@ -411,6 +427,8 @@ func kindName(v reflect.Value) string {
 		return "a duration (90s, 10m, 1h30m, 7d)"
 	case *Secret:
 		return "text"
+	case *netip.Prefix:
+		return "a network (10.0.3.7/32)"
 	case encoding.TextUnmarshaler:
 		return "a value"
 	}

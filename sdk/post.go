@@ -141,6 +141,8 @@ type Rules struct {
 	// EditFor and DeleteFor say how long after publication a part can be edited or deleted. Forever means no end; 0 means
 	// never.
 	EditFor, DeleteFor time.Duration
+	// ReplyFor says how long after publication another part can answer a part (Part.ReplyTo); 0 means never.
+	ReplyFor time.Duration
 	// SameKeyFor says how long the platform recognises a repeated idempotency key; 0 means that it does not.
 	SameKeyFor time.Duration
 	// Rates the platform allows; the host keeps to all of them.

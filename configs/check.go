@@ -1,0 +1,382 @@
+package configs
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/belfry-news/belfry/scheduler"
+	"github.com/belfry-news/belfry/sdk"
+)
+
+var slug = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,62}$`)
+
+// checkOptions lets every type check the settings that are its own.
+func (l *Loaded) checkOptions(c *collector) {
+	roles := func(s *sdk.Spec, of ...sdk.Role) bool { return slices.ContainsFunc(of, s.Has) }
+	var sourceTypes, destinationTypes []string
+	for _, s := range l.specs {
+		if roles(s, sdk.RoleSource, sdk.RoleWebhook) {
+			sourceTypes = append(sourceTypes, s.Type)
+		}
+		if roles(s, sdk.RolePublisher, sdk.RoleAssistant, sdk.RoleMessenger) {
+			destinationTypes = append(destinationTypes, s.Type)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(l.Sources)) {
+		s := l.Sources[name]
+		l.checkType(c, "sources", name, s.Type, sourceTypes, s.Options, sdk.Fields(&Source{}))
+	}
+	for _, name := range slices.Sorted(maps.Keys(l.Destinations)) {
+		d := l.Destinations[name]
+		l.checkType(c, "destinations", name, d.Type, destinationTypes, d.Options, sdk.Fields(&Destination{}))
+	}
+}
+
+func (l *Loaded) checkType(c *collector, section, name, typ string, known []string, options map[string]any, own []sdk.Field) {
+	at := sdk.Pointer(section, name)
+	if typ == "" {
+		return // already reported as missing
+	}
+	if _, external := l.Plugins.External[typ]; external {
+		return // its program describes itself when it is started
+	}
+	if !slices.Contains(known, typ) {
+		fix := "known are " + strings.Join(slices.Sorted(slices.Values(known)), ", ")
+		if near := sdk.Nearest(typ, known); near != "" {
+			fix = fmt.Sprintf("did you mean %q? (%s)", near, fix)
+		}
+		if other, exists := l.specs[typ]; exists {
+			fix = fmt.Sprintf("%s is %s; here %s", typ, other.Summary, fix)
+		}
+		c.at(at+"/type", fmt.Sprintf("unknown type %q in %s.%s", typ, section, name), fix)
+		return
+	}
+	spec := l.specs[typ]
+	var keys []string
+	for _, f := range own {
+		keys = append(keys, f.Path)
+	}
+	theirs := map[string]bool{}
+	for _, f := range spec.Fields() {
+		top, _, _ := strings.Cut(f.Path, ".")
+		top = strings.TrimSuffix(top, "[]")
+		theirs[top] = true
+		keys = append(keys, top)
+	}
+	slices.Sort(keys)
+	keys = slices.Compact(keys)
+	rest := map[string]any{}
+	for key, value := range options {
+		if !theirs[key] {
+			c.addAll(sdk.Problems{sdk.UnknownKey(at, key, keys)})
+			continue
+		}
+		rest[key] = value
+	}
+	if err := spec.Check(rest); err != nil {
+		ps, ok := err.(sdk.Problems)
+		if !ok {
+			ps = sdk.Problems{{What: err.Error()}}
+		}
+		for _, p := range ps {
+			p.Pointer = at + p.Pointer
+			c.addAll(sdk.Problems{p})
+		}
+	}
+}
+
+// readTemplates reads the templates that stand in files of their own.
+func (l *Loaded) readTemplates(c *collector) {
+	read := func(at string, t *Template) {
+		if t.File == "" {
+			return
+		}
+		path := t.File
+		if !filepath.IsAbs(path) {
+			path = filepath.Join(l.Dir, path)
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			c.at(at, fmt.Sprintf("the template %s cannot be read: %s", t.File, pathCause(err)), "the name is relative to "+l.Dir)
+			return
+		}
+		t.Text = string(text)
+		l.templates[at] = path
+		if !slices.Contains(l.Files, path) {
+			l.Files = append(l.Files, path)
+		}
+	}
+	for name, ch := range l.Channels {
+		at := sdk.Pointer("channels", name)
+		read(at+"/template", &ch.Template)
+		for i := range ch.PublishTo {
+			read(at+sdk.Pointer("publish_to", i, "template"), &ch.PublishTo[i].Template)
+		}
+		l.Channels[name] = ch
+	}
+}
+
+// check looks at what only the whole configuration tells.
+func (l *Loaded) check(c *collector) {
+	l.checkNames(c)
+	zone := l.zone(c, "/timezone", l.Timezone)
+	sources, destinations := slices.Collect(maps.Keys(l.Sources)), slices.Collect(maps.Keys(l.Destinations))
+	channels := slices.Collect(maps.Keys(l.Channels))
+	for _, name := range slices.Sorted(maps.Keys(l.Channels)) {
+		ch, at := l.Channels[name], sdk.Pointer("channels", name)
+		for i, s := range ch.Sources {
+			c.exists(at+sdk.Pointer("sources", i), "source", s, sources)
+		}
+		for i, t := range ch.PublishTo {
+			c.exists(at+sdk.Pointer("publish_to", i, "destination"), "destination", t.Destination, destinations)
+		}
+		if ch.Each != nil && ch.Each.Hours != "" {
+			if _, err := scheduler.ParseHours(ch.Each.Hours); err != nil {
+				c.syntax(at+"/each/hours", err)
+			}
+		}
+		if d := ch.Digest; d != nil {
+			dz := zone
+			if d.Timezone != "" {
+				dz = l.zone(c, at+"/digest/timezone", d.Timezone)
+			}
+			if _, err := scheduler.Parse(d.Cron, dz); err != nil {
+				c.syntax(at+"/digest/cron", err)
+			}
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(l.Blackouts)) {
+		b, at := l.Blackouts[name], sdk.Pointer("blackouts", name)
+		for i, ch := range b.Channels {
+			c.exists(at+sdk.Pointer("channels", i), "channel", ch, channels)
+		}
+		if b.Timezone != "" {
+			if _, err := scheduler.LoadZone(b.Timezone); err != nil {
+				c.at(at+"/zone", err.Error(), "")
+				continue
+			}
+		}
+		if _, err := b.Windows(zone); err != nil {
+			c.addBelow(at, err)
+		}
+	}
+	for i, d := range l.Alerts.To {
+		c.exists(sdk.Pointer("alerts", "to", i), "destination", d, destinations)
+	}
+	for i, name := range l.Retired {
+		if slices.Contains(channels, name) || slices.Contains(sources, name) {
+			c.at(sdk.Pointer("retired", i), fmt.Sprintf("%q is retired and configured at once", name), "take it out of one place")
+		}
+	}
+	if l.Storage != "sqlite" {
+		c.at("/storage", fmt.Sprintf("%q is no database this version knows", l.Storage), "write sqlite")
+	}
+}
+
+func (l *Loaded) checkNames(c *collector) {
+	check := func(section string, names []string) {
+		for _, name := range names {
+			if !slug.MatchString(name) {
+				c.addAll(sdk.Problems{{Pointer: sdk.Pointer(section, name), OnKey: true, What: fmt.Sprintf("%q is no name", name),
+					Fix: "names are small letters, digits, - and _, at most 63 of them"}})
+			}
+		}
+	}
+	check("sources", slices.Collect(maps.Keys(l.Sources)))
+	check("destinations", slices.Collect(maps.Keys(l.Destinations)))
+	check("channels", slices.Collect(maps.Keys(l.Channels)))
+	check("blackouts", slices.Collect(maps.Keys(l.Blackouts)))
+}
+
+func (l *Loaded) zone(c *collector, at, name string) *time.Location {
+	z, err := scheduler.LoadZone(name)
+	if err != nil {
+		c.at(at, err.Error(), "")
+		return time.UTC
+	}
+	return z
+}
+
+func (c *collector) exists(at, what, name string, known []string) {
+	if slices.Contains(known, name) || name == "" {
+		return
+	}
+	fix := fmt.Sprintf("there is no %s yet", what)
+	if len(known) > 0 {
+		fix = "known are " + strings.Join(slices.Sorted(slices.Values(known)), ", ")
+	}
+	if near := sdk.Nearest(name, known); near != "" {
+		fix = fmt.Sprintf("did you mean %q?", near)
+	}
+	c.at(at, fmt.Sprintf("no %s is called %q", what, name), fix)
+}
+
+// addBelow adds a problem whose own pointer, if it has one, starts at a setting.
+func (c *collector) addBelow(at string, err error) {
+	if ps, ok := err.(sdk.Problems); ok {
+		for _, p := range ps {
+			p.Pointer = at + p.Pointer
+			c.addAll(sdk.Problems{p})
+		}
+		return
+	}
+	c.at(at, err.Error(), "")
+}
+
+// syntax reports what the scheduler says of an expression, at the column it means.
+func (c *collector) syntax(at string, err error) {
+	var se *scheduler.SyntaxError
+	if !errors.As(err, &se) {
+		c.at(at, err.Error(), "")
+		return
+	}
+	c.addAll(sdk.Problems{{Pointer: at, What: fmt.Sprintf("%s %q: %s", se.What, se.Text, se.Problem), Fix: se.Fix, Line: 1, Column: se.Column}})
+}
+
+// Windows are the times of a blackout. Its error is sdk.Problems or a sentence about the whole.
+func (b *Blackout) Windows(daemon *time.Location) (scheduler.Windows, error) {
+	zone := daemon
+	if b.Timezone != "" {
+		z, err := scheduler.LoadZone(b.Timezone)
+		if err != nil {
+			return nil, err
+		}
+		zone = z
+	}
+	if b.Hours != "" {
+		w, err := scheduler.ParseHours(b.Hours)
+		if err != nil {
+			return nil, sdk.Problems{{Pointer: "/hours", What: err.Error()}}
+		}
+		return w.In(zone), nil
+	}
+	var ps sdk.Problems
+	from, until := localTime(b.From, zone, "/from", &ps), localTime(b.Until, zone, "/until", &ps)
+	if len(ps) == 0 && !until.After(from) {
+		ps.Add("/until", "the blackout ends before it begins", "give a later time")
+	}
+	return scheduler.Windows{{From: from, To: until}}, ps.Err()
+}
+
+// localTime reads a wall time in a zone; a date alone is its midnight.
+func localTime(text string, zone *time.Location, at string, ps *sdk.Problems) time.Time {
+	if _, err := time.Parse(time.DateOnly, text); err == nil {
+		text += " 00:00"
+	}
+	t, err := scheduler.ParseLocal(text, zone)
+	if err != nil {
+		ps.Add(at, err.Error(), "")
+	}
+	return t
+}
+
+// Zone is the daemon's zone. The configuration was checked, so there is one.
+func (c *Config) Zone() *time.Location {
+	z, err := scheduler.LoadZone(c.Timezone)
+	if err != nil {
+		return time.UTC
+	}
+	return z
+}
+
+// Schedule is when a digest is made.
+func (d *Digest) Schedule(daemon *time.Location) (scheduler.Spec, error) {
+	zone := daemon
+	if d.Timezone != "" {
+		z, err := scheduler.LoadZone(d.Timezone)
+		if err != nil {
+			return scheduler.Spec{}, err
+		}
+		zone = z
+	}
+	return scheduler.Parse(d.Cron, zone)
+}
+
+// warn looks for what is allowed and unwise.
+func (l *Loaded) warn(tree map[string]any) {
+	for _, section := range []string{"sources", "destinations"} {
+		entries, _ := tree[section].(map[string]any)
+		for name, entry := range entries {
+			settings, _ := entry.(map[string]any)
+			typ, _ := settings["type"].(string)
+			spec := l.specs[typ]
+			if spec == nil {
+				continue
+			}
+			for _, f := range spec.Fields() {
+				if _, literal := settings[f.Path].(string); literal && f.Type == "secret" {
+					p := sdk.Problem{Pointer: sdk.Pointer(section, name, f.Path), What: fmt.Sprintf("the secret %s stands in the file itself", f.Path),
+						Fix: fmt.Sprintf("write %s: \"${env:NAME}\" or \"${file:path}\"", f.Path)}
+					l.Warnings = append(l.Warnings, l.Locate(p))
+				}
+			}
+		}
+	}
+	slices.SortFunc(l.Warnings, func(a, b Located) int { return strings.Compare(a.Position.String(), b.Position.String()) })
+}
+
+// Tree is the whole configuration as it is in force, every default filled in and every secret masked: what may be
+// stored, shown and compared.
+func (l *Loaded) Tree() map[string]any {
+	tree, _ := sdk.Tree(l.Config).(map[string]any)
+	for _, section := range []string{"sources", "destinations"} {
+		entries, _ := tree[section].(map[string]any)
+		for name, entry := range entries {
+			settings, _ := entry.(map[string]any)
+			typ, _ := settings["type"].(string)
+			spec := l.specs[typ]
+			options := l.options(section, name)
+			if spec == nil {
+				// What a stranger's plugin takes as a secret is not known here: show names only.
+				for key := range options {
+					settings[key] = "[not shown]"
+				}
+				continue
+			}
+			masked, err := spec.Masked(options)
+			if err != nil {
+				continue
+			}
+			for key, value := range masked.(map[string]any) {
+				settings[key] = value
+			}
+		}
+	}
+	l.maskReferences("", tree)
+	return tree
+}
+
+func (l *Loaded) options(section, name string) map[string]any {
+	if section == "sources" {
+		return l.Sources[name].Options
+	}
+	return l.Destinations[name].Options
+}
+
+func (l *Loaded) maskReferences(at string, tree any) {
+	switch t := tree.(type) {
+	case map[string]any:
+		for k, v := range t {
+			if p := at + sdk.Pointer(k); l.secret[p] {
+				t[k] = "[secret]"
+			} else {
+				l.maskReferences(p, v)
+			}
+		}
+	case []any:
+		for i, v := range t {
+			if p := at + sdk.Pointer(i); l.secret[p] {
+				t[i] = "[secret]"
+			} else {
+				l.maskReferences(p, v)
+			}
+		}
+	}
+}

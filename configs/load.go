@@ -1,0 +1,398 @@
+package configs
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"sort"
+	"strings"
+
+	"github.com/belfry-news/belfry/sdk"
+	"github.com/knadh/koanf/providers/confmap"
+	"github.com/knadh/koanf/providers/env/v2"
+	"github.com/knadh/koanf/v2"
+)
+
+// Options say what to load.
+type Options struct {
+	// Path is a YAML file, whose conf.d beside it is merged over it, or a folder of YAML files merged in name order.
+	Path string
+	// Environ is the environment, as os.Environ gives it. BELFRY__SITE__URL sets site.url.
+	Environ []string
+	// Flags override everything; keys are dotted paths.
+	Flags map[string]string
+	// Specs are the types that sources and destinations may have.
+	Specs []*sdk.Spec
+	// Checks look at the decoded configuration for what this package cannot tell, such as templates.
+	Checks []func(*Loaded) sdk.Problems
+}
+
+// Loaded is a configuration without problems.
+type Loaded struct {
+	Config
+	// Path is what was loaded and Dir the folder that relative names start from.
+	Path, Dir string
+	// Files are the files it was made of, templates included.
+	Files []string
+	// Warnings are worth a look and stop nothing.
+	Warnings []Located
+	// Hash is of every value, secrets included, to notice a change. It is never stored or shown.
+	Hash string
+
+	specs map[string]*sdk.Spec
+	nodes map[string]node
+	// secret are the pointers of values that came from references.
+	secret map[string]bool
+	// templates are the files that settings name, by pointer.
+	templates map[string]string
+}
+
+// Invalid is every problem of a configuration.
+type Invalid struct{ Problems []Located }
+
+// Error lists the problems, one a line, and counts them.
+func (e *Invalid) Error() string {
+	var b strings.Builder
+	for _, p := range e.Problems {
+		b.WriteString(p.String())
+		b.WriteByte('\n')
+	}
+	if n := len(e.Problems); n == 1 {
+		b.WriteString("1 problem")
+	} else {
+		fmt.Fprintf(&b, "%d problems", n)
+	}
+	return b.String()
+}
+
+const delimiter = "::"
+
+// Load reads, merges, decodes and checks a configuration. Its error is *Invalid.
+func Load(o Options) (*Loaded, error) {
+	l := &Loaded{Config: Default(), Path: o.Path, nodes: map[string]node{}, secret: map[string]bool{}, templates: map[string]string{}, specs: map[string]*sdk.Spec{}}
+	for _, s := range o.Specs {
+		l.specs[s.Type] = s
+	}
+	c := &collector{loaded: l, environ: func(name string) (string, bool) {
+		for _, e := range slices.Backward(o.Environ) {
+			if k, v, ok := strings.Cut(e, "="); ok && k == name {
+				return v, true
+			}
+		}
+		return "", false
+	}}
+	files, err := configFiles(o.Path)
+	if err != nil {
+		return nil, &Invalid{[]Located{{What: err.Error(), Fix: "give the right path with --config"}}}
+	}
+	l.Dir = filepath.Dir(files[0])
+	if abs, err := filepath.Abs(l.Dir); err == nil {
+		l.Dir = abs
+	}
+	tree := l.merge(o, files, c)
+	if len(c.problems) == 0 {
+		l.resolve("", tree, c)
+		tree, _ = l.substitute("", tree, c).(map[string]any)
+	}
+	if len(c.problems) == 0 {
+		c.add(sdk.Decode(tree, &l.Config))
+		l.checkOptions(c)
+	}
+	if len(c.problems) == 0 {
+		l.readTemplates(c)
+		l.check(c)
+	}
+	if len(c.problems) == 0 {
+		for _, check := range o.Checks {
+			c.addAll(check(l))
+		}
+	}
+	if len(c.problems) > 0 {
+		sort.SliceStable(c.problems, func(i, j int) bool {
+			a, b := c.problems[i].Position, c.problems[j].Position
+			if a.File != b.File {
+				return slices.Index(files, a.File) < slices.Index(files, b.File)
+			}
+			return a.Line < b.Line || a.Line == b.Line && a.Column < b.Column
+		})
+		return nil, &Invalid{c.problems}
+	}
+	l.warn(tree)
+	l.Hash = hashTree(tree, l.Files)
+	return l, nil
+}
+
+// configFiles lists the files to merge, in order.
+func configFiles(path string) ([]string, error) {
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return nil, fmt.Errorf("%s: there is no such file", path)
+	case err != nil:
+		return nil, fmt.Errorf("%s cannot be read: %w", path, pathCause(err))
+	}
+	files := []string{}
+	folder := filepath.Join(filepath.Dir(path), "conf.d")
+	if info.IsDir() {
+		folder = path
+	} else {
+		files = append(files, path)
+	}
+	for _, ext := range []string{"*.yaml", "*.yml"} {
+		more, err := filepath.Glob(filepath.Join(folder, ext))
+		if err != nil {
+			return nil, err
+		}
+		sort.Strings(more)
+		files = append(files, more...)
+	}
+	if info.IsDir() {
+		sort.Strings(files)
+	}
+	if len(files) == 0 {
+		return nil, fmt.Errorf("%s: the folder holds no .yaml file", path)
+	}
+	return files, nil
+}
+
+// pathCause takes the path out of a file error whose sentence names it already.
+func pathCause(err error) error {
+	var pe *os.PathError
+	if errors.As(err, &pe) {
+		return pe.Err
+	}
+	return err
+}
+
+// merge layers files, environment and flags with koanf, and keeps where each setting stands.
+func (l *Loaded) merge(o Options, files []string, c *collector) map[string]any {
+	k := koanf.New(delimiter)
+	load := func(tree map[string]any) {
+		if err := k.Load(confmap.Provider(tree, ""), nil); err != nil {
+			c.problems = append(c.problems, Located{Position{File: l.Path}, err.Error(), ""})
+		}
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			c.problems = append(c.problems, Located{Position{File: file}, "the file cannot be read: " + pathCause(err).Error(), ""})
+			continue
+		}
+		l.Files = append(l.Files, file)
+		doc := parseYAML(file, text)
+		c.problems = append(c.problems, doc.problems...)
+		for pointer, n := range doc.nodes {
+			l.nodes[pointer] = n
+		}
+		load(doc.tree)
+	}
+	envTree := map[string]any{}
+	provider := env.Provider(delimiter, env.Opt{Prefix: "BELFRY__", EnvironFunc: func() []string { return o.Environ },
+		TransformFunc: func(name, value string) (string, any) {
+			keys := strings.Split(strings.ToLower(strings.TrimPrefix(name, "BELFRY__")), "__")
+			l.layer(envTree, keys, value, Position{File: "environment variable " + name})
+			return "", nil
+		}})
+	if _, err := provider.Read(); err != nil {
+		c.problems = append(c.problems, Located{Position{File: "environment"}, err.Error(), ""})
+	}
+	load(envTree)
+	flagTree := map[string]any{}
+	for name, value := range o.Flags {
+		l.layer(flagTree, strings.Split(name, "."), value, Position{File: "--set " + name})
+	}
+	load(flagTree)
+	return k.Raw()
+}
+
+// layer sets one value of the environment or of a flag in a tree.
+func (l *Loaded) layer(tree map[string]any, keys []string, value string, at Position) {
+	pointer := ""
+	for i, key := range keys {
+		pointer += sdk.Pointer(key)
+		if _, known := l.nodes[pointer]; !known || i == len(keys)-1 {
+			l.nodes[pointer] = node{key: at, value: at}
+		}
+		if i == len(keys)-1 {
+			tree[key] = sdk.Untyped(value)
+			return
+		}
+		sub, ok := tree[key].(map[string]any)
+		if !ok {
+			sub = map[string]any{}
+			tree[key] = sub
+		}
+		tree = sub
+	}
+}
+
+var (
+	reference     = regexp.MustCompile(`^\$\{(env|file):([^}]*)\}$`)
+	partReference = regexp.MustCompile(`\$\{(env|file):[^}]*\}`)
+)
+
+// resolve looks at the references of a tree for those that stand inside other text.
+func (l *Loaded) resolve(at string, tree any, c *collector) {
+	eachScalar(at, tree, func(pointer, text string) {
+		if !reference.MatchString(text) && partReference.MatchString(text) {
+			c.addAll(sdk.Problems{{Pointer: pointer, What: "a reference inside other text is not replaced",
+				Fix: "put the whole value into the variable or the file, and write ${env:NAME} or ${file:path} alone"}})
+		}
+	})
+}
+
+// substitute replaces the references of a tree by what they name.
+func (l *Loaded) substitute(at string, tree any, c *collector) any {
+	switch t := tree.(type) {
+	case map[string]any:
+		out := make(map[string]any, len(t))
+		for k, v := range t {
+			out[k] = l.substitute(at+sdk.Pointer(k), v, c)
+		}
+		return out
+	case []any:
+		out := make([]any, len(t))
+		for i, v := range t {
+			out[i] = l.substitute(at+sdk.Pointer(i), v, c)
+		}
+		return out
+	}
+	text, ok := scalarText(tree)
+	m := reference.FindStringSubmatch(text)
+	if !ok || m == nil {
+		return tree
+	}
+	value, err := l.lookUp(m[1], m[2], c.environ)
+	if err != nil {
+		c.addAll(sdk.Problems{{Pointer: at, What: err.Error()}})
+		return tree
+	}
+	l.secret[at] = true
+	return sdk.Untyped(value)
+}
+
+func (l *Loaded) lookUp(kind, name string, environ func(string) (string, bool)) (string, error) {
+	if kind == "env" {
+		value, ok := environ(name)
+		switch {
+		case !ok:
+			return "", fmt.Errorf("the environment variable %s is not set", name)
+		case value == "":
+			return "", fmt.Errorf("the environment variable %s is empty", name)
+		}
+		return value, nil
+	}
+	path := name
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(l.Dir, path)
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return "", fmt.Errorf("the file %s cannot be read: %w", name, pathCause(err))
+	}
+	value := strings.TrimSuffix(strings.TrimSuffix(string(text), "\n"), "\r")
+	if value == "" {
+		return "", fmt.Errorf("the file %s is empty", name)
+	}
+	if info, err := os.Stat(path); err == nil && info.Mode().Perm()&0o004 != 0 {
+		l.Warnings = append(l.Warnings, Located{Position{File: path}, "others can read this file", "chmod 600 " + path})
+	}
+	return value, nil
+}
+
+func eachScalar(at string, tree any, visit func(pointer, text string)) {
+	switch t := tree.(type) {
+	case map[string]any:
+		for k, v := range t {
+			eachScalar(at+sdk.Pointer(k), v, visit)
+		}
+	case []any:
+		for i, v := range t {
+			eachScalar(at+sdk.Pointer(i), v, visit)
+		}
+	default:
+		if s, ok := scalarText(tree); ok {
+			visit(at, s)
+		}
+	}
+}
+
+// collector gathers problems and finds their places.
+type collector struct {
+	loaded   *Loaded
+	problems []Located
+	environ  func(string) (string, bool)
+}
+
+func (c *collector) add(err error) {
+	var ps sdk.Problems
+	if errors.As(err, &ps) {
+		c.addAll(ps)
+	} else if err != nil {
+		c.problems = append(c.problems, Located{Position{File: c.loaded.Path}, err.Error(), ""})
+	}
+}
+
+func (c *collector) addAll(ps sdk.Problems) {
+	for _, p := range ps {
+		c.problems = append(c.problems, c.loaded.Locate(p))
+	}
+}
+
+func (c *collector) at(pointer, what, fix string) {
+	c.addAll(sdk.Problems{{Pointer: pointer, What: what, Fix: fix}})
+}
+
+// Locate finds the place of a problem: of its setting, or else of the nearest setting around it.
+func (l *Loaded) Locate(p sdk.Problem) Located {
+	for pointer := p.Pointer; pointer != ""; pointer = pointer[:strings.LastIndexByte(pointer, '/')] {
+		n, ok := l.nodes[pointer]
+		if !ok {
+			continue
+		}
+		at := n.value
+		if p.OnKey || pointer != p.Pointer || at.Line == 0 && n.key.Line != 0 {
+			at = n.key
+		}
+		if p.Line > 0 && pointer == p.Pointer {
+			at = l.inside(p, at)
+		}
+		return Located{at, p.What, p.Fix}
+	}
+	return Located{Position{File: l.Path}, p.What, p.Fix}
+}
+
+// inside refines the place of a problem that has a line and column within the text of its setting.
+func (l *Loaded) inside(p sdk.Problem, at Position) Position {
+	if file, ok := l.templates[p.Pointer]; ok {
+		return Position{File: file, Line: p.Line, Column: max(p.Column, 1)}
+	}
+	n := l.nodes[p.Pointer]
+	if n.inner.Line == 0 || p.Line > 1 && !n.lines {
+		return at
+	}
+	return Position{File: n.inner.File, Line: n.inner.Line + p.Line - 1, Column: n.inner.Column + max(p.Column, 1) - 1}
+}
+
+// Spec gives the declaration of a type; nil for a plugin of a third party.
+func (l *Loaded) Spec(typ string) *sdk.Spec { return l.specs[typ] }
+
+// hashTree identifies every value and every template.
+func hashTree(tree map[string]any, files []string) string {
+	h := sha256.New()
+	_ = json.NewEncoder(h).Encode(tree)
+	for _, f := range files {
+		if strings.HasSuffix(f, ".tmpl") {
+			text, _ := os.ReadFile(f)
+			h.Write(text)
+			h.Write([]byte{0})
+		}
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}

@@ -1,0 +1,421 @@
+package configs
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/belfry-news/belfry/sdk"
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
+	"github.com/goccy/go-yaml/token"
+)
+
+// Position is a place in a configuration. Line and Column count from 1, in characters; a Line of 0 means the whole of
+// File, which may also be the name of an environment variable or a flag.
+type Position struct {
+	File         string
+	Line, Column int
+}
+
+// String gives file:line:col.
+func (p Position) String() string {
+	if p.Line == 0 {
+		return p.File
+	}
+	return fmt.Sprintf("%s:%d:%d", p.File, p.Line, p.Column)
+}
+
+// node says where a setting stands.
+type node struct {
+	key, value Position
+	// inner is where the first character of a text stands, when places inside it can be told; lines says that it may go
+	// on over further lines of the same indentation.
+	inner Position
+	lines bool
+}
+
+// document is one parsed file.
+type document struct {
+	tree     map[string]any
+	nodes    map[string]node // by JSON Pointer
+	problems []Located
+}
+
+// Located is a problem with its place.
+type Located struct {
+	Position
+	What, Fix string
+}
+
+// String gives "file:line:col: what; fix".
+func (l Located) String() string {
+	s := l.What
+	if l.Fix != "" {
+		s += "; " + l.Fix
+	}
+	if l.Position == (Position{}) {
+		return s
+	}
+	return l.Position.String() + ": " + s
+}
+
+// maxNodes bounds what aliases may unfold to.
+const maxNodes = 100_000
+
+// parseYAML reads one document into a tree of nil, bool, json.Number, string, []any and map[string]any, as YAML 1.2's
+// core schema reads it, and refuses what different readers read differently.
+func parseYAML(file string, text []byte) *document {
+	d := &document{tree: map[string]any{}, nodes: map[string]node{}}
+	r := &reader{doc: d, file: file, anchors: map[string]ast.Node{}}
+	src := strings.TrimPrefix(string(text), "\ufeff")
+	switch {
+	case !utf8.ValidString(src):
+		r.problem(Position{File: file}, "the file is not UTF-8", "save it as UTF-8")
+		return d
+	case strings.TrimSpace(src) == "":
+		r.problem(Position{File: file}, "the file is empty", "start from the example: belfry config example")
+		return d
+	}
+	f, err := safeParse(src)
+	if err != nil {
+		d.problems = append(d.problems, syntaxProblem(file, src, err))
+		return d
+	}
+	docs := f.Docs
+	for len(docs) > 0 && docs[0].Body == nil {
+		docs = docs[1:]
+	}
+	if len(docs) == 0 {
+		r.problem(Position{File: file}, "the file holds nothing but comments", "start from the example: belfry config example")
+		return d
+	}
+	for _, extra := range docs[1:] {
+		at := Position{File: file, Line: 1, Column: 1}
+		if extra.Start != nil {
+			at = r.at(extra.Start)
+		}
+		r.problem(at, "a second document begins here and would be ignored", "remove the line ---, or put it in a file of its own in conf.d")
+		break
+	}
+	body, ok := mapping(docs[0].Body)
+	if !ok {
+		r.problem(r.at(firstToken(docs[0].Body)), "settings (key: value) expected at the top, found "+nodeName(docs[0].Body), "")
+		return d
+	}
+	d.tree = r.mapping("", body)
+	return d
+}
+
+// safeParse keeps a fault of the parser from being ours.
+func safeParse(src string) (f *ast.File, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = errors.New("the file cannot be read as YAML")
+		}
+	}()
+	return parser.ParseBytes([]byte(src), 0, parser.AllowDuplicateMapKey())
+}
+
+var (
+	// unquoted finds values that begin with a character YAML keeps for itself.
+	unquoted = regexp.MustCompile(`^(\s*(?:- +)?(?:[\w.-]+ *: +)|\s*- +)([*@%` + "`" + `&!|>?].*?)\s*(?:#.*)?$`)
+	cronLike = regexp.MustCompile(`^\*(/\d+)?( |$)`)
+)
+
+// syntaxProblem says what is wrong in the words of the place, without an extract: neighbouring lines hold secrets.
+func syntaxProblem(file, src string, err error) Located {
+	at := Position{File: file, Line: 1, Column: 1}
+	what := strings.SplitN(err.Error(), "\n", 2)[0]
+	var se *yaml.SyntaxError
+	if errors.As(err, &se) {
+		what = se.GetMessage()
+		if p := se.GetToken().Position; p != nil {
+			at.Line, at.Column = p.Line, max(p.Column, 1)
+		}
+	}
+	lines := strings.Split(src, "\n")
+	for i, line := range lines {
+		if m := unquoted.FindStringSubmatch(line); m != nil && (i+1 == at.Line || i+2 == at.Line) {
+			value, name := m[2], strings.TrimSpace(m[1])
+			if p, ok := quoteProblem(Position{file, i + 1, utf8.RuneCountInString(m[1]) + 1}, name, value); ok {
+				return p
+			}
+		}
+	}
+	if at.Line <= len(lines) {
+		line := lines[at.Line-1]
+		if indent := line[:len(line)-len(strings.TrimLeft(line, " \t"))]; strings.Contains(indent, "\t") {
+			return Located{Position{file, at.Line, strings.Index(line, "\t") + 1}, "a tab in the indentation", "YAML indents with spaces only"}
+		}
+	}
+	switch {
+	case strings.Contains(what, "mapping value is not allowed"):
+		return Located{at, "a second \": \" on the line", "put the value in quotes if the colon belongs to it"}
+	case strings.Contains(what, "end token"):
+		return Located{at, what, "close the bracket"}
+	case strings.Contains(what, "could not find end character of"):
+		return Located{at, "a quotation mark is opened here and never closed", ""}
+	}
+	return Located{at, "this is no YAML: " + what, ""}
+}
+
+func quoteProblem(at Position, name, value string) (Located, bool) {
+	key := strings.TrimSuffix(strings.TrimPrefix(name, "- "), ":")
+	key = strings.TrimSpace(key)
+	what, why := "", ""
+	switch value[0] {
+	case '*':
+		if !cronLike.MatchString(value) && !strings.ContainsAny(value, " /") {
+			return Located{}, false // an alias, possibly a wrong one
+		}
+		why = "YAML reads a leading * as an alias"
+	case '@', '`', '%':
+		why = "YAML keeps a leading " + string(value[0]) + " for itself"
+	default:
+		return Located{}, false
+	}
+	if key == "" || key == "-" {
+		key = "value"
+		what = fmt.Sprintf("%q must be quoted: %s", value, why)
+		return Located{at, what, fmt.Sprintf("write - %q", value)}, true
+	}
+	what = fmt.Sprintf("%s %q must be quoted: %s", key, value, why)
+	return Located{at, what, fmt.Sprintf("write %s: %q", key, value)}, true
+}
+
+// reader turns goccy's syntax tree into ours.
+type reader struct {
+	doc     *document
+	file    string
+	anchors map[string]ast.Node
+	depth   int
+	count   int
+	// via is where an alias stands, while what it names is read: problems and positions inside belong there.
+	via *Position
+}
+
+func (r *reader) problem(at Position, what, fix string) {
+	r.doc.problems = append(r.doc.problems, Located{at, what, fix})
+}
+
+func (r *reader) at(t *token.Token) Position {
+	if r.via != nil {
+		return *r.via
+	}
+	if t == nil || t.Position == nil {
+		return Position{File: r.file, Line: 1, Column: 1}
+	}
+	return Position{File: r.file, Line: t.Position.Line, Column: max(t.Position.Column, 1)}
+}
+
+func mapping(n ast.Node) (*ast.MappingNode, bool) {
+	switch m := n.(type) {
+	case *ast.MappingNode:
+		return m, true
+	case *ast.MappingValueNode:
+		return &ast.MappingNode{BaseNode: m.BaseNode, Start: m.Start, Values: []*ast.MappingValueNode{m}}, true
+	}
+	return nil, false
+}
+
+func (r *reader) mapping(at string, m *ast.MappingNode) map[string]any {
+	out := map[string]any{}
+	var merged []map[string]any
+	for _, mv := range m.Values {
+		keyAt := r.at(mv.Key.GetToken())
+		if _, merge := mv.Key.(*ast.MergeKeyNode); merge {
+			merged = append(merged, r.merge(at, keyAt, mv.Value)...)
+			continue
+		}
+		key, ok := r.key(mv.Key)
+		if !ok {
+			r.problem(keyAt, "a name expected before the colon", "write name: value")
+			continue
+		}
+		pointer := at + sdk.Pointer(key)
+		if before, twice := r.doc.nodes[pointer]; twice && r.via == nil {
+			if _, own := out[key]; own {
+				r.problem(keyAt, fmt.Sprintf("%q stands twice here, first in line %d", key, before.key.Line), "keep one of them")
+				continue
+			}
+		}
+		out[key] = r.value(pointer, keyAt, mv.Value)
+	}
+	for _, more := range merged {
+		for key, value := range more {
+			if _, own := out[key]; !own {
+				out[key] = value
+			}
+		}
+	}
+	return out
+}
+
+// merge reads the value of a "<<" key: one mapping or a list of them, by alias.
+func (r *reader) merge(at string, keyAt Position, n ast.Node) []map[string]any {
+	if seq, ok := n.(*ast.SequenceNode); ok {
+		var out []map[string]any
+		for _, v := range seq.Values {
+			out = append(out, r.merge(at, keyAt, v)...)
+		}
+		return out
+	}
+	tree, ok := r.value(at, keyAt, n).(map[string]any)
+	if !ok {
+		r.problem(keyAt, "<< merges settings, and this is something else", "")
+		return nil
+	}
+	return []map[string]any{tree}
+}
+
+func (r *reader) key(k ast.MapKeyNode) (string, bool) {
+	switch n := k.(type) {
+	case *ast.StringNode:
+		return n.Value, true
+	case *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode:
+		return k.GetToken().Value, true
+	}
+	return "", false
+}
+
+// value reads any node; what it cannot read is a problem and nil.
+func (r *reader) value(at string, keyAt Position, n ast.Node) any {
+	if r.count++; r.count > maxNodes || r.depth > 100 {
+		if r.count == maxNodes+1 || r.depth == 101 {
+			r.problem(keyAt, "the file unfolds to too much", "use fewer aliases")
+		}
+		return nil
+	}
+	r.depth++
+	defer func() { r.depth-- }()
+	place := node{key: keyAt, value: r.at(firstToken(n))}
+	if r.via == nil {
+		place.inner, place.lines = innerPosition(r.file, n)
+	}
+	if _, again := r.doc.nodes[at]; !again || r.via == nil {
+		r.doc.nodes[at] = place
+	}
+	switch v := n.(type) {
+	case nil:
+		return nil
+	case *ast.AnchorNode:
+		r.anchors[v.Name.GetToken().Value] = v.Value
+		return r.value(at, keyAt, v.Value)
+	case *ast.AliasNode:
+		return r.alias(at, keyAt, v)
+	case *ast.TagNode:
+		if s, ok := v.Value.(ast.ScalarNode); ok && v.Start.Value == "!!str" {
+			return s.GetToken().Value
+		}
+		r.problem(place.value, fmt.Sprintf("the tag %s is not used here", v.Start.Value), "write the value alone")
+		return nil
+	case *ast.MappingNode, *ast.MappingValueNode:
+		m, _ := mapping(n)
+		return r.mapping(at, m)
+	case *ast.SequenceNode:
+		out := make([]any, len(v.Values))
+		for i, item := range v.Values {
+			out[i] = r.value(at+sdk.Pointer(i), r.at(firstToken(item)), item)
+		}
+		return out
+	case *ast.LiteralNode:
+		return v.Value.Value
+	case *ast.StringNode:
+		return v.Value
+	case *ast.NullNode:
+		return nil
+	case *ast.BoolNode:
+		return v.Value
+	case *ast.IntegerNode, *ast.FloatNode, *ast.InfinityNode, *ast.NanNode:
+		return r.number(place.value, n.GetToken().Value)
+	}
+	r.problem(place.value, nodeName(n)+" cannot stand here", "")
+	return nil
+}
+
+func (r *reader) alias(at string, keyAt Position, v *ast.AliasNode) any {
+	place := r.at(v.Start)
+	name := v.Value.GetToken().Value
+	target, ok := r.anchors[name]
+	if !ok {
+		r.problem(place, fmt.Sprintf("*%s names no anchor above it", name), fmt.Sprintf("put %q in quotes if it is text", "*"+name))
+		return nil
+	}
+	outer := r.via
+	if outer == nil {
+		r.via = &place
+	}
+	defer func() { r.via = outer }()
+	return r.value(at, keyAt, target)
+}
+
+var plainNumber = regexp.MustCompile(`^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?$`)
+
+// number keeps the text of a number, and refuses spellings that YAML 1.1 and 1.2 read differently.
+func (r *reader) number(at Position, text string) any {
+	if plainNumber.MatchString(text) {
+		return json.Number(text)
+	}
+	fix := fmt.Sprintf("put it in quotes if it is text: %q", text)
+	if trimmed := strings.TrimLeft(text, "0"); trimmed != text && strings.Trim(trimmed, "0123456789") == "" && trimmed != "" {
+		fix = fmt.Sprintf("write %s if it is a number, %q if it is text", trimmed, text)
+	}
+	r.problem(at, fmt.Sprintf("%s is read as different numbers by different programs", text), fix)
+	return nil
+}
+
+// firstToken is where a node begins in the text.
+func firstToken(n ast.Node) *token.Token {
+	switch v := n.(type) {
+	case nil:
+		return nil
+	case *ast.MappingNode:
+		if !v.IsFlowStyle && len(v.Values) > 0 {
+			return v.Values[0].Key.GetToken()
+		}
+		return v.Start
+	case *ast.MappingValueNode:
+		return v.Key.GetToken()
+	case *ast.AnchorNode:
+		return v.Start
+	case *ast.LiteralNode:
+		return v.Start
+	}
+	return n.GetToken()
+}
+
+// innerPosition is where the text of a scalar begins, when it stands on one line without escapes, or in a block whose
+// lines stay lines.
+func innerPosition(file string, n ast.Node) (at Position, lines bool) {
+	if b, ok := n.(*ast.LiteralNode); ok && b.Start.Type == token.LiteralType {
+		first, _, _ := strings.Cut(strings.TrimLeft(b.Value.Token.Origin, "\n"), "\n")
+		indent := len(first) - len(strings.TrimLeft(first, " "))
+		return Position{File: file, Line: b.Start.Position.Line + 1, Column: indent + 1}, true
+	}
+	s, ok := n.(*ast.StringNode)
+	if !ok || s.Token.Position == nil || strings.ContainsAny(strings.TrimSpace(s.Token.Origin), "\n\\") {
+		return Position{}, false
+	}
+	p := Position{File: file, Line: s.Token.Position.Line, Column: s.Token.Position.Column}
+	if s.Token.Type == token.SingleQuoteType || s.Token.Type == token.DoubleQuoteType {
+		p.Column++
+	}
+	return p, false
+}
+
+func nodeName(n ast.Node) string {
+	switch n.(type) {
+	case *ast.SequenceNode:
+		return "a list"
+	case *ast.MappingNode, *ast.MappingValueNode:
+		return "settings"
+	case *ast.NullNode:
+		return "nothing"
+	}
+	return "a single value"
+}

@@ -1,0 +1,146 @@
+package http
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/belfry-news/belfry/sdk"
+)
+
+// The test vector of the Standard Webhooks specification.
+func TestSign(t *testing.T) {
+	t.Parallel()
+	key, ok := signingKey(sdk.NewSecret("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"))
+	if !ok {
+		t.Fatal("the secret is refused")
+	}
+	timestamp, signature := sign([][]byte{key}, "msg_p5jXN8AQM9LWM0D4loKWxJek", time.Unix(1614265330, 999), []byte(`{"test": 2432232314}`))
+	if timestamp != "1614265330" || signature != "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=" {
+		t.Errorf("got %s %s", timestamp, signature)
+	}
+}
+
+func TestCallID(t *testing.T) {
+	t.Parallel()
+	for key, same := range map[string]bool{"8f21-telegram_1": true, "a.b": false, "a b": false, "": false, "é": false, strings.Repeat("x", 201): false} {
+		got := callID(key)
+		if (got == key) != same || !plainID.MatchString(got) || got != callID(key) {
+			t.Errorf("%.9q gives %q", key, got)
+		}
+	}
+	if derivedID("a", "bc") == derivedID("ab", "c") {
+		t.Error("different calls have one key")
+	}
+}
+
+func TestQuiet(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"":                                   "",
+		"nothing here":                       "nothing here",
+		"@all":                               "＠all",
+		"Hello @all, @Here and (@channel)!":  "Hello ＠all, ＠Here and (＠channel)!",
+		"@everyone@here":                     "＠everyone@here",
+		"@@all":                              "＠＠all",
+		"foo.@all":                           "foo.＠all",
+		"@**all** and @_**Anna** @*desk*":    "＠**all** and ＠_**Anna** ＠*desk*",
+		`@\*\*all\*\*`:                       `＠\*\*all\*\*`,
+		"<!channel> <!here|x> <@U1>":         "<！channel> <！here|x> <＠U1>",
+		`\<!channel>`:                        `\<！channel>`,
+		"desk@news.example":                  "desk@news.example",
+		"2 kg @ 5 €, @":                      "2 kg @ 5 €, @",
+		"https://m.example/@anna/1 says":     "https://m.example/@anna/1 says",
+		"https://m.example/@all":             "https://m.example/＠all",
+		"https://m.example/@**all**":         "https://m.example/＠**all**",
+		"http://@all https://x@all/":         "http://＠all https://x@all/",
+		"[x](https://m.example/@anna) @anna": "[x](https://m.example/@anna) ＠anna",
+		"https://m.example/a\"@all":          "https://m.example/a\"＠all",
+		"Ah! < ! x":                          "Ah! < ! x",
+		"\xff@all\xff":                       "\xff＠all\xff",
+	} {
+		if got := quiet(text); got != want {
+			t.Errorf("%q gives %q, want %q", text, got, want)
+		}
+	}
+}
+
+// Quiet text is as long as before, stays quiet, and rings nobody.
+func FuzzQuiet(f *testing.F) {
+	for _, s := range []string{"@all", "https://x.example/@all", "a@b @c", "<!here>", "\xff@", "@\u200ball", "http://a.b:1/@@all(@here"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		got := quiet(s)
+		if utf8.RuneCountInString(got) != utf8.RuneCountInString(s) {
+			t.Fatalf("%q has another length than %q", got, s)
+		}
+		if again := quiet(got); again != got {
+			t.Fatalf("%q is not quiet yet: %q", got, again)
+		}
+		for _, word := range []string{"@all", "@here", "@channel", "@everyone", "@**", "@_**", "<!"} {
+			for i := 0; ; {
+				at := strings.Index(got[i:], word)
+				if at < 0 {
+					break
+				}
+				i += at
+				before, _ := utf8.DecodeLastRuneInString(got[:i])
+				letter := before == '_' || ('a' <= before|0x20 && before|0x20 <= 'z') || ('0' <= before && before <= '9') || before > 0x7f
+				if !letter {
+					t.Fatalf("%q still rings", got)
+				}
+				i += len(word)
+			}
+		}
+	})
+}
+
+// Whatever a receiver answers, it is judged, and a name for the post is a plain text.
+func FuzzAnswer(f *testing.F) {
+	for _, body := range []string{`{"id":"m1"}`, `{"id":9007199254740993}`, `{"id":{"x":1}}`, `{"id":""}`, `{"id":".."}`, `{"a":[{"id":"x"}]}`, "ok", "", "<html>", `{"id":"` + "\x00" + `"}`, `{"success":false}`, `{"success":true,"id":1e999}`} {
+		for _, status := range []int{200, 301, 404, 500} {
+			f.Add(status, "application/json", "120", []byte(body), "/id")
+		}
+	}
+	c := &Connector{host: "ops.example", secrets: []string{"hush-hush"}, config: Config{Accept: Acceptance{values: map[string]any{"/success": true}}}}
+	f.Fuzz(func(t *testing.T, code int, contentType, after string, body []byte, pointer string) {
+		a := sdk.Answer{Status: code, Body: body, Header: http.Header{"Content-Type": {contentType}, "Retry-After": {after}}}
+		for _, act := range []act{{op: "publish"}, {op: "withdraw", again: true, about: true, missing: "gone"}} {
+			for _, e := range []*sdk.Error{c.judge(act, a), c.accepted(act, a)} {
+				if e != nil && (e.Code == "" || e.Public == "" || e.RetryAfter < 0 || strings.Contains(e.Public, "hush-hush") || !utf8.ValidString(e.Public)) {
+					t.Fatalf("%+v", e)
+				}
+				if settled := sdk.AsError(act.settle(e)); settled != nil && act.again && settled.Code == sdk.CodeUnknownOutcome {
+					t.Fatalf("a repeatable call is left unknown: %+v", settled)
+				}
+			}
+		}
+		ref, ok := reference(pointed(body, pointer))
+		if ok && (ref == "" || len(ref) > maxRef || strings.ContainsAny(ref, "\r\n\x00")) {
+			t.Fatalf("%q is taken for a name", ref)
+		}
+	})
+}
+
+func TestPointed(t *testing.T) {
+	t.Parallel()
+	const doc = `{"id":"x","n":12345678901234567890,"m":{"_id":"y","a/b":true,"~":false},"l":["p",{"q":"r"}],"":"empty","null":null}`
+	for pointer, want := range map[string]any{
+		"/id": "x", "/n": json.Number("12345678901234567890"), "/m/_id": "y", "/m/a~1b": true, "/m/~0": false, "/l/0": "p", "/l/1/q": "r", "/": "empty",
+		"/no": nil, "/m": nil, "/l": nil, "/l/2": nil, "/l/-1": nil, "/l/x": nil, "/id/x": nil, "/null": nil,
+	} {
+		got, ok := pointed([]byte(doc), pointer)
+		if got != want || ok != (want != nil) {
+			t.Errorf("%s gives %v, %t", pointer, got, ok)
+		}
+	}
+	for _, broken := range []string{"", "{", `{"id":"x"}{"id":"y"}`, "ok", "<html>"} {
+		if got, ok := pointed([]byte(broken), "/id"); ok {
+			t.Errorf("%q gives %v", broken, got)
+		}
+	}
+}

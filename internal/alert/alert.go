@@ -1,0 +1,53 @@
+// Package alert names the trouble that a person has to know of. Alerts are rows, committed with what caused them;
+// identical ones fold into one that counts, and each ends when its cause does.
+package alert
+
+import "time"
+
+// Code says what kind of trouble an alert is about. Append-only.
+type Code string
+
+// The codes.
+const (
+	SourceFailing    Code = "source_failing"    // a source cannot be fetched
+	SourceGone       Code = "source_gone"       // a source answered 410
+	SourceStale      Code = "source_stale"      // nothing new for longer than stale_after
+	SourceHeld       Code = "source_held"       // the flood brake holds new items or withdrawals
+	PluginHeld       Code = "plugin_held"       // a plugin instance crashed too often
+	DestinationStop  Code = "destination_stop"  // a credential or right is missing; its posts wait
+	DestinationDown  Code = "destination_down"  // a destination fails for passing reasons, for long
+	OutcomeUnknown   Code = "outcome_unknown"   // a call may have arrived, and a person has to look
+	PostFailed       Code = "post_failed"       // a post was refused for good
+	PostExpired      Code = "post_expired"      // posts could not leave in time
+	CorrectionListed Code = "correction_listed" // a copy could not follow a correction
+	ScheduleMissed   Code = "schedule_missed"   // a digest was missed
+	HeldForRelease   Code = "held_for_release"  // a blackout held posts that wait for a person
+	ConfigRefused    Code = "config_refused"    // a changed configuration has problems; the old one stays
+)
+
+// Alert is trouble with one subject.
+type Alert struct {
+	Code Code
+	// Subject is what it is about: a source, a destination, a channel, a post. Code and Subject are its identity.
+	Subject string
+	// Sentence says what happened and what it means; Mend is the command or the act that mends it.
+	Sentence, Mend string
+}
+
+// Key is the identity of an alert.
+type Key struct {
+	Code    Code
+	Subject string
+}
+
+// Key gives the identity.
+func (a Alert) Key() Key { return Key{a.Code, a.Subject} }
+
+// Row is a stored alert.
+type Row struct {
+	ID int64
+	Alert
+	// First and Last time it was raised, and how often; Resolved is zero while it lasts. UTC.
+	First, Last, Resolved time.Time
+	Count                 int
+}

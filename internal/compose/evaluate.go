@@ -1,0 +1,147 @@
+package compose
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/belfry-news/belfry/sdk"
+)
+
+// Changed is an item that came, was revised, released or withdrawn, and that channels have not looked at since.
+type Changed struct {
+	ID     int64
+	Source string
+	// Change counts the changes that nobody has looked at; the evaluation of one count does not settle a later one.
+	Change   int64
+	Revision int
+	// State is the item's state in the store: live, held, removed, blocked.
+	State    string
+	Baseline bool
+	Content  sdk.Item
+	SeenAt   time.Time
+	// In is where channels have it.
+	In []Membership
+	// Duplicates are the channels in which another live item has the same article's address, and that item.
+	Duplicates map[string]int64
+}
+
+// MembershipState is where an item stands in a channel. Append-only.
+type MembershipState string
+
+// The states of an item in a channel.
+const (
+	StateWaiting MembershipState = "waiting"
+	StateUsed    MembershipState = "used"
+	StateLeftOut MembershipState = "left_out"
+	StateHeld    MembershipState = "held"
+)
+
+// Membership is an item in a channel.
+type Membership struct {
+	Channel string
+	Item    int64
+	State   MembershipState
+	Reason  Reason
+	Detail  string
+	// Post is the post that uses it, made from PostRevision of the item; 0 when none does.
+	Post         int64
+	PostRevision int
+}
+
+// Evaluation is what channels make of a changed item.
+type Evaluation struct {
+	Item   int64
+	Change int64
+	// Set are the memberships that change.
+	Set []Membership
+	// Recompose are the posts that use the item and are made anew.
+	Recompose []int64
+	// Images are the addresses of images that a post may need.
+	Images []string
+}
+
+// EvaluateItem lets every channel look at a changed item. created is when each channel first existed. It is pure.
+func (p *Program) EvaluateItem(it Changed, created map[string]time.Time) Evaluation {
+	e := Evaluation{Item: it.ID, Change: it.Change}
+	in := map[string]Membership{}
+	for _, m := range it.In {
+		in[m.Channel] = m
+		// Other tags or credits are no reason to touch what is out; a revision or a withdrawal is.
+		if m.State == StateUsed && m.Post != 0 && (m.PostRevision != it.Revision || it.State != "live") {
+			e.Recompose = append(e.Recompose, m.Post)
+		}
+	}
+	view := View(it.Source, it.Content)
+	wanted := false
+	for name, ch := range p.Channels {
+		before, has := in[name]
+		if !slices.Contains(ch.Config.Sources, it.Source) && !has {
+			continue
+		}
+		m, changes := ch.evaluate(it, view, before, has, created[name])
+		if changes {
+			m.Channel, m.Item = name, it.ID
+			e.Set = append(e.Set, m)
+		}
+		wanted = wanted || m.State == StateWaiting || m.State == StateUsed || m.State == StateHeld
+	}
+	if wanted && it.State == "live" {
+		for _, m := range images(it.Content.Media) {
+			e.Images = append(e.Images, m.URL)
+		}
+	}
+	slices.SortFunc(e.Set, func(a, b Membership) int { return strings.Compare(a.Channel, b.Channel) })
+	slices.Sort(e.Recompose)
+	return e
+}
+
+// evaluate decides where the item stands in the channel, and whether that changes anything.
+func (ch *Channel) evaluate(it Changed, view ItemView, before Membership, has bool, created time.Time) (Membership, bool) {
+	out := func(r Reason, detail string) (Membership, bool) {
+		m := Membership{State: StateLeftOut, Reason: r, Detail: detail}
+		return m, !has || before.State != m.State || before.Reason != r
+	}
+	if has && before.State == StateUsed {
+		return before, false
+	}
+	switch it.State {
+	case "held":
+		return Membership{}, false // nobody has decided yet whether it exists
+	case "removed":
+		if !has {
+			return Membership{}, false
+		}
+		return out(ReasonWithdrawn, "")
+	case "blocked":
+		return out(ReasonBlocked, "")
+	}
+	// What a person or the clock decided about an item stands, whatever its revisions say.
+	if has && before.State == StateLeftOut {
+		switch before.Reason {
+		case ReasonWhere, ReasonWithdrawn, ReasonDuplicate:
+		default:
+			return before, false
+		}
+	}
+	if it.Baseline {
+		return out(ReasonBaseline, "")
+	}
+	if !has && it.SeenAt.Before(created) {
+		return out(ReasonBefore, "")
+	}
+	ok, err := ch.where.Match(view)
+	switch {
+	case err != nil:
+		return out(ReasonWhere, err.Error())
+	case !ok:
+		return out(ReasonWhere, ch.Config.Where)
+	}
+	if other, twice := it.Duplicates[ch.Name]; twice {
+		return out(ReasonDuplicate, itemName(other))
+	}
+	if has && (before.State == StateWaiting || before.State == StateHeld) {
+		return before, false
+	}
+	return Membership{State: StateWaiting}, true
+}

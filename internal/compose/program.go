@@ -1,0 +1,185 @@
+package compose
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/belfry-news/belfry/configs"
+	"github.com/belfry-news/belfry/scheduler"
+	"github.com/belfry-news/belfry/sdk"
+)
+
+// Program is the editorial part of a configuration, compiled: every expression, template, schedule and window.
+type Program struct {
+	Site     configs.Site
+	Zone     *time.Location
+	Channels map[string]*Channel
+	// Sources are the rules of embargo, by source.
+	Sources map[string]configs.Source
+	// MediaWait is how long a post waits for its images.
+	MediaWait time.Duration
+}
+
+// Channel is one compiled channel.
+type Channel struct {
+	Name   string
+	Config configs.Channel
+	// Lang is the language of its posts.
+	Lang          string
+	where, urgent Condition
+	hours         scheduler.Windows
+	template      *Template
+	title         *Template
+	// Targets are the places it publishes to.
+	Targets []Target
+	// Schedule is of its digest.
+	Schedule  scheduler.Spec
+	blackouts []blackout
+}
+
+// Target is one compiled place.
+type Target struct {
+	Config   configs.Target
+	template *Template
+	where    Condition
+}
+
+type blackout struct {
+	name   string
+	window scheduler.Windows
+	where  Condition
+	all    bool // it has no condition
+	drop   bool
+}
+
+// Compile compiles the editorial part of a configuration, and reports everything that is wrong with it.
+func Compile(c *configs.Config) (*Program, sdk.Problems) {
+	k := &compiler{}
+	p := &Program{Site: c.Site, Zone: c.Zone(), Channels: map[string]*Channel{}, Sources: c.Sources, MediaWait: c.Media.Timeout.Std()}
+	for _, name := range slices.Sorted(maps.Keys(c.Channels)) {
+		p.Channels[name] = k.channel(name, c.Channels[name], c, p.Zone)
+	}
+	k.blackouts(c, p)
+	return p, k.problems
+}
+
+type compiler struct{ problems sdk.Problems }
+
+func (k *compiler) condition(at, text string) Condition {
+	c, err := CompileCondition(text)
+	var ee *ExpressionError
+	if errors.As(err, &ee) {
+		k.problems = append(k.problems, sdk.Problem{Pointer: at, What: ee.What, Line: 1, Column: ee.Column + 1})
+	}
+	return c
+}
+
+func (k *compiler) template(at, text string) *Template {
+	t, err := CompileTemplate(text)
+	var te *TemplateError
+	if errors.As(err, &te) {
+		k.problems = append(k.problems, sdk.Problem{Pointer: at, What: te.What, Fix: te.Fix, Line: te.Line, Column: te.Column})
+	}
+	return t
+}
+
+func (k *compiler) channel(name string, c configs.Channel, root *configs.Config, zone *time.Location) *Channel {
+	at := sdk.Pointer("channels", name)
+	ch := &Channel{Name: name, Config: c, Lang: c.Lang, where: k.condition(at+"/where", c.Where)}
+	if ch.Lang == "" {
+		ch.Lang = root.Site.Lang
+	}
+	text := DefaultEach
+	if c.Digest != nil {
+		text = DefaultDigest
+	}
+	if !c.Template.Empty() {
+		text = c.Template.Text
+	}
+	ch.template = k.template(at+"/template", text)
+	if c.Each != nil {
+		ch.urgent = k.condition(at+"/each/urgent", c.Each.Urgent)
+		if c.Each.Hours != "" {
+			h, err := scheduler.ParseHours(c.Each.Hours)
+			if err != nil {
+				k.problems.Add(at+"/each/hours", err.Error(), "")
+			}
+			ch.hours = h.In(zone)
+		}
+	}
+	if c.Digest != nil {
+		spec, err := c.Digest.Schedule(zone)
+		if err != nil {
+			k.problems.Add(at+"/digest/cron", err.Error(), "")
+		}
+		ch.Schedule = spec
+		if c.Digest.Title != "" {
+			ch.title = k.template(at+"/digest/title", c.Digest.Title)
+		}
+	}
+	for i, t := range c.PublishTo {
+		tat := at + sdk.Pointer("publish_to", i)
+		target := Target{Config: t, template: ch.template, where: k.condition(tat+"/where", t.Where)}
+		if !t.Template.Empty() {
+			target.template = k.template(tat+"/template", t.Template.Text)
+		}
+		ch.Targets = append(ch.Targets, target)
+	}
+	return ch
+}
+
+func (k *compiler) blackouts(c *configs.Config, p *Program) {
+	for _, name := range slices.Sorted(maps.Keys(c.Blackouts)) {
+		b := c.Blackouts[name]
+		at := sdk.Pointer("blackouts", name)
+		w, err := b.Windows(p.Zone)
+		if err != nil {
+			k.problems.Add(at, err.Error(), "")
+			continue
+		}
+		bl := blackout{name: name, window: w, where: k.condition(at+"/where", b.Where), all: strings.TrimSpace(b.Where) == "", drop: b.Then == "drop"}
+		for _, ch := range p.Channels {
+			if len(b.Channels) == 0 || slices.Contains(b.Channels, ch.Name) {
+				ch.blackouts = append(ch.blackouts, bl)
+			}
+		}
+	}
+}
+
+// Check is Compile for a configuration that is being loaded.
+func Check(l *configs.Loaded) sdk.Problems {
+	_, problems := Compile(&l.Config)
+	return problems
+}
+
+// covering is the first blackout that silences the item at that time.
+func (ch *Channel) covering(v ItemView, at time.Time) (blackout, bool) {
+	for _, b := range ch.blackouts {
+		if !b.window.Covers(at) {
+			continue
+		}
+		if ok, err := b.where.Match(v); ok || err != nil {
+			return b, true // an expression that fails silences, rather than letting out what it should stop
+		}
+	}
+	return blackout{}, false
+}
+
+// Rule is when its digests are made.
+func (ch *Channel) Rule() scheduler.Rule {
+	d := ch.Config.Digest
+	r := scheduler.Rule{Spec: ch.Schedule, CatchUp: scheduler.CatchUp(d.CatchUp), Window: d.Window.Std()}
+	for _, b := range ch.blackouts {
+		if b.all {
+			r.Blackouts = append(r.Blackouts, b.window...)
+		}
+	}
+	return r
+}
+
+// ScheduleName names the schedule of the channel's digest.
+func (ch *Channel) ScheduleName() string { return fmt.Sprintf("digest:%s", ch.Name) }

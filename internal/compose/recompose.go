@@ -1,0 +1,149 @@
+package compose
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/belfry-news/belfry/sdk"
+)
+
+// PostKind says how a post came to be. Append-only.
+type PostKind string
+
+// The kinds of posts.
+const (
+	KindEach   PostKind = "each"
+	KindDigest PostKind = "digest"
+	KindEditor PostKind = "editor"
+)
+
+// PostStatus is where a post stands. Append-only.
+type PostStatus string
+
+// The states of posts.
+const (
+	PostScheduled PostStatus = "scheduled" // an editor's, for later
+	PostHeld      PostStatus = "held"      // a blackout holds it for a person
+	PostLive      PostStatus = "live"
+	PostWithdrawn PostStatus = "withdrawn"
+	PostRetracted PostStatus = "retracted" // for good, its text purged
+)
+
+// Stale is a post of which an item changed.
+type Stale struct {
+	Post     int64
+	Channel  string
+	Kind     PostKind
+	Status   PostStatus
+	Revision int
+	// Current is the newest revision's content.
+	Current Content
+	// VisibleAt is when the post was first shown.
+	VisibleAt time.Time
+	// Items are the items it was made of, in order, as they are now.
+	Items []StaleItem
+}
+
+// StaleItem is an item of a post as it is now.
+type StaleItem struct {
+	ID       int64
+	Revision int
+	State    string
+	Reason   string
+	Content  sdk.Item
+	// NotBefore is an embargo that a revision may have brought.
+	NotBefore time.Time
+}
+
+// Revise is a new revision of a post, or the finding that none is needed.
+type Revise struct {
+	Post int64
+	// On is the revision it was decided on.
+	On int
+	// Items are the items' revisions it was decided on.
+	Items []StaleItem
+	// Content of the new revision; nil when nothing changes.
+	Content *Content
+	Status  PostStatus
+}
+
+// Recompose makes a post anew from its items as they are now. It is pure.
+//
+// A withdrawn item withdraws its post, or leaves a digest; a digest without items is withdrawn. An item that comes back
+// brings its post back.
+func (p *Program) Recompose(s Stale, now time.Time) Revise {
+	r := Revise{Post: s.Post, On: s.Revision, Items: s.Items, Status: s.Status}
+	if s.Status == PostRetracted || s.Kind == KindEditor {
+		return r
+	}
+	ch, _ := p.target(s.Channel, "", "")
+	var c Content
+	switch s.Kind {
+	case KindEach:
+		if len(s.Items) == 0 {
+			return r
+		}
+		it := s.Items[0]
+		if it.State != "live" {
+			c = withdrawn(s.Current, it.Reason)
+			break
+		}
+		c = itemContent(it.Content, ch.Lang, ch.Config.Content == "full")
+	case KindDigest:
+		c = p.recomposeDigest(s)
+	}
+	status := PostLive
+	if c.Withdrawn {
+		status = PostWithdrawn
+	}
+	if s.Status == PostHeld || s.Status == PostScheduled {
+		status = s.Status
+	}
+	if sameContent(c, s.Current) && status == s.Status {
+		return r
+	}
+	r.Content, r.Status = &c, status
+	return r
+}
+
+// recomposeDigest keeps the entries whose items are live, as they are now.
+func (p *Program) recomposeDigest(s Stale) Content {
+	var entries []Entry
+	var notes, gone []string
+	for _, it := range s.Items {
+		if it.State != "live" {
+			gone = append(gone, it.Reason)
+			continue
+		}
+		e := itemEntry(it.ID, it.Content)
+		if it.Content.Correction != "" && !strings.Contains(s.Current.Note, it.Content.Correction) {
+			notes = append(notes, it.Content.Correction)
+		}
+		entries = append(entries, e)
+	}
+	if len(entries) == 0 {
+		return withdrawn(s.Current, strings.Join(gone, "; "))
+	}
+	c := digestContent(s.Current.Lang, s.Current.Title, entries)
+	c.Note, c.Published = s.Current.Note, s.Current.Published
+	if len(notes) > 0 {
+		c.Note = strings.Join(notes, " ")
+	}
+	return c
+}
+
+// withdrawn is the content of a post that was taken back. Its title stays in the record, and is shown nowhere.
+func withdrawn(c Content, reason string) Content {
+	return Content{Lang: c.Lang, Title: c.Title, URL: c.URL, Published: c.Published, Withdrawn: true, Reason: reason}
+}
+
+func sameContent(a, b Content) bool {
+	ja, errA := json.Marshal(a)
+	jb, errB := json.Marshal(b)
+	return errA == nil && errB == nil && bytes.Equal(ja, jb)
+}
+
+func itemName(id int64) string { return fmt.Sprintf("item %d", id) }

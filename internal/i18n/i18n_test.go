@@ -1,0 +1,78 @@
+package i18n
+
+import (
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestCataloguesAreAlike(t *testing.T) {
+	t.Parallel()
+	hole := regexp.MustCompile(`\{[a-z_]+\}`)
+	want := For("en").words
+	for _, lang := range Languages() {
+		have := For(lang).words
+		if diff := cmp.Diff(slices.Sorted(maps.Keys(want)), slices.Sorted(maps.Keys(have))); diff != "" {
+			t.Errorf("%s has other messages than en (-en +%s):\n%s", lang, lang, diff)
+		}
+		for key, text := range have {
+			if strings.TrimSpace(text) != text || text == "" {
+				t.Errorf("%s %s: %q is empty or has spaces around it", lang, key, text)
+			}
+			a, b := hole.FindAllString(want[key], -1), hole.FindAllString(text, -1)
+			slices.Sort(a)
+			slices.Sort(b)
+			if !slices.Equal(a, b) {
+				t.Errorf("%s %s: has the places %v, en has %v", lang, key, b, a)
+			}
+		}
+		if n := len(strings.Fields(have["months"])); n != 12 {
+			t.Errorf("%s has %d months", lang, n)
+		}
+		if n := len(strings.Fields(have["weekdays"])); n != 7 {
+			t.Errorf("%s has %d weekdays", lang, n)
+		}
+	}
+}
+
+func TestFrenchTypography(t *testing.T) {
+	t.Parallel()
+	bad := regexp.MustCompile(`[\pL\d)] [:;?!»%]|« |[\pL\d)][;?!»]`)
+	for key, text := range For("fr").words {
+		if m := bad.FindString(text); m != "" {
+			t.Errorf("fr %s: %q needs a space that does not break (U+00A0) at %q", key, text, m)
+		}
+	}
+}
+
+func TestDatesAndNumbers(t *testing.T) {
+	t.Parallel()
+	paris, err := time.LoadLocation("Europe/Paris")
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := time.Date(2026, 11, 1, 7, 5, 0, 0, paris)
+	for _, c := range []struct{ got, want string }{
+		{For("en-GB").Day(at), "Sunday 1 November 2026"},
+		{For("fr").Day(at), "dimanche 1er novembre 2026"},
+		{For("fr").Time(at), "7\u00a0h\u00a005"},
+		{For("en").Time(at), "07:05"},
+		{For("pt").Lang(), "en"},
+		{For("fr").Number(1234567), "1\u202f234\u202f567"},
+		{For("en").Number(-1234), "-1,234"},
+		{For("en").Number(12), "12"},
+		{Zone(at), "Paris"},
+		{Match("pt, fr-CA;q=0.8, en;q=0.3", "en"), "fr"},
+		{Match("", "fr"), "fr"},
+		{Match("fr;q=0", "en"), "en"},
+	} {
+		if c.got != c.want {
+			t.Errorf("got %q, want %q", c.got, c.want)
+		}
+	}
+}

@@ -1,0 +1,529 @@
+package intake
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/belfry-news/belfry/internal/alert"
+	"github.com/belfry-news/belfry/sdk"
+)
+
+// Rules are what the configuration says about one source.
+type Rules struct {
+	Name string
+	// Poll is the least time between two fetches.
+	Poll time.Duration
+	// Baseline says how many of the newest items of the first fetch are used; BaselineAll overrides it.
+	Baseline    int
+	BaselineAll bool
+	// MaxNew is how many new items an hour of fetching may bring before the others are held.
+	MaxNew int
+	// HoldFuture makes a publication date ahead an embargo.
+	HoldFuture bool
+	// Watch is how long an item's own address is checked after it left the source; 0 never.
+	Watch time.Duration
+	// StaleAfter raises an alert when nothing new came for so long; 0 never.
+	StaleAfter time.Duration
+	// Checkable says that the source can check its items' addresses.
+	Checkable bool
+}
+
+// State is what the store knows of a source. Times are UTC, zero when they never happened.
+type State struct {
+	Name    string
+	Version int64 // changes with every commit about the source
+	Cursor  sdk.Cursor
+	// Primed says that the first fetch is done.
+	Primed bool
+	// Gone says that the source answered that it is gone for good; it is not fetched again.
+	Gone bool
+	// Holds says that items or withdrawals of the source wait for a person.
+	Holds bool
+
+	// NextAt is when it is fetched next; WaitUntil is the part of that which does not come from the configuration, so that
+	// a shorter poll interval counts at once.
+	NextAt    time.Time
+	WaitUntil time.Time
+	// Force asks that the next fetch be unconditional; a command sets it.
+	Force     bool
+	FetchedAt time.Time
+	OKAt      time.Time
+	NewAt     time.Time
+	Failures  int
+	Code      sdk.Code
+	Error     string
+	About     sdk.About
+	Notices   []string
+}
+
+// ItemState is where an item stands. Append-only.
+type ItemState string
+
+// The states of items.
+const (
+	Live    ItemState = "live"
+	Held    ItemState = "held"    // the flood brake holds it
+	Removed ItemState = "removed" // withdrawn by the source, or found gone
+	Blocked ItemState = "blocked" // retracted for good by an editor
+)
+
+// Known is an item as the store has it.
+type Known struct {
+	ID       int64
+	Key      string
+	Revision int
+	State    ItemState
+	// Baseline says that it was there at the first fetch and is not used.
+	Baseline bool
+	// Substance and Facts identify its content (see substance, facts).
+	Substance, Facts string
+	Link, TitleKey   string
+	SeenAt           time.Time
+	Published        time.Time
+	// Listed says that the last whole document of the source held it; ListedAt is when it was last seen there, to the day.
+	Listed   bool
+	ListedAt time.Time
+	// Alias is the key it came under this time, when that is not Key.
+	Alias string
+}
+
+// Found is what the store knows about the keys, links and titles of a batch.
+type Found struct {
+	// ByKey holds the items of the batch's keys, by the key asked for (aliases resolved), and Listed all that the source
+	// listed last.
+	ByKey  map[string]Known
+	Listed []Known
+	// BlockedKeys and BlockedLinks may never come back.
+	BlockedKeys, BlockedLinks map[string]bool
+}
+
+// Insert is a new item.
+type Insert struct {
+	Item             sdk.Item
+	Substance, Facts string
+	Link, TitleKey   string
+	NotBefore        time.Time
+	State            ItemState
+	Baseline         bool
+	SeenAt           time.Time
+}
+
+// Update changes a known item.
+type Update struct {
+	ID int64
+	// Item is the new content; nil leaves it.
+	Item             *sdk.Item
+	Substance, Facts string
+	Link, TitleKey   string
+	NotBefore        time.Time
+	// Revises says that this is a new revision and not only other tags, times or credits.
+	Revises bool
+	State   ItemState
+	// Reason says why it is removed.
+	Reason string
+	// Alias is a further key of the item.
+	Alias string
+	// Listed and ListedAt say whether the source lists it; zero ListedAt leaves both.
+	Listed   bool
+	ListedAt time.Time
+	// CheckAt is when its address is looked at; zero means never again. Only with SetCheck.
+	SetCheck bool
+	CheckAt  time.Time
+	// GoneAt is when its address was first found gone; zero means that it was not. Only with SetCheck.
+	GoneAt     time.Time
+	GoneReason string
+}
+
+// Hold keeps new items, or withdrawals, for a person.
+type Hold struct {
+	Kind HoldKind
+	// Note is the sentence that says why.
+	Note string
+	// Removals are the items whose withdrawal is held; for a hold of new items the inserts with state Held belong to it.
+	Removals []int64
+	Reason   string
+}
+
+// HoldKind says what is held. Append-only.
+type HoldKind string
+
+// The kinds of holds.
+const (
+	HoldFlood   HoldKind = "flood"
+	HoldRekeyed HoldKind = "rekeyed"
+	HoldRemoval HoldKind = "removal"
+)
+
+// Change is one transaction about one source.
+type Change struct {
+	State   State // the new state; State.Version is the version it was decided on
+	Inserts []Insert
+	Updates []Update
+	Holds   []Hold
+	Alerts  []alert.Alert
+	Resolve []alert.Key
+}
+
+// rekeyWindow is how long after an item was first seen its link or title under a new key means the same item.
+const rekeyWindow = 48 * time.Hour
+
+// longOutage is after how long without a good fetch a source counts as met for the first time.
+const longOutage = 30 * 24 * time.Hour
+
+// futureSlack is how far ahead a publication date may be before it counts as an embargo.
+const futureSlack = 10 * time.Minute
+
+// checkGap is the least time between the two checks that prove a withdrawal.
+const checkGap = 10 * time.Minute
+
+// Decide turns a good batch into what is to be committed. It is pure.
+func Decide(r Rules, st State, b sdk.Batch, found Found, now time.Time) Change {
+	d := &decision{rules: r, batch: b, found: found, now: now, ch: Change{State: st}}
+	d.first = !st.Primed || (!st.OKAt.IsZero() && now.Sub(st.OKAt) > longOutage)
+	d.items()
+	if len(b.Items) > 0 || b.Complete {
+		d.slid()
+	}
+	d.removals()
+	d.state()
+	return d.ch
+}
+
+type decision struct {
+	rules Rules
+	batch sdk.Batch
+	found Found
+	now   time.Time
+	first bool
+	ch    Change
+
+	notices []string
+	// seen are the known items that the batch holds.
+	seen map[int64]bool
+	keys map[string]bool
+}
+
+func (d *decision) notice(format string, args ...any) {
+	if len(d.notices) < 20 {
+		d.notices = append(d.notices, fmt.Sprintf(format, args...))
+	}
+}
+
+// items sorts the batch's items into new ones, revisions and the unchanged.
+func (d *decision) items() {
+	d.notices = append(d.notices, d.batch.Notices[:min(len(d.batch.Notices), 20)]...)
+	d.seen, d.keys = map[int64]bool{}, map[string]bool{}
+	var fresh []Insert
+	// The newest item stands first in most documents; taking them from the end gives older ones the smaller ids.
+	for _, raw := range slices.Backward(d.batch.Items) {
+		it, notes, ok := cleanItem(raw)
+		d.notices = append(d.notices, notes...)
+		if !ok || d.keys[it.Key] {
+			if ok {
+				d.notice("the key %s stands twice in one answer; the later one was left out", short(it.Key))
+			}
+			continue
+		}
+		d.keys[it.Key] = true
+		in := Insert{Item: it, Substance: substance(it), Facts: facts(it), Link: Canonical(it.URL), TitleKey: titleKey(it.Title),
+			NotBefore: d.embargo(it), State: Live, SeenAt: d.now}
+		if d.found.BlockedKeys[it.Key] || (in.Link != "" && d.found.BlockedLinks[in.Link]) {
+			continue // retracted for good: it does not exist
+		}
+		if k, known := d.found.ByKey[it.Key]; known {
+			d.known(k, in)
+			continue
+		}
+		if old, same := d.rekeyed(in); same {
+			old.Alias = it.Key
+			d.notice("%s came back under the key %s and is the same item", short(old.Key), short(it.Key))
+			d.known(old, in)
+			continue
+		}
+		fresh = append(fresh, in)
+	}
+	d.brake(fresh)
+}
+
+// embargo is the time before which an item appears nowhere; zero when there is none.
+func (d *decision) embargo(it sdk.Item) time.Time {
+	at := it.NotBefore
+	if d.rules.HoldFuture && it.Published.After(d.now.Add(futureSlack)) && it.Published.After(at) {
+		at = it.Published
+	}
+	return at
+}
+
+// known compares an item with what the store has.
+func (d *decision) known(k Known, in Insert) {
+	d.seen[k.ID] = true
+	if k.State == Blocked {
+		return
+	}
+	u := Update{ID: k.ID, State: k.State, Alias: k.Alias}
+	switch {
+	case k.State == Removed:
+		// The source shows it again: its withdrawal is over.
+		u.State, u.Revises = Live, true
+	case k.Substance != in.Substance:
+		u.Revises = true
+	}
+	if u.Revises || k.Facts != in.Facts {
+		it := in.Item
+		it.Key = k.Key
+		u.Item, u.Substance, u.Facts, u.Link, u.TitleKey, u.NotBefore = &it, in.Substance, in.Facts, in.Link, in.TitleKey, in.NotBefore
+	}
+	// ListedAt is kept to the day, so that unchanged items cost no write.
+	if !k.Listed || d.now.Sub(k.ListedAt) > 24*time.Hour {
+		u.Listed, u.ListedAt = true, d.now
+		u.SetCheck = !k.Listed // it is listed again: nothing to check
+	}
+	if u.Item != nil || u.Alias != "" || !u.ListedAt.IsZero() {
+		d.ch.Updates = append(d.ch.Updates, u)
+	}
+}
+
+// rekeyed finds a listed item that this one replaces: the same link, or else the same title, first seen within two days
+// and not in the document any more under its own key.
+func (d *decision) rekeyed(in Insert) (Known, bool) {
+	for _, byLink := range []bool{true, false} {
+		for _, k := range d.found.Listed {
+			if k.State == Blocked || d.seen[k.ID] || d.now.Sub(k.SeenAt) > rekeyWindow || d.inBatch(k.Key) {
+				continue
+			}
+			if byLink && in.Link != "" && k.Link == in.Link || !byLink && in.TitleKey != "" && k.TitleKey == in.TitleKey {
+				return k, true
+			}
+		}
+	}
+	return Known{}, false
+}
+
+func (d *decision) inBatch(key string) bool {
+	return slices.ContainsFunc(d.batch.Items, func(it sdk.Item) bool { return it.Key == key })
+}
+
+// brake marks the first fetch's items as known but unused, and holds a flood.
+func (d *decision) brake(fresh []Insert) {
+	if d.first {
+		slices.Reverse(fresh) // document order, to break ties of missing dates by it
+		used := map[string]bool{}
+		if !d.rules.BaselineAll {
+			ranked := slices.Clone(fresh)
+			slices.SortStableFunc(ranked, func(a, b Insert) int { return b.Item.Published.Compare(a.Item.Published) })
+			for _, in := range ranked[:min(d.rules.Baseline, len(ranked))] {
+				used[in.Item.Key] = true
+			}
+		}
+		slices.Reverse(fresh)
+		for i := range fresh {
+			fresh[i].Baseline = !d.rules.BaselineAll && !used[fresh[i].Item.Key]
+		}
+		d.ch.Inserts = fresh
+		return
+	}
+	hours := 1 + int(d.now.Sub(d.ch.State.OKAt)/time.Hour)
+	allowed := d.rules.MaxNew * min(hours, 24)
+	kept := 0
+	for _, k := range d.found.Listed {
+		if d.seen[k.ID] {
+			kept++
+		}
+	}
+	// The keys of a whole document changing from one fetch to the next is a migration, not news.
+	rekeyed := len(d.found.Listed) >= 5 && len(fresh) >= 5 && kept*5 < len(d.found.Listed) && d.now.Sub(d.ch.State.OKAt) < 6*d.rules.Poll+time.Hour
+	if len(fresh) > allowed || rekeyed {
+		h := Hold{Kind: HoldFlood, Note: fmt.Sprintf("%d new items came at once, and max_new allows %d", len(fresh), allowed)}
+		if rekeyed {
+			h.Kind = HoldRekeyed
+			h.Note = fmt.Sprintf("%d items came under new keys while only %d of %d known ones stayed, as after a move of the site", len(fresh), kept, len(d.found.Listed))
+		}
+		for i := range fresh {
+			fresh[i].State = Held
+		}
+		d.ch.Holds = append(d.ch.Holds, h)
+		d.ch.Alerts = append(d.ch.Alerts, alert.Alert{Code: alert.SourceHeld, Subject: d.rules.Name,
+			Sentence: fmt.Sprintf("source %s: %s; they are held and nothing of them is posted", d.rules.Name, h.Note),
+			Mend:     fmt.Sprintf("look: belfry source list %s; post them: belfry source release %s; never post them: belfry source release %s --drop", d.rules.Name, d.rules.Name, d.rules.Name)})
+	}
+	d.ch.Inserts = fresh
+}
+
+// slid notices which items left the source's document, so that their addresses are checked from now on.
+func (d *decision) slid() {
+	var oldest time.Time // of the items that are still listed
+	for _, k := range d.found.Listed {
+		if d.seen[k.ID] && !k.Published.IsZero() && (oldest.IsZero() || k.Published.Before(oldest)) {
+			oldest = k.Published
+		}
+	}
+	for _, k := range d.found.Listed {
+		if d.seen[k.ID] || d.keys[k.Key] {
+			continue
+		}
+		u := Update{ID: k.ID, State: k.State, Listed: false, ListedAt: d.now, SetCheck: true}
+		if d.rules.Checkable && d.rules.Watch > 0 && k.State == Live && !k.Baseline && k.Link != "" && d.now.Sub(k.SeenAt) < d.rules.Watch {
+			// An item that vanished while older ones stayed was probably withdrawn; one that slid off the end was not.
+			u.CheckAt = d.now.Add(time.Hour)
+			if !oldest.IsZero() && k.Published.After(oldest) {
+				u.CheckAt = d.now
+			}
+		}
+		d.ch.Updates = append(d.ch.Updates, u)
+	}
+}
+
+// removals believes withdrawals that the source itself declares, unless too much would vanish at once.
+func (d *decision) removals() {
+	var gone []Known
+	reason := map[int64]string{}
+	add := func(k Known, why string) {
+		if k.State == Live || k.State == Held {
+			if _, twice := reason[k.ID]; !twice {
+				gone = append(gone, k)
+			}
+			reason[k.ID] = why
+		}
+	}
+	byKey := map[string]Known{}
+	for _, k := range d.found.Listed {
+		byKey[k.Key] = k
+	}
+	for key, k := range d.found.ByKey {
+		byKey[key] = k
+	}
+	for _, rm := range d.batch.Removed {
+		if k, ok := byKey[rm.Key]; ok && !d.keys[rm.Key] {
+			add(k, cleanText(rm.Reason, 200, false))
+		}
+	}
+	absent := 0
+	if d.batch.Complete && !d.batch.Reset {
+		for _, k := range d.found.Listed {
+			if !d.seen[k.ID] {
+				absent++
+				add(k, "absent from a complete answer")
+			}
+		}
+	}
+	if len(gone) == 0 {
+		return
+	}
+	// More than a fifth (and more than a few) vanishing at once is a fault more often than it is news.
+	if absent > 2 && absent*5 > len(d.found.Listed) {
+		d.holdRemovals(gone, fmt.Sprintf("%d of %d items vanished at once", absent, len(d.found.Listed)))
+		return
+	}
+	for _, k := range gone {
+		d.remove(k.ID, reason[k.ID])
+	}
+}
+
+func (d *decision) remove(id int64, why string) {
+	for i := range d.ch.Updates {
+		if u := &d.ch.Updates[i]; u.ID == id {
+			u.State, u.Reason, u.SetCheck, u.CheckAt = Removed, why, true, time.Time{}
+			return
+		}
+	}
+	d.ch.Updates = append(d.ch.Updates, Update{ID: id, State: Removed, Reason: why, SetCheck: true})
+}
+
+func (d *decision) holdRemovals(gone []Known, note string) {
+	h := Hold{Kind: HoldRemoval, Note: note, Reason: "withdrawn by the source"}
+	for _, k := range gone {
+		h.Removals = append(h.Removals, k.ID)
+	}
+	d.ch.Holds = append(d.ch.Holds, h)
+	d.ch.Alerts = append(d.ch.Alerts, heldRemovalAlert(d.rules.Name, note))
+}
+
+func heldRemovalAlert(source, note string) alert.Alert {
+	return alert.Alert{Code: alert.SourceHeld, Subject: source,
+		Sentence: fmt.Sprintf("source %s: %s; nothing is withdrawn until a person says so", source, note),
+		Mend:     fmt.Sprintf("look: belfry source list %s; withdraw them: belfry source release %s; keep them: belfry source release %s --drop", source, source, source)}
+}
+
+// state moves the source on after a good fetch.
+func (d *decision) state() {
+	st := &d.ch.State
+	quiet := st.NewAt
+	if quiet.IsZero() {
+		quiet = st.OKAt
+	}
+	st.Cursor, st.Primed, st.Failures, st.Code, st.Error, st.Force, st.Gone = d.batch.Next, true, 0, "", "", false, false
+	st.FetchedAt, st.OKAt = d.now, d.now
+	if len(d.ch.Inserts) > 0 {
+		st.NewAt = d.now
+		quiet = d.now
+	}
+	if d.batch.About != (sdk.About{}) {
+		st.About = d.batch.About
+	}
+	if !d.batch.Unchanged {
+		st.Notices = d.notices[:min(len(d.notices), 20)]
+	}
+	st.WaitUntil = time.Time{}
+	if d.batch.Wait > 0 {
+		st.WaitUntil = d.now.Add(d.batch.Wait)
+	}
+	st.NextAt = d.now.Add(max(d.rules.Poll, d.batch.Wait))
+	if d.batch.More {
+		st.NextAt = d.now
+	}
+	if len(d.ch.Holds) > 0 {
+		st.Holds = true
+	}
+	d.ch.Resolve = append(d.ch.Resolve, alert.Key{Code: alert.SourceFailing, Subject: d.rules.Name}, alert.Key{Code: alert.SourceGone, Subject: d.rules.Name})
+	stale := alert.Key{Code: alert.SourceStale, Subject: d.rules.Name}
+	if d.rules.StaleAfter > 0 && !quiet.IsZero() && d.now.Sub(quiet) > d.rules.StaleAfter {
+		d.ch.Alerts = append(d.ch.Alerts, alert.Alert{Code: alert.SourceStale, Subject: d.rules.Name,
+			Sentence: fmt.Sprintf("source %s answers, but nothing new came for %s", d.rules.Name, sdk.D(d.now.Sub(quiet).Truncate(time.Minute))),
+			Mend:     fmt.Sprintf("look at what it answers: belfry source fetch %s --force; if this is its habit, raise stale_after", d.rules.Name)})
+	} else {
+		d.ch.Resolve = append(d.ch.Resolve, stale)
+	}
+}
+
+// Fail turns a failed fetch into what is to be committed. The next fetch is never earlier than the other side asked.
+// jitter is a random number in [0, 1).
+func Fail(r Rules, st State, err *sdk.Error, now time.Time, jitter float64) Change {
+	ch := Change{State: st}
+	s := &ch.State
+	s.Failures++
+	s.Force = false
+	s.FetchedAt, s.Code, s.Error = now, err.Code, strings.TrimSpace(publicSentence(err))
+	backoff := min(r.Poll<<min(s.Failures-1, 20), 24*time.Hour)
+	if backoff <= 0 {
+		backoff = 24 * time.Hour
+	}
+	if err.Code == sdk.CodeForbidden || err.Code == sdk.CodeUnauthenticated {
+		backoff = max(backoff, min(time.Hour<<min(s.Failures-1, 5), 24*time.Hour))
+	}
+	wait := backoff + time.Duration(jitter*float64(backoff)/10)
+	s.NextAt = now.Add(max(wait, err.RetryAfter))
+	s.WaitUntil = s.NextAt
+	if err.Code == sdk.CodeGone {
+		s.Gone = true
+		ch.Alerts = append(ch.Alerts, alert.Alert{Code: alert.SourceGone, Subject: r.Name,
+			Sentence: fmt.Sprintf("source %s says that it is gone for good, and is not fetched any more: %s", r.Name, s.Error),
+			Mend:     fmt.Sprintf("give its new address in the configuration, or try again: belfry source fetch %s --force", r.Name)})
+		return ch
+	}
+	lost := now.Sub(st.OKAt)
+	if st.OKAt.IsZero() || s.Failures >= 3 || lost > 6*time.Hour {
+		ch.Alerts = append(ch.Alerts, alert.Alert{Code: alert.SourceFailing, Subject: r.Name,
+			Sentence: fmt.Sprintf("source %s cannot be read: %s; it is tried again at %s", r.Name, s.Error, s.NextAt.UTC().Format("15:04 MST")),
+			Mend:     fmt.Sprintf("try it: belfry source fetch %s", r.Name)})
+	}
+	return ch
+}
+
+func publicSentence(err *sdk.Error) string {
+	if err.Public != "" {
+		return err.Public
+	}
+	return err.Error()
+}

@@ -1,0 +1,217 @@
+package intake
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/belfry-news/belfry/sdk"
+	"golang.org/x/text/unicode/norm"
+)
+
+// cleanItem bounds and normalises what a source gave. It says what it had to drop, and false when nothing usable stays.
+func cleanItem(it sdk.Item) (sdk.Item, []string, bool) {
+	var notes []string
+	note := func(format string, args ...any) { notes = append(notes, fmt.Sprintf(format, args...)) }
+	switch {
+	case strings.TrimSpace(it.Key) == "":
+		return it, []string{"an item without a key was left out"}, false
+	case len(it.Key) > sdk.MaxKey:
+		return it, []string{fmt.Sprintf("an item whose key is longer than %d bytes was left out", sdk.MaxKey)}, false
+	}
+	it.Title = cleanText(it.Title, sdk.MaxTitle, false)
+	it.Summary = cleanText(it.Summary, sdk.MaxSummary, true)
+	it.Correction = cleanText(it.Correction, sdk.MaxTitle, false)
+	if it.URL != "" {
+		u, err := sdk.CheckLink(it.URL)
+		if err != nil || strings.HasPrefix(u, "mailto:") {
+			note("item %s: its address cannot be linked to", short(it.Key))
+			u = ""
+		}
+		it.URL = u
+	}
+	if err := it.Body.Validate(); err != nil {
+		note("item %s: its text was left out: %s", short(it.Key), err)
+		it.Body = nil
+	}
+	if !langTag.MatchString(it.Lang) {
+		it.Lang = ""
+	}
+	it.Tags = cleanTags(it.Tags)
+	it.Authors = it.Authors[:min(len(it.Authors), sdk.MaxAuthors)]
+	for i := range it.Authors {
+		it.Authors[i].Name = cleanText(it.Authors[i].Name, sdk.MaxTag, false)
+		if _, err := sdk.CheckLink(it.Authors[i].URL); err != nil {
+			it.Authors[i].URL = ""
+		}
+	}
+	media := make([]sdk.Media, 0, len(it.Media))
+	for _, m := range it.Media {
+		u, err := sdk.CheckLink(m.URL)
+		if err != nil || len(media) == sdk.MaxMedia {
+			continue
+		}
+		m.URL = u
+		m.Alt, m.Credit = cleanText(m.Alt, sdk.MaxAlt, true), cleanText(m.Credit, sdk.MaxTitle, false)
+		m.File = sdk.File{}
+		media = append(media, m)
+	}
+	it.Media = media
+	if it.Urgency < 0 || it.Urgency > 9 {
+		it.Urgency = 0
+	}
+	for _, t := range []*time.Time{&it.Published, &it.Updated, &it.NotBefore, &it.Due, &it.ExpiresAt} {
+		if !t.IsZero() {
+			*t = t.UTC().Truncate(time.Microsecond)
+		}
+	}
+	if it.Title == "" && it.Summary == "" && len(it.Body) == 0 {
+		note("item %s has neither title nor text and was left out", short(it.Key))
+		return it, notes, false
+	}
+	return it, notes, true
+}
+
+var langTag = regexp.MustCompile(`^[a-zA-Z]{2,3}(-[a-zA-Z0-9]{2,8})*$`)
+
+// cleanText makes plain text of plain text: valid UTF-8 in normal form C, without control characters and bidi overrides,
+// white space collapsed, at most limit bytes.
+func cleanText(s string, limit int, lines bool) string {
+	s = norm.NFC.String(strings.ToValidUTF8(s, "\uFFFD"))
+	var b strings.Builder
+	space := 0 // 1: a blank is due, 2: a line feed
+	for _, r := range s {
+		switch {
+		case r == '\n' && lines:
+			space = 2
+		case unicode.IsSpace(r) && r != '\u00a0' && r != '\u202f':
+			space = max(space, 1)
+		case unicode.IsControl(r), r >= 0x202a && r <= 0x202e, r >= 0x2066 && r <= 0x2069, r == 0xfeff, r == 0x2028, r == 0x2029:
+		default:
+			if space > 0 && b.Len() > 0 {
+				b.WriteByte([]byte{0, ' ', '\n'}[space])
+			}
+			space = 0
+			b.WriteRune(r)
+		}
+	}
+	out := b.String()
+	if len(out) > limit {
+		out = strings.ToValidUTF8(out[:limit], "")
+	}
+	return out
+}
+
+func cleanTags(tags []string) []string {
+	var out []string
+	seen := map[string]bool{}
+	for _, t := range tags {
+		t = cleanText(t, sdk.MaxTag, false)
+		if key := strings.ToLower(t); t != "" && !seen[key] && len(out) < sdk.MaxTags {
+			seen[key] = true
+			out = append(out, t)
+		}
+	}
+	return out
+}
+
+// short names a key in a sentence.
+func short(key string) string {
+	if len(key) > 60 {
+		key = strings.ToValidUTF8(key[:60], "") + "…"
+	}
+	return fmt.Sprintf("%q", key)
+}
+
+// substance identifies what makes a revision: title, summary, text, picture, link and correction note, without
+// formatting, white space and the parameters that only break caches.
+func substance(it sdk.Item) string {
+	return digest(foldSpace(it.Title), foldSpace(it.Summary), foldSpace(bodyText(it.Body)), firstImage(it.Media),
+		Canonical(it.URL), it.Correction)
+}
+
+// facts identifies everything of an item besides its times of publication and update: what selection can depend on.
+func facts(it sdk.Item) string {
+	it.Published, it.Updated, it.Body = time.Time{}, time.Time{}, nil
+	b, err := json.Marshal(it)
+	if err != nil {
+		return ""
+	}
+	return digest(string(b))
+}
+
+func digest(parts ...string) string {
+	h := sha256.New()
+	for _, p := range parts {
+		fmt.Fprintf(h, "%d:%s", len(p), p)
+	}
+	return hex.EncodeToString(h.Sum(nil)[:16])
+}
+
+func bodyText(b sdk.Body) string {
+	var out strings.Builder
+	var walk func(nodes []sdk.Node)
+	walk = func(nodes []sdk.Node) {
+		for i := range nodes {
+			out.WriteString(nodes[i].Text)
+			if nodes[i].Kind.Block() || nodes[i].Kind == sdk.NodeBreak || nodes[i].Kind == sdk.NodeItem {
+				out.WriteByte(' ')
+			}
+			walk(nodes[i].Children)
+		}
+	}
+	walk(b)
+	return out.String()
+}
+
+func foldSpace(s string) string { return strings.Join(strings.Fields(s), " ") }
+
+func firstImage(media []sdk.Media) string {
+	for _, m := range media {
+		if m.Type == "" || strings.HasPrefix(m.Type, "image/") {
+			u, _, _ := strings.Cut(m.URL, "?")
+			return u
+		}
+	}
+	return ""
+}
+
+// tracking are the query parameters that name a campaign and not an article.
+var tracking = []string{"fbclid", "gclid"}
+
+// Canonical spells an article's address so that two spellings of one article are equal: lower-case scheme and host, http
+// as https, no fragment, no campaign parameters, no slash at the end. It is for comparing only, never for linking.
+func Canonical(raw string) string {
+	u, err := url.Parse(raw)
+	if err != nil || u.Host == "" {
+		return ""
+	}
+	u.Fragment, u.RawFragment = "", ""
+	u.Host = strings.ToLower(u.Host)
+	if u.Scheme == "http" {
+		u.Scheme = "https"
+	}
+	q := u.Query()
+	for name := range q {
+		if strings.HasPrefix(name, "utm_") || strings.HasPrefix(name, "mc_") || slices.Contains(tracking, name) {
+			q.Del(name)
+		}
+	}
+	u.RawQuery = q.Encode()
+	u.Path = strings.TrimSuffix(u.Path, "/")
+	return u.String()
+}
+
+// titleKey spells a title so that two spellings of it are equal.
+func titleKey(title string) string {
+	return strings.Join(strings.FieldsFunc(strings.ToLower(title), func(r rune) bool {
+		return !unicode.IsLetter(r) && !unicode.IsDigit(r)
+	}), " ")
+}

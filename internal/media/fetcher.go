@@ -1,0 +1,188 @@
+package media
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"sync"
+	"time"
+
+	"github.com/belfry-news/belfry/sdk"
+)
+
+// Wanted is an image that posts may need.
+type Wanted struct {
+	ID      int64
+	URL     string
+	Attempt int
+}
+
+// Store is what fetching needs of the store.
+type Store interface {
+	// WantedMedia gives wanted images whose time has come.
+	WantedMedia(ctx context.Context, now time.Time, limit int) ([]Wanted, error)
+	MediaStored(ctx context.Context, id int64, f sdk.File, now time.Time) error
+	// MediaFailed notes a failure: for good when next is zero.
+	MediaFailed(ctx context.Context, id int64, sentence string, next time.Time) error
+}
+
+// Settings wire a Fetcher.
+type Settings struct {
+	Store        Store
+	Files        *Files
+	Bounds       Bounds
+	AllowPrivate []netip.Prefix
+	UserAgent    string
+	Log          *slog.Logger
+	// Fetched is called after an image was stored or given up.
+	Fetched func()
+}
+
+// Fetcher fetches wanted images, few at once: decoding a large picture takes memory.
+type Fetcher struct {
+	s      Settings
+	client *sdk.Client
+	wake   chan struct{}
+	cancel context.CancelFunc
+	done   sync.WaitGroup
+}
+
+const (
+	fetchers    = 4
+	maxAttempts = 4
+	maxHops     = 5
+	lookEvery   = time.Second
+)
+
+// NewFetcher makes a Fetcher; Start starts it.
+func NewFetcher(s Settings) *Fetcher {
+	return &Fetcher{s: s, wake: make(chan struct{}, 1), client: sdk.NewClient(sdk.ClientConfig{AllowPrivate: s.AllowPrivate,
+		UserAgent: s.UserAgent, Timeout: 20 * time.Second, MaxBody: int64(s.Bounds.MaxBytes) + 1})}
+}
+
+// Wake makes the fetcher look for wanted images now.
+func (f *Fetcher) Wake() {
+	select {
+	case f.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Start begins to fetch.
+func (f *Fetcher) Start(context.Context) error {
+	ctx, cancel := context.WithCancel(context.Background())
+	f.cancel = cancel
+	f.done.Go(func() { f.loop(ctx) })
+	return nil
+}
+
+// Stop gives up what is under way; it is wanted again at the next start.
+func (f *Fetcher) Stop(context.Context) error {
+	if f.cancel != nil {
+		f.cancel()
+		f.done.Wait()
+		f.client.CloseIdle()
+	}
+	return nil
+}
+
+func (f *Fetcher) loop(ctx context.Context) {
+	decoding := make(chan struct{}, 1)
+	for ctx.Err() == nil {
+		wanted, err := f.s.Store.WantedMedia(ctx, time.Now(), fetchers)
+		if err != nil && ctx.Err() == nil {
+			f.s.Log.Error("wanted images cannot be read", "err", err)
+		}
+		var wg sync.WaitGroup
+		for _, w := range wanted {
+			wg.Go(func() { f.one(ctx, w, decoding) })
+		}
+		wg.Wait()
+		if len(wanted) > 0 && err == nil {
+			if f.s.Fetched != nil {
+				f.s.Fetched()
+			}
+			continue
+		}
+		t := time.NewTimer(lookEvery)
+		select {
+		case <-ctx.Done():
+		case <-f.wake:
+		case <-t.C:
+		}
+		t.Stop()
+	}
+}
+
+// one fetches one image and records what came of it.
+func (f *Fetcher) one(ctx context.Context, w Wanted, decoding chan struct{}) {
+	file, err := f.get(ctx, w.URL, decoding)
+	if ctx.Err() != nil {
+		return
+	}
+	if err == nil {
+		err = f.s.Store.MediaStored(ctx, w.ID, file, time.Now())
+		if err != nil {
+			f.s.Log.Error("an image cannot be recorded", "media", w.ID, "err", err)
+		}
+		return
+	}
+	var next time.Time
+	if !errors.Is(err, ErrPicture) && w.Attempt+1 < maxAttempts && sdk.AsError(err).Code == sdk.CodeUnavailable {
+		next = time.Now().Add(max(10*time.Second<<(2*w.Attempt), sdk.AsError(err).RetryAfter))
+	}
+	f.s.Log.Info("an image cannot be fetched", "media", w.ID, "err", err, "again", !next.IsZero())
+	if err := f.s.Store.MediaFailed(ctx, w.ID, err.Error(), next); err != nil {
+		f.s.Log.Error("an image's failure cannot be recorded", "media", w.ID, "err", err)
+	}
+}
+
+// get fetches, processes and stores one image. Every hop of a redirect passes the guard anew.
+func (f *Fetcher) get(ctx context.Context, raw string, decoding chan struct{}) (sdk.File, error) {
+	guard := sdk.Guard{Allow: f.s.AllowPrivate}
+	for range maxHops + 1 {
+		u, err := guard.CheckURL(raw)
+		if err != nil {
+			return sdk.File{}, err
+		}
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
+		if err != nil {
+			return sdk.File{}, sdk.Errorf(sdk.CodeInvalid, "image", "its address cannot be fetched")
+		}
+		req.Header.Set("Accept", "image/jpeg, image/png, image/webp, image/gif;q=0.8, */*;q=0.1")
+		a, err := f.client.Send(req, "image")
+		if err != nil {
+			e := *sdk.AsError(err)
+			if e.Code == sdk.CodeUnknownOutcome {
+				e.Code = sdk.CodeUnavailable // reading has no effect
+			}
+			return sdk.File{}, &e
+		}
+		switch {
+		case a.Status >= 300 && a.Status < 400 && a.Header.Get("Location") != "":
+			next, err := u.Parse(a.Header.Get("Location"))
+			if err != nil {
+				return sdk.File{}, sdk.Errorf(sdk.CodeInvalid, "image", "its address leads nowhere")
+			}
+			raw = (&url.URL{Scheme: next.Scheme, Host: next.Host, Path: next.Path, RawPath: next.RawPath, RawQuery: next.RawQuery}).String()
+			continue
+		case a.Status == http.StatusOK:
+			decoding <- struct{}{}
+			defer func() { <-decoding }()
+			p, err := Process(a.Body, f.s.Bounds)
+			if err != nil {
+				return sdk.File{}, err
+			}
+			return f.s.Files.Put(p)
+		case a.Status == http.StatusTooManyRequests || a.Status >= 500:
+			wait, _ := sdk.RetryAfter(a.Header, time.Now())
+			return sdk.File{}, &sdk.Error{Code: sdk.CodeUnavailable, Op: "image", RetryAfter: wait, Public: fmt.Sprintf("its server answers %d", a.Status)}
+		}
+		return sdk.File{}, sdk.Errorf(sdk.CodeInvalid, "image", "its server answers %d", a.Status)
+	}
+	return sdk.File{}, sdk.Errorf(sdk.CodeInvalid, "image", "its address leads on more than %d times", maxHops)
+}

@@ -1,0 +1,152 @@
+package outbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/belfry-news/belfry/sdk"
+)
+
+// Destination is an opened destination with what the configuration says about it.
+type Destination struct {
+	Name string
+	Conn sdk.Connector
+	// Resend says that a call with an unknown outcome is sent again even where that may double it.
+	Resend bool
+	// Timeout bounds one call; RetryFor is how long passing failures of one post are retried.
+	Timeout, RetryFor time.Duration
+	// Parallel is how many of its channels are served at once.
+	Parallel int
+}
+
+// Renderer makes posts ready for a destination. It is given by whoever knows templates and images.
+type Renderer interface {
+	Post(ctx context.Context, w Work) (sdk.Post, error)
+	Reply(ctx context.Context, w Work) (sdk.Post, error)
+	Ladders(channel string) Ladders
+	// Silenced says which blackout stops a post that never left, and whether it drops it.
+	Silenced(w Work, now time.Time) (name string, drop, silenced bool)
+	// Fill loads the data of files.
+	Fill(ctx context.Context, files []sdk.File) error
+}
+
+// Settings wire an Engine.
+type Settings struct {
+	Store    Store
+	Renderer Renderer
+	Log      *slog.Logger
+	// Settled is called after a call was accepted, for those who wait for news of it.
+	Settled func()
+}
+
+// Engine serves all destinations, each in lanes of its own, so that one that is down delays no other.
+type Engine struct {
+	s      Settings
+	mu     sync.Mutex
+	lanes  map[string]*destinationLanes
+	cancel context.CancelFunc
+	ctx    context.Context
+	done   sync.WaitGroup
+}
+
+// NewEngine makes an Engine; Start starts it.
+func NewEngine(s Settings) *Engine { return &Engine{s: s, lanes: map[string]*destinationLanes{}} }
+
+// Start recovers what an earlier run left and begins to serve. alone says that no other node can be alive, so that every
+// lease of before is over.
+func (e *Engine) Start(ctx context.Context, alone bool) error {
+	unknown, err := e.s.Store.Recover(ctx, alone, time.Now())
+	if err != nil {
+		return fmt.Errorf("recover deliveries: %w", err)
+	}
+	if unknown > 0 {
+		e.s.Log.Warn("calls were under way when the daemon ended; what became of them is not known yet", "unknown", unknown)
+	}
+	e.ctx, e.cancel = context.WithCancel(context.Background())
+	e.done.Go(e.recoverLoop)
+	return nil
+}
+
+// Use serves exactly these destinations from now on. A destination whose connector changed is served by the new one once
+// the calls under way have ended; Use returns when nothing uses the old connectors any more.
+func (e *Engine) Use(ctx context.Context, destinations map[string]Destination) {
+	e.mu.Lock()
+	var ending []*destinationLanes
+	for name, l := range e.lanes {
+		if d, stays := destinations[name]; !stays || d != l.dest {
+			ending = append(ending, l)
+			delete(e.lanes, name)
+		}
+	}
+	e.mu.Unlock()
+	for _, l := range ending {
+		l.stop(ctx)
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for name, d := range destinations {
+		if _, runs := e.lanes[name]; !runs {
+			l := newDestinationLanes(e, d)
+			e.lanes[name] = l
+			l.start(e.ctx)
+		}
+	}
+}
+
+// Wake makes every lane look for due deliveries now.
+func (e *Engine) Wake() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, l := range e.lanes {
+		l.wakeUp()
+	}
+}
+
+// Stop starts no further call, waits for those under way until ctx ends, and then gives them up: their outcome is
+// unknown, and the next start finds them so.
+func (e *Engine) Stop(ctx context.Context) error {
+	if e.cancel == nil {
+		return nil
+	}
+	e.mu.Lock()
+	ending := make([]*destinationLanes, 0, len(e.lanes))
+	for name, l := range e.lanes {
+		ending = append(ending, l)
+		delete(e.lanes, name)
+	}
+	e.mu.Unlock()
+	var wg sync.WaitGroup
+	for _, l := range ending {
+		wg.Go(func() { l.stop(ctx) })
+	}
+	wg.Wait()
+	e.cancel()
+	e.done.Wait()
+	if err := context.Cause(ctx); err != nil {
+		return errors.Join(errors.New("calls were still under way"), err)
+	}
+	return nil
+}
+
+// recoverLoop ends the leases of nodes that died.
+func (e *Engine) recoverLoop() {
+	t := time.NewTicker(leaseTime / 4)
+	defer t.Stop()
+	for {
+		select {
+		case <-e.ctx.Done():
+			return
+		case <-t.C:
+			if n, err := e.s.Store.Recover(e.ctx, false, time.Now()); err != nil && e.ctx.Err() == nil {
+				e.s.Log.Error("leases cannot be looked after", "err", err)
+			} else if n > 0 {
+				e.s.Log.Warn("a node ended while calls were under way; what became of them is not known yet", "unknown", n)
+				e.Wake()
+			}
+		}
+	}
+}

@@ -1,0 +1,121 @@
+package pluginhost
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/belfry-news/belfry/internal/wire/v1"
+)
+
+// maxStray is how much a process may write to its standard output before the handshake line, in bytes.
+const maxStray = 64 << 10
+
+// handshake finds the handshake line in what a process writes to its standard output. Lines before it and everything
+// after it are stray output, which goes to the log: a library that prints at start-up is no reason to fail.
+type handshake struct {
+	stray io.Writer
+
+	mu     sync.Mutex
+	buf    []byte
+	seen   int
+	line   []byte
+	err    error
+	over   bool
+	ready  chan struct{} // closed when line or err is set, or the output ended
+	offset int
+}
+
+func newHandshake(stray io.Writer) *handshake {
+	return &handshake{stray: stray, ready: make(chan struct{})}
+}
+
+// The line of go-plugin: core version, protocol version, network, address, transport, certificate.
+var handshakeLine = regexp.MustCompile(`^\s*[0-9]+\|[0-9]+\|(unix|tcp)\|[^|]+(\||\s*$)`)
+
+// Write takes the process's output.
+func (h *handshake) Write(p []byte) (int, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.over {
+		return h.stray.Write(p)
+	}
+	h.seen += len(p)
+	h.buf = append(h.buf, p...)
+	for !h.over {
+		i := bytes.IndexByte(h.buf, '\n')
+		if i < 0 {
+			break
+		}
+		line := h.buf[:i+1]
+		h.buf = h.buf[i+1:]
+		if handshakeLine.Match(line) {
+			h.line, h.err = bytes.Clone(line), checkHandshake(string(line))
+			h.finish()
+		} else if _, err := h.stray.Write(line); err != nil {
+			return 0, err
+		}
+	}
+	if !h.over && h.seen > maxStray {
+		h.err = fmt.Errorf("it wrote %d bytes to its standard output and no handshake; a plugin prints nothing before Serve", h.seen)
+		h.finish()
+	}
+	return len(p), nil
+}
+
+// finish passes the rest on. It is called once, with the lock held.
+func (h *handshake) finish() {
+	h.over = true
+	_, _ = h.stray.Write(h.buf)
+	h.buf = nil
+	close(h.ready)
+}
+
+// end says that the process will write no more.
+func (h *handshake) end() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !h.over {
+		h.finish()
+	}
+}
+
+// failure tells what was wrong with the handshake, if it came to one.
+func (h *handshake) failure() error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.err
+}
+
+// Read gives go-plugin the handshake line and then nothing more.
+func (h *handshake) Read(p []byte) (int, error) {
+	<-h.ready
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.err != nil || h.offset == len(h.line) {
+		return 0, io.EOF
+	}
+	n := copy(p, h.line[h.offset:])
+	h.offset += n
+	return n, nil
+}
+
+// Close implements io.ReadCloser for go-plugin.
+func (h *handshake) Close() error { return nil }
+
+// checkHandshake says in plain words why a handshake does not fit.
+func checkHandshake(line string) error {
+	parts := strings.Split(strings.TrimSpace(line), "|")
+	if version, err := strconv.Atoi(parts[1]); err != nil || version != wire.Version {
+		return fmt.Errorf("it speaks version %s of the plugin protocol and Belfry speaks version %d; install a release of "+
+			"the plugin that was made for this one", parts[1], wire.Version)
+	}
+	if len(parts) < 5 || parts[4] != "grpc" {
+		return fmt.Errorf("it does not speak gRPC, the only transport that is taken")
+	}
+	return nil
+}

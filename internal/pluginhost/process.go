@@ -1,0 +1,399 @@
+package pluginhost
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os/exec"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/belfry-news/belfry/internal/wire/v1"
+	"github.com/hashicorp/go-hclog"
+	goplugin "github.com/hashicorp/go-plugin"
+	pluginrunner "github.com/hashicorp/go-plugin/runner"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+)
+
+// process is one running process of a kind, ready to be called.
+type process struct {
+	k       *kind
+	log     *slog.Logger
+	alone   bool
+	started time.Time
+	types   []wire.Description
+
+	client *goplugin.Client
+	run    *runner
+	conn   grpc.ClientConnInterface
+
+	mu     sync.Mutex
+	opened map[*instance]*opening
+	calls  map[*instance]int
+	ending string // why its end is wanted; empty while it is not
+}
+
+// opening is an instance inside a process. settling is closed when a call that was given up has really ended.
+type opening struct {
+	handle   string
+	done     chan struct{}
+	err      error
+	settling chan struct{}
+}
+
+// startProcess starts a process and waits until it can be called. Its error is a sentence without a subject, for people.
+func startProcess(ctx context.Context, k *kind, alone bool) (*process, error) {
+	h := k.h
+	ctx, cancel := context.WithTimeout(ctx, h.limits.Start)
+	defer cancel()
+	select {
+	case h.starts <- struct{}{}:
+		defer func() { <-h.starts }()
+	case <-ctx.Done():
+		return nil, errors.New("other plugins are still starting")
+	}
+	command, err := h.config.Command(k.name)
+	if err != nil {
+		return nil, err
+	}
+	if err := verify(command); err != nil {
+		return nil, err
+	}
+	dir, thread, err := h.ready()
+	if err != nil {
+		return nil, err
+	}
+	p := &process{k: k, alone: alone, started: h.now(), opened: map[*instance]*opening{}, calls: map[*instance]int{}}
+	out := newLines(k.log, h.limits)
+	p.client = goplugin.NewClient(&goplugin.ClientConfig{
+		HandshakeConfig:  goplugin.HandshakeConfig{MagicCookieKey: wire.CookieKey, MagicCookieValue: wire.CookieValue},
+		VersionedPlugins: map[int]goplugin.PluginSet{wire.Version: {}},
+		RunnerFunc: func(_ hclog.Logger, c *exec.Cmd, socketDir string) (pluginrunner.Runner, error) {
+			env := append(environment(h.limits.Memory, logLevel(k.log)), c.Env...)
+			p.run = newRunner(command, env, socketDir, thread, h.limits.Memory, out)
+			return p.run, nil
+		},
+		AllowedProtocols: []goplugin.Protocol{goplugin.ProtocolGRPC},
+		AutoMTLS:         true,
+		SkipHostEnv:      true,
+		StartTimeout:     h.limits.Start,
+		SyncStdout:       out.stream("stdout"),
+		SyncStderr:       out.stream("stderr"),
+		UnixSocketConfig: &goplugin.UnixSocketConfig{TempDir: dir},
+		GRPCDialOptions: []grpc.DialOption{grpc.WithIdleTimeout(0), grpc.WithMaxHeaderListSize(64 << 10),
+			grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(wire.MaxMessage)), grpc.WithChainStreamInterceptor(plainStreams)},
+		// What happens to processes is told here, in sentences.
+		Logger: hclog.NewNullLogger(),
+	})
+	if err := p.connect(ctx); err != nil {
+		p.kill(err.Error())
+		p.cleanUp()
+		return nil, err
+	}
+	p.log = k.log.With("pid", p.run.ID())
+	p.log.Debug("plugin started", "alone", alone, "took", h.now().Sub(p.started))
+	return p, nil
+}
+
+// connect does the handshake and asks the process what it offers. A process that does not answer is killed, which ends
+// every wait inside.
+func (p *process) connect(ctx context.Context) error {
+	stop := context.AfterFunc(ctx, func() { p.kill("it was not ready in time") })
+	defer stop()
+	protocol, err := p.client.Client()
+	if err != nil {
+		return p.startFailure(ctx, err)
+	}
+	client, ok := protocol.(*goplugin.GRPCClient)
+	if !ok {
+		return fmt.Errorf("it does not speak gRPC")
+	}
+	p.conn = client.Conn
+	p.types, err = wire.Describe(ctx, p.conn)
+	if err != nil {
+		return p.startFailure(ctx, err)
+	}
+	if _, ok := p.description(); !ok {
+		names := make([]string, len(p.types))
+		for i, t := range p.types {
+			names[i] = t.Type
+		}
+		return fmt.Errorf("it offers %s, and no type %q", strings.Join(names, ", "), p.k.name)
+	}
+	if ctx.Err() != nil {
+		return p.startFailure(ctx, ctx.Err())
+	}
+	return nil
+}
+
+// startFailure finds the best sentence for a start that failed.
+func (p *process) startFailure(ctx context.Context, err error) error {
+	if p.run == nil {
+		return err
+	}
+	if failure := p.run.out.failure(); failure != nil {
+		return failure
+	}
+	if ctx.Err() != nil {
+		if errors.Is(ctx.Err(), context.Canceled) {
+			return errors.New("its start was given up")
+		}
+		return fmt.Errorf("it was not ready within %s", p.k.h.limits.Start)
+	}
+	select {
+	case <-p.run.done:
+		if exit := p.run.exitText(); exit != "" {
+			return fmt.Errorf("it ended before it was ready (%s); its last words are in the log", exit)
+		}
+	case <-time.After(outputWait):
+	}
+	return err
+}
+
+func (p *process) description() (wire.Description, bool) {
+	for _, t := range p.types {
+		if t.Type == p.k.name {
+			return t, true
+		}
+	}
+	return wire.Description{}, false
+}
+
+// plainStreams refuses go-plugin's broker, through which a process could make the host start goroutines without end, and
+// keeps a failure to attach to the process's output from being one to start it.
+func plainStreams(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string, streamer grpc.Streamer, opts ...grpc.CallOption) (grpc.ClientStream, error) {
+	if strings.HasPrefix(method, "/plugin.GRPCBroker/") {
+		return nil, status.Error(codes.Unimplemented, "the host uses no broker")
+	}
+	s, err := streamer(ctx, desc, cc, method, opts...)
+	if err != nil && strings.HasPrefix(method, "/plugin.GRPCStdio/") {
+		return nil, status.Error(codes.Unavailable, err.Error())
+	}
+	return s, err
+}
+
+// logLevel is the lowest level that the log takes, as the process is told it.
+func logLevel(log *slog.Logger) string {
+	for _, level := range []slog.Level{slog.LevelDebug, slog.LevelInfo, slog.LevelWarn} {
+		if log.Enabled(context.Background(), level) {
+			return level.String()
+		}
+	}
+	return slog.LevelError.String()
+}
+
+// kill ends the process at once. The first reason counts.
+func (p *process) kill(why string) {
+	p.mu.Lock()
+	if p.ending == "" {
+		p.ending = why
+	}
+	p.mu.Unlock()
+	if p.run != nil {
+		_ = p.run.Kill(context.Background())
+	}
+}
+
+// cleanUp waits until the process is gone and frees what belonged to it.
+func (p *process) cleanUp() {
+	if p.run != nil {
+		<-p.run.done
+	}
+	p.client.Kill()
+}
+
+// stop ends the process in good order: instances are closed within ctx, then it may exit by itself.
+func (p *process) stop(ctx context.Context, why string) {
+	p.mu.Lock()
+	if p.ending == "" {
+		p.ending = why
+	}
+	open := make(map[*instance]string, len(p.opened))
+	for i, o := range p.opened {
+		open[i] = o.handle
+	}
+	p.mu.Unlock()
+	var wg sync.WaitGroup
+	for i, handle := range open {
+		wg.Go(func() {
+			if err := wire.CloseInstance(ctx, wire.At{Conn: p.conn, Handle: handle}); err != nil && !p.gone() {
+				p.log.Warn("plugin instance did not close", "instance", i.settings.Instance, "error", err)
+			}
+		})
+	}
+	wg.Wait()
+	// go-plugin asks the process to exit and waits for its answer without an end; a process that does not give it is killed.
+	giveUp := time.AfterFunc(p.k.h.limits.Grace, func() { _ = p.run.Kill(context.Background()) })
+	defer giveUp.Stop()
+	p.client.Kill()
+	<-p.run.done
+}
+
+func (p *process) gone() bool {
+	select {
+	case <-p.run.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// wanted reports whether somebody here ended the process, and why.
+func (p *process) wanted() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.ending
+}
+
+// inFlight lists the instances that have a call under way.
+func (p *process) inFlight() []*instance {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	out := make([]*instance, 0, len(p.calls))
+	for i := range p.calls {
+		out = append(out, i)
+	}
+	return out
+}
+
+// outcome is how a call went, seen from the process.
+type outcome int
+
+const (
+	answered   outcome = iota // with a result, an error, or too late
+	crashed                   // the process ended while the call was under way
+	neverBegan                // the process had ended before
+)
+
+// call makes one call of an instance.
+func (p *process) call(ctx context.Context, i *instance, f func(ctx context.Context, at wire.At) error) (error, outcome) {
+	if !p.enter(i) {
+		return nil, neverBegan
+	}
+	settled := true
+	defer func() {
+		if settled {
+			p.leave(i)
+		}
+	}()
+	at, err := p.open(ctx, i)
+	if err == nil {
+		err = f(ctx, at)
+	}
+	var broken *wire.TransportError
+	if !errors.As(err, &broken) {
+		return err, answered
+	}
+	if ctx.Err() == nil && broken.Code == codes.Unavailable {
+		// The connection is gone. Either the process is, in a moment, or it broke the connection and is of no use.
+		select {
+		case <-p.run.done:
+		case <-time.After(outputWait * 2):
+			p.kill("it broke its connection")
+			<-p.run.done
+		}
+		return err, crashed
+	}
+	if p.gone() {
+		return err, crashed
+	}
+	if ctx.Err() != nil && at.Handle != "" {
+		settled = false
+		p.settle(i, at)
+	}
+	return err, answered
+}
+
+func (p *process) enter(i *instance) bool {
+	if p.gone() {
+		return false
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.ending != "" {
+		return false
+	}
+	p.calls[i]++
+	return true
+}
+
+func (p *process) leave(i *instance) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.calls[i]--; p.calls[i] <= 0 {
+		delete(p.calls, i)
+	}
+}
+
+// open makes sure that the instance is open in this process, and that no call of it goes on that was given up.
+func (p *process) open(ctx context.Context, i *instance) (wire.At, error) {
+	p.mu.Lock()
+	o, ok := p.opened[i]
+	if !ok {
+		o = &opening{handle: fmt.Sprintf("%d", i.id), done: make(chan struct{})}
+		p.opened[i] = o
+	}
+	settling := o.settling
+	p.mu.Unlock()
+	at := wire.At{Conn: p.conn, Handle: o.handle}
+	if !ok {
+		_, o.err = wire.OpenInstance(ctx, at, p.k.name, i.settings, i.config)
+		if o.err != nil {
+			p.mu.Lock()
+			delete(p.opened, i)
+			p.mu.Unlock()
+		}
+		close(o.done)
+		return at, o.err
+	}
+	for _, wait := range []chan struct{}{o.done, settling} {
+		if wait == nil {
+			continue
+		}
+		select {
+		case <-wait:
+		case <-p.run.done:
+		case <-ctx.Done():
+			return wire.At{}, i.k.unavailable("call", "%s waits for an earlier call that was given up and does not end", i.settings.Instance)
+		}
+	}
+	return at, o.err
+}
+
+// settle sees to it that a call which was given up ends: in time, or with its process.
+func (p *process) settle(i *instance, at wire.At) {
+	settling := make(chan struct{})
+	p.mu.Lock()
+	if o := p.opened[i]; o != nil {
+		o.settling = settling
+	}
+	p.mu.Unlock()
+	p.k.h.background.Go(func() {
+		defer close(settling)
+		defer p.leave(i)
+		ctx, cancel := context.WithTimeout(context.Background(), p.k.h.limits.Grace)
+		defer cancel()
+		if err := wire.SettleInstance(ctx, at); err == nil || p.gone() || p.wanted() != "" {
+			return
+		}
+		p.leave(i)
+		p.k.strike(i, "a call did not end after it was given up")
+		p.kill(fmt.Sprintf("a call of %s did not end", i.settings.Instance))
+	})
+}
+
+// closeInstance closes an instance that is open here.
+func (p *process) closeInstance(ctx context.Context, i *instance) error {
+	p.mu.Lock()
+	o := p.opened[i]
+	delete(p.opened, i)
+	p.mu.Unlock()
+	if o == nil || p.gone() {
+		return nil
+	}
+	return wire.CloseInstance(ctx, wire.At{Conn: p.conn, Handle: o.handle})
+}

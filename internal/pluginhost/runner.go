@@ -1,0 +1,190 @@
+package pluginhost
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/belfry-news/belfry/internal/wire/v1"
+)
+
+// runner is one process of the operating system, as go-plugin drives it (runner.Runner). It is its own group, its
+// outputs are read here and not by go-plugin, and it is killed with its group.
+type runner struct {
+	cmd    *exec.Cmd
+	thread *thread
+	memory int64
+	dir    string // where its sockets may lie
+	out    *handshake
+	lines  *lines
+	done   chan struct{} // closed when the process is gone and its outputs are read
+
+	mu    sync.Mutex
+	pid   int
+	exit  string
+	ended bool
+}
+
+// outputWait is how long the outputs of an ended process are read, should something it started still hold them.
+const outputWait = 500 * time.Millisecond
+
+func newRunner(c Command, env []string, dir string, t *thread, memory int64, l *lines) *runner {
+	r := &runner{cmd: exec.Command(c.Path, c.Args...), thread: t, memory: memory, dir: dir, lines: l, done: make(chan struct{})}
+	r.out = newHandshake(l.stream("stdout"))
+	r.cmd.Env = append(append([]string(nil), c.Env...), env...)
+	r.cmd.Env = append(r.cmd.Env, "TMPDIR="+dir)
+	r.cmd.Stdout, r.cmd.Stderr = r.out, l.stream("stderr")
+	r.cmd.WaitDelay = outputWait
+	r.cmd.SysProcAttr = processAttributes()
+	return r
+}
+
+// Start starts the process. Its end is waited for by a goroutine that closes done.
+func (r *runner) Start(context.Context) error {
+	if err := r.thread.do(r.cmd.Start); err != nil {
+		close(r.done)
+		r.out.end()
+		return err
+	}
+	r.mu.Lock()
+	r.pid = r.cmd.Process.Pid
+	r.mu.Unlock()
+	if r.memory > 0 {
+		limitProcess(r.pid, r.memory)
+	}
+	go r.wait()
+	return nil
+}
+
+func (r *runner) wait() {
+	err := r.cmd.Wait()
+	// What the process started may still be there.
+	killGroup(r.pid)
+	r.mu.Lock()
+	r.ended = true
+	r.exit = describeExit(r.cmd, err)
+	r.mu.Unlock()
+	r.out.end()
+	if w, ok := r.cmd.Stderr.(io.Closer); ok {
+		_ = w.Close()
+	}
+	r.lines.end()
+	close(r.done)
+}
+
+func describeExit(cmd *exec.Cmd, err error) string {
+	if cmd.ProcessState != nil {
+		return cmd.ProcessState.String()
+	}
+	return err.Error()
+}
+
+// exitText tells how the process ended; empty while it runs.
+func (r *runner) exitText() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.exit
+}
+
+// Kill implements runner.Runner: the process and everything in its group end at once.
+func (r *runner) Kill(context.Context) error {
+	r.mu.Lock()
+	pid, ended := r.pid, r.ended
+	r.mu.Unlock()
+	if pid != 0 && !ended {
+		killGroup(pid)
+	}
+	return nil
+}
+
+// Wait implements runner.Runner.
+func (r *runner) Wait(context.Context) error { <-r.done; return nil }
+
+// Stdout implements runner.Runner: the handshake line and nothing else.
+func (r *runner) Stdout() io.ReadCloser { return r.out }
+
+// Stderr implements runner.Runner: nothing. go-plugin reads a line of another JSON than it expects with a type assertion
+// that ends the host.
+func (r *runner) Stderr() io.ReadCloser { return io.NopCloser(strings.NewReader("")) }
+
+// Name implements runner.Runner.
+func (r *runner) Name() string { return r.cmd.Path }
+
+// ID implements runner.Runner.
+func (r *runner) ID() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.pid == 0 {
+		return ""
+	}
+	return fmt.Sprint(r.pid)
+}
+
+// Diagnose implements runner.Runner.
+func (r *runner) Diagnose(context.Context) string { return "" }
+
+// PluginToHost implements runner.Runner: a plugin's socket lies in its own folder, so that it cannot make the host
+// connect to anything else.
+func (r *runner) PluginToHost(network, addr string) (string, string, error) {
+	if runtime.GOOS == "windows" && network == "tcp" && strings.HasPrefix(addr, "127.0.0.1:") {
+		return network, addr, nil
+	}
+	if network != "unix" || filepath.Dir(filepath.Clean(addr)) != filepath.Clean(r.dir) {
+		return "", "", fmt.Errorf("its address is %s %q, which is no socket in its own folder", network, addr)
+	}
+	return network, addr, nil
+}
+
+// HostToPlugin implements runner.Runner. The host opens nothing for its plugins.
+func (r *runner) HostToPlugin(string, string) (string, string, error) {
+	return "", "", errors.New("the host listens on no address for plugins")
+}
+
+// environment is what a process is told. go-plugin adds its own part.
+func environment(memory int64, level string) []string {
+	env := []string{wire.EnvLogLevel + "=" + level}
+	if memory > 0 {
+		env = append(env, fmt.Sprintf("%s=%d", wire.EnvMemory, memory), fmt.Sprintf("GOMEMLIMIT=%d", memory/4*3))
+	}
+	return env
+}
+
+// thread is one thread of the operating system that starts processes. The kernel's signal at the death of a parent is
+// bound to the thread that started the child, not to the process, so that thread must live as long as the host.
+type thread struct {
+	work chan func()
+	done chan struct{}
+}
+
+func newThread() *thread {
+	t := &thread{work: make(chan func()), done: make(chan struct{})}
+	go func() {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		defer close(t.done)
+		for f := range t.work {
+			f()
+		}
+	}()
+	return t
+}
+
+// do runs f on the thread.
+func (t *thread) do(f func() error) error {
+	result := make(chan error, 1)
+	t.work <- func() { result <- f() }
+	return <-result
+}
+
+// stop ends the thread. Nothing may call do afterwards.
+func (t *thread) stop() {
+	close(t.work)
+	<-t.done
+}

@@ -1,0 +1,9 @@
+package pluginhost
+
+import "syscall"
+
+// processAttributes give the process a group of its own. Its own watch of its parent ends it when the daemon is killed.
+func processAttributes() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }
+
+// limitProcess leaves the limit to the process itself.
+func limitProcess(int, int64) {}

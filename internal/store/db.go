@@ -1,0 +1,414 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"regexp"
+	"runtime/debug"
+	"sync"
+	"time"
+)
+
+// DB is an open database.
+type DB struct {
+	reader *sql.DB
+	writer *sql.DB
+	// rewrite turns a statement with $n into the engine's form.
+	rewrite func(string) string
+	// fatal reports whether an error of a commit means that what the disk holds is not known any more.
+	fatal func(error) bool
+
+	jobs   chan job
+	quit   chan struct{}
+	ended  chan struct{}
+	failed chan struct{} // closed when the store must not be used any more
+	cause  error
+
+	mu    sync.Mutex
+	reads map[string]*sql.Stmt
+
+	node string
+}
+
+// Options make a DB of an engine's connections.
+type Options struct {
+	// Reader is a pool that cannot write, Writer one connection whose transactions are immediate.
+	Reader, Writer *sql.DB
+	Rewrite        func(string) string
+	Fatal          func(error) bool
+}
+
+// ErrFailed says that the disk refused a commit in a way after which only a restart tells what it holds.
+var ErrFailed = errors.New("the database cannot be written reliably any more; restart Belfry, which then reads what the disk holds")
+
+// ErrNotFound says that there is no such row.
+var ErrNotFound = errors.New("not found")
+
+// New makes a DB and starts its writer; Close stops it.
+func New(o Options) *DB {
+	db := &DB{reader: o.Reader, writer: o.Writer, rewrite: o.Rewrite, fatal: o.Fatal, jobs: make(chan job, 1024),
+		quit: make(chan struct{}), ended: make(chan struct{}), failed: make(chan struct{}), reads: map[string]*sql.Stmt{}, node: token(12)}
+	go db.write()
+	return db
+}
+
+// Failed is closed when the store must not be used any more.
+func (db *DB) Failed() <-chan struct{} { return db.failed }
+
+// Close writes what waits and closes the connections.
+func (db *DB) Close() error {
+	close(db.quit)
+	<-db.ended
+	db.mu.Lock()
+	for _, st := range db.reads {
+		_ = st.Close()
+	}
+	db.mu.Unlock()
+	return errors.Join(db.writer.Close(), db.reader.Close())
+}
+
+// job is one caller's part of a transaction.
+type job struct {
+	do   func(*Tx) error
+	done chan error
+}
+
+// maxGroup bounds how many parts one transaction holds.
+const maxGroup = 256
+
+// Write runs do inside a transaction, together with what others write at the same moment, and returns when it is on the
+// disk. An error of do undoes what do did, and nothing else. do must not call the network or wait for anybody.
+func (db *DB) Write(ctx context.Context, do func(*Tx) error) error {
+	j := job{do: do, done: make(chan error, 1)}
+	select {
+	case <-db.failed:
+		return ErrFailed
+	case <-db.quit:
+		return sql.ErrConnDone
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case db.jobs <- j:
+	}
+	// Once handed over, the part is waited for: its caller must know whether it happened.
+	select {
+	case err := <-j.done:
+		return err
+	case <-db.ended:
+		select {
+		case err := <-j.done:
+			return err
+		default:
+			return sql.ErrConnDone
+		}
+	}
+}
+
+// write is the one writer.
+func (db *DB) write() {
+	defer close(db.ended)
+	tx := &Tx{db: db, statements: map[string]*sql.Stmt{}}
+	defer tx.close()
+	for {
+		var group []job
+		select {
+		case j := <-db.jobs:
+			group = append(group, j)
+		case <-db.quit:
+			select {
+			case j := <-db.jobs:
+				group = append(group, j)
+			default:
+				return
+			}
+		}
+	more:
+		for len(group) < maxGroup {
+			select {
+			case j := <-db.jobs:
+				group = append(group, j)
+			default:
+				break more
+			}
+		}
+		db.commit(tx, group)
+	}
+}
+
+// commit runs a group in one transaction and tells each caller.
+func (db *DB) commit(tx *Tx, group []job) {
+	results := make([]error, len(group))
+	err := tx.begin()
+	if err == nil {
+		for i, j := range group {
+			results[i] = tx.part(j.do, len(group) > 1)
+			if tx.broken != nil {
+				break
+			}
+		}
+		if err = tx.broken; err == nil {
+			if len(group) == 1 && results[0] != nil {
+				tx.rollback()
+			} else {
+				err = tx.commit()
+			}
+		}
+	}
+	if err != nil {
+		tx.rollback()
+		if db.fatal(err) {
+			db.cause = err
+			select {
+			case <-db.failed:
+			default:
+				close(db.failed)
+			}
+			err = fmt.Errorf("%w: %w", ErrFailed, err)
+		}
+	}
+	for i, j := range group {
+		if err != nil {
+			results[i] = err // nothing of the group is on the disk
+		}
+		j.done <- results[i]
+	}
+}
+
+// Cause is why the store failed; nil while it works.
+func (db *DB) Cause() error {
+	select {
+	case <-db.failed:
+		return db.cause
+	default:
+		return nil
+	}
+}
+
+// Tx is the open transaction of the writer.
+type Tx struct {
+	db         *DB
+	conn       *sql.Conn
+	statements map[string]*sql.Stmt
+	// broken is set when the transaction itself, and not one part of it, failed.
+	broken error
+}
+
+func (tx *Tx) begin() error {
+	tx.broken = nil
+	if tx.conn == nil {
+		conn, err := tx.db.writer.Conn(context.Background())
+		if err != nil {
+			return err
+		}
+		tx.conn = conn
+	}
+	_, err := tx.conn.ExecContext(context.Background(), "BEGIN IMMEDIATE")
+	return err
+}
+
+func (tx *Tx) commit() error {
+	_, err := tx.conn.ExecContext(context.Background(), "COMMIT")
+	return err
+}
+
+func (tx *Tx) rollback() {
+	if tx.conn != nil {
+		_, _ = tx.conn.ExecContext(context.Background(), "ROLLBACK") // fails when nothing is open, which is as well
+	}
+}
+
+func (tx *Tx) close() {
+	for _, st := range tx.statements {
+		_ = st.Close()
+	}
+	if tx.conn != nil {
+		_ = tx.conn.Close()
+	}
+}
+
+// part runs one caller's part so that it happens whole or not at all.
+func (tx *Tx) part(do func(*Tx) error, shared bool) error {
+	if !shared {
+		return tx.guard(do)
+	}
+	if err := tx.raw("SAVEPOINT part"); err != nil {
+		tx.broken = err
+		return err
+	}
+	err := tx.guard(do)
+	end := "RELEASE part"
+	if err != nil {
+		end = "ROLLBACK TO part; RELEASE part"
+	}
+	if e := tx.raw(end); e != nil {
+		tx.broken = e
+	}
+	return err
+}
+
+func (tx *Tx) raw(text string) error {
+	_, err := tx.conn.ExecContext(context.Background(), text)
+	return err
+}
+
+// guard keeps a fault of one part from ending the writer.
+func (tx *Tx) guard(do func(*Tx) error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("store: a transaction failed: %v\n%s", p, debug.Stack())
+		}
+	}()
+	return do(tx)
+}
+
+func (tx *Tx) statement(text string) (*sql.Stmt, error) {
+	if st, ok := tx.statements[text]; ok {
+		return st, nil
+	}
+	st, err := tx.conn.PrepareContext(context.Background(), tx.db.rewrite(text))
+	if err != nil {
+		return nil, fmt.Errorf("%w in %q", err, text)
+	}
+	tx.statements[text] = st
+	return st, nil
+}
+
+// exec runs a statement and says how many rows it changed.
+func (tx *Tx) exec(text string, args ...any) (int64, error) {
+	st, err := tx.statement(text)
+	if err != nil {
+		return 0, err
+	}
+	res, err := st.Exec(args...)
+	if err != nil {
+		return 0, err
+	}
+	return res.RowsAffected()
+}
+
+// run runs a statement whose number of rows does not matter.
+func (tx *Tx) run(text string, args ...any) error {
+	_, err := tx.exec(text, args...)
+	return err
+}
+
+// insert runs an INSERT with RETURNING and gives the id; false when a conflict kept it from inserting.
+func (tx *Tx) insert(text string, args ...any) (int64, bool, error) {
+	var id int64
+	err := tx.row(text, args...).Scan(&id)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, false, nil
+	}
+	return id, err == nil, err
+}
+
+// row runs a query for one row. Its error comes with Scan.
+func (tx *Tx) row(text string, args ...any) scanner {
+	st, err := tx.statement(text)
+	if err != nil {
+		return errRow{err}
+	}
+	return st.QueryRow(args...)
+}
+
+// rows runs a query and gives each row to scan. Nothing else can be done with the transaction meanwhile.
+func (tx *Tx) rows(scan func(scanner) error, text string, args ...any) error {
+	st, err := tx.statement(text)
+	if err != nil {
+		return err
+	}
+	rows, err := st.Query(args...)
+	if err != nil {
+		return err
+	}
+	return each(rows, scan)
+}
+
+type scanner interface{ Scan(dest ...any) error }
+
+type errRow struct{ err error }
+
+func (r errRow) Scan(...any) error { return r.err }
+
+func each(rows *sql.Rows, scan func(scanner) error) error {
+	defer rows.Close()
+	for rows.Next() {
+		if err := scan(rows); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// read is a prepared statement of the reader pool.
+func (db *DB) read(ctx context.Context, text string) (*sql.Stmt, error) {
+	db.mu.Lock()
+	st, ok := db.reads[text]
+	db.mu.Unlock()
+	if ok {
+		return st, nil
+	}
+	st, err := db.reader.PrepareContext(ctx, db.rewrite(text))
+	if err != nil {
+		return nil, fmt.Errorf("%w in %q", err, text)
+	}
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	if first, twice := db.reads[text]; twice {
+		_ = st.Close()
+		return first, nil
+	}
+	db.reads[text] = st
+	return st, nil
+}
+
+// queryRow reads one row.
+func (db *DB) queryRow(ctx context.Context, text string, args ...any) scanner {
+	st, err := db.read(ctx, text)
+	if err != nil {
+		return errRow{err}
+	}
+	return st.QueryRowContext(ctx, args...)
+}
+
+// query reads rows and gives each to scan.
+func (db *DB) query(ctx context.Context, scan func(scanner) error, text string, args ...any) error {
+	st, err := db.read(ctx, text)
+	if err != nil {
+		return err
+	}
+	rows, err := st.QueryContext(ctx, args...)
+	if err != nil {
+		return err
+	}
+	return each(rows, scan)
+}
+
+var (
+	parameter = regexp.MustCompile(`\$(\d+)`)
+	list      = regexp.MustCompile(`@list\(\$(\d+)\)`)
+)
+
+// SQLite rewrites a statement: $n to ?n, which every SQLite driver binds by number, and @list($n), the values of a JSON
+// array, to what SQLite calls it.
+func SQLite(text string) string {
+	text = list.ReplaceAllString(text, "(SELECT value FROM json_each($$$1))")
+	return parameter.ReplaceAllString(text, "?$1")
+}
+
+// micros is how times are stored.
+func micros(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMicro()
+}
+
+// timeOf is the time of stored microseconds, in UTC.
+func timeOf(us int64) time.Time {
+	if us == 0 {
+		return time.Time{}
+	}
+	return time.UnixMicro(us).UTC()
+}

@@ -1,0 +1,341 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"time"
+
+	"github.com/belfry-news/belfry/internal/intake"
+	"github.com/belfry-news/belfry/sdk"
+)
+
+var _ intake.Store = (*DB)(nil)
+
+// SourceSetting is what the store has to know of a configured source.
+type SourceSetting struct {
+	Name string
+	Poll time.Duration
+}
+
+// UseSources says which sources are configured. A new one is due at once, many new ones spread over a minute; a shorter
+// poll interval counts at once, unless the source's server asked to wait.
+func (db *DB) UseSources(ctx context.Context, sources []SourceSetting, now time.Time) error {
+	return db.Write(ctx, func(tx *Tx) error {
+		if err := tx.run(`UPDATE sources SET configured = 0, lease = 0`); err != nil {
+			return err
+		}
+		for i, s := range sources {
+			var spread time.Duration
+			if len(sources) > 50 {
+				spread = time.Minute * time.Duration(i) / time.Duration(len(sources))
+			}
+			_, inserted, err := tx.insert(`INSERT INTO sources (name, next_at) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING RETURNING 1`,
+				s.Name, micros(now.Add(spread)))
+			if err != nil {
+				return err
+			}
+			if inserted {
+				continue
+			}
+			if err := tx.run(`UPDATE sources SET configured = 1,
+				next_at = CASE WHEN fetched_at > 0 AND failures = 0 THEN min(next_at, max(wait_until, fetched_at + CAST($2 AS BIGINT))) ELSE next_at END
+				WHERE name = $1`, s.Name, s.Poll.Microseconds()); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+const sourceColumns = `name, version, cursor, primed, gone, force, next_at, wait_until, fetched_at, ok_at, new_at, failures, code, error, about, notices,
+	EXISTS (SELECT 1 FROM holds h WHERE h.source = sources.name AND h.ended_at = 0)`
+
+func scanSource(r scanner) (intake.State, error) {
+	var st intake.State
+	var next, wait, fetched, ok, fresh int64
+	var cursor []byte
+	var about, notices string
+	err := r.Scan(&st.Name, &st.Version, &cursor, &st.Primed, &st.Gone, &st.Force, &next, &wait, &fetched, &ok, &fresh,
+		&st.Failures, &st.Code, &st.Error, &about, &notices, &st.Holds)
+	if err != nil {
+		return st, err
+	}
+	st.Cursor = cursor
+	st.NextAt, st.WaitUntil, st.FetchedAt, st.OKAt, st.NewAt = timeOf(next), timeOf(wait), timeOf(fetched), timeOf(ok), timeOf(fresh)
+	return st, errors.Join(decode(about, &st.About), decode(notices, &st.Notices))
+}
+
+// dueSource holds for a source that may be fetched at $1.
+const dueSource = `configured = 1 AND gone <= force AND next_at <= $1 AND lease <= $1
+	AND NOT EXISTS (SELECT 1 FROM pauses p WHERE p.scope = 'all' OR p.scope = 'source' AND p.name = sources.name)`
+
+// ClaimSources implements intake.Store.
+func (db *DB) ClaimSources(ctx context.Context, now time.Time, lease time.Duration, limit int) ([]intake.State, error) {
+	due := false
+	if err := db.queryRow(ctx, `SELECT EXISTS (SELECT 1 FROM sources WHERE `+dueSource+`)`, micros(now)).Scan(&due); err != nil || !due {
+		return nil, err
+	}
+	var out []intake.State
+	err := db.Write(ctx, func(tx *Tx) error {
+		out = nil
+		return tx.rows(func(r scanner) error {
+			st, err := scanSource(r)
+			out = append(out, st)
+			return err
+		}, `UPDATE sources SET lease = $2 WHERE name IN (SELECT name FROM sources WHERE `+dueSource+` ORDER BY next_at LIMIT $3) RETURNING `+sourceColumns,
+			micros(now), micros(now.Add(lease)), limit)
+	})
+	return out, err
+}
+
+// ReleaseSource implements intake.Store.
+func (db *DB) ReleaseSource(ctx context.Context, name string) error {
+	return db.Write(ctx, func(tx *Tx) error { return tx.run(`UPDATE sources SET lease = 0 WHERE name = $1`, name) })
+}
+
+// NextSource implements intake.Store.
+func (db *DB) NextSource(ctx context.Context) (time.Time, error) {
+	var at int64
+	err := db.queryRow(ctx, `SELECT coalesce(min(next_at), 0) FROM sources WHERE configured = 1 AND gone = 0 AND lease = 0`).Scan(&at)
+	return timeOf(at), err
+}
+
+// SourceState implements intake.Store.
+func (db *DB) SourceState(ctx context.Context, name string) (intake.State, error) {
+	st, err := scanSource(db.queryRow(ctx, `SELECT `+sourceColumns+` FROM sources WHERE name = $1`, name))
+	if errors.Is(err, sql.ErrNoRows) {
+		err = ErrNotFound
+	}
+	return st, err
+}
+
+// Sources lists the configured sources by name.
+func (db *DB) Sources(ctx context.Context) ([]intake.State, error) {
+	var out []intake.State
+	err := db.query(ctx, func(r scanner) error {
+		st, err := scanSource(r)
+		out = append(out, st)
+		return err
+	}, `SELECT `+sourceColumns+` FROM sources WHERE configured = 1 ORDER BY name`)
+	return out, err
+}
+
+const knownColumns = `i.id, i.key, i.revision, i.state, i.baseline, i.substance, i.facts, i.link, i.title_key, i.seen_at, i.published, i.listed, i.listed_at`
+
+func scanKnown(r scanner, extra ...any) (intake.Known, error) {
+	var k intake.Known
+	var seen, published, listed int64
+	err := r.Scan(append([]any{&k.ID, &k.Key, &k.Revision, &k.State, &k.Baseline, &k.Substance, &k.Facts, &k.Link, &k.TitleKey, &seen, &published,
+		&k.Listed, &listed}, extra...)...)
+	k.SeenAt, k.Published, k.ListedAt = timeOf(seen), timeOf(published), timeOf(listed)
+	return k, err
+}
+
+// Found implements intake.Store.
+func (db *DB) Found(ctx context.Context, source string, batch sdk.Batch) (intake.Found, error) {
+	f := intake.Found{ByKey: map[string]intake.Known{}, BlockedKeys: map[string]bool{}, BlockedLinks: map[string]bool{}}
+	keys := make([]string, 0, len(batch.Items)+len(batch.Removed))
+	links := []string{}
+	for _, it := range batch.Items {
+		keys = append(keys, it.Key)
+		if link := intake.Canonical(it.URL); link != "" {
+			links = append(links, link)
+		}
+	}
+	for _, rm := range batch.Removed {
+		keys = append(keys, rm.Key)
+	}
+	if err := db.query(ctx, func(r scanner) error {
+		k, err := scanKnown(r)
+		f.Listed = append(f.Listed, k)
+		return err
+	}, `SELECT `+knownColumns+` FROM items i WHERE i.source = $1 AND i.listed = 1 ORDER BY i.id`, source); err != nil {
+		return f, err
+	}
+	for _, k := range f.Listed {
+		f.ByKey[k.Key] = k
+	}
+	missing := []string{}
+	for _, key := range keys {
+		if _, ok := f.ByKey[key]; !ok {
+			missing = append(missing, key)
+		}
+	}
+	if len(missing) > 0 {
+		if err := db.query(ctx, func(r scanner) error {
+			k, err := scanKnown(r)
+			f.ByKey[k.Key] = k
+			return err
+		}, `SELECT `+knownColumns+` FROM items i WHERE i.source = $1 AND i.key IN @list($2)`, source, jsonList(missing)); err != nil {
+			return f, err
+		}
+		if err := db.query(ctx, func(r scanner) error {
+			var alias string
+			k, err := scanKnown(r, &alias)
+			f.ByKey[alias] = k
+			return err
+		}, `SELECT `+knownColumns+`, a.key FROM item_aliases a JOIN items i ON i.id = a.item
+			WHERE a.source = $1 AND a.key IN @list($2)`, source, jsonList(missing)); err != nil {
+			return f, err
+		}
+	}
+	return f, db.query(ctx, func(r scanner) error {
+		var kind, value string
+		if err := r.Scan(&kind, &value); err != nil {
+			return err
+		}
+		if kind == "key" {
+			f.BlockedKeys[value] = true
+		} else {
+			f.BlockedLinks[value] = true
+		}
+		return nil
+	}, `SELECT kind, value FROM blocked WHERE kind = 'key' AND source = $1 AND value IN @list($2)
+		OR kind = 'link' AND source = '' AND value IN @list($3)`, source, jsonList(keys), jsonList(links))
+}
+
+// CommitIntake implements intake.Store.
+func (db *DB) CommitIntake(ctx context.Context, ch intake.Change, now time.Time) error {
+	about, err := encode(ch.State.About)
+	if err != nil {
+		return err
+	}
+	notices := jsonList(ch.State.Notices)
+	return db.Write(ctx, func(tx *Tx) error {
+		st := ch.State
+		n, err := tx.exec(`UPDATE sources SET version = version + 1, cursor = $3, primed = $4, gone = $5, force = $6, next_at = $7, wait_until = $8,
+			fetched_at = $9, ok_at = $10, new_at = $11, failures = $12, code = $13, error = $14, about = $15, notices = $16, lease = 0
+			WHERE name = $1 AND version = $2`, st.Name, st.Version, []byte(st.Cursor), st.Primed, st.Gone, st.Force, micros(st.NextAt), micros(st.WaitUntil),
+			micros(st.FetchedAt), micros(st.OKAt), micros(st.NewAt), st.Failures, string(st.Code), st.Error, about, notices)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return intake.ErrConflict
+		}
+		if err := tx.intakeRows(ch, now); err != nil {
+			return err
+		}
+		return tx.alerts(ch.Alerts, ch.Resolve, now)
+	})
+}
+
+func (tx *Tx) intakeRows(ch intake.Change, now time.Time) error {
+	var flood any
+	for _, h := range ch.Holds {
+		id, _, err := tx.insert(`INSERT INTO holds (source, kind, note, reason, at) VALUES ($1, $2, $3, $4, $5) RETURNING id`,
+			ch.State.Name, string(h.Kind), h.Note, h.Reason, micros(now))
+		if err != nil {
+			return err
+		}
+		if h.Kind != intake.HoldRemoval {
+			flood = id
+		}
+		for _, item := range h.Removals {
+			if err := tx.run(`INSERT INTO held_removals (hold, item) VALUES ($1, $2)`, id, item); err != nil {
+				return err
+			}
+		}
+	}
+	for _, in := range ch.Inserts {
+		content, err := encode(in.Item)
+		if err != nil {
+			return err
+		}
+		var hold any
+		if in.State == intake.Held {
+			hold = flood
+		}
+		if err := tx.run(`INSERT INTO items (source, key, state, baseline, substance, facts, content, link, title_key, seen_at, changed_at, published,
+			not_before, listed_at, hold, changed, url) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10, $11, $12, $10, $13, $14, $15)`,
+			ch.State.Name, in.Item.Key, string(in.State), in.Baseline, in.Substance, in.Facts, content, in.Link, in.TitleKey, micros(in.SeenAt),
+			micros(in.Item.Published), micros(in.NotBefore), hold, in.State == intake.Live, in.Item.URL); err != nil {
+			return err
+		}
+	}
+	for _, u := range ch.Updates {
+		if err := tx.updateItem(ch.State.Name, u, now); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (tx *Tx) updateItem(source string, u intake.Update, now time.Time) error {
+	if u.Item != nil {
+		content, err := encode(u.Item)
+		if err != nil {
+			return err
+		}
+		revises := 0
+		if u.Revises {
+			revises = 1
+		}
+		if err := tx.run(`UPDATE items SET content = $2, substance = $3, facts = $4, link = $5, title_key = $6, not_before = $7, published = $8, url = $11,
+			revision = revision + CAST($9 AS BIGINT), changed_at = CASE WHEN $9 = 1 THEN $10 ELSE changed_at END, changed = changed + 1 WHERE id = $1 AND state <> 'blocked'`,
+			u.ID, content, u.Substance, u.Facts, u.Link, u.TitleKey, micros(u.NotBefore), micros(u.Item.Published), revises, micros(now), u.Item.URL); err != nil {
+			return err
+		}
+	}
+	if u.State == intake.Removed || u.State == intake.Live {
+		// A withdrawal, or its end, is for the channels to look at.
+		if err := tx.run(`UPDATE items SET state = $2, reason = $3, changed = changed + 1 WHERE id = $1 AND state NOT IN ('blocked', 'held', $2)`,
+			u.ID, string(u.State), u.Reason); err != nil {
+			return err
+		}
+		if u.State == intake.Removed {
+			if err := tx.run(`UPDATE items SET state = 'removed', reason = $2, hold = NULL WHERE id = $1 AND state = 'held'`, u.ID, u.Reason); err != nil {
+				return err
+			}
+		}
+	}
+	if !u.ListedAt.IsZero() {
+		if err := tx.run(`UPDATE items SET listed = $2, listed_at = CASE WHEN $2 THEN $3 ELSE listed_at END WHERE id = $1`, u.ID, u.Listed, micros(u.ListedAt)); err != nil {
+			return err
+		}
+	}
+	if u.SetCheck {
+		if err := tx.run(`UPDATE items SET check_at = $2, gone_at = $3, gone_reason = $4 WHERE id = $1`, u.ID, micros(u.CheckAt), micros(u.GoneAt), u.GoneReason); err != nil {
+			return err
+		}
+	}
+	if u.Alias != "" {
+		return tx.run(`INSERT INTO item_aliases (source, key, item) VALUES ($1, $2, $3) ON CONFLICT (source, key) DO UPDATE SET item = excluded.item`,
+			source, u.Alias, u.ID)
+	}
+	return nil
+}
+
+// DueChecks implements intake.Store.
+func (db *DB) DueChecks(ctx context.Context, now time.Time, limit int) (string, []intake.Check, error) {
+	var source string
+	err := db.queryRow(ctx, `SELECT i.source FROM items i JOIN sources s ON s.name = i.source AND s.configured = 1
+		WHERE i.check_at > 0 AND i.check_at <= $1 AND i.state = 'live'
+		AND NOT EXISTS (SELECT 1 FROM pauses p WHERE p.scope = 'all' OR p.scope = 'source' AND p.name = i.source)
+		ORDER BY i.check_at LIMIT 1`, micros(now)).Scan(&source)
+	if errors.Is(err, sql.ErrNoRows) {
+		return "", nil, nil
+	}
+	if err != nil {
+		return "", nil, err
+	}
+	var out []intake.Check
+	err = db.query(ctx, func(r scanner) error {
+		var c intake.Check
+		var seen, gone int64
+		err := r.Scan(&c.ID, &c.Key, &c.URL, &seen, &gone)
+		c.SeenAt, c.GoneAt = timeOf(seen), timeOf(gone)
+		out = append(out, c)
+		return err
+	}, `SELECT id, key, url, seen_at, gone_at FROM items
+		WHERE source = $1 AND check_at > 0 AND check_at <= $2 AND state = 'live' ORDER BY check_at LIMIT $3`, source, micros(now), limit)
+	return source, out, err
+}
+
+// WatchedItems implements intake.Store.
+func (db *DB) WatchedItems(ctx context.Context, source string, since time.Time) (int, error) {
+	n := 0
+	err := db.queryRow(ctx, `SELECT count(*) FROM items WHERE source = $1 AND seen_at >= $2 AND state = 'live'`, source, micros(since)).Scan(&n)
+	return n, err
+}

@@ -1,0 +1,168 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// Held counts what a name of the configuration holds in the store.
+type Held struct {
+	// Kind is "channel", "source" or "destination".
+	Kind, Name string
+	Posts      int
+	Items      int
+	Copies     int
+}
+
+// Held lists every name that the store holds something for.
+func (db *DB) Held(ctx context.Context) ([]Held, error) {
+	var out []Held
+	add := func(kind string, into func(*Held) *int) func(scanner) error {
+		return func(r scanner) error {
+			h := Held{Kind: kind}
+			err := r.Scan(&h.Name, into(&h))
+			out = append(out, h)
+			return err
+		}
+	}
+	if err := db.query(ctx, add("channel", func(h *Held) *int { return &h.Posts }), `SELECT channel, count(*) FROM posts GROUP BY channel ORDER BY channel`); err != nil {
+		return nil, err
+	}
+	if err := db.query(ctx, add("source", func(h *Held) *int { return &h.Items }),
+		`SELECT i.source, count(*) FROM items i WHERE EXISTS (SELECT 1 FROM post_items pi WHERE pi.item = i.id) GROUP BY i.source ORDER BY i.source`); err != nil {
+		return nil, err
+	}
+	return out, db.query(ctx, add("destination", func(h *Held) *int { return &h.Copies }),
+		`SELECT u.destination, count(*) FROM publications u WHERE EXISTS (SELECT 1 FROM parts p WHERE p.publication = u.id) OR u.state = 'open'
+		GROUP BY u.destination ORDER BY u.destination`)
+}
+
+// Rename gives what a name holds to another name. Nothing happens when the old name holds nothing, or was renamed before.
+func (db *DB) Rename(ctx context.Context, kind, from, to string, now time.Time) error {
+	statements := map[string][]string{
+		"channel": {
+			`UPDATE posts SET channel = $2 WHERE channel = $1`,
+			`UPDATE OR IGNORE channel_items SET channel = $2 WHERE channel = $1`,
+			`UPDATE publications SET channel = $2, version = version + 1 WHERE channel = $1`,
+			`UPDATE OR IGNORE channels SET name = $2 WHERE name = $1`,
+			`UPDATE OR IGNORE schedules SET name = 'digest:' || $2 WHERE name = 'digest:' || $1`,
+			`UPDATE OR IGNORE occurrences SET schedule = 'digest:' || $2 WHERE schedule = 'digest:' || $1`,
+			`UPDATE OR IGNORE pauses SET name = $2 WHERE scope = 'channel' AND name = $1`,
+		},
+		"source": {
+			`UPDATE OR IGNORE items SET source = $2 WHERE source = $1`,
+			`UPDATE OR IGNORE item_aliases SET source = $2 WHERE source = $1`,
+			`UPDATE OR IGNORE blocked SET source = $2 WHERE source = $1`,
+			`UPDATE holds SET source = $2 WHERE source = $1`,
+			`DELETE FROM sources WHERE name = $2 AND primed = 0 AND EXISTS (SELECT 1 FROM sources WHERE name = $1)`,
+			`UPDATE OR IGNORE sources SET name = $2 WHERE name = $1`,
+			`UPDATE OR IGNORE pauses SET name = $2 WHERE scope = 'source' AND name = $1`,
+		},
+		"destination": {
+			`UPDATE OR IGNORE publications SET destination = $2, version = version + 1 WHERE destination = $1`,
+			`UPDATE deliveries SET destination = $2 WHERE destination = $1`,
+			`UPDATE OR IGNORE lanes SET destination = $2 WHERE destination = $1`,
+			`UPDATE OR IGNORE rates SET destination = $2 WHERE destination = $1`,
+			`DELETE FROM destinations WHERE name = $2`,
+			`UPDATE OR IGNORE destinations SET name = $2 WHERE name = $1`,
+			`UPDATE OR IGNORE pauses SET name = $2 WHERE scope = 'destination' AND name = $1`,
+		},
+	}[kind]
+	exists := map[string]string{
+		"channel":     `SELECT EXISTS (SELECT 1 FROM channels WHERE name = $1) OR EXISTS (SELECT 1 FROM posts WHERE channel = $1)`,
+		"source":      `SELECT EXISTS (SELECT 1 FROM sources WHERE name = $1)`,
+		"destination": `SELECT EXISTS (SELECT 1 FROM publications WHERE destination = $1)`,
+	}[kind]
+	if exists == "" {
+		return fmt.Errorf("store: a %s cannot be renamed", kind)
+	}
+	has := false
+	if err := db.queryRow(ctx, exists, from).Scan(&has); err != nil || !has {
+		return err
+	}
+	return db.Write(ctx, func(tx *Tx) error {
+		for _, text := range statements {
+			args := []any{from, to}
+			if err := tx.run(text, args...); err != nil {
+				return err
+			}
+		}
+		return tx.act("configuration", "rename "+kind, from+" → "+to, now)
+	})
+}
+
+// act records what somebody did.
+func (tx *Tx) act(actor, act, detail string, now time.Time) error {
+	return tx.run(`INSERT INTO acts (at, actor, act, detail) VALUES ($1, $2, $3, $4)`, micros(now), actor, act, detail)
+}
+
+// Configuration is the configuration that was last applied, masked.
+type Configuration struct {
+	Generation int
+	AppliedAt  time.Time
+	Tree       map[string]any
+}
+
+// Applied gives the configuration that was last applied; ErrNotFound when none was.
+func (db *DB) Applied(ctx context.Context) (Configuration, error) {
+	var c Configuration
+	var at int64
+	var tree string
+	err := notFound(db.queryRow(ctx, `SELECT generation, applied_at, tree FROM configurations ORDER BY generation DESC LIMIT 1`).Scan(&c.Generation, &at, &tree))
+	if err != nil {
+		return c, err
+	}
+	c.AppliedAt = timeOf(at)
+	return c, decode(tree, &c.Tree)
+}
+
+// Apply records a configuration, masked, as applied, and gives its generation. The same as before keeps its generation.
+func (db *DB) Apply(ctx context.Context, tree map[string]any, now time.Time) (int, error) {
+	text, err := encode(tree)
+	if err != nil {
+		return 0, err
+	}
+	generation := 0
+	err = db.Write(ctx, func(tx *Tx) error {
+		var last string
+		err := notFound(tx.row(`SELECT generation, tree FROM configurations ORDER BY generation DESC LIMIT 1`).Scan(&generation, &last))
+		if err != nil && err != ErrNotFound {
+			return err
+		}
+		if last == text {
+			return nil
+		}
+		generation++
+		return tx.run(`INSERT INTO configurations (generation, applied_at, tree) VALUES ($1, $2, $3)`, generation, micros(now), text)
+	})
+	return generation, err
+}
+
+// DestinationSetting is what the store has to know of a configured destination.
+type DestinationSetting struct {
+	Name string
+	// Fingerprint changes when anything about the destination does, its credential included; it tells nothing of it.
+	Fingerprint string
+}
+
+// UseDestinations notes the configured destinations. One that was stopped and is configured differently now is given
+// another chance.
+func (db *DB) UseDestinations(ctx context.Context, list []DestinationSetting) error {
+	return db.Write(ctx, func(tx *Tx) error {
+		for _, d := range list {
+			n, err := tx.exec(`INSERT INTO destinations (name, fingerprint) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET fingerprint = excluded.fingerprint,
+				stopped_at = 0, paused_until = 0, failures = 0, failing_since = 0, code = '', error = '' WHERE destinations.fingerprint <> excluded.fingerprint`,
+				d.Name, d.Fingerprint)
+			if err != nil {
+				return err
+			}
+			if n > 0 {
+				if err := tx.run(`UPDATE lanes SET stopped_at = 0, ready_at = 0, resolved_at = 0, code = '', error = '' WHERE destination = $1`, d.Name); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+}

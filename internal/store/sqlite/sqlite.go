@@ -1,0 +1,117 @@
+// Package sqlite opens Belfry's store in one file: write-ahead log, every commit synced to the disk, one writer, a pool
+// of readers that cannot write.
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+
+	"github.com/belfry-news/belfry/internal/store"
+	"github.com/pressly/goose/v3"
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// Readers is how many queries run at once.
+const Readers = 8
+
+// Open opens the database in the file, creates it or brings its schema up to date. It refuses a database that a newer
+// Belfry has written, and a file that is damaged, naming it.
+func Open(ctx context.Context, file string) (*store.DB, error) {
+	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+		return nil, fmt.Errorf("the data folder cannot be made: %w", err)
+	}
+	writer, err := connect(file, url.Values{"_txlock": {"immediate"}, "_pragma": {
+		"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)", "auto_vacuum(2)",
+		"temp_store(2)", "cache_size(-16000)", "journal_size_limit(67108864)"}})
+	if err != nil {
+		return nil, err
+	}
+	writer.SetMaxOpenConns(1)
+	if err := migrate(ctx, writer, file); err != nil {
+		_ = writer.Close()
+		return nil, err
+	}
+	reader, err := connect(file, url.Values{"_pragma": {"busy_timeout(10000)", "query_only(1)", "foreign_keys(1)", "temp_store(2)", "cache_size(-4000)"}})
+	if err != nil {
+		_ = writer.Close()
+		return nil, err
+	}
+	reader.SetMaxOpenConns(Readers)
+	reader.SetMaxIdleConns(Readers)
+	return store.New(store.Options{Reader: reader, Writer: writer, Rewrite: store.SQLite, Fatal: fatal}), nil
+}
+
+func connect(file string, query url.Values) (*sql.DB, error) {
+	dsn := (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: file}).EscapedPath(), RawQuery: query.Encode()}).String()
+	db, err := sql.Open("sqlite", dsn)
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", file, err)
+	}
+	return db, nil
+}
+
+// migrate brings the schema up to date. Each migration is one transaction: a kill in the middle leaves the one before.
+func migrate(ctx context.Context, db *sql.DB, file string) error {
+	steps, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return err
+	}
+	provider, err := goose.NewProvider(goose.DialectSQLite3, db, steps)
+	if err != nil {
+		return fmt.Errorf("read migrations: %w", err)
+	}
+	have, err := provider.GetDBVersion(ctx)
+	if err != nil {
+		return damaged(file, err)
+	}
+	all := provider.ListSources()
+	if newest := all[len(all)-1].Version; have > newest {
+		return fmt.Errorf("the database %s was written by a newer Belfry (schema %d, this one knows %d); "+
+			"start the newer version, or restore the backup from before the update", file, have, newest)
+	}
+	if _, err := provider.Up(ctx); err != nil {
+		return damaged(file, fmt.Errorf("bring the schema up to date: %w", err))
+	}
+	return nil
+}
+
+// damaged names the file when it is the file that is wrong.
+func damaged(file string, err error) error {
+	var se *sqlite.Error
+	if errors.As(err, &se) {
+		switch se.Code() & 0xff {
+		case sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT:
+			return fmt.Errorf("%s is damaged or is no database of Belfry: %w; restore a backup, or move the file away to start anew", file, err)
+		case sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_READONLY:
+			return fmt.Errorf("%s cannot be opened for writing: %w; look at the rights of the file and its folder", file, err)
+		case sqlite3.SQLITE_FULL:
+			return fmt.Errorf("the disk of %s is full: %w; make room and start again", file, err)
+		}
+	}
+	return fmt.Errorf("%s: %w", file, err)
+}
+
+// fatal reports whether a failed commit leaves open what the disk holds: the reading of a page back may then give
+// something else than was written, and only a restart from the file is safe.
+func fatal(err error) bool {
+	var se *sqlite.Error
+	if !errors.As(err, &se) {
+		return false
+	}
+	switch se.Code() & 0xff {
+	case sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
+		return true
+	}
+	return false
+}

@@ -1,0 +1,19 @@
+// Package wire is version 1 of the protocol between Belfry and a plugin process: the generated code of
+// sdk/plugin/proto/belfry/plugin/v1, the conversions between its messages and the values of package sdk, an Instance that
+// implements the interfaces of sdk over gRPC, and a Server that serves connectors behind it.
+//
+// Its one promise: what a connector does behind the wire is what it would do without it, and what a broken or lying
+// process answers becomes an *sdk.Error of that one call.
+//
+// What crosses: every role of sdk.RoleSource, RoleWebhook, RoleChecker, RoleResolver, RolePublisher, RoleEditor,
+// RoleDeleter and RoleFinder. The other roles do not cross in version 1, so sdk.As answers false for them.
+//
+// What changes on the way: empty lists and absent ones are the same, times lose their zone and come back in UTC, text that
+// is not UTF-8 gets U+FFFD in place of what is not, durations are not negative, File.Data crosses only in Publish and
+// Edit, and the cause of an error (Err) stays where it was.
+//
+// The answers of a process are bounded before they are decoded: MaxMessage for a message, MaxAnswer for the messages of
+// one call and for the memory they would take.
+package wire
+
+//go:generate ./generate.sh

@@ -1,0 +1,51 @@
+package wire
+
+import "github.com/belfry-news/belfry/sdk"
+
+// Bounds of version 1.
+const (
+	// MaxMessage is the largest message either side sends or takes, in bytes.
+	MaxMessage = 16 << 20
+	// MaxAnswer bounds what one call may answer, in bytes on the wire and in estimated bytes of memory.
+	MaxAnswer = 128 << 20
+	// MaxItems is the most items, removals and groups of one batch, each.
+	MaxItems = 20_000
+	// MaxParts is the most parts of one plan.
+	MaxParts = 1000
+	// MaxRefState is the largest ChannelRef.State, in bytes.
+	MaxRefState = 4 << 10
+
+	// chunk is the size that the chunks of a batch and the pieces of a file aim at, in bytes.
+	chunk = 256 << 10
+	// maxPublic is where the sentence of an error is cut, in bytes: it travels in a header.
+	maxPublic = 4 << 10
+	// maxDepth is the deepest nesting of messages; an item's text takes sdk.MaxBodyDepth levels of it.
+	maxDepth = 64
+)
+
+// Crosses reports whether a role exists in version 1.
+func Crosses(r sdk.Role) bool {
+	switch r {
+	case sdk.RoleSource, sdk.RoleWebhook, sdk.RoleChecker, sdk.RoleResolver, sdk.RolePublisher, sdk.RoleEditor,
+		sdk.RoleDeleter, sdk.RoleFinder:
+		return true
+	}
+	return false
+}
+
+// Version is the major version of the protocol, negotiated when a process starts.
+const Version = 1
+
+// The cookie tells a plugin that Belfry started it, and not a person. It protects nothing.
+const (
+	CookieKey   = "BELFRY_PLUGIN"
+	CookieValue = "started-by-belfry"
+)
+
+// What the host tells a plugin's process by its environment. Nothing else does, and no secret is among it.
+const (
+	// EnvMemory is the limit of the process's data segment, in bytes.
+	EnvMemory = "BELFRY_PLUGIN_MEMORY"
+	// EnvLogLevel is the lowest level of log lines that the host wants, as slog spells it.
+	EnvLogLevel = "BELFRY_PLUGIN_LOG"
+)

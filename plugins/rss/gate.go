@@ -1,0 +1,148 @@
+package rss
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/belfry-news/belfry/sdk"
+)
+
+// Manners towards one public host, whatever the number of feeds it serves.
+const (
+	perHost     = 2                // requests at a time
+	spacing     = time.Second      // between the starts of two requests
+	longestTurn = 30 * time.Second // what waits longer comes back later
+	keepHosts   = 1000
+)
+
+// gate keeps the manners. Hosts that are reached over private addresses are the admin's own and are not slowed down;
+// before the first connection nobody knows, so that one waits its turn like any other.
+type gate struct {
+	mu    sync.Mutex
+	hosts map[string]*host
+}
+
+type host struct {
+	slots  chan struct{}
+	next   time.Time // earliest start of the next request
+	paused time.Time // the server asked to be left alone until then
+	// own is closed when the host turns out to be reached over a private address; nobody waits for it any longer.
+	own    chan struct{}
+	isOwn  bool
+	leaves int // requests that have entered and not left
+}
+
+func newGate() *gate { return &gate{hosts: map[string]*host{}} }
+
+// host finds or makes the state of a host; an address written as such tells at once whether it is private.
+func (g *gate) host(name string) *host {
+	h := g.hosts[name]
+	if h == nil {
+		if len(g.hosts) >= keepHosts {
+			g.forget(time.Now())
+		}
+		h = &host{slots: make(chan struct{}, perHost), own: make(chan struct{})}
+		if addr, err := netip.ParseAddr(name); err == nil && (sdk.Guard{}).Check(addr) != nil {
+			h.isOwn = true
+			close(h.own)
+		}
+		g.hosts[name] = h
+	}
+	return h
+}
+
+// forget drops the hosts that nothing waits for.
+func (g *gate) forget(now time.Time) {
+	for name, h := range g.hosts {
+		if h.leaves == 0 && now.After(h.next) && now.After(h.paused) {
+			delete(g.hosts, name)
+		}
+	}
+}
+
+// enter waits until a request to the host may start, and gives the function that ends it. The error has CodeRateLimited
+// when the turn would come too late or the host is paused, or is the context's.
+func (g *gate) enter(ctx context.Context, name string) (leave func(), err error) {
+	g.mu.Lock()
+	h := g.host(name)
+	now := time.Now()
+	if h.paused.After(now) {
+		g.mu.Unlock()
+		return nil, busy(name, h.paused.Sub(now), "asked to be left alone")
+	}
+	start := now
+	if h.next.After(now) {
+		start = h.next
+	}
+	if !h.isOwn && start.Sub(now) > longestTurn {
+		g.mu.Unlock()
+		return nil, busy(name, start.Sub(now), "serves many feeds and is asked at most once a second")
+	}
+	h.leaves++
+	own := h.own
+	if !h.isOwn {
+		h.next = start.Add(spacing)
+	}
+	g.mu.Unlock()
+
+	timer := time.NewTimer(start.Sub(now))
+	defer timer.Stop()
+	select {
+	case <-own:
+		return func() { g.leave(h, false) }, nil
+	case <-timer.C:
+	case <-ctx.Done():
+		g.leave(h, false)
+		return nil, ctx.Err()
+	}
+	select {
+	case <-own:
+		return func() { g.leave(h, false) }, nil
+	case h.slots <- struct{}{}:
+		return func() { g.leave(h, true) }, nil
+	case <-ctx.Done():
+		g.leave(h, false)
+		return nil, ctx.Err()
+	}
+}
+
+func (g *gate) leave(h *host, slot bool) {
+	if slot {
+		<-h.slots
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	h.leaves--
+}
+
+// reached tells over what kind of address the host was connected.
+func (g *gate) reached(name string, private bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	h := g.host(name)
+	switch {
+	case private && !h.isOwn:
+		h.isOwn = true
+		close(h.own)
+	case !private && h.isOwn:
+		h.isOwn, h.own = false, make(chan struct{})
+	}
+}
+
+// pause keeps every request away from the host.
+func (g *gate) pause(name string, d time.Duration) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	h := g.host(name)
+	if until := time.Now().Add(d); until.After(h.paused) {
+		h.paused = until
+	}
+}
+
+func busy(name string, d time.Duration, why string) *sdk.Error {
+	return &sdk.Error{Code: sdk.CodeRateLimited, Scope: sdk.ScopeDestination, Op: opFetch, RetryAfter: d.Round(time.Second) + time.Second,
+		Public: fmt.Sprintf("%s %s; the next try is in %s", name, why, sdk.D(d.Round(time.Second)))}
+}

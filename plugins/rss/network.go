@@ -1,0 +1,89 @@
+package rss
+
+import (
+	"crypto/tls"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/belfry-news/belfry/sdk"
+)
+
+// Limits on one exchange.
+const (
+	connectTimeout = 10 * time.Second
+	headerTimeout  = 20 * time.Second
+	maxRedirects   = 5
+)
+
+// network is what the instances of one process share: connections, and manners towards hosts. Connections are shared only
+// between instances that permit the same private addresses, or one could use a connection that another may not make.
+type network struct {
+	gate *gate
+	mu   sync.Mutex
+	// transports by their permitted prefixes, with the number of instances that use them.
+	transports map[string]*transport
+	// resolver and roots are the system's, unless a test sets them.
+	resolver *net.Resolver
+	tls      *tls.Config
+}
+
+type transport struct {
+	key  string
+	http *http.Transport
+	uses int
+}
+
+func newNetwork() *network {
+	return &network{gate: newGate(), transports: map[string]*transport{}}
+}
+
+// join gives the transport for a guard.
+func (n *network) join(guard sdk.Guard) *transport {
+	names := make([]string, len(guard.Allow))
+	for i, p := range guard.Allow {
+		names[i] = p.String()
+	}
+	slices.Sort(names)
+	key := strings.Join(slices.Compact(names), " ")
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	t := n.transports[key]
+	if t == nil {
+		dialer := guard.Dialer(connectTimeout)
+		dialer.Resolver = n.resolver
+		config := n.tls
+		if config == nil {
+			config = &tls.Config{MinVersion: tls.VersionTLS12}
+		}
+		t = &transport{key: key, http: &http.Transport{
+			Proxy:                  nil,
+			DialContext:            dialer.DialContext,
+			TLSClientConfig:        config,
+			TLSHandshakeTimeout:    connectTimeout,
+			ResponseHeaderTimeout:  headerTimeout,
+			MaxResponseHeaderBytes: 64 << 10,
+			DisableCompression:     true, // read here, to bound what comes out
+			MaxIdleConns:           64,
+			MaxIdleConnsPerHost:    16,
+			IdleConnTimeout:        30 * time.Second,
+			ForceAttemptHTTP2:      true,
+		}}
+		n.transports[key] = t
+	}
+	t.uses++
+	return t
+}
+
+// part gives a transport back; the last one to do so closes its connections.
+func (n *network) part(t *transport) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if t.uses--; t.uses == 0 {
+		delete(n.transports, t.key)
+		t.http.CloseIdleConnections()
+	}
+}

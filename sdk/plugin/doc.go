@@ -1,0 +1,27 @@
+// Package plugin runs connectors in a process of their own, under Belfry. Its one promise: a plugin's main is one line.
+//
+//	func main() { plugin.Serve(linesource.Spec()) }
+//
+// Serve speaks version 1 of the protocol (proto/belfry/plugin/v1), by gRPC over a private Unix socket with mutual TLS. A
+// plugin in another language speaks the same protocol with the handshake of hashicorp/go-plugin.
+//
+// What crosses in version 1: sdk.Source, sdk.WebhookReceiver, sdk.Checker, sdk.Resolver, sdk.Publisher, sdk.Editor,
+// sdk.Deleter and sdk.Finder. The interfaces that write to people or listen to them (Messenger, Streamer, Receiver,
+// Listener) and Assistant do not cross yet: behind the wire sdk.As answers false for them.
+//
+// What a plugin may rely on:
+//   - One process holds many instances. Calls of different instances come at the same time.
+//   - The context of a call ends at its deadline or when the host gives the call up. A call that goes on regardless is
+//     ended with the whole process after a grace of some seconds.
+//   - The configuration comes over the socket, never by the environment or the command line. The environment holds
+//     nothing of the daemon's but what stands in Belfry's configuration for this plugin.
+//   - What is printed to the standard output or error, and every line of Settings.Log and slog, becomes a line of the
+//     daemon's log, cut and counted when there is too much of it.
+//   - Memory is limited. A process that exceeds its limit ends.
+//   - A panic in a call costs that call: it is recovered and logged with its stack, and the host gets CodeUnknownOutcome
+//     where the call sends (Publish, Edit, Delete) and CodeUnavailable elsewhere. The instance stays open. A panic in a
+//     goroutine of the plugin's own ends the process, as Go has it; the host then makes the calls that were under way
+//     again, one by one, each alone in a fresh process, and holds only the instance that crashes again.
+//
+// What a plugin must keep to is written at the interfaces of package sdk, and package sdktest checks it.
+package plugin
