@@ -396,3 +396,20 @@ func hashTree(tree map[string]any, files []string) string {
 	}
 	return hex.EncodeToString(h.Sum(nil))
 }
+
+// Stamp identifies the present state of the files that a configuration was made of, by names, sizes and times.
+func Stamp(l *Loaded) string {
+	h := sha256.New()
+	files, err := configFiles(l.Path)
+	if err != nil {
+		return "absent" // being replaced, or gone: nothing to load
+	}
+	for _, f := range append(files, l.Files...) {
+		info, err := os.Stat(f)
+		if err != nil {
+			return "absent"
+		}
+		fmt.Fprintln(h, f, info.Size(), info.ModTime().UnixNano())
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}

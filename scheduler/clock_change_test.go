@@ -230,8 +230,9 @@ func checkClockChange(t *testing.T, zone *time.Location, change int64) {
 		for _, hour := range []int64{before / 60 % 24, after / 60 % 24} {
 			spec := mustParse(t, fmt.Sprintf("30 %d * * *", hour), zone)
 			var want time.Time
-			for planned := walk.wall[0] + 1; planned < walk.wall[len(walk.wall)-1]; planned++ {
-				if planned%minutesPerDay != hour*60+30 || !days[planned/minutesPerDay] {
+			for day := walk.wall[0]/minutesPerDay + 1; ; day++ {
+				planned := day*minutesPerDay + hour*60 + 30
+				if !days[day] {
 					continue
 				}
 				if want, _ = walk.firing(readings, planned); want.After(from) {

@@ -15,8 +15,8 @@
 //     as 30 February plans nothing: the calendar of that place has no such day.
 //   - A schedule whose hour field covers all 24 hours is RealTime: it fires at every instant whose wall clock, seconds
 //     included, matches, so a repeated hour fires again and a skipped hour does not exist.
-//   - "@every" is an Interval: its instants are the multiples of the interval since 1970-01-01T00:00:00Z, so restarts and
-//     several nodes agree. An interval that does not divide a day therefore wanders over the day.
+//   - "@every" is an Interval: its instants are the multiples of the interval since 1970-01-01T00:00:00Z, so restarts
+//     and several nodes agree. An interval that does not divide a day therefore wanders over the day.
 //   - With both day of month and day of week restricted, a day on which either matches is planned, as cron has it. A field
 //     written *, ? or */1 is unrestricted; */2 restricts.
 //

@@ -36,6 +36,7 @@ const (
 	DefaultMaxAll = 100
 	// MaxMissed is how many missed occurrences a Decision lists, the newest; the others are only counted.
 	MaxMissed = 100
+	maxFire   = 10_000
 )
 
 // Rule is a schedule with what holds when it could not fire on time.
@@ -49,7 +50,8 @@ type Rule struct {
 	Late time.Duration
 	// Blackouts are times in which nothing fires. Hours without a zone are read in the zone of Spec.
 	Blackouts []Window
-	// MaxAll bounds the firings of one Decision. Zero or less is DefaultMaxAll.
+	// MaxAll bounds the firings of one Decision; the newest are kept. Zero or less is DefaultMaxAll, and more than 10,000
+	// is 10,000.
 	MaxAll int
 }
 
@@ -107,16 +109,16 @@ type Decision struct {
 // Due decides about the occurrences after from, up to and including now. A caller looks at NextLook or more often, and
 // stores CheckedUntil, the keys of Fire and of Missed together.
 //
-//   - On time is what is found within Late of its instant and lies in no blackout; it always fires.
+//   - On time is what is found within Late of its instant and lies in no blackout; it fires, up to MaxAll.
 //   - All else is missed, and CatchUp decides. With last, the newest missed one within Window fires, unless a later one
 //     fires on time, which then stands for it.
-//   - While now lies in a blackout nothing is decided: CheckedUntil stays and NextLook is the blackout's end, at which
-//     CatchUp decides about all that piled up. A pause is a blackout with an open end.
+//   - While now lies in a blackout nothing is decided: from the first occurrence on CheckedUntil stays, and NextLook is
+//     the blackout's end, at which CatchUp decides about all that piled up. A pause is a blackout with an open end.
 //   - When the clock went back behind from, nothing fires and CheckedUntil stays.
 //   - A zero from means a new schedule: nothing was due before now.
 //   - The time that an answer takes does not grow with the length of a downtime.
 func (r Rule) Due(from, now time.Time) Decision {
-	from, now = from.Round(0).UTC(), now.Round(0).UTC() // the wall clock decides, not the monotonic one
+	from, now = from.UTC(), now.UTC() // which drops the monotonic clock: it does not see a jump
 	if from.IsZero() {
 		from = now
 	}
@@ -160,7 +162,7 @@ type candidate struct {
 
 // decide fills in Fire and Missed. It looks at no more of the newest occurrences than it may fire and list.
 func (r Rule) decide(d *Decision, blackouts Windows, from, now time.Time) {
-	most := r.MaxAll
+	most := min(r.MaxAll, maxFire)
 	if most <= 0 {
 		most = DefaultMaxAll
 	}
@@ -173,7 +175,7 @@ func (r Rule) decide(d *Decision, blackouts Windows, from, now time.Time) {
 	r.choose(cs, most)
 
 	covers := 0 // missed occurrences that the next firing stands for
-	if cs[0].caughtUp {
+	if len(cs) > 0 && cs[0].caughtUp {
 		covers = r.Spec.Count(latestOf(from, now.Add(-r.Window-1)), now) - len(cs)
 	}
 	for _, c := range cs {

@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"fmt"
+	"math"
 	"testing"
 	"time"
 
@@ -97,6 +98,9 @@ func TestDue(t *testing.T) {
 			want: []string{"fire 2026-06-04T07:00 late for 4", "fire 2026-06-05T07:00 late for 1",
 				"missed 2026-06-01T07:00 superseded", "missed 2026-06-02T07:00 superseded", "missed 2026-06-03T07:00 superseded",
 				"checked 2026-06-05T12:00:00", "look 2026-06-06T07:00:00"}},
+
+		{name: "all, without a bound", spec: daily, catchUp: CatchUpAll, window: 1000 * time.Hour, maxAll: math.MaxInt, from: "2026-06-01T06:00:00Z", now: "2026-06-02T12:00:00Z",
+			want: []string{"fire 2026-06-01T07:00 late for 1", "fire 2026-06-02T07:00 late for 1", "checked 2026-06-02T12:00:00", "look 2026-06-03T07:00:00"}},
 
 		{name: "an hour forward", spec: "CRON_TZ=UTC 0,30 * * * *", catchUp: CatchUpLast, window: 15 * time.Minute, from: "2026-06-01T06:40:00Z", now: "2026-06-01T07:40:00Z",
 			want: []string{"fire 2026-06-01T07:30:00Z late for 1", "missed 2026-06-01T07:00:00Z window", "checked 2026-06-01T07:40:00", "look 2026-06-01T08:00:00"}},

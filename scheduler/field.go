@@ -26,8 +26,10 @@ var (
 var fields = []field{
 	{name: "minute", plural: "minutes", min: 0, max: 59, meaning: "minutes run from 0 to 59", interval: "@every 90m"},
 	{name: "hour", plural: "hours", min: 0, max: 23, meaning: "hours run from 0, midnight, to 23", interval: "@every 36h"},
-	{name: "day of month", plural: "days of the month", min: 1, max: 31, meaning: "days of the month run from 1 to 31", question: true},
-	{name: "month", plural: "months", min: 1, max: 12, meaning: "months run from 1 to 12 or from jan to dec", names: monthNames, wraps: true},
+	{name: "day of month", plural: "days of the month", min: 1, max: 31, question: true,
+		meaning: "days of the month run from 1 to 31"},
+	{name: "month", plural: "months", min: 1, max: 12, names: monthNames, wraps: true,
+		meaning: "months run from 1 to 12 or from jan to dec"},
 	{name: "day of week", plural: "days of the week", min: 0, max: 6, names: dayNames, wraps: true, question: true,
 		meaning: "days of the week run from 0, Sunday, to 6, Saturday, or from sun to sat, and 7 is Sunday too"},
 }
@@ -45,7 +47,8 @@ func (p *parser) field(f field, w word) (string, *SyntaxError) {
 			return "", wrong("the list has an empty item", "write the values with one comma between them")
 		}
 		if len(items) > 1 && (item.text == "*" || item.text == "?") {
-			return "", wrong(fmt.Sprintf("%s already means all %s, so nothing can stand beside it", item.text, f.plural), "write * alone, or the list without it")
+			return "", wrong(fmt.Sprintf("%s already means all %s, so nothing can stand beside it", item.text, f.plural),
+				"write * alone, or the list without it")
 		}
 		var bad *SyntaxError
 		if plain[i], bad = p.item(f, item); bad != nil {
@@ -78,12 +81,13 @@ func (p *parser) item(f field, w word) (string, *SyntaxError) {
 		return w.text, nil
 	}
 	ends := parts[0].split("-")
+	fix := "a range has a beginning, one hyphen and an end, such as " + f.sample()
 	for i, e := range ends {
 		if e.text == "" && len(ends) > 1 {
-			return "", wrong(w, shown(w.text)+" is no range", "a range has a beginning, one hyphen and an end, such as "+f.sample())
+			return "", wrong(w, shown(w.text)+" is no range", fix)
 		}
 		if i > 1 {
-			return "", wrong(e, shown(w.text)+" has more than one hyphen", "a range has a beginning, one hyphen and an end, such as "+f.sample())
+			return "", wrong(e, shown(w.text)+" has more than one hyphen", fix)
 		}
 	}
 	from, bad := p.value(f, ends[0])
@@ -113,9 +117,6 @@ func (f field) isWeek() bool { return f.max == sunday-1 }
 
 // list writes out the values of a range, also of one that goes over the end, which robfig/cron does not read.
 func (f field) list(from, to, step int) string {
-	if f.isWeek() && from == sunday {
-		from, to = 0, to%sunday
-	}
 	size := f.max - f.min + 1
 	if from > to {
 		to += size
@@ -189,7 +190,8 @@ func (f field) misread(name string) (problem, fix string) {
 	}
 	for _, other := range [][]string{monthNames, dayNames} {
 		if len(name) >= 3 && slices.Contains(other, name[:3]) {
-			return fmt.Sprintf("%s stands in the field %s", shown(name), f.name), "the fields are minute, hour, day of month, month, day of week"
+			return fmt.Sprintf("%s stands in the field %s", shown(name), f.name),
+				"the fields are minute, hour, day of month, month, day of week"
 		}
 	}
 	if strings.Contains(name, "*") {

@@ -28,7 +28,10 @@ type hoursParser struct {
 	named   bool // some hours before had days
 }
 
-const exampleHours = "mon-fri 07:00-23:00"
+const (
+	exampleHours = "mon-fri 07:00-23:00"
+	eachDays     = "write the days of each, or mon-sun"
+)
 
 func (p *hoursParser) wrong(field string, column int, problem, fix string) *SyntaxError {
 	return &SyntaxError{What: "hours", Text: p.text, Field: field, Column: column, Problem: problem, Fix: fix}
@@ -67,7 +70,8 @@ func (p *hoursParser) item(item word) *SyntaxError {
 		days, times = ws[:begin], ws[begin:]
 	}
 	if len(days) > 1 {
-		return p.wrong("days", days[1].column, shown(days[1].text)+" stands where hours are expected", "write them like "+exampleHours)
+		return p.wrong("days", days[1].column, shown(days[1].text)+" stands where hours are expected",
+			"write them like "+exampleHours)
 	}
 	for _, d := range days {
 		if bad := p.weekdays(d); bad != nil {
@@ -78,10 +82,10 @@ func (p *hoursParser) item(item word) *SyntaxError {
 		return nil
 	}
 	if p.days == 0 && p.named {
-		return p.wrong("days", times[0].column, "these hours have no days, and those before them have", "write the days of each, or mon-sun")
+		return p.wrong("days", times[0].column, "these hours have no days, and those before them have", eachDays)
 	}
 	if p.days != 0 && !p.named && len(p.windows) > 0 {
-		return p.wrong("days", p.daysAt, "these hours have days, and those before them have none", "write the days of each, or mon-sun")
+		return p.wrong("days", p.daysAt, "these hours have days, and those before them have none", eachDays)
 	}
 	return p.times(item.from(times[0].column))
 }

@@ -234,7 +234,9 @@ func drawSpec(t *rapid.T) drawnSpec {
 		}
 		set := rapid.Uint64().Draw(t, name) & all
 		if rapid.Bool().Draw(t, name+" sparse") {
-			set &= rapid.Uint64().Draw(t, name+" mask") & rapid.Uint64().Draw(t, name+" mask")
+			for range 2 {
+				set &= rapid.Uint64().Draw(t, name+" mask")
+			}
 		}
 		if set == 0 {
 			set = 1 << uint(rapid.IntRange(low, high).Draw(t, name+" value"))

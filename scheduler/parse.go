@@ -38,7 +38,8 @@ const example = "0 7 * * mon-fri"
 
 func (p *parser) parse(zone *time.Location) (Spec, *SyntaxError) {
 	if len(p.text) > longest {
-		return Spec{}, p.wrong("", 0, fmt.Sprintf("the expression is %d bytes long", len(p.text)), fmt.Sprintf("%d are allowed", longest))
+		return Spec{}, p.wrong("", 0, fmt.Sprintf("the expression is %d bytes long", len(p.text)),
+			fmt.Sprintf("%d are allowed", longest))
 	}
 	ws := words(p.text)
 	if len(ws) == 0 {
@@ -93,7 +94,8 @@ func (p *parser) descriptor(spec *Spec, ws []word) *SyntaxError {
 		return p.interval(spec, ws)
 	}
 	if name == "@reboot" {
-		return p.wrong("name", ws[0].column, "a restart is no time, so @reboot is not supported", "write a time, such as @daily or "+example)
+		return p.wrong("name", ws[0].column, "a restart is no time, so @reboot is not supported",
+			"write a time, such as @daily or "+example)
 	}
 	if !slices.Contains(descriptors, name) {
 		fix := "known are " + strings.Join(descriptors, ", ")
@@ -127,7 +129,8 @@ func (p *parser) interval(spec *Spec, ws []word) *SyntaxError {
 	case d < time.Second:
 		return wrong("an interval of "+quoted+" is too short", "the shortest is @every 1s")
 	case d%time.Second != 0:
-		return wrong("an interval of "+quoted+" is not a whole number of seconds", "write @every "+d.Truncate(time.Second).String())
+		return wrong("an interval of "+quoted+" is not a whole number of seconds",
+			"write @every "+d.Truncate(time.Second).String())
 	}
 	return p.plan(spec, "@every "+length, nil)
 }
@@ -172,7 +175,8 @@ func (p *parser) five(ws []word) *SyntaxError {
 		return p.wrong("", ws[5].column, fmt.Sprintf("there are %d fields", n), five)
 	}
 	if first := strings.ToLower(ws[0].text); slices.Contains(descriptors, "@"+first) {
-		return p.wrong("name", ws[0].column, fmt.Sprintf("%s needs an @ before it", first), "write "+shown("@"+strings.Join(texts(ws), " ")))
+		return p.wrong("name", ws[0].column, fmt.Sprintf("%s needs an @ before it", first),
+			"write "+shown("@"+strings.Join(texts(ws), " ")))
 	}
 	if len(ws) == 1 {
 		return p.wrong("", 0, "there is one field", five)
@@ -211,7 +215,7 @@ func (p *parser) fires(c *calendar, ws []word) *SyntaxError {
 		if c.month&(1<<uint(m)) == 0 {
 			continue
 		}
-		if c.days(leapYear, m) != 0 || c.either {
+		if c.days(leapYear, m) != 0 {
 			return nil
 		}
 		months = append(months, m.String())

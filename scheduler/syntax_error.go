@@ -9,9 +9,11 @@ import (
 
 // SyntaxError says what is wrong with an expression, where, and what would be right.
 type SyntaxError struct {
-	What    string // what was being read: "cron" or "hours"
-	Text    string // the expression as it was given
-	Field   string // "minute", "hour", "day of month", "month", "day of week", "zone", "interval", "name", "days", "time", or "" for the whole
+	What string // what was being read: "cron" or "hours"
+	Text string // the expression as it was given
+	// Field is the part that is meant: "minute", "hour", "day of month", "month", "day of week", "zone", "interval" or
+	// "name" (of a descriptor); "days" or "time" in hours; "" for the whole.
+	Field   string
 	Column  int    // where in Text, counted in characters from 1; 0 when the whole is meant
 	Problem string // what is wrong
 	Fix     string // what would be right

@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// zoneNames are the names in the embedded zone database, one in a line. TestZoneNames renews it: -args -update.
+// zoneNames are the names in the embedded zone database, one in a line. They serve suggestions only, and
+// go test ./scheduler -run TestZoneNames -update renews them.
 //
 //go:embed zones.txt
 var zoneNames string

@@ -34,33 +34,36 @@ func TestTemplateProblems(t *testing.T) {
 		want              string
 		line, column      int
 	}{
-		"fine JSON":             {json, "{\"text\": {{json .Text}} }", nil, "", 0, 0},
-		"fine form":             {form, "content={{urlquery .Text}}&to={{urlquery .To}}", nil, "", 0, 0},
-		"fine text":             {"text/plain; charset=utf-8", "{{.Title}}\n{{.Text}}", nil, "", 0, 0},
-		"a missing brace":       {json, "{\n\"text\": {{json .Text}\n}", nil, `/body: unexpected "}" in operand`, 2, 0},
-		"an unknown function":   {json, "{\n\n\"text\": {{upper .Text}} }", nil, `/body: function "upper" not defined`, 3, 0},
-		"an unknown field":      {json, "{\n  \"text\": {{json .Titel}}\n}", nil, `/body: there is no field .Titel; did you mean .Title?`, 2, 18},
-		"an unknown far field":  {json, `{"a":{{json .Zzz}}}`, nil, `/body: there is no field .Zzz; a post has ID, Channel, ChannelTitle, Lang, Revision, To, Title, Summary, URL, Permalink, Text, Content, Authors, Tags, Media, Items, Published, Updated, Correction, Withdrawn`, 1, 13},
-		"in a branch not taken": {json, `{"a":1{{if eq .Lang "xx"}},"b":{{json .Sumary}}{{end}} }`, nil, `/body: there is no field .Sumary; did you mean .Summary?`, 1, 39},
-		"of the root":           {json, `[{{range .Items}}{{json $.Titel}},{{end}}1]`, nil, `/body: there is no field .Titel; did you mean .Title?`, 1, 25},
-		"a field of a text":     {json, `{"a":{{json .Title.Name}}}`, nil, `/body: the template fails: <.Title.Name>: can't evaluate field Name in type string`, 1, 19},
-		"no JSON at all":        {json, `text {{.Title}}`, nil, `/body: the template gives no valid JSON (a mistake at byte 2); write every text as {{json .Title}}, without quotes around it`, 0, 0},
-		"half of JSON":          {json, `{"a":{{json .Title}}`, nil, `/body: the template gives no valid JSON (it ends too early); write every text as {{json .Title}}, without quotes around it`, 0, 0},
-		"two values":            {json, `{"a":1} {"b":2}`, nil, `/body: the template gives more than one JSON value; write every text as {{json .Title}}, without quotes around it`, 0, 0},
-		"a bare text":           {json, `{"a":"{{.Title}}"}`, nil, `/body: a text with a quotation mark (") breaks out of its place: the template then gives no valid JSON (a mistake at byte 8); write every text as {{json .Title}}, without quotes around it`, 0, 0},
-		"a bare text in quotes": {json, `{"a":{{printf "%q" .Title}}}`, nil, `/body: a text with "\x00" breaks out of its place: the template then gives no valid JSON (a mistake at byte 8); write every text as {{json .Title}}, without quotes around it`, 0, 0},
-		"a bare key":            {json, `{ {{json .Title}}: 1}`, nil, `/body: a text with a quotation mark (") breaks out of its place; write every text as {{json .Title}}, without quotes around it`, 0, 0},
-		"a bare form":           {form, `content={{.Title}}`, nil, `/body: a text with a quotation mark (") breaks out of its place: the template then gives a form with characters that are not encoded; write every text as {{urlquery .Title}}`, 0, 0},
-		"a half-bare form":      {form, `content={{urlquery .Title}}&title={{slice .Title 0 1}}`, nil, `/body: a text with "\x00" breaks out of its place: the template then gives a form with characters that are not encoded; write every text as {{urlquery .Title}}`, 0, 0},
-		"a field twice":         {form, `a=1&a=2`, nil, `/body: the template gives a form with two fields "a"; write every text as {{urlquery .Title}}`, 0, 0},
-		"what may be missing":   {json, `{"a":{{json (index .Media 0).URL}}}`, nil, `/body: for a post without pictures, tags, authors and items the template fails: <index .Media 0>: error calling index: reflect: slice index out of range`, 1, 14},
-		"a comma too many":      {json, `[{{range .Items}}{{json .Title}},{{end}}1]`, nil, "", 0, 0},
-		"a comma at the end":    {json, `[{{range .Items}}{{json .Title}},{{end}}]`, nil, `/body: the template gives no valid JSON (a mistake at byte 21); write every text as {{json .Title}}, without quotes around it`, 0, 0},
-		"counting":              {json, "[1]\n{{range 100000000}}{{end}}", nil, `/body: a template may not count; range over .Items, .Media, .Tags or .Authors`, 2, 9},
-		"too much":              {"text/plain", `{{printf "%2000000d" 1}}`, nil, `/body: the template fails: the template gives more than 1 MiB`, 0, 0},
-		"an update that breaks": {json, `{"a":{{json .Title}}}`, tree{"ref": "/id", "update": tree{"body": `{"a":"{{.Sent.a}}"}`}}, `/update/body: a text with a quotation mark (") breaks out of its place: the template then gives no valid JSON (a mistake at byte 8); write every text as {{json .Title}}, without quotes around it`, 0, 0},
-		"an update by name":     {json, `{"a":{{json .Title}}}`, tree{"ref": "/id", "update": tree{"body": `{"b":{{json .Sent.b}}}`}}, `/update/body: the template fails: <.Sent.b>: map has no entry for key "b"`, 1, 17},
-		"a deletion of a post":  {json, `{"a":{{json .Title}}}`, tree{"ref": "/id", "delete": tree{"body": `{"a":{{json .Title}}}`}}, `/delete/body: the template fails: <.Title>: can't evaluate field Title in type http.CallView`, 1, 13},
+		"fine JSON":                    {json, "{\"text\": {{json .Text}} }", nil, "", 0, 0},
+		"fine form":                    {form, "content={{urlquery .Text}}&to={{urlquery .To}}", nil, "", 0, 0},
+		"fine text":                    {"text/plain; charset=utf-8", "{{.Title}}\n{{.Text}}", nil, "", 0, 0},
+		"a missing brace":              {json, "{\n\"text\": {{json .Text}\n}", nil, "/body: bad character U+007D '}'", 2, 0},
+		"an unknown function":          {json, "{\n\n\"text\": {{upper .Text}} }", nil, `/body: function "upper" not defined`, 3, 0},
+		"an unknown field":             {json, "{\n  \"text\": {{json .Titel}}\n}", nil, `/body: there is no field .Titel; did you mean .Title?`, 2, 18},
+		"an unknown far field":         {json, `{"a":{{json .Zzz}}}`, nil, `/body: there is no field .Zzz; a post has ID, Channel, ChannelTitle, Lang, Revision, To, Title, Summary, URL, Permalink, Text, Content, Authors, Tags, Media, Items, Published, Updated, Correction, Withdrawn`, 1, 13},
+		"in a branch not taken":        {json, `{"a":1{{if eq .Lang "xx"}},"b":{{json .Sumary}}{{end}} }`, nil, `/body: there is no field .Sumary; did you mean .Summary?`, 1, 39},
+		"of the root":                  {json, `[{{range .Items}}{{json $.Titel}},{{end}}1]`, nil, `/body: there is no field .Titel; did you mean .Title?`, 1, 26},
+		"a field of a text":            {json, `{"a":{{json .Title.Name}}}`, nil, `/body: the template fails: <.Title.Name>: can't evaluate field Name in type string`, 1, 19},
+		"no JSON at all":               {json, `text {{.Title}}`, nil, `/body: the template gives no valid JSON (a mistake at byte 2); write every text as {{json .Title}}, without quotes around it, and commas between values only`, 0, 0},
+		"half of JSON":                 {json, `{"a":{{json .Title}}`, nil, `/body: the template gives no valid JSON (it ends too early); write every text as {{json .Title}}, without quotes around it, and commas between values only`, 0, 0},
+		"two values":                   {json, `{"a":1} {"b":2}`, nil, `/body: the template gives more than one JSON value; write every text as {{json .Title}}, without quotes around it, and commas between values only`, 0, 0},
+		"a bare text":                  {json, `{"a":"{{.Title}}"}`, nil, `/body: a text with a quotation mark (") breaks out of its place: the template then gives no valid JSON (a mistake at byte 8); write every text as {{json .Title}}, without quotes around it`, 0, 0},
+		"a bare text in quotes":        {json, `{"a":{{printf "%q" .Title}}}`, nil, `/body: a text with "\x00" breaks out of its place: the template then gives no valid JSON (a mistake at byte 8); write every text as {{json .Title}}, without quotes around it`, 0, 0},
+		"a bare key":                   {json, `{ {{json .Title}}: 1}`, nil, `/body: a text with a quotation mark (") breaks out of its place; write every text as {{json .Title}}, without quotes around it`, 0, 0},
+		"a bare form":                  {form, `content={{.Title}}`, nil, `/body: a text with a quotation mark (") breaks out of its place: the template then gives a form with characters that are not encoded; write every text as {{urlquery .Title}}`, 0, 0},
+		"a half-bare form":             {form, `content={{urlquery .Title}}&title={{slice .Title 0 1}}`, nil, `/body: a text with a quotation mark (") breaks out of its place: the template then gives a form with characters that are not encoded; write every text as {{urlquery .Title}}`, 0, 0},
+		"a field twice":                {form, `a=1&a=2`, nil, `/body: the template gives a form with two fields "a"; write every text as {{urlquery .Title}}, and nothing but names, = and & around them`, 0, 0},
+		"what may be missing":          {json, `{"a":{{json (index .Media 0).URL}}}`, nil, `/body: for a post without pictures, tags, authors and items the template fails: <index .Media 0>: error calling index: reflect: slice index out of range`, 1, 14},
+		"a bare text by a condition":   {json, `{"a":{{if eq .Lang "fr"}}{{.Title}}{{else}}1{{end}}}`, nil, `/body: the template gives no valid JSON (a mistake at byte 6); write every text as {{json .Title}}, without quotes around it, and commas between values only`, 0, 0},
+		"a bare text by absence":       {json, `{"a":{{if not .Summary}}1{{.Title}}{{else}}1{{end}}}`, nil, `/body: the template gives no valid JSON (a mistake at byte 7); write every text as {{json .Title}}, without quotes around it, and commas between values only`, 0, 0},
+		"a quoted text when withdrawn": {json, `{"a":{{if .Withdrawn}}"{{.Title}}"{{else}}1{{end}}}`, nil, `/body: a text with a quotation mark (") breaks out of its place: the template then gives no valid JSON (a mistake at byte 8); write every text as {{json .Title}}, without quotes around it`, 0, 0},
+		"a comma too many":             {json, `[{{range .Items}}{{json .Title}},{{end}}1]`, nil, "", 0, 0},
+		"a comma at the end":           {json, `[{{range .Items}}{{json .Title}},{{end}}]`, nil, `/body: the template gives no valid JSON (a mistake at byte 20); write every text as {{json .Title}}, without quotes around it, and commas between values only`, 0, 0},
+		"counting":                     {json, "[1]\n{{range 100000000}}{{end}}", nil, `/body: a template may not count; range over .Items, .Media, .Tags or .Authors`, 2, 9},
+		"too much":                     {"text/plain", `{{printf "%2000000d" 1}}`, nil, `/body: the template fails: the template gives more than 1 MiB`, 0, 0},
+		"an update that breaks":        {json, `{"a":{{json .Title}}}`, tree{"ref": "/id", "update": tree{"body": `{"a":"{{.Sent.a}}"}`}}, `/update/body: a text with a quotation mark (") breaks out of its place: the template then gives no valid JSON (a mistake at byte 8); write every text as {{json .Title}}, without quotes around it`, 0, 0},
+		"an update by name":            {json, `{"a":{{json .Title}}}`, tree{"ref": "/id", "update": tree{"body": `{"b":{{json .Sent.b}}}`}}, `/update/body: the template fails: <.Sent.b>: map has no entry for key "b"`, 1, 18},
+		"a deletion of a post":         {json, `{"a":{{json .Title}}}`, tree{"ref": "/id", "delete": tree{"body": `{"a":{{json .Title}}}`}}, `/delete/body: the template fails: <.Title>: can't evaluate field Title in type http.CallView`, 1, 13},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -126,8 +129,22 @@ func TestHostileTexts(t *testing.T) {
 // What passed the check can still fail for one post; that says where, and touches nothing else.
 func TestTemplateFailsForAPost(t *testing.T) {
 	t.Parallel()
-	b := open(t, tree{"url": "https://ops.example/", "body": "{\"a\":{{json .Title}},\n\"b\":{{if eq .Lang \"xx\"}}\"{{.Title}}\"{{else}}{{json (index (slice .Tags 0) 0)}}{{end}} }"})
-	_ = b
+	b := open(t, tree{"url": "https://ops.example/", "body": `{"a":{{if gt (len .Title) 300}}{{.Title}}{{else}}{{json .Title}}{{end}},` + "\n" + `"b":{{if gt (len .Title) 200}}{{index .Tags 7}}{{else}}1{{end}}}`})
+	for title, want := range map[string]string{
+		strings.Repeat("x", 400): `plan: the template in body: line 2: <index .Tags 7>: error calling index: index out of range: 7`,
+		strings.Repeat("x", 250): `plan: the template in body: line 2: <index .Tags 7>: error calling index: index out of range: 7`,
+	} {
+		_, err := b.Plan(sdk.ChannelRef{ID: "ops.example"}, article(title))
+		if e := sdk.AsError(err); e == nil || e.Code != sdk.CodeInvalid || e.Scope != sdk.ScopeTemplate || e.Error() != want {
+			t.Errorf("got %v", err)
+		}
+	}
+	p := article(strings.Repeat("x", 400))
+	p.Tags = strings.Split("1 2 3 4 5 6 7 8", " ")
+	_, err := b.Plan(sdk.ChannelRef{ID: "ops.example"}, p)
+	if e := sdk.AsError(err); e == nil || e.Code != sdk.CodeInvalid || e.Scope != sdk.ScopeTemplate || e.Public != "the template in body: gives no valid JSON (a mistake at byte 6)" {
+		t.Errorf("got %v", err)
+	}
 }
 
 func TestCustomLife(t *testing.T) {

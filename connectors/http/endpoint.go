@@ -59,14 +59,14 @@ func (e Endpoint) host() string {
 func (e Endpoint) check(ps *sdk.Problems, at string, private, template bool) {
 	origin, err := url.Parse(e.origin())
 	switch {
+	case strings.Contains(e.origin(), "{{"):
+		ps.Add(at, "a template may not choose the host", "write the host as it is")
 	case strings.ContainsAny(e.raw, " \t\r\n") && !strings.Contains(e.raw, "{{"):
 		ps.Add(at, "the address holds a space or a line end", "take it out, or write %20")
 	case err != nil || origin.Hostname() == "" || (origin.Scheme != "https" && origin.Scheme != "http"):
 		ps.Add(at, "this is no http or https address", "write it like https://receiver.example/hook")
 	case origin.User != nil:
 		ps.Add(at, "the address holds a user or a password", "write them under basic:")
-	case strings.Contains(origin.Host, "{{"):
-		ps.Add(at, "a template may not choose the host", "write the host as it is")
 	case origin.Scheme == "http" && !private:
 		ps.Add(at, "over plain http the call and its credentials could be read on the way",
 			"use https, or name the receiver's own network under allow_private")

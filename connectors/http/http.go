@@ -128,8 +128,11 @@ func (c *Config) Validate() error {
 	if c.Ref != "" && !strings.HasPrefix(c.Ref, "/") {
 		ps.Add("/ref", "this is no JSON Pointer", "it begins with a slash, like /id or /message/_id")
 	}
-	_, problems := compile(c)
-	return append(ps, problems...).Err()
+	if _, problems := compile(c); len(ps) == 0 {
+		// A template is only worth trying when what stands around it is right.
+		ps = problems
+	}
+	return ps.Err()
 }
 
 func (c *Config) checkSecrets(ps *sdk.Problems) {
@@ -171,6 +174,12 @@ func (c *Config) checkStandard(ps *sdk.Problems) {
 	}
 	if c.ContentType != "application/json" {
 		ps.Add("/content_type", "the standard form is application/json", "take it out, or add body:")
+	}
+	if c.Method != http.MethodPost {
+		ps.Add("/method", "the standard form is a POST", "take it out, or add body:")
+	}
+	if c.Markup != "plain" {
+		ps.Add("/markup", "the standard form has the text as plain text and as HTML", "take it out, or add body:")
 	}
 	if c.Overflow != sdk.OverflowCut {
 		ps.Add("/overflow", "the standard form is one call for each post", "cut, or add body:")

@@ -2,6 +2,7 @@ package http_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -150,9 +151,11 @@ func TestConfigProblems(t *testing.T) {
 		"a wrong header":  {tree{"url": "https://ops.example/", "secret": secret, "headers": tree{"X A": "b"}}, []string{"/headers/X A: this is no name of a header; letters, digits and - only"}},
 		"a content type":  {tree{"url": "https://ops.example/", "secret": secret, "headers": tree{"Content-Type": "b"}}, []string{"/headers/Content-Type: the type of the body has its own setting; write it as content_type"}},
 		"two credentials": {tree{"url": "https://ops.example/", "secret": secret, "basic": tree{"user": "u", "password": "p"}, "headers": tree{"authorization": "x"}}, []string{"/headers/authorization: the receiver gets credentials twice; keep basic, or this header"}},
-		"custom, standard": {tree{"url": "https://ops.example/", "secret": secret, "ref": "/id", "overflow": "split", "update": tree{}, "delete": tree{}, "content_type": "text/plain"}, []string{
+		"custom, standard": {tree{"url": "https://ops.example/", "secret": secret, "ref": "/id", "overflow": "split", "update": tree{}, "delete": tree{}, "content_type": "text/plain", "method": "PUT", "markup": "html"}, []string{
 			"/content_type: the standard form is application/json; take it out, or add body:",
 			"/delete: delete belongs to a body of your own; the standard form corrects and withdraws by itself; take it out, or add body:",
+			"/markup: the standard form has the text as plain text and as HTML; take it out, or add body:",
+			"/method: the standard form is a POST; take it out, or add body:",
 			"/overflow: the standard form is one call for each post; cut, or add body:",
 			"/ref: ref belongs to a body of your own; the standard form corrects and withdraws by itself; take it out, or add body:",
 			"/update: update belongs to a body of your own; the standard form corrects and withdraws by itself; take it out, or add body:"}},
@@ -208,5 +211,35 @@ func TestResolveChannel(t *testing.T) {
 	_, limits, err := own.ResolveChannel(t.Context(), "")
 	if r := limits.Rules; err != nil || r.EditFor != 2*time.Hour || r.DeleteFor != 0 || r.SameKeyFor != 0 || limits.Text != 100 || limits.Unit != sdk.UnitBytes {
 		t.Errorf("%+v, %v", limits, err)
+	}
+}
+
+// What is stored and shown of a configuration holds no secret, and what is generated of it names every setting.
+func TestConfigIsShownWithoutSecrets(t *testing.T) {
+	t.Parallel()
+	c := belfry.Config{}
+	config := tree{"url": "https://ops.example/hooks/hush1?sig=hush2", "secret": secret, "basic": tree{"user": "u", "password": "hush3"},
+		"headers": tree{"X-Key": "hush4"}, "accept": tree{"/ok": true}, "timeout": "5s", "content_type": "application/json", "method": "POST", "markup": "plain",
+		"unit": "bytes", "overflow": "cut", "body": `{"a":{{json .Title}}}`, "ref": "/id", "delete": tree{"url": "https://ops.example/hush5/{{.Ref}}", "headers": tree{"X-Key": "hush6"}}}
+	if err := sdk.Decode(config, &c); err != nil {
+		t.Fatal(err)
+	}
+	shown, err := json.Marshal(sdk.Tree(c))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, said := range []string{string(shown), fmt.Sprintf("%v %+v %#v %s", c, c, c, c.URL)} {
+		if strings.Contains(said, "hush") || strings.Contains(said, secret[6:]) {
+			t.Errorf("a secret in %s", said)
+		}
+	}
+	if !strings.Contains(string(shown), `"url":"https://ops.example/[…]"`) || !strings.Contains(string(shown), `"accept":{"/ok":true}`) {
+		t.Errorf("%s", shown)
+	}
+	schema := string(belfry.Spec().SchemaJSON())
+	for _, f := range belfry.Spec().Fields() {
+		if last := f.Path[strings.LastIndexByte(f.Path, '.')+1:]; !strings.Contains(schema, `"`+last+`"`) || f.Doc == "" {
+			t.Errorf("%+v", f)
+		}
 	}
 }

@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"maps"
 	"net/url"
+	"reflect"
 	"slices"
 	"strings"
+	"text/template/parse"
 
 	"github.com/belfry-news/belfry/sdk"
 )
@@ -18,30 +20,92 @@ var howToEncode = map[language]string{
 	langForm: "write every text as {{urlquery .Title}}",
 }
 
-// try renders every template with harmless and with hostile texts, and for a post that has nothing. What comes out must
-// be valid, and must have the same shape for all texts: a text that changes the shape has broken out of its place.
+// howToWrite says what else makes a valid body.
+var howToWrite = map[language]string{
+	langJSON: howToEncode[langJSON] + ", and commas between values only",
+	langForm: howToEncode[langForm] + ", and nothing but names, = and & around them",
+}
+
+// try renders every template with harmless and with hostile texts, for posts that differ in what templates may ask, and
+// for a post that has nothing. What comes out must be valid, and must have the same shape for all texts: a text that
+// changes the shape has broken out of its place.
 func (f *forms) try(ps *sdk.Problems) {
-	want, bad := f.rehearse(sample(benign), benign)
-	if bad != nil {
-		bad.add(ps, "the template %s", howToEncode[bad.language])
+	if !f.tryOne(ps, func(*View) {}, hostile) {
 		return
-	}
-	for _, h := range hostile {
-		got, bad := f.rehearse(sample(h), h)
-		if bad != nil {
-			bad.add(ps, "a text with "+describe(h)+" breaks out of its place: the template then %s", howToEncode[bad.language])
-			return
-		}
-		for _, at := range slices.Sorted(maps.Keys(want)) {
-			if got[at] != want[at] {
-				ps.Add(at, fmt.Sprintf("a text with %s breaks out of its place", describe(h)), howToEncode[want[at].language])
-				return
-			}
-		}
 	}
 	if _, bad := f.rehearse(View{}, benign); bad != nil {
 		bad.add(ps, "for a post without pictures, tags, authors and items the template %s", "guard what may be missing, like {{if .Media}}…{{end}}")
+		return
 	}
+	for _, vary := range f.variants() {
+		if !f.tryOne(ps, vary, hostileFew) {
+			return
+		}
+	}
+}
+
+func (f *forms) tryOne(ps *sdk.Problems, vary func(*View), texts []string) bool {
+	view := func(text string) View {
+		v := sample(text)
+		vary(&v)
+		return v
+	}
+	want, bad := f.rehearse(view(benign), benign)
+	if bad != nil {
+		bad.add(ps, "the template %s", howToWrite[bad.language])
+		return false
+	}
+	for _, text := range texts {
+		got, bad := f.rehearse(view(text), text)
+		if bad != nil {
+			bad.add(ps, "a text with "+describe(text)+" breaks out of its place: the template then %s", howToEncode[bad.language])
+			return false
+		}
+		for _, at := range slices.Sorted(maps.Keys(want)) {
+			if got[at] != want[at] {
+				ps.Add(at, fmt.Sprintf("a text with %s breaks out of its place", describe(text)), howToEncode[want[at].language])
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// maxLiterals is how many texts that a template compares with are tried.
+const maxLiterals = 40
+
+// variants are further posts to try: one that is withdrawn, and a first revision; those that lack one thing; and, for each text that the template mentions, posts of which one field is that text, so that {{if eq .Lang "fr"}} is
+// taken too.
+func (f *forms) variants() []func(*View) {
+	out := []func(*View){
+		func(v *View) { v.Withdrawn = true },
+		func(v *View) { v.Revision = 1 },
+	}
+	texts := append([]string{""}, f.create.literals()...)
+	for i := range reflect.TypeFor[View]().NumField() {
+		switch reflect.TypeFor[View]().Field(i).Type.Kind() {
+		case reflect.Slice:
+			out = append(out, func(v *View) { reflect.ValueOf(v).Elem().Field(i).SetZero() })
+		case reflect.String:
+			for _, text := range texts {
+				out = append(out, func(v *View) { reflect.ValueOf(v).Elem().Field(i).SetString(text) })
+			}
+		}
+	}
+	return out
+}
+
+// literals are the texts that the template mentions, as it may compare with them.
+func (b body) literals() []string {
+	var out []string
+	for _, sub := range b.template.Templates() {
+		walk(sub.Root, func(n parse.Node) {
+			if s, ok := n.(*parse.StringNode); ok && len(out) < maxLiterals && !slices.Contains(out, s.Text) {
+				out = append(out, s.Text)
+			}
+		})
+	}
+	return out
 }
 
 // failure is what is wrong with one rendering.

@@ -91,3 +91,6 @@ var hostile = []string{
 	`","admin":true,"x":"`, `"}],"x":[{"y":"`, `&admin=true&x=`, "\r\nX-Admin: true\r\n\r\n", `</script><!--`, "null", "true", "1",
 	"\U0001F469\u200D\U0001F469\u200D\U0001F466", "\u202Etxt", "@all",
 }
+
+// hostileFew are enough to see whether a text can break out.
+var hostileFew = []string{`"`, `,"admin":true`, `","admin":true,"x":"`, "&admin=true&x=", "\n"}

@@ -135,3 +135,12 @@ func hashtag(tag string) string {
 	}
 	return "#" + b.String()
 }
+
+// Images are the addresses of the content's images, as their source publishes them.
+func (c Content) Images() []string {
+	out := make([]string, len(c.Media))
+	for i, m := range c.Media {
+		out[i] = m.URL
+	}
+	return out
+}

@@ -102,6 +102,8 @@ type Scheduled struct {
 	Channel string
 	Content Content
 	At      time.Time
+	// Released says that a person released it from a hold.
+	Released bool
 }
 
 // Settings wire an Engine.
@@ -495,10 +497,8 @@ func (e *Engine) scheduled(ctx context.Context, p *Program, paused map[string]ti
 			continue
 		}
 		status, reason := PostLive, ""
-		if ch, ok := p.Channels[s.Channel]; ok {
-			if b, silenced := ch.covering(ItemView{Title: s.Content.Title, Summary: s.Content.Summary}, now); silenced {
-				status, reason = PostHeld, "blackout "+b.name
-			}
+		if name, _, silenced := p.Silenced(s.Channel, s.Content, now); silenced && !s.Released {
+			status, reason = PostHeld, "blackout "+name
 		}
 		if err := e.s.Store.CommitDue(ctx, s.Post, status, reason, now); err != nil && !errors.Is(err, ErrConflict) {
 			return time.Time{}, err

@@ -169,6 +169,17 @@ func (ch *Channel) covering(v ItemView, at time.Time) (blackout, bool) {
 	return blackout{}, false
 }
 
+// Silenced says which blackout keeps a post of the channel from leaving now. For conditions, a post is judged by what it
+// says itself.
+func (p *Program) Silenced(channel string, c Content, now time.Time) (name string, drop, silenced bool) {
+	ch, ok := p.Channels[channel]
+	if !ok {
+		return "", false, false
+	}
+	b, silenced := ch.covering(ItemView{Title: c.Title, Summary: c.Summary, URL: c.URL, Lang: c.Lang, Tags: c.Tags, Urgency: sdk.NormalUrgency, Published: c.Published}, now)
+	return b.name, b.drop, silenced
+}
+
 // Rule is when its digests are made.
 func (ch *Channel) Rule() scheduler.Rule {
 	d := ch.Config.Digest

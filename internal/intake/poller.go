@@ -44,8 +44,9 @@ type Instance struct {
 // Settings wire a Poller.
 type Settings struct {
 	Store Store
-	// Instance gives an opened source by name; false when it is not configured any more.
-	Instance func(name string) (Instance, bool)
+	// Instance gives an opened source by name, and what to call when it is no longer used; false when it is not configured
+	// any more.
+	Instance func(name string) (inst Instance, done func(), ok bool)
 	Log      *slog.Logger
 	// Deadline of one fetch.
 	Deadline time.Duration
@@ -152,11 +153,12 @@ func (p *Poller) rest(ctx context.Context) {
 
 // fetch fetches one source and commits what came of it.
 func (p *Poller) fetch(ctx context.Context, st State) {
-	inst, ok := p.s.Instance(st.Name)
+	inst, done, ok := p.s.Instance(st.Name)
 	if !ok {
 		_ = p.s.Store.ReleaseSource(context.WithoutCancel(ctx), st.Name)
 		return
 	}
+	defer done()
 	log := p.s.Log.With("source", st.Name)
 	batch, err := p.call(ctx, inst, st)
 	if ctx.Err() != nil {
@@ -252,8 +254,12 @@ func (p *Poller) checkOnce(ctx context.Context) (bool, error) {
 		return false, err
 	}
 	var seen []sdk.Presence
-	inst, ok := p.s.Instance(name)
-	if checker, able := sdk.As[sdk.Checker](inst.Conn); ok && able {
+	inst, done, ok := p.s.Instance(name)
+	if !ok {
+		return false, nil
+	}
+	defer done()
+	if checker, able := sdk.As[sdk.Checker](inst.Conn); able {
 		refs := make([]sdk.ItemRef, len(checks))
 		for i, c := range checks {
 			refs[i] = sdk.ItemRef{Key: c.Key, URL: c.URL}

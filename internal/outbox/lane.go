@@ -2,6 +2,7 @@ package outbox
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"runtime/debug"
@@ -241,13 +242,19 @@ func (l *destinationLanes) deliver(ctx context.Context, b Batch, lane Lane, id i
 			return 0, false, err
 		}
 		settle := Settlement{Delivery: id, Publication: w.Publication, Version: w.Version, Batch: b.ID}
-		call, ended := l.decide(ctx, w, lane, &settle, now)
+		call, ended, err := l.decide(ctx, w, lane, &settle, now)
+		if err != nil {
+			return 0, false, err
+		}
 		if ended {
 			next, err = store.Settle(ctx, settle, now)
 			if errors.Is(err, ErrConflict) {
 				continue
 			}
 			return next, err == nil, err
+		}
+		if call.Key == "" {
+			call.Key = "msg_" + rand.Text()
 		}
 		wait, err := store.Start(ctx, Start{Batch: b, Delivery: id, Version: w.Version, Call: *call, Rates: lane.Limits.Rules.Rates}, now)
 		switch {
@@ -265,10 +272,11 @@ func (l *destinationLanes) deliver(ctx context.Context, b Batch, lane Lane, id i
 	return 0, true, nil // it changes faster than it can be read; its turn comes again
 }
 
-// decide finds the call, or fills in the settlement that ends or postpones the delivery.
-func (l *destinationLanes) decide(ctx context.Context, w Work, lane Lane, s *Settlement, now time.Time) (*Call, bool) {
+// decide finds the call, or fills in the settlement that ends or postpones the delivery. Its error is of the store and
+// decides nothing.
+func (l *destinationLanes) decide(ctx context.Context, w Work, lane Lane, s *Settlement, now time.Time) (*Call, bool, error) {
 	if w.Retry != nil {
-		return w.Retry, false
+		return w.Retry, false, nil
 	}
 	if w.Out.IsZero() && len(w.Parts) == 0 && !w.Gone && !w.Released {
 		if name, drop, silenced := l.e.s.Renderer.Silenced(w, now); silenced {
@@ -277,17 +285,29 @@ func (l *destinationLanes) decide(ctx context.Context, w Work, lane Lane, s *Set
 				s.State = Dropped
 			}
 			s.Alerts = append(s.Alerts, heldAlert(w, name, drop)...)
-			return nil, true
+			return nil, true, nil
 		}
 	}
 	p := &plans{ctx: ctx, l: l, lane: lane, w: w}
 	step, err := Decide(w, l.e.s.Renderer.Ladders(w.Channel), l.able, lane.Limits.Rules, p, now)
 	switch {
 	case err != nil:
-		*s = l.refused(sdk.AsError(err), w, *s)
-		return nil, true
+		var e *sdk.Error
+		if !errors.As(err, &e) {
+			return nil, false, err
+		}
+		switch {
+		case e.Code.Disposition() == sdk.DispositionRetry:
+			*s = l.retry(e, w, Call{Op: OpPublish}, *s, now)
+			s.Code, s.Error = e.Code, sentence(e)
+		case len(w.Parts) > 0:
+			s.NextRung, s.Code, s.Error = true, e.Code, sentence(e) // it cannot be said this way; another may do
+		default:
+			*s = l.refused(e, w, *s)
+		}
+		return nil, true, nil
 	case step.Call != nil:
-		return step.Call, false
+		return step.Call, false, nil
 	case step.Expired:
 		s.State = Expired
 		s.Error = fmt.Sprintf("it could not leave before %s", w.ExpiresAt.UTC().Format(time.RFC3339))
@@ -302,7 +322,7 @@ func (l *destinationLanes) decide(ctx context.Context, w Work, lane Lane, s *Set
 			s.Alerts = append(s.Alerts, listedAlert(w))
 		}
 	}
-	return nil, true
+	return nil, true, nil
 }
 
 // plans asks renderer and connector for the parts of a publication.

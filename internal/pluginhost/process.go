@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -28,16 +29,23 @@ type process struct {
 	types   []wire.Description
 
 	client *goplugin.Client
-	run    *runner
+	run    *runner // set once, before anything else sees the process
 	conn   grpc.ClientConnInterface
+	free   func() // frees what go-plugin holds, once
+	// judged is closed when the process is gone and its kind has drawn the conclusions.
+	judged chan struct{}
 
-	mu     sync.Mutex
-	opened map[*instance]*opening
-	calls  map[*instance]int
-	ending string // why its end is wanted; empty while it is not
+	mu      sync.Mutex
+	opened  map[*instance]*opening
+	calls   map[*instance]int
+	waiting []waiter
+	ending  string // why its end is wanted; empty while it is not
+	handles int    // counts: an opening that was given up leaves its handle behind
+	numbers uint64 // counts the calls
 }
 
-// opening is an instance inside a process. settling is closed when a call that was given up has really ended.
+// opening is an instance inside a process. settling is closed when the last call of those that may be under way only one
+// at a time has really ended, should it have been given up.
 type opening struct {
 	handle   string
 	done     chan struct{}
@@ -48,8 +56,13 @@ type opening struct {
 // startProcess starts a process and waits until it can be called. Its error is a sentence without a subject, for people.
 func startProcess(ctx context.Context, k *kind, alone bool) (*process, error) {
 	h := k.h
+	if !h.enter() {
+		return nil, errStopping
+	}
+	defer h.background.Done()
 	ctx, cancel := context.WithTimeout(ctx, h.limits.Start)
 	defer cancel()
+	defer context.AfterFunc(h.ctx, cancel)()
 	select {
 	case h.starts <- struct{}{}:
 		defer func() { <-h.starts }()
@@ -67,13 +80,19 @@ func startProcess(ctx context.Context, k *kind, alone bool) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &process{k: k, alone: alone, started: h.now(), opened: map[*instance]*opening{}, calls: map[*instance]int{}}
+	p := &process{k: k, alone: alone, started: h.now(), opened: map[*instance]*opening{}, calls: map[*instance]int{},
+		judged: make(chan struct{})}
 	out := newLines(k.log, h.limits)
 	p.client = goplugin.NewClient(&goplugin.ClientConfig{
 		HandshakeConfig:  goplugin.HandshakeConfig{MagicCookieKey: wire.CookieKey, MagicCookieValue: wire.CookieValue},
 		VersionedPlugins: map[int]goplugin.PluginSet{wire.Version: {}},
 		RunnerFunc: func(_ hclog.Logger, c *exec.Cmd, socketDir string) (pluginrunner.Runner, error) {
+			if ctx.Err() != nil {
+				return nil, ctx.Err()
+			}
 			env := append(environment(h.limits.Memory, logLevel(k.log)), c.Env...)
+			p.mu.Lock()
+			defer p.mu.Unlock()
 			p.run = newRunner(command, env, socketDir, thread, h.limits.Memory, out)
 			return p.run, nil
 		},
@@ -89,9 +108,13 @@ func startProcess(ctx context.Context, k *kind, alone bool) (*process, error) {
 		// What happens to processes is told here, in sentences.
 		Logger: hclog.NewNullLogger(),
 	})
+	p.free = sync.OnceFunc(p.client.Kill)
 	if err := p.connect(ctx); err != nil {
 		p.kill(err.Error())
-		p.cleanUp()
+		if p.run != nil {
+			<-p.run.done
+		}
+		p.free()
 		return nil, err
 	}
 	p.log = k.log.With("pid", p.run.ID())
@@ -192,18 +215,11 @@ func (p *process) kill(why string) {
 	if p.ending == "" {
 		p.ending = why
 	}
+	run := p.run
 	p.mu.Unlock()
-	if p.run != nil {
-		_ = p.run.Kill(context.Background())
+	if run != nil {
+		_ = run.Kill(context.Background())
 	}
-}
-
-// cleanUp waits until the process is gone and frees what belonged to it.
-func (p *process) cleanUp() {
-	if p.run != nil {
-		<-p.run.done
-	}
-	p.client.Kill()
 }
 
 // stop ends the process in good order: instances are closed within ctx, then it may exit by itself.
@@ -229,7 +245,7 @@ func (p *process) stop(ctx context.Context, why string) {
 	// go-plugin asks the process to exit and waits for its answer without an end; a process that does not give it is killed.
 	giveUp := time.AfterFunc(p.k.h.limits.Grace, func() { _ = p.run.Kill(context.Background()) })
 	defer giveUp.Stop()
-	p.client.Kill()
+	p.free()
 	<-p.run.done
 }
 
@@ -270,40 +286,37 @@ const (
 )
 
 // call makes one call of an instance.
-func (p *process) call(ctx context.Context, i *instance, f func(ctx context.Context, at wire.At) error) (error, outcome) {
+func (p *process) call(ctx context.Context, i *instance, op wire.Op, f func(ctx context.Context, at wire.At) error) (error, outcome) {
 	if !p.enter(i) {
 		return nil, neverBegan
 	}
-	settled := true
-	defer func() {
-		if settled {
-			p.leave(i)
-		}
-	}()
-	at, err := p.open(ctx, i)
+	at, err := p.open(ctx, i, op)
 	if err == nil {
 		err = f(ctx, at)
 	}
 	var broken *wire.TransportError
 	if !errors.As(err, &broken) {
+		p.leave(i)
 		return err, answered
 	}
 	if ctx.Err() == nil && broken.Code == codes.Unavailable {
-		// The connection is gone. Either the process is, in a moment, or it broke the connection and is of no use.
+		// The connection is gone. Either the process is, in a moment, or it broke the connection and is of no use. The call
+		// counts as under way until the process is gone, so that it is a suspect then.
 		select {
 		case <-p.run.done:
-		case <-time.After(outputWait * 2):
+		case <-time.After(2 * outputWait):
 			p.kill("it broke its connection")
 			<-p.run.done
 		}
-		return err, crashed
 	}
 	if p.gone() {
+		<-p.judged
 		return err, crashed
 	}
 	if ctx.Err() != nil && at.Handle != "" {
-		settled = false
-		p.settle(i, at)
+		p.settle(i, at, op)
+	} else {
+		p.leave(i)
 	}
 	return err, answered
 }
@@ -324,66 +337,98 @@ func (p *process) enter(i *instance) bool {
 func (p *process) leave(i *instance) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.calls[i]--; p.calls[i] <= 0 {
-		delete(p.calls, i)
+	if p.calls[i]--; p.calls[i] > 0 {
+		return
+	}
+	delete(p.calls, i)
+	p.waiting = slices.DeleteFunc(p.waiting, func(w waiter) bool {
+		if w.i == i {
+			close(w.done)
+		}
+		return w.i == i
+	})
+}
+
+// open makes sure that the instance is open in this process, and that no call is under way which this one must not meet.
+func (p *process) open(ctx context.Context, i *instance, op wire.Op) (wire.At, error) {
+	for {
+		p.mu.Lock()
+		p.numbers++
+		at := wire.At{Conn: p.conn, Call: p.numbers}
+		o, ok := p.opened[i]
+		if !ok {
+			p.handles++
+			o = &opening{handle: fmt.Sprint(p.handles), done: make(chan struct{})}
+			p.opened[i] = o
+		}
+		settling := o.settling
+		p.mu.Unlock()
+		at.Handle = o.handle
+		if !ok {
+			_, o.err = wire.OpenInstance(ctx, at, p.k.name, i.settings, i.config)
+			if o.err != nil {
+				p.mu.Lock()
+				delete(p.opened, i)
+				p.mu.Unlock()
+			}
+			close(o.done)
+			return at, o.err
+		}
+		if !op.OneAtATime {
+			settling = nil
+		}
+		for _, wait := range []chan struct{}{o.done, settling} {
+			if wait == nil {
+				continue
+			}
+			select {
+			case <-wait:
+			case <-p.run.done:
+				return wire.At{}, op.Errorf("the plugin's process ended")
+			case <-ctx.Done():
+				return wire.At{}, i.k.unavailable(op.Name, "%s waits for an earlier call that was given up and does not end", i.settings.Instance)
+			}
+		}
+		if o.err == nil {
+			return at, nil
+		}
+		if broken := (*wire.TransportError)(nil); !errors.As(o.err, &broken) || ctx.Err() != nil {
+			return wire.At{}, o.err
+		}
+		// The call that opened it was given up; that was its own affair.
 	}
 }
 
-// open makes sure that the instance is open in this process, and that no call of it goes on that was given up.
-func (p *process) open(ctx context.Context, i *instance) (wire.At, error) {
-	p.mu.Lock()
-	o, ok := p.opened[i]
-	if !ok {
-		o = &opening{handle: fmt.Sprintf("%d", i.id), done: make(chan struct{})}
-		p.opened[i] = o
-	}
-	settling := o.settling
-	p.mu.Unlock()
-	at := wire.At{Conn: p.conn, Handle: o.handle}
-	if !ok {
-		_, o.err = wire.OpenInstance(ctx, at, p.k.name, i.settings, i.config)
-		if o.err != nil {
-			p.mu.Lock()
-			delete(p.opened, i)
-			p.mu.Unlock()
-		}
-		close(o.done)
-		return at, o.err
-	}
-	for _, wait := range []chan struct{}{o.done, settling} {
-		if wait == nil {
-			continue
-		}
-		select {
-		case <-wait:
-		case <-p.run.done:
-		case <-ctx.Done():
-			return wire.At{}, i.k.unavailable("call", "%s waits for an earlier call that was given up and does not end", i.settings.Instance)
-		}
-	}
-	return at, o.err
-}
-
-// settle sees to it that a call which was given up ends: in time, or with its process.
-func (p *process) settle(i *instance, at wire.At) {
+// settle sees to it that a call which was given up ends: in time, or with its process. It is under way until then.
+func (p *process) settle(i *instance, at wire.At, op wire.Op) {
 	settling := make(chan struct{})
 	p.mu.Lock()
-	if o := p.opened[i]; o != nil {
+	o := p.opened[i]
+	if o != nil && op.OneAtATime {
 		o.settling = settling
 	}
 	p.mu.Unlock()
-	p.k.h.background.Go(func() {
+	end := func(context.Context) {
 		defer close(settling)
-		defer p.leave(i)
 		ctx, cancel := context.WithTimeout(context.Background(), p.k.h.limits.Grace)
 		defer cancel()
-		if err := wire.SettleInstance(ctx, at); err == nil || p.gone() || p.wanted() != "" {
-			return
+		err := wire.SettleInstance(ctx, at)
+		if err == nil && (o == nil || o.handle != at.Handle) {
+			// The call that was given up was the opening itself; what it made is of no use to anybody.
+			err = wire.CloseInstance(ctx, at)
+		}
+		if err != nil && !p.gone() && p.wanted() == "" {
+			p.k.strike(i, "a call did not end after it was given up")
+			p.kill(fmt.Sprintf("a call of %s did not end", i.settings.Instance))
+			<-p.judged
 		}
 		p.leave(i)
-		p.k.strike(i, "a call did not end after it was given up")
-		p.kill(fmt.Sprintf("a call of %s did not end", i.settings.Instance))
-	})
+	}
+	if !p.k.h.goRun(end) {
+		// The host ends, and the process with it.
+		close(settling)
+		p.leave(i)
+	}
 }
 
 // closeInstance closes an instance that is open here.
@@ -396,4 +441,26 @@ func (p *process) closeInstance(ctx context.Context, i *instance) error {
 		return nil
 	}
 	return wire.CloseInstance(ctx, wire.At{Conn: p.conn, Handle: o.handle})
+}
+
+// idle waits until no call of the instance is under way, whether it was given up or not, or the process has ended.
+func (p *process) idle(i *instance) {
+	p.mu.Lock()
+	done := make(chan struct{})
+	if p.calls[i] > 0 {
+		p.waiting = append(p.waiting, waiter{i, done})
+	} else {
+		close(done)
+	}
+	p.mu.Unlock()
+	select {
+	case <-done:
+	case <-p.run.done:
+	}
+}
+
+// waiter wants to know when an instance has no call under way.
+type waiter struct {
+	i    *instance
+	done chan struct{}
 }

@@ -29,13 +29,14 @@ func (db *DB) Raise(ctx context.Context, a alert.Alert, now time.Time) error {
 	return db.Write(ctx, func(tx *Tx) error { return tx.alerts([]alert.Alert{a}, nil, now) })
 }
 
-// Resolve ends alerts by themselves.
+// ResolveAlerts ends alerts by themselves.
 func (db *DB) ResolveAlerts(ctx context.Context, keys []alert.Key, now time.Time) error {
 	return db.Write(ctx, func(tx *Tx) error { return tx.alerts(nil, keys, now) })
 }
 
-// Alerts lists the alerts that last, the oldest first.
-func (db *DB) Alerts(ctx context.Context) ([]alert.Row, error) {
+const alertColumns = `id, code, subject, sentence, mend, first_at, last_at, count, resolved_at`
+
+func (db *DB) alertRows(ctx context.Context, where string, args ...any) ([]alert.Row, error) {
 	var out []alert.Row
 	err := db.query(ctx, func(r scanner) error {
 		var a alert.Row
@@ -44,6 +45,26 @@ func (db *DB) Alerts(ctx context.Context) ([]alert.Row, error) {
 		a.First, a.Last, a.Resolved = timeOf(first), timeOf(last), timeOf(resolved)
 		out = append(out, a)
 		return err
-	}, `SELECT id, code, subject, sentence, mend, first_at, last_at, count, resolved_at FROM alerts WHERE resolved_at = 0 ORDER BY first_at, id`)
+	}, `SELECT `+alertColumns+` FROM alerts WHERE `+where+` ORDER BY first_at, id`, args...)
 	return out, err
+}
+
+// Alerts lists the alerts that last, the oldest first.
+func (db *DB) Alerts(ctx context.Context) ([]alert.Row, error) { return db.alertRows(ctx, `resolved_at = 0`) }
+
+// UntoldAlerts lists alerts that nobody was told of, those that were raised again after the time in which they are not
+// repeated, and those that are over and of which somebody was told.
+func (db *DB) UntoldAlerts(ctx context.Context, repeat time.Duration, now time.Time) ([]alert.Row, error) {
+	return db.alertRows(ctx, `resolved_at = 0 AND (told_at = 0 OR last_at > told_at AND told_at <= $1) OR resolved_at > 0 AND told_at > 0 AND over_told = 0`,
+		micros(now.Add(-repeat)))
+}
+
+// AlertTold notes that somebody was told of an alert, or of its end.
+func (db *DB) AlertTold(ctx context.Context, r alert.Row, now time.Time) error {
+	return db.Write(ctx, func(tx *Tx) error {
+		if !r.Resolved.IsZero() {
+			return tx.run(`UPDATE alerts SET over_told = 1 WHERE id = $1`, r.ID)
+		}
+		return tx.run(`UPDATE alerts SET told_at = $2 WHERE id = $1`, r.ID, micros(now))
+	})
 }

@@ -420,13 +420,13 @@ func (db *DB) DuePosts(ctx context.Context, now time.Time) ([]compose.Scheduled,
 		var s compose.Scheduled
 		var at int64
 		var content string
-		if err := r.Scan(&s.Post, &s.Channel, &at, &content); err != nil {
+		if err := r.Scan(&s.Post, &s.Channel, &at, &s.Released, &content); err != nil {
 			return err
 		}
 		s.At = timeOf(at)
 		out = append(out, s)
 		return decode(content, &out[len(out)-1].Content)
-	}, `SELECT p.id, p.channel, p.visible_at, r.content FROM posts p JOIN post_revisions r ON r.post = p.id AND r.revision = p.revision
+	}, `SELECT p.id, p.channel, p.visible_at, p.reason = 'released', r.content FROM posts p JOIN post_revisions r ON r.post = p.id AND r.revision = p.revision
 		WHERE p.status = 'scheduled' AND p.visible_at <= $1 ORDER BY p.visible_at, p.id`, micros(now))
 	return out, err
 }

@@ -205,9 +205,6 @@ func (db *DB) Start(ctx context.Context, s outbox.Start, now time.Time) (time.Ti
 		if wait, err = tx.takeRates(s, now); err != nil || !wait.IsZero() {
 			return err
 		}
-		if s.Call.Key == "" {
-			s.Call.Key = fmt.Sprintf("msg_%s", token(26))
-		}
 		call, err := encode(s.Call)
 		if err != nil {
 			return err

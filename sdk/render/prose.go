@@ -388,6 +388,9 @@ func (b *proseBuilder) emit(s string, m mark, link *anchor) {
 		if sl != last.link || sl != link {
 			sl = nil
 		}
+		if last.marks != m {
+			sm &^= code
+		}
 		b.put1(" ", sm, sl)
 	}
 	b.breaks, b.space = 0, false

@@ -85,5 +85,8 @@ func diffBodies(want, got sdk.Body) string {
 	if reflect.DeepEqual(want, got) {
 		return ""
 	}
+	if w, g := Render(want, HTML), Render(got, HTML); w != g {
+		return cmp.Diff(w, g)
+	}
 	return cmp.Diff(want, got)
 }

@@ -154,7 +154,10 @@ func telegramProse(bl *block) prose {
 			b.write(" ("+mail+")", base, nil)
 		}
 	}
-	return b.finish()[0]
+	if done := b.finish(); len(done) > 0 {
+		return done[0]
+	}
+	return p
 }
 
 // writeTelegramHTML writes blocks that forTelegram gave.

@@ -153,7 +153,7 @@ func (p *Product) ringing(m Message) []string {
 	if p.rings == nil {
 		return nil
 	}
-	return p.rings.FindAllString(m.Title+"\n"+m.Text, -1)
+	return p.rings.FindAllString(m.Text, -1)
 }
 
 // find gives a message that is still shown, or nil.

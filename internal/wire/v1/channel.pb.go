@@ -343,9 +343,11 @@ func (x *Rate) GetPer() *durationpb.Duration {
 }
 
 type ResolveChannelRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Handle        string                 `protobuf:"bytes,1,opt,name=handle,proto3" json:"handle,omitempty"`
-	Name          string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Handle string                 `protobuf:"bytes,1,opt,name=handle,proto3" json:"handle,omitempty"`
+	Name   string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	// Chosen by the host, to ask with Settle whether the call has ended.
+	Call          uint64 `protobuf:"varint,15,opt,name=call,proto3" json:"call,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -392,6 +394,13 @@ func (x *ResolveChannelRequest) GetName() string {
 		return x.Name
 	}
 	return ""
+}
+
+func (x *ResolveChannelRequest) GetCall() uint64 {
+	if x != nil {
+		return x.Call
+	}
+	return 0
 }
 
 type ResolveChannelResponse struct {
@@ -885,10 +894,12 @@ func (x *PartRef) GetState() []byte {
 }
 
 type PlanRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Handle        string                 `protobuf:"bytes,1,opt,name=handle,proto3" json:"handle,omitempty"`
-	To            *ChannelRef            `protobuf:"bytes,2,opt,name=to,proto3" json:"to,omitempty"`
-	Post          *Post                  `protobuf:"bytes,3,opt,name=post,proto3" json:"post,omitempty"`
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Handle string                 `protobuf:"bytes,1,opt,name=handle,proto3" json:"handle,omitempty"`
+	To     *ChannelRef            `protobuf:"bytes,2,opt,name=to,proto3" json:"to,omitempty"`
+	Post   *Post                  `protobuf:"bytes,3,opt,name=post,proto3" json:"post,omitempty"`
+	// Chosen by the host, to ask with Settle whether the call has ended.
+	Call          uint64 `protobuf:"varint,15,opt,name=call,proto3" json:"call,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -942,6 +953,13 @@ func (x *PlanRequest) GetPost() *Post {
 		return x.Post
 	}
 	return nil
+}
+
+func (x *PlanRequest) GetCall() uint64 {
+	if x != nil {
+		return x.Call
+	}
+	return 0
 }
 
 type PlanResponse struct {
@@ -1048,8 +1066,10 @@ type PublishRequest struct {
 	To     *ChannelRef            `protobuf:"bytes,2,opt,name=to,proto3" json:"to,omitempty"`
 	Part   *Part                  `protobuf:"bytes,3,opt,name=part,proto3" json:"part,omitempty"`
 	// The bytes of content that will follow for each file of the part, in the same order.
-	Content       []int64    `protobuf:"varint,4,rep,packed,name=content,proto3" json:"content,omitempty"`
-	Piece         *FilePiece `protobuf:"bytes,5,opt,name=piece,proto3" json:"piece,omitempty"`
+	Content []int64    `protobuf:"varint,4,rep,packed,name=content,proto3" json:"content,omitempty"`
+	Piece   *FilePiece `protobuf:"bytes,5,opt,name=piece,proto3" json:"piece,omitempty"`
+	// Chosen by the host, to ask with Settle whether the call has ended.
+	Call          uint64 `protobuf:"varint,15,opt,name=call,proto3" json:"call,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1119,6 +1139,13 @@ func (x *PublishRequest) GetPiece() *FilePiece {
 	return nil
 }
 
+func (x *PublishRequest) GetCall() uint64 {
+	if x != nil {
+		return x.Call
+	}
+	return 0
+}
+
 type PublishResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Ref           *PartRef               `protobuf:"bytes,1,opt,name=ref,proto3" json:"ref,omitempty"`
@@ -1164,12 +1191,14 @@ func (x *PublishResponse) GetRef() *PartRef {
 }
 
 type EditRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Handle        string                 `protobuf:"bytes,1,opt,name=handle,proto3" json:"handle,omitempty"`
-	Ref           *PartRef               `protobuf:"bytes,2,opt,name=ref,proto3" json:"ref,omitempty"`
-	Part          *Part                  `protobuf:"bytes,3,opt,name=part,proto3" json:"part,omitempty"`
-	Content       []int64                `protobuf:"varint,4,rep,packed,name=content,proto3" json:"content,omitempty"`
-	Piece         *FilePiece             `protobuf:"bytes,5,opt,name=piece,proto3" json:"piece,omitempty"`
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Handle  string                 `protobuf:"bytes,1,opt,name=handle,proto3" json:"handle,omitempty"`
+	Ref     *PartRef               `protobuf:"bytes,2,opt,name=ref,proto3" json:"ref,omitempty"`
+	Part    *Part                  `protobuf:"bytes,3,opt,name=part,proto3" json:"part,omitempty"`
+	Content []int64                `protobuf:"varint,4,rep,packed,name=content,proto3" json:"content,omitempty"`
+	Piece   *FilePiece             `protobuf:"bytes,5,opt,name=piece,proto3" json:"piece,omitempty"`
+	// Chosen by the host, to ask with Settle whether the call has ended.
+	Call          uint64 `protobuf:"varint,15,opt,name=call,proto3" json:"call,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1239,6 +1268,13 @@ func (x *EditRequest) GetPiece() *FilePiece {
 	return nil
 }
 
+func (x *EditRequest) GetCall() uint64 {
+	if x != nil {
+		return x.Call
+	}
+	return 0
+}
+
 type EditResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Ref           *PartRef               `protobuf:"bytes,1,opt,name=ref,proto3" json:"ref,omitempty"`
@@ -1284,9 +1320,11 @@ func (x *EditResponse) GetRef() *PartRef {
 }
 
 type DeleteRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Handle        string                 `protobuf:"bytes,1,opt,name=handle,proto3" json:"handle,omitempty"`
-	Ref           *PartRef               `protobuf:"bytes,2,opt,name=ref,proto3" json:"ref,omitempty"`
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Handle string                 `protobuf:"bytes,1,opt,name=handle,proto3" json:"handle,omitempty"`
+	Ref    *PartRef               `protobuf:"bytes,2,opt,name=ref,proto3" json:"ref,omitempty"`
+	// Chosen by the host, to ask with Settle whether the call has ended.
+	Call          uint64 `protobuf:"varint,15,opt,name=call,proto3" json:"call,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1335,6 +1373,13 @@ func (x *DeleteRequest) GetRef() *PartRef {
 	return nil
 }
 
+func (x *DeleteRequest) GetCall() uint64 {
+	if x != nil {
+		return x.Call
+	}
+	return 0
+}
+
 type DeleteResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -1372,10 +1417,12 @@ func (*DeleteResponse) Descriptor() ([]byte, []int) {
 }
 
 type FindRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Handle        string                 `protobuf:"bytes,1,opt,name=handle,proto3" json:"handle,omitempty"`
-	To            *ChannelRef            `protobuf:"bytes,2,opt,name=to,proto3" json:"to,omitempty"`
-	Key           string                 `protobuf:"bytes,3,opt,name=key,proto3" json:"key,omitempty"`
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Handle string                 `protobuf:"bytes,1,opt,name=handle,proto3" json:"handle,omitempty"`
+	To     *ChannelRef            `protobuf:"bytes,2,opt,name=to,proto3" json:"to,omitempty"`
+	Key    string                 `protobuf:"bytes,3,opt,name=key,proto3" json:"key,omitempty"`
+	// Chosen by the host, to ask with Settle whether the call has ended.
+	Call          uint64 `protobuf:"varint,15,opt,name=call,proto3" json:"call,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1429,6 +1476,13 @@ func (x *FindRequest) GetKey() string {
 		return x.Key
 	}
 	return ""
+}
+
+func (x *FindRequest) GetCall() uint64 {
+	if x != nil {
+		return x.Call
+	}
+	return 0
 }
 
 type FindResponse struct {
@@ -1517,10 +1571,11 @@ const file_belfry_plugin_v1_channel_proto_rawDesc = "" +
 	"\x04Rate\x12\x14\n" +
 	"\x05scope\x18\x01 \x01(\tR\x05scope\x12\x16\n" +
 	"\x06events\x18\x02 \x01(\x03R\x06events\x12+\n" +
-	"\x03per\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\x03per\"C\n" +
+	"\x03per\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\x03per\"W\n" +
 	"\x15ResolveChannelRequest\x12\x16\n" +
 	"\x06handle\x18\x01 \x01(\tR\x06handle\x12\x12\n" +
-	"\x04name\x18\x02 \x01(\tR\x04name\"\x82\x01\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x12\x12\n" +
+	"\x04call\x18\x0f \x01(\x04R\x04call\"\x82\x01\n" +
 	"\x16ResolveChannelResponse\x126\n" +
 	"\achannel\x18\x01 \x01(\v2\x1c.belfry.plugin.v1.ChannelRefR\achannel\x120\n" +
 	"\x06limits\x18\x02 \x01(\v2\x18.belfry.plugin.v1.LimitsR\x06limits\"\xae\x05\n" +
@@ -1566,40 +1621,45 @@ const file_belfry_plugin_v1_channel_proto_rawDesc = "" +
 	"\aPartRef\x12\x10\n" +
 	"\x03ids\x18\x01 \x03(\tR\x03ids\x12\x10\n" +
 	"\x03url\x18\x02 \x01(\tR\x03url\x12\x14\n" +
-	"\x05state\x18\x03 \x01(\fR\x05state\"\x7f\n" +
+	"\x05state\x18\x03 \x01(\fR\x05state\"\x93\x01\n" +
 	"\vPlanRequest\x12\x16\n" +
 	"\x06handle\x18\x01 \x01(\tR\x06handle\x12,\n" +
 	"\x02to\x18\x02 \x01(\v2\x1c.belfry.plugin.v1.ChannelRefR\x02to\x12*\n" +
-	"\x04post\x18\x03 \x01(\v2\x16.belfry.plugin.v1.PostR\x04post\"<\n" +
+	"\x04post\x18\x03 \x01(\v2\x16.belfry.plugin.v1.PostR\x04post\x12\x12\n" +
+	"\x04call\x18\x0f \x01(\x04R\x04call\"<\n" +
 	"\fPlanResponse\x12,\n" +
 	"\x05parts\x18\x01 \x03(\v2\x16.belfry.plugin.v1.PartR\x05parts\"3\n" +
 	"\tFilePiece\x12\x12\n" +
 	"\x04file\x18\x01 \x01(\x03R\x04file\x12\x12\n" +
-	"\x04data\x18\x02 \x01(\fR\x04data\"\xcf\x01\n" +
+	"\x04data\x18\x02 \x01(\fR\x04data\"\xe3\x01\n" +
 	"\x0ePublishRequest\x12\x16\n" +
 	"\x06handle\x18\x01 \x01(\tR\x06handle\x12,\n" +
 	"\x02to\x18\x02 \x01(\v2\x1c.belfry.plugin.v1.ChannelRefR\x02to\x12*\n" +
 	"\x04part\x18\x03 \x01(\v2\x16.belfry.plugin.v1.PartR\x04part\x12\x18\n" +
 	"\acontent\x18\x04 \x03(\x03R\acontent\x121\n" +
-	"\x05piece\x18\x05 \x01(\v2\x1b.belfry.plugin.v1.FilePieceR\x05piece\">\n" +
+	"\x05piece\x18\x05 \x01(\v2\x1b.belfry.plugin.v1.FilePieceR\x05piece\x12\x12\n" +
+	"\x04call\x18\x0f \x01(\x04R\x04call\">\n" +
 	"\x0fPublishResponse\x12+\n" +
-	"\x03ref\x18\x01 \x01(\v2\x19.belfry.plugin.v1.PartRefR\x03ref\"\xcb\x01\n" +
+	"\x03ref\x18\x01 \x01(\v2\x19.belfry.plugin.v1.PartRefR\x03ref\"\xdf\x01\n" +
 	"\vEditRequest\x12\x16\n" +
 	"\x06handle\x18\x01 \x01(\tR\x06handle\x12+\n" +
 	"\x03ref\x18\x02 \x01(\v2\x19.belfry.plugin.v1.PartRefR\x03ref\x12*\n" +
 	"\x04part\x18\x03 \x01(\v2\x16.belfry.plugin.v1.PartR\x04part\x12\x18\n" +
 	"\acontent\x18\x04 \x03(\x03R\acontent\x121\n" +
-	"\x05piece\x18\x05 \x01(\v2\x1b.belfry.plugin.v1.FilePieceR\x05piece\";\n" +
+	"\x05piece\x18\x05 \x01(\v2\x1b.belfry.plugin.v1.FilePieceR\x05piece\x12\x12\n" +
+	"\x04call\x18\x0f \x01(\x04R\x04call\";\n" +
 	"\fEditResponse\x12+\n" +
-	"\x03ref\x18\x01 \x01(\v2\x19.belfry.plugin.v1.PartRefR\x03ref\"T\n" +
+	"\x03ref\x18\x01 \x01(\v2\x19.belfry.plugin.v1.PartRefR\x03ref\"h\n" +
 	"\rDeleteRequest\x12\x16\n" +
 	"\x06handle\x18\x01 \x01(\tR\x06handle\x12+\n" +
-	"\x03ref\x18\x02 \x01(\v2\x19.belfry.plugin.v1.PartRefR\x03ref\"\x10\n" +
-	"\x0eDeleteResponse\"e\n" +
+	"\x03ref\x18\x02 \x01(\v2\x19.belfry.plugin.v1.PartRefR\x03ref\x12\x12\n" +
+	"\x04call\x18\x0f \x01(\x04R\x04call\"\x10\n" +
+	"\x0eDeleteResponse\"y\n" +
 	"\vFindRequest\x12\x16\n" +
 	"\x06handle\x18\x01 \x01(\tR\x06handle\x12,\n" +
 	"\x02to\x18\x02 \x01(\v2\x1c.belfry.plugin.v1.ChannelRefR\x02to\x12\x10\n" +
-	"\x03key\x18\x03 \x01(\tR\x03key\"Q\n" +
+	"\x03key\x18\x03 \x01(\tR\x03key\x12\x12\n" +
+	"\x04call\x18\x0f \x01(\x04R\x04call\"Q\n" +
 	"\fFindResponse\x12+\n" +
 	"\x03ref\x18\x01 \x01(\v2\x19.belfry.plugin.v1.PartRefR\x03ref\x12\x14\n" +
 	"\x05found\x18\x02 \x01(\bR\x05found2o\n" +

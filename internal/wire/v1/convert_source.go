@@ -7,8 +7,8 @@ import (
 	"github.com/belfry-news/belfry/sdk"
 )
 
-func toFetchRequest(handle string, r *sdk.FetchRequest) *FetchRequest {
-	out := &FetchRequest{Handle: handle, Cursor: r.Cursor, Now: toTime(r.Now), Force: r.Force}
+func toFetchRequest(at At, r *sdk.FetchRequest) *FetchRequest {
+	out := &FetchRequest{Handle: at.Handle, Call: at.Call, Cursor: r.Cursor, Now: toTime(r.Now), Force: r.Force}
 	if d := r.Document; d != nil {
 		out.Document = &Document{Url: text(d.URL), ContentType: text(d.ContentType), Body: d.Body}
 	}

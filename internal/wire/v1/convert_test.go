@@ -139,7 +139,7 @@ func TestRoundTrip(t *testing.T) {
 			v.Files = files
 		})
 	roundTrip(t, "fetch request", func(t *rapid.T, v *sdk.FetchRequest) sdk.FetchRequest {
-		return fromFetchRequest(onTheWire(t, toFetchRequest("1", v)))
+		return fromFetchRequest(onTheWire(t, toFetchRequest(At{Handle: "1"}, v)))
 	})
 	roundTrip(t, "batch", func(t *rapid.T, v *sdk.Batch) sdk.Batch {
 		var out sdk.Batch

@@ -19,6 +19,8 @@ type Op struct {
 	Sends bool
 	// Repeats says that the call may be made again after it broke off.
 	Repeats bool
+	// OneAtATime says that an instance has at most one call of this operation under way.
+	OneAtATime bool
 }
 
 // broken is the code of a call that ended without an answer.

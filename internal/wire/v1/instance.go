@@ -15,6 +15,8 @@ import (
 type At struct {
 	Conn   grpc.ClientConnInterface
 	Handle string
+	// Call numbers the call among those of the instance; SettleInstance asks for it.
+	Call uint64
 }
 
 // Caller brings the calls of one instance to the process that holds it.
@@ -79,7 +81,7 @@ func has[T any](i *Instance, target *T, as T, role sdk.Role) bool {
 }
 
 // The operations.
-func opFetch() Op      { return Op{Name: "fetch", Repeats: true} }
+func opFetch() Op      { return Op{Name: "fetch", Repeats: true, OneAtATime: true} }
 func opVerify() Op     { return Op{Name: "verify", Repeats: true} }
 func opMap() Op        { return Op{Name: "map", Repeats: true} }
 func opCheckItems() Op { return Op{Name: "check items", Repeats: true} }
@@ -112,7 +114,7 @@ func (i *Instance) Fetch(ctx context.Context, r sdk.FetchRequest) (sdk.Batch, er
 	var out sdk.Batch
 	op := opFetch()
 	err := i.call(ctx, op, func(ctx context.Context, at At, opt ...grpc.CallOption) error {
-		req := toFetchRequest(at.Handle, &r)
+		req := toFetchRequest(at, &r)
 		if err := fits(op, req); err != nil {
 			return err
 		}
@@ -133,7 +135,7 @@ func (i *Instance) Verify(ctx context.Context, r sdk.WebhookRequest) (sdk.Verdic
 	var out sdk.Verdict
 	op := opVerify()
 	err := i.call(ctx, op, func(ctx context.Context, at At, opt ...grpc.CallOption) error {
-		req := &VerifyRequest{Handle: at.Handle, Request: toWebhookRequest(&r)}
+		req := &VerifyRequest{Handle: at.Handle, Call: at.Call, Request: toWebhookRequest(&r)}
 		if err := fits(op, req); err != nil {
 			return err
 		}
@@ -149,7 +151,7 @@ func (i *Instance) Map(ctx context.Context, r sdk.WebhookRequest) (sdk.Batch, er
 	var out sdk.Batch
 	op := opMap()
 	err := i.call(ctx, op, func(ctx context.Context, at At, opt ...grpc.CallOption) error {
-		req := &MapRequest{Handle: at.Handle, Request: toWebhookRequest(&r)}
+		req := &MapRequest{Handle: at.Handle, Call: at.Call, Request: toWebhookRequest(&r)}
 		if err := fits(op, req); err != nil {
 			return err
 		}
@@ -204,7 +206,7 @@ func (i *Instance) CheckItems(ctx context.Context, items []sdk.ItemRef) ([]sdk.P
 	var out []sdk.Presence
 	op := opCheckItems()
 	err := i.call(ctx, op, func(ctx context.Context, at At, opt ...grpc.CallOption) error {
-		req := &CheckItemsRequest{Handle: at.Handle, Items: each(items, toItemRef)}
+		req := &CheckItemsRequest{Handle: at.Handle, Call: at.Call, Items: each(items, toItemRef)}
 		if err := fits(op, req); err != nil {
 			return err
 		}

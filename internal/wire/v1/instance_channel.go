@@ -15,7 +15,7 @@ func (i *Instance) ResolveChannel(ctx context.Context, name string) (sdk.Channel
 	var limits sdk.Limits
 	op := opResolve()
 	err := i.call(ctx, op, func(ctx context.Context, at At, opt ...grpc.CallOption) error {
-		req := &ResolveChannelRequest{Handle: at.Handle, Name: text(name)}
+		req := &ResolveChannelRequest{Handle: at.Handle, Call: at.Call, Name: text(name)}
 		if err := fits(op, req); err != nil {
 			return err
 		}
@@ -54,7 +54,7 @@ func (i *Instance) Plan(to sdk.ChannelRef, p sdk.Post) ([]sdk.Part, error) {
 	var out []sdk.Part
 	op := opPlan()
 	err := i.call(context.Background(), op, func(ctx context.Context, at At, opt ...grpc.CallOption) error {
-		req := &PlanRequest{Handle: at.Handle, To: toChannelRef(&to), Post: toPost(&p)}
+		req := &PlanRequest{Handle: at.Handle, Call: at.Call, To: toChannelRef(&to), Post: toPost(&p)}
 		if err := fits(op, req); err != nil {
 			return err
 		}
@@ -76,7 +76,7 @@ func (i *Instance) Publish(ctx context.Context, to sdk.ChannelRef, part sdk.Part
 	var out sdk.PartRef
 	op := opPublish()
 	err := i.call(ctx, op, func(ctx context.Context, at At, opt ...grpc.CallOption) error {
-		head := &PublishRequest{Handle: at.Handle, To: toChannelRef(&to), Part: toPart(&part), Content: sizes(part.Files)}
+		head := &PublishRequest{Handle: at.Handle, Call: at.Call, To: toChannelRef(&to), Part: toPart(&part), Content: sizes(part.Files)}
 		if err := fits(op, head); err != nil {
 			return err
 		}
@@ -108,7 +108,7 @@ func (i *Instance) Edit(ctx context.Context, ref sdk.PartRef, part sdk.Part) (sd
 	var out sdk.PartRef
 	op := opEdit()
 	err := i.call(ctx, op, func(ctx context.Context, at At, opt ...grpc.CallOption) error {
-		head := &EditRequest{Handle: at.Handle, Ref: toPartRef(&ref), Part: toPart(&part), Content: sizes(part.Files)}
+		head := &EditRequest{Handle: at.Handle, Call: at.Call, Ref: toPartRef(&ref), Part: toPart(&part), Content: sizes(part.Files)}
 		if err := fits(op, head); err != nil {
 			return err
 		}
@@ -171,7 +171,7 @@ func upload[M any](head M, files []sdk.File, send func(M) error, wrap func(*File
 func (i *Instance) Delete(ctx context.Context, ref sdk.PartRef) error {
 	op := opDelete()
 	return i.call(ctx, op, func(ctx context.Context, at At, opt ...grpc.CallOption) error {
-		req := &DeleteRequest{Handle: at.Handle, Ref: toPartRef(&ref)}
+		req := &DeleteRequest{Handle: at.Handle, Call: at.Call, Ref: toPartRef(&ref)}
 		if err := fits(op, req); err != nil {
 			return err
 		}
@@ -186,7 +186,7 @@ func (i *Instance) Find(ctx context.Context, to sdk.ChannelRef, key string) (sdk
 	var found bool
 	op := opFind()
 	err := i.call(ctx, op, func(ctx context.Context, at At, opt ...grpc.CallOption) error {
-		req := &FindRequest{Handle: at.Handle, To: toChannelRef(&to), Key: text(key)}
+		req := &FindRequest{Handle: at.Handle, Call: at.Call, To: toChannelRef(&to), Key: text(key)}
 		if err := fits(op, req); err != nil {
 			return err
 		}

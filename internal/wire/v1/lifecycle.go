@@ -15,7 +15,7 @@ func OpenInstance(ctx context.Context, at At, typ string, s sdk.Settings, config
 	if err != nil {
 		return nil, err
 	}
-	req := &OpenRequest{Handle: at.Handle, Type: typ, Instance: text(s.Instance), UserAgent: text(s.UserAgent), Config: c}
+	req := &OpenRequest{Handle: at.Handle, Call: at.Call, Type: typ, Instance: text(s.Instance), UserAgent: text(s.UserAgent), Config: c}
 	if err := fits(op, req); err != nil {
 		return nil, err
 	}
@@ -56,11 +56,11 @@ func CloseInstance(ctx context.Context, at At) error {
 	return fromStatus(ctx, in.status(err), op)
 }
 
-// SettleInstance waits until no call of an instance is under way.
+// SettleInstance waits until the call at.Call of an instance is no longer under way.
 func SettleInstance(ctx context.Context, at At) error {
 	op := Op{Name: "settle", Repeats: true}
 	in := newAnswers()
-	_, err := NewPluginClient(at.Conn).Settle(ctx, &SettleRequest{Handle: at.Handle}, grpc.ForceCodecV2(in))
+	_, err := NewPluginClient(at.Conn).Settle(ctx, &SettleRequest{Handle: at.Handle, Call: at.Call}, grpc.ForceCodecV2(in))
 	return fromStatus(ctx, in.status(err), op)
 }
 

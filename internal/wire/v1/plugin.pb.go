@@ -544,8 +544,10 @@ type OpenRequest struct {
 	// The name of the instance in the configuration, for logs.
 	Instance string `protobuf:"bytes,3,opt,name=instance,proto3" json:"instance,omitempty"`
 	// What the instance calls itself towards servers.
-	UserAgent     string  `protobuf:"bytes,4,opt,name=user_agent,json=userAgent,proto3" json:"user_agent,omitempty"`
-	Config        *Config `protobuf:"bytes,5,opt,name=config,proto3" json:"config,omitempty"`
+	UserAgent string  `protobuf:"bytes,4,opt,name=user_agent,json=userAgent,proto3" json:"user_agent,omitempty"`
+	Config    *Config `protobuf:"bytes,5,opt,name=config,proto3" json:"config,omitempty"`
+	// Chosen by the host, to ask with Settle whether the call has ended.
+	Call          uint64 `protobuf:"varint,15,opt,name=call,proto3" json:"call,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -615,6 +617,13 @@ func (x *OpenRequest) GetConfig() *Config {
 	return nil
 }
 
+func (x *OpenRequest) GetCall() uint64 {
+	if x != nil {
+		return x.Call
+	}
+	return 0
+}
+
 type OpenResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// When there are any, nothing was opened.
@@ -670,8 +679,10 @@ func (x *OpenResponse) GetRoles() []string {
 }
 
 type SettleRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Handle        string                 `protobuf:"bytes,1,opt,name=handle,proto3" json:"handle,omitempty"`
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Handle string                 `protobuf:"bytes,1,opt,name=handle,proto3" json:"handle,omitempty"`
+	// The call that is asked about, which may be that of Open.
+	Call          uint64 `protobuf:"varint,2,opt,name=call,proto3" json:"call,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -711,6 +722,13 @@ func (x *SettleRequest) GetHandle() string {
 		return x.Handle
 	}
 	return ""
+}
+
+func (x *SettleRequest) GetCall() uint64 {
+	if x != nil {
+		return x.Call
+	}
+	return 0
 }
 
 type SettleResponse struct {
@@ -950,19 +968,21 @@ const file_belfry_plugin_v1_plugin_proto_rawDesc = "" +
 	"\x04type\x18\x01 \x01(\tR\x04type\x120\n" +
 	"\x06config\x18\x02 \x01(\v2\x18.belfry.plugin.v1.ConfigR\x06config\"F\n" +
 	"\rCheckResponse\x125\n" +
-	"\bproblems\x18\x01 \x03(\v2\x19.belfry.plugin.v1.ProblemR\bproblems\"\xa6\x01\n" +
+	"\bproblems\x18\x01 \x03(\v2\x19.belfry.plugin.v1.ProblemR\bproblems\"\xba\x01\n" +
 	"\vOpenRequest\x12\x16\n" +
 	"\x06handle\x18\x01 \x01(\tR\x06handle\x12\x12\n" +
 	"\x04type\x18\x02 \x01(\tR\x04type\x12\x1a\n" +
 	"\binstance\x18\x03 \x01(\tR\binstance\x12\x1d\n" +
 	"\n" +
 	"user_agent\x18\x04 \x01(\tR\tuserAgent\x120\n" +
-	"\x06config\x18\x05 \x01(\v2\x18.belfry.plugin.v1.ConfigR\x06config\"[\n" +
+	"\x06config\x18\x05 \x01(\v2\x18.belfry.plugin.v1.ConfigR\x06config\x12\x12\n" +
+	"\x04call\x18\x0f \x01(\x04R\x04call\"[\n" +
 	"\fOpenResponse\x125\n" +
 	"\bproblems\x18\x01 \x03(\v2\x19.belfry.plugin.v1.ProblemR\bproblems\x12\x14\n" +
-	"\x05roles\x18\x02 \x03(\tR\x05roles\"'\n" +
+	"\x05roles\x18\x02 \x03(\tR\x05roles\";\n" +
 	"\rSettleRequest\x12\x16\n" +
-	"\x06handle\x18\x01 \x01(\tR\x06handle\"\x10\n" +
+	"\x06handle\x18\x01 \x01(\tR\x06handle\x12\x12\n" +
+	"\x04call\x18\x02 \x01(\x04R\x04call\"\x10\n" +
 	"\x0eSettleResponse\"&\n" +
 	"\fCloseRequest\x12\x16\n" +
 	"\x06handle\x18\x01 \x01(\tR\x06handle\"\x0f\n" +

@@ -56,7 +56,7 @@ type PluginClient interface {
 	Check(ctx context.Context, in *CheckRequest, opts ...grpc.CallOption) (*CheckResponse, error)
 	// Open makes an instance. It reaches no network.
 	Open(ctx context.Context, in *OpenRequest, opts ...grpc.CallOption) (*OpenResponse, error)
-	// Settle answers as soon as no call of the instance is under way.
+	// Settle answers as soon as a call has ended, at once if it is not known.
 	Settle(ctx context.Context, in *SettleRequest, opts ...grpc.CallOption) (*SettleResponse, error)
 	// Close frees an instance after its last call has returned. An unknown handle is a success.
 	Close(ctx context.Context, in *CloseRequest, opts ...grpc.CallOption) (*CloseResponse, error)
@@ -132,7 +132,7 @@ type PluginServer interface {
 	Check(context.Context, *CheckRequest) (*CheckResponse, error)
 	// Open makes an instance. It reaches no network.
 	Open(context.Context, *OpenRequest) (*OpenResponse, error)
-	// Settle answers as soon as no call of the instance is under way.
+	// Settle answers as soon as a call has ended, at once if it is not known.
 	Settle(context.Context, *SettleRequest) (*SettleResponse, error)
 	// Close frees an instance after its last call has returned. An unknown handle is a success.
 	Close(context.Context, *CloseRequest) (*CloseResponse, error)

@@ -28,15 +28,20 @@ type Server struct {
 	instances map[string]*served
 }
 
-// served is one open instance. calls counts the calls under way; idle is closed when there are none and somebody waits.
+// served is one instance, from the moment it is being opened.
 type served struct {
 	name string
-	conn sdk.Connector
 
 	mu     sync.Mutex
-	calls  int
-	idle   chan struct{}
+	conn   sdk.Connector // nil until it is open
+	calls  map[*underWay]struct{}
 	closed bool
+}
+
+// underWay is a call that has not ended.
+type underWay struct {
+	id   uint64
+	done chan struct{}
 }
 
 // NewServer serves the types of specs. The names of the types must differ.
@@ -128,6 +133,17 @@ func (p *pluginServer) Open(ctx context.Context, r *OpenRequest) (*OpenResponse,
 		if err != nil {
 			return err
 		}
+		i := &served{name: r.GetInstance(), calls: map[*underWay]struct{}{}}
+		if !p.s.add(r.GetHandle(), i) {
+			return sdk.Errorf(sdk.CodeInvalid, "open", "the handle %q is taken or empty", r.GetHandle())
+		}
+		defer i.leave(i.enter(r.GetCall()))
+		opened := false
+		defer func() {
+			if !opened {
+				p.s.drop(r.GetHandle())
+			}
+		}()
 		conn, err := spec.Open(ctx, sdk.Settings{Instance: r.GetInstance(), UserAgent: r.GetUserAgent(),
 			Log: p.s.log.With("instance", r.GetInstance())}, tree)
 		if ps, ok := problems(err); ok {
@@ -137,9 +153,8 @@ func (p *pluginServer) Open(ctx context.Context, r *OpenRequest) (*OpenResponse,
 		if err != nil {
 			return err
 		}
-		if !p.s.add(r.GetHandle(), &served{name: r.GetInstance(), conn: conn}) {
-			return errors.Join(sdk.Errorf(sdk.CodeInvalid, "open", "the handle %q is taken or empty", r.GetHandle()), conn.Close(ctx))
-		}
+		opened = true
+		i.set(conn)
 		out.Roles = words(rolesOf(conn))
 		return nil
 	})
@@ -148,16 +163,13 @@ func (p *pluginServer) Open(ctx context.Context, r *OpenRequest) (*OpenResponse,
 
 func (p *pluginServer) Settle(ctx context.Context, r *SettleRequest) (*SettleResponse, error) {
 	if i := p.s.instance(r.GetHandle()); i != nil {
-		return &SettleResponse{}, i.settle(ctx)
+		return &SettleResponse{}, i.settle(ctx, func(c *underWay) bool { return c.id == r.GetCall() })
 	}
 	return &SettleResponse{}, nil
 }
 
 func (p *pluginServer) Close(ctx context.Context, r *CloseRequest) (*CloseResponse, error) {
-	p.s.mu.Lock()
-	i := p.s.instances[r.GetHandle()]
-	delete(p.s.instances, r.GetHandle())
-	p.s.mu.Unlock()
+	i := p.s.drop(r.GetHandle())
 	if i == nil {
 		return &CloseResponse{}, nil
 	}
@@ -179,6 +191,15 @@ func (s *Server) instance(handle string) *served {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.instances[handle]
+}
+
+// drop forgets an instance and gives it to be closed, if there was one.
+func (s *Server) drop(handle string) *served {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i := s.instances[handle]
+	delete(s.instances, handle)
+	return i
 }
 
 func (s *Server) add(handle string, i *served) bool {
@@ -217,49 +238,67 @@ func (i *served) close(ctx context.Context) error {
 	i.mu.Lock()
 	i.closed = true
 	i.mu.Unlock()
-	if err := i.settle(ctx); err != nil {
+	if err := i.settle(ctx, func(*underWay) bool { return true }); err != nil {
 		return sdk.Errorf(sdk.CodeUnavailable, "close", "a call does not end: %w", err)
 	}
-	return i.conn.Close(ctx)
+	if conn := i.connector(); conn != nil {
+		return conn.Close(ctx)
+	}
+	return nil
 }
 
-func (i *served) enter() bool {
+func (i *served) connector() sdk.Connector {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.conn
+}
+
+func (i *served) set(conn sdk.Connector) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.conn = conn
+}
+
+// enter begins a call; nil when the instance is being closed.
+func (i *served) enter(id uint64) *underWay {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	if i.closed {
-		return false
+		return nil
 	}
-	i.calls++
-	return true
+	c := &underWay{id: id, done: make(chan struct{})}
+	i.calls[c] = struct{}{}
+	return c
 }
 
-func (i *served) leave() {
+func (i *served) leave(c *underWay) {
+	if c == nil {
+		return
+	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	if i.calls--; i.calls == 0 && i.idle != nil {
-		close(i.idle)
-		i.idle = nil
-	}
+	delete(i.calls, c)
+	close(c.done)
 }
 
-// settle waits until no call is under way.
-func (i *served) settle(ctx context.Context) error {
+// settle waits until those calls have ended that are under way now and match.
+func (i *served) settle(ctx context.Context, match func(*underWay) bool) error {
 	i.mu.Lock()
-	if i.calls == 0 {
-		i.mu.Unlock()
-		return nil
+	var wait []*underWay
+	for c := range i.calls {
+		if match(c) {
+			wait = append(wait, c)
+		}
 	}
-	if i.idle == nil {
-		i.idle = make(chan struct{})
-	}
-	idle := i.idle
 	i.mu.Unlock()
-	select {
-	case <-idle:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
+	for _, c := range wait {
+		select {
+		case <-c.done:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
+	return nil
 }
 
 // guard runs one call, recovers a panic in it, logs the cause that does not cross, and gives the status that does.
@@ -283,14 +322,22 @@ func (s *Server) recovered(op Op, instance string, f func() error) (err error) {
 }
 
 // use runs one call of a role of an instance.
-func use[T any](s *Server, handle string, op Op, f func(ability T) error) error {
-	i := s.instance(handle)
-	if i == nil || !i.enter() {
+func use[T any](s *Server, req interface {
+	GetHandle() string
+	GetCall() uint64
+}, op Op, f func(ability T) error) error {
+	i := s.instance(req.GetHandle())
+	if i == nil {
 		return toStatus(sdk.Errorf(sdk.CodeUnavailable, op.Name, "the instance is not open"), op)
 	}
-	defer i.leave()
+	c := i.enter(req.GetCall())
+	defer i.leave(c)
+	conn := i.connector()
+	if c == nil || conn == nil {
+		return toStatus(sdk.Errorf(sdk.CodeUnavailable, op.Name, "the instance is not open"), op)
+	}
 	return s.guard(op, i.name, func() error {
-		ability, ok := sdk.As[T](i.conn)
+		ability, ok := sdk.As[T](conn)
 		if !ok {
 			return sdk.Errorf(sdk.CodeUnsupported, op.Name, "this connector cannot do that")
 		}

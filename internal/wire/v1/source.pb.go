@@ -35,7 +35,9 @@ type FetchRequest struct {
 	// Asks for a full answer: no conditional request, no remembered body.
 	Force bool `protobuf:"varint,4,opt,name=force,proto3" json:"force,omitempty"`
 	// When present, it is read instead of fetching anything.
-	Document      *Document `protobuf:"bytes,5,opt,name=document,proto3" json:"document,omitempty"`
+	Document *Document `protobuf:"bytes,5,opt,name=document,proto3" json:"document,omitempty"`
+	// Chosen by the host, to ask with Settle whether the call has ended.
+	Call          uint64 `protobuf:"varint,15,opt,name=call,proto3" json:"call,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -103,6 +105,13 @@ func (x *FetchRequest) GetDocument() *Document {
 		return x.Document
 	}
 	return nil
+}
+
+func (x *FetchRequest) GetCall() uint64 {
+	if x != nil {
+		return x.Call
+	}
+	return 0
 }
 
 type Document struct {
@@ -611,9 +620,11 @@ func (x *Header) GetValues() [][]byte {
 }
 
 type VerifyRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Handle        string                 `protobuf:"bytes,1,opt,name=handle,proto3" json:"handle,omitempty"`
-	Request       *WebhookRequest        `protobuf:"bytes,2,opt,name=request,proto3" json:"request,omitempty"`
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Handle  string                 `protobuf:"bytes,1,opt,name=handle,proto3" json:"handle,omitempty"`
+	Request *WebhookRequest        `protobuf:"bytes,2,opt,name=request,proto3" json:"request,omitempty"`
+	// Chosen by the host, to ask with Settle whether the call has ended.
+	Call          uint64 `protobuf:"varint,15,opt,name=call,proto3" json:"call,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -660,6 +671,13 @@ func (x *VerifyRequest) GetRequest() *WebhookRequest {
 		return x.Request
 	}
 	return nil
+}
+
+func (x *VerifyRequest) GetCall() uint64 {
+	if x != nil {
+		return x.Call
+	}
+	return 0
 }
 
 type VerifyResponse struct {
@@ -784,9 +802,11 @@ func (x *WebhookReply) GetBody() []byte {
 }
 
 type MapRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Handle        string                 `protobuf:"bytes,1,opt,name=handle,proto3" json:"handle,omitempty"`
-	Request       *WebhookRequest        `protobuf:"bytes,2,opt,name=request,proto3" json:"request,omitempty"`
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Handle  string                 `protobuf:"bytes,1,opt,name=handle,proto3" json:"handle,omitempty"`
+	Request *WebhookRequest        `protobuf:"bytes,2,opt,name=request,proto3" json:"request,omitempty"`
+	// Chosen by the host, to ask with Settle whether the call has ended.
+	Call          uint64 `protobuf:"varint,15,opt,name=call,proto3" json:"call,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -835,10 +855,19 @@ func (x *MapRequest) GetRequest() *WebhookRequest {
 	return nil
 }
 
+func (x *MapRequest) GetCall() uint64 {
+	if x != nil {
+		return x.Call
+	}
+	return 0
+}
+
 type CheckItemsRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Handle        string                 `protobuf:"bytes,1,opt,name=handle,proto3" json:"handle,omitempty"`
-	Items         []*ItemRef             `protobuf:"bytes,2,rep,name=items,proto3" json:"items,omitempty"`
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Handle string                 `protobuf:"bytes,1,opt,name=handle,proto3" json:"handle,omitempty"`
+	Items  []*ItemRef             `protobuf:"bytes,2,rep,name=items,proto3" json:"items,omitempty"`
+	// Chosen by the host, to ask with Settle whether the call has ended.
+	Call          uint64 `protobuf:"varint,15,opt,name=call,proto3" json:"call,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -885,6 +914,13 @@ func (x *CheckItemsRequest) GetItems() []*ItemRef {
 		return x.Items
 	}
 	return nil
+}
+
+func (x *CheckItemsRequest) GetCall() uint64 {
+	if x != nil {
+		return x.Call
+	}
+	return 0
 }
 
 type ItemRef struct {
@@ -1040,13 +1076,14 @@ var File_belfry_plugin_v1_source_proto protoreflect.FileDescriptor
 
 const file_belfry_plugin_v1_source_proto_rawDesc = "" +
 	"\n" +
-	"\x1dbelfry/plugin/v1/source.proto\x12\x10belfry.plugin.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bbelfry/plugin/v1/item.proto\"\xba\x01\n" +
+	"\x1dbelfry/plugin/v1/source.proto\x12\x10belfry.plugin.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bbelfry/plugin/v1/item.proto\"\xce\x01\n" +
 	"\fFetchRequest\x12\x16\n" +
 	"\x06handle\x18\x01 \x01(\tR\x06handle\x12\x16\n" +
 	"\x06cursor\x18\x02 \x01(\fR\x06cursor\x12,\n" +
 	"\x03now\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x03now\x12\x14\n" +
 	"\x05force\x18\x04 \x01(\bR\x05force\x126\n" +
-	"\bdocument\x18\x05 \x01(\v2\x1a.belfry.plugin.v1.DocumentR\bdocument\"S\n" +
+	"\bdocument\x18\x05 \x01(\v2\x1a.belfry.plugin.v1.DocumentR\bdocument\x12\x12\n" +
+	"\x04call\x18\x0f \x01(\x04R\x04call\"S\n" +
 	"\bDocument\x12\x10\n" +
 	"\x03url\x18\x01 \x01(\tR\x03url\x12!\n" +
 	"\fcontent_type\x18\x02 \x01(\tR\vcontentType\x12\x12\n" +
@@ -1086,10 +1123,11 @@ const file_belfry_plugin_v1_source_proto_rawDesc = "" +
 	"receivedAt\"4\n" +
 	"\x06Header\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\fR\x04name\x12\x16\n" +
-	"\x06values\x18\x02 \x03(\fR\x06values\"c\n" +
+	"\x06values\x18\x02 \x03(\fR\x06values\"w\n" +
 	"\rVerifyRequest\x12\x16\n" +
 	"\x06handle\x18\x01 \x01(\tR\x06handle\x12:\n" +
-	"\arequest\x18\x02 \x01(\v2 .belfry.plugin.v1.WebhookRequestR\arequest\"\x7f\n" +
+	"\arequest\x18\x02 \x01(\v2 .belfry.plugin.v1.WebhookRequestR\arequest\x12\x12\n" +
+	"\x04call\x18\x0f \x01(\x04R\x04call\"\x7f\n" +
 	"\x0eVerifyResponse\x124\n" +
 	"\x05reply\x18\x01 \x01(\v2\x1e.belfry.plugin.v1.WebhookReplyR\x05reply\x12\x16\n" +
 	"\x06accept\x18\x02 \x01(\bR\x06accept\x12\x1f\n" +
@@ -1098,14 +1136,16 @@ const file_belfry_plugin_v1_source_proto_rawDesc = "" +
 	"\fWebhookReply\x12\x16\n" +
 	"\x06status\x18\x01 \x01(\x03R\x06status\x120\n" +
 	"\x06header\x18\x02 \x03(\v2\x18.belfry.plugin.v1.HeaderR\x06header\x12\x12\n" +
-	"\x04body\x18\x03 \x01(\fR\x04body\"`\n" +
+	"\x04body\x18\x03 \x01(\fR\x04body\"t\n" +
 	"\n" +
 	"MapRequest\x12\x16\n" +
 	"\x06handle\x18\x01 \x01(\tR\x06handle\x12:\n" +
-	"\arequest\x18\x02 \x01(\v2 .belfry.plugin.v1.WebhookRequestR\arequest\"\\\n" +
+	"\arequest\x18\x02 \x01(\v2 .belfry.plugin.v1.WebhookRequestR\arequest\x12\x12\n" +
+	"\x04call\x18\x0f \x01(\x04R\x04call\"p\n" +
 	"\x11CheckItemsRequest\x12\x16\n" +
 	"\x06handle\x18\x01 \x01(\tR\x06handle\x12/\n" +
-	"\x05items\x18\x02 \x03(\v2\x19.belfry.plugin.v1.ItemRefR\x05items\"-\n" +
+	"\x05items\x18\x02 \x03(\v2\x19.belfry.plugin.v1.ItemRefR\x05items\x12\x12\n" +
+	"\x04call\x18\x0f \x01(\x04R\x04call\"-\n" +
 	"\aItemRef\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x10\n" +
 	"\x03url\x18\x02 \x01(\tR\x03url\"N\n" +

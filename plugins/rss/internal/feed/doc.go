@@ -30,7 +30,7 @@ const (
 	// maxBatch is the most weight of all items together: bytes of text, and nodeWeight for each node of a body. Later items
 	// lose their bodies.
 	maxBatch   = 8 << 20
-	nodeWeight = 64
+	nodeWeight = 128
 	// maxNotices about one document.
 	maxNotices = 20
 )

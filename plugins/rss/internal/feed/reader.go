@@ -27,6 +27,7 @@ type reader struct {
 	lang    string
 	langs   map[string]string // tags as written and as they should be
 	weight  int
+	tags    int // of HTML that were read
 	counts  counts
 }
 

@@ -106,11 +106,42 @@ func (r *reader) html(fragment string, base *url.URL) render.Document {
 	if strings.TrimSpace(fragment) == "" {
 		return render.Document{}
 	}
+	if r.counts.bodies > 0 && len(fragment) > onlySummary {
+		// The batch is full: what is read now is for the summary only.
+		fragment = strings.ToValidUTF8(fragment[:onlySummary], "")
+	}
+	fragment, cut := r.bound(fragment)
 	doc := render.FromHTML(fragment, r.base(base))
-	if doc.Truncated {
+	if doc.Truncated || cut {
 		r.counts.cut++
 	}
 	return doc
+}
+
+// Tags that are read in one text, and in all texts of a document. A body holds fewer nodes than the first, so what is
+// beyond them is not text but a burden.
+const (
+	maxTags      = 20_000
+	maxTotalTags = 400_000
+)
+
+// onlySummary is how much of a text is read when there is no room for it as a body, in bytes.
+const onlySummary = 4 << 10
+
+// bound cuts a fragment where it holds more tags than the document may still have.
+func (r *reader) bound(fragment string) (string, bool) {
+	n := strings.Count(fragment, "<")
+	room := min(maxTags, maxTotalTags-r.tags)
+	if n <= room {
+		r.tags += n
+		return fragment, false
+	}
+	r.tags += room
+	at := 0
+	for range room {
+		at += strings.IndexByte(fragment[at:], '<') + 1
+	}
+	return fragment[:max(at-1, 0)], true
 }
 
 // prose fills body, summary and the pictures of the body from a description and a content, either of which may be

@@ -42,9 +42,6 @@ func (r *reader) xml(text []byte) error {
 		return err
 	}
 	for from := 0; from < len(d.Items); {
-		if err := r.ctx.Err(); err != nil {
-			return err
-		}
 		to, size := from, 0
 		for to < len(d.Items) && to-from < chunkItems && size < chunkBytes {
 			size += len(d.Items[to].Canonical)
@@ -167,6 +164,9 @@ func (r *reader) rssItems(doc []byte, facts []feedxml.Item) error {
 		return errUneven
 	}
 	for i, it := range f.Items {
+		if err := r.ctx.Err(); err != nil {
+			return err
+		}
 		r.rssItem(it, &facts[i])
 	}
 	return nil
@@ -295,6 +295,9 @@ func (r *reader) atomItems(doc []byte, facts []feedxml.Item) error {
 		return errUneven
 	}
 	for i, entry := range f.Entries {
+		if err := r.ctx.Err(); err != nil {
+			return err
+		}
 		r.atomEntry(entry, &facts[i])
 	}
 	return nil

@@ -376,7 +376,7 @@ func (s *scanner) finish() (*Document, error) {
 	add(s.commas, "commas without a value behind them were left out (%d)")
 	add(s.extra, "members of lists that are too long, and items that are no objects, were left out (%d)")
 	if d.Truncated {
-		d.Repairs = append(d.Repairs, fmt.Sprintf("the document ends early: what it broke off in was left out, %d complete items were kept", d.Total))
+		d.Repairs = append(d.Repairs, fmt.Sprintf("the document ends early: what it broke off in was left out; complete items: %d", d.Total))
 	}
 	return d, nil
 }

@@ -30,7 +30,7 @@ func (r repairs) sentences(d *Document) []string {
 		if r.half {
 			end = "what it broke off in was left out"
 		}
-		out = append(out, fmt.Sprintf("the document ends early: %s, %d complete items were kept", end, d.Total))
+		out = append(out, fmt.Sprintf("the document ends early: %s; complete items: %d", end, d.Total))
 	}
 	return out
 }

@@ -267,6 +267,9 @@ func (s *scanner) startItem(f *frame) error {
 		return nil
 	}
 	f.role = roleItem
+	if s.arena == nil {
+		s.arena = make([]byte, 0, len(s.data)-s.pos+1024)
+	}
 	s.inItem, s.mark = true, len(s.arena)
 	s.item = Item{Base: f.base, Lang: f.lang}
 	for _, a := range s.attrs {

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
@@ -74,8 +75,8 @@ func TestScanRepairs(t *testing.T) {
 		{name: "text in front", doc: "oops\n" + rss(`<item><title>A</title></item>`), want: []string{`<title>A</title>`}, repair: "in front of the feed"},
 		{name: "blanks in front", doc: "\r\n  " + rss(`<item><title>A</title></item>`), want: []string{`<title>A</title>`}},
 		{name: "text behind", doc: rss(`<item><title>A</title></item>`) + "<script>x</script>", want: []string{`<title>A</title>`}},
-		{name: "broken off in an item", doc: `<rss><channel><item><title>A</title></item><item><title>B</ti`, want: []string{`<title>A</title>`}, repair: "what it broke off in was left out, 1 complete items were kept"},
-		{name: "broken off between items", doc: `<rss><channel><item><title>A</title></item>`, want: []string{`<title>A</title>`}, repair: "the end tags are missing, 1 complete items"},
+		{name: "broken off in an item", doc: `<rss><channel><item><title>A</title></item><item><title>B</ti`, want: []string{`<title>A</title>`}, repair: "what it broke off in was left out; complete items: 1"},
+		{name: "broken off between items", doc: `<rss><channel><item><title>A</title></item>`, want: []string{`<title>A</title>`}, repair: "the end tags are missing; complete items: 1"},
 		{name: "broken off in CDATA", doc: rss(`<item><title>A</title></item><item><title><![CDATA[B`), want: []string{`<title>A</title>`}, repair: "was left out"},
 		{name: "broken off in an attribute", doc: `<rss><channel><item><title>A</title></item><item><enclosure url="http://n`, want: []string{`<title>A</title>`}, repair: "was left out"},
 		{name: "broken off in a comment", doc: `<rss><channel><item><title>A</title></item><!-- `, want: []string{`<title>A</title>`}, repair: "ends early"},
@@ -331,4 +332,20 @@ func FuzzScan(f *testing.F) {
 		}
 		wellFormed(t, d)
 	})
+}
+
+// TestScanTakesLinearTime repeats what is unfinished, unbalanced or costly a hundred thousand times, in every place; a
+// step that looked back or ahead for each of them would take minutes.
+func TestScanTakesLinearTime(t *testing.T) {
+	t.Parallel()
+	for _, begin := range []string{"", "<rss><channel><item><title>", "<rss><channel><item><description>", "<feed><entry><content type='xhtml'>", "<rss><channel><item "} {
+		for _, p := range []string{"<", "<a", "<a ", "<a b=", "<a b='", "&", "&#1", "<!", "<!--", "<![CDATA[", "<?", "</", "</a>", "<item>", "<title>",
+			"<p>", "xmlns:a='b' ", "<a/>", "]]>", "\u0092", "&lt;", "<link>", "<description><p>", "<b></c>", "<a xml:base='x'/>"} {
+			began := time.Now()
+			_, _ = Scan(context.Background(), []byte(begin+strings.Repeat(p, 1<<20/len(p))), Options{Keep: 1000}) // any result will do
+			if took := time.Since(began); took > 5*time.Second {
+				t.Errorf("%q and then %q took %s", begin, p, took)
+			}
+		}
+	}
 }

@@ -1,0 +1,226 @@
+package telegramtest_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"image"
+	"image/png"
+	"io"
+	"mime/multipart"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/belfry-news/belfry/connectors/telegram/telegramtest"
+)
+
+const token = "123456:test-token"
+
+func server() *telegramtest.Server {
+	admin := telegramtest.Member{Status: "administrator", PostMessages: true}
+	return telegramtest.New(telegramtest.Options{Chats: []telegramtest.Chat{
+		{ID: -100, Type: "channel", Title: "La Gazette", Username: "gazette", Bot: admin},
+		{ID: -101, Type: "channel", Title: "Dehors", Bot: telegramtest.Member{Status: "left"}},
+		{ID: -102, Type: "group", Title: "Fermé", Closed: true, Bot: admin},
+		{ID: 7, Type: "private", Username: "anna", Bot: telegramtest.Member{Status: "member"}},
+		{ID: 8, Type: "private", Bot: telegramtest.Member{Status: "kicked"}},
+		{ID: 9, Type: "private"},
+		{ID: 10, Type: "private", Closed: true},
+	}})
+}
+
+// call sends JSON and gives the status and the description, or the result.
+func call(t *testing.T, s http.Handler, path, body string) (int, string) {
+	t.Helper()
+	r := httptest.NewRequest(http.MethodPost, path, strings.NewReader(body))
+	r.Header.Set("Content-Type", "application/json")
+	return do(t, s, r)
+}
+
+func do(t *testing.T, s http.Handler, r *http.Request) (int, string) {
+	t.Helper()
+	w := httptest.NewRecorder()
+	s.ServeHTTP(w, r)
+	var got struct {
+		OK          bool
+		Description string
+		Result      json.RawMessage
+		ErrorCode   int `json:"error_code"`
+	}
+	if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil {
+		t.Fatalf("%s: %v", w.Body, err)
+	}
+	if got.OK {
+		return w.Code, string(got.Result)
+	}
+	if got.ErrorCode != w.Code {
+		t.Errorf("status %d, error_code %d", w.Code, got.ErrorCode)
+	}
+	return w.Code, got.Description
+}
+
+func form(t *testing.T, fields map[string]string, files map[string][]byte) *http.Request {
+	t.Helper()
+	var b bytes.Buffer
+	w := multipart.NewWriter(&b)
+	for name, value := range fields {
+		if err := w.WriteField(name, value); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, data := range files {
+		p, err := w.CreateFormFile(name, name+".png")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := p.Write(data); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	r := httptest.NewRequest(http.MethodPost, "/bot"+token+"/sendPhoto", &b)
+	r.Header.Set("Content-Type", w.FormDataContentType())
+	return r
+}
+
+func picture(t *testing.T, width, height int) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	if err := png.Encode(&b, image.NewGray(image.Rect(0, 0, width, height))); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+func TestRefusals(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		path, body string
+		code       int
+		says       string
+	}{
+		"no bot":              {"/", "{}", 404, "Not Found"},
+		"a malformed token":   {"/bot123/getMe", "{}", 404, "Not Found"},
+		"another token":       {"/bot123456:other/getMe", "{}", 401, "Unauthorized"},
+		"an unknown method":   {"sendPoll", "{}", 404, "Not Found: method not found"},
+		"getUpdates":          {"getUpdates", "{}", 409, "Conflict: can't use getUpdates method"},
+		"no JSON":             {"getMe", "[]", 400, "can't parse JSON object"},
+		"unknown parameters":  {"sendMessage", `{"chat_id":-100,"text":"x","silent":true}`, 400, `unknown parameter "silent"`},
+		"paid sending":        {"sendMessage", `{"chat_id":-100,"text":"x","allow_paid_broadcast":true}`, 400, "unknown parameter"},
+		"no chat":             {"sendMessage", `{"text":"x"}`, 400, "chat_id is empty"},
+		"an unknown chat":     {"sendMessage", `{"chat_id":"@nobody","text":"x"}`, 400, "chat not found"},
+		"a person's name":     {"sendMessage", `{"chat_id":"@anna","text":"x"}`, 400, "chat not found"},
+		"not a member":        {"sendMessage", `{"chat_id":-101,"text":"x"}`, 403, "Forbidden: bot is not a member of the channel chat"},
+		"a deleted group":     {"sendMessage", `{"chat_id":-102,"text":"x"}`, 403, "Forbidden: the group chat was deleted"},
+		"a blocked bot":       {"sendMessage", `{"chat_id":8,"text":"x"}`, 403, "Forbidden: bot was blocked by the user"},
+		"a stranger":          {"sendMessage", `{"chat_id":9,"text":"x"}`, 403, "Forbidden: bot can't initiate conversation with a user"},
+		"a deactivated user":  {"sendMessage", `{"chat_id":10,"text":"x"}`, 403, "Forbidden: user is deactivated"},
+		"no text":             {"sendMessage", `{"chat_id":-100}`, 400, "message text is empty"},
+		"nothing visible":     {"sendMessage", `{"chat_id":-100,"text":"<b> </b>","parse_mode":"HTML"}`, 400, "message text is empty"},
+		"an unclosed tag":     {"sendMessage", `{"chat_id":-100,"text":"<b>x","parse_mode":"HTML"}`, 400, "can't parse entities"},
+		"an unknown tag":      {"sendMessage", `{"chat_id":-100,"text":"<p>x</p>","parse_mode":"HTML"}`, 400, "can't parse entities"},
+		"an unescaped mark":   {"sendMessage", `{"chat_id":-100,"text":"x.","parse_mode":"MarkdownV2"}`, 400, "can't parse entities"},
+		"another mode":        {"sendMessage", `{"chat_id":-100,"text":"x","parse_mode":"Markdown"}`, 400, "unsupported parse_mode"},
+		"too long":            {"sendMessage", `{"chat_id":-100,"text":"` + strings.Repeat("x", 4097) + `"}`, 400, "message is too long"},
+		"too long in UTF-16":  {"sendMessage", `{"chat_id":-100,"text":"` + strings.Repeat("😀", 2049) + `"}`, 400, "message is too long"},
+		"a flag that is none": {"sendMessage", `{"chat_id":-100,"text":"x","disable_notification":"maybe"}`, 400, `parameter "disable_notification" must be a boolean`},
+		"an unknown option":   {"sendMessage", `{"chat_id":-100,"text":"x","link_preview_options":{"off":true}}`, 400, "can't parse link_preview_options"},
+		"an answer to nobody": {"sendMessage", `{"chat_id":-100,"text":"x","reply_parameters":{"message_id":5}}`, 400, "message to be replied not found"},
+		"no photo":            {"sendPhoto", `{"chat_id":-100}`, 400, "there is no photo in the request"},
+		"a photo by address":  {"sendPhoto", `{"chat_id":-100,"photo":"https://news.example/a.jpg"}`, 400, "failed to get HTTP URL content"},
+		"an unknown file":     {"sendPhoto", `{"chat_id":-100,"photo":"AgAC"}`, 400, "wrong remote file identifier"},
+		"a missing upload":    {"sendPhoto", `{"chat_id":-100,"photo":"attach://photo1"}`, 400, `can't find field "photo1"`},
+		"an album of one":     {"sendMediaGroup", `{"chat_id":-100,"media":[{"type":"photo","media":"attach://a"}]}`, 400, "media group must include 2-10 items"},
+		"an album of films":   {"sendMediaGroup", `{"chat_id":-100,"media":[{"type":"video","media":"a"},{"type":"video","media":"b"}]}`, 400, "media of type photo only"},
+		"an edit of nothing":  {"editMessageText", `{"chat_id":-100,"message_id":5,"text":"x"}`, 400, "message to edit not found"},
+		"nothing to delete":   {"deleteMessage", `{"chat_id":-100,"message_id":5}`, 400, "message to delete not found"},
+		"none to delete":      {"deleteMessages", `{"chat_id":-100,"message_ids":[]}`, 400, "1 to 100 message identifiers"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s, path := server(), c.path
+			if !strings.HasPrefix(path, "/") {
+				path = "/bot" + token + "/" + path
+			}
+			code, says := call(t, s, path, c.body)
+			if code != c.code || !strings.Contains(says, c.says) {
+				t.Errorf("got %d %s, want %d %s", code, says, c.code, c.says)
+			}
+			for _, chat := range s.State().Chats {
+				if len(chat.Messages) > 0 {
+					t.Errorf("a refused call left %+v", chat.Messages)
+				}
+			}
+		})
+	}
+}
+
+func TestTexts(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ mode, text, visible, html string }{
+		"plain":       {"", "a <b> *c*", "a <b> *c*", "<p>a &lt;b&gt; *c*</p>"},
+		"HTML":        {"HTML", `<b>a</b> &lt;b&gt; <a href="https://x.example/?a=1&amp;b=2">c</a>`, "a <b> c", `<p><strong>a</strong> &lt;b&gt; <a href="https://x.example/?a=1&amp;b=2">c</a></p>`},
+		"MarkdownV2":  {"MarkdownV2", `*a* \<b\> [c](https://x.example/\)) \- ` + "`d*e`", "a <b> c - d*e", `<p><strong>a</strong> &lt;b&gt; <a href="https://x.example/)">c</a> - <code>d*e</code></p>`},
+		"a quotation": {"MarkdownV2", ">a\n>b\n\nc \\> d", "a\nb\n\nc > d", "<blockquote>\n<p>a<br>b</p>\n</blockquote>\n<p>c &gt; d</p>"},
+		"a program":   {"MarkdownV2", "```go\na := *b\n```", "a := *b", "<pre><code class=\"language-go\">a := *b\n</code></pre>"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := server()
+			body, err := json.Marshal(map[string]any{"chat_id": -100, "text": c.text, "parse_mode": c.mode})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if code, says := call(t, s, "/bot"+token+"/sendMessage", string(body)); code != 200 {
+				t.Fatalf("%d %s", code, says)
+			}
+			m := s.Messages(-100)[0]
+			if diff := cmp.Diff([]string{c.visible, c.html}, []string{m.Text, m.HTML}); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestPhotos(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		data []byte
+		code int
+		says string
+	}{
+		"a picture":    {picture(t, 40, 30), 200, `"file_id"`},
+		"a long one":   {picture(t, 42, 2), 400, "PHOTO_INVALID_DIMENSIONS"},
+		"a large one":  {picture(t, 9000, 1001), 400, "PHOTO_INVALID_DIMENSIONS"},
+		"no picture":   {[]byte("<html>"), 400, "IMAGE_PROCESS_FAILED"},
+		"nothing":      {nil, 400, "file must be non-empty"},
+		"11 megabytes": {append(picture(t, 4, 3), make([]byte, 11<<20)...), 400, "file is too big"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := server()
+			code, says := do(t, s, form(t, map[string]string{"chat_id": "-100", "photo": "attach://p", "caption": "x"}, map[string][]byte{"p": c.data}))
+			if code != c.code || !strings.Contains(says, c.says) {
+				t.Fatalf("got %d %s", code, says)
+			}
+			if c.code != 200 {
+				return
+			}
+			w := httptest.NewRecorder()
+			s.ServeHTTP(w, httptest.NewRequest(http.MethodGet, s.Messages(-100)[0].Photo.Path, nil))
+			if got, _ := io.ReadAll(w.Body); w.Code != 200 || !bytes.Equal(got, c.data) || w.Header().Get("Content-Type") != "image/png" {
+				t.Errorf("%d, %d bytes of %s", w.Code, len(got), w.Header().Get("Content-Type"))
+			}
+		})
+	}
+	s := server()
+	unused := map[string][]byte{"p": picture(t, 4, 3), "q": picture(t, 4, 3)}
+	if code, says := do(t, s, form(t, map[string]string{"chat_id": "-100", "photo": "attach://p"}, unused)); code != 400 || !strings.Contains(says, `the file "q" is not used`) || len(s.Messages(-100)) > 0 {
+		t.Errorf("got %d %s", code, says)
+	}
+}

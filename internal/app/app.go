@@ -1,0 +1,385 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/belfry-news/belfry/configs"
+	"github.com/belfry-news/belfry/internal/compose"
+	"github.com/belfry-news/belfry/internal/conn"
+	"github.com/belfry-news/belfry/internal/intake"
+	"github.com/belfry-news/belfry/internal/media"
+	"github.com/belfry-news/belfry/internal/outbox"
+	"github.com/belfry-news/belfry/internal/pluginhost"
+	"github.com/belfry-news/belfry/internal/store"
+	"github.com/belfry-news/belfry/internal/store/sqlite"
+	"github.com/belfry-news/belfry/internal/web"
+	"github.com/belfry-news/belfry/sdk"
+)
+
+// Options make an App.
+type Options struct {
+	// Config says where the configuration is. Its Checks are filled in here.
+	Config configs.Options
+	Log    *slog.Logger
+	// Version stands in the user agent and on the status page.
+	Version string
+	// Plugin starts a process of a built-in kind; empty means this program again.
+	Plugin func(kind string) (pluginhost.Command, error)
+	// Rehearse replaces every destination by one that records what it would send.
+	Rehearse bool
+}
+
+// App is a daemon.
+type App struct {
+	o   Options
+	log *slog.Logger
+
+	mu           sync.Mutex // of Start, Reload and Stop
+	loaded       atomic.Pointer[configs.Loaded]
+	generation   int
+	sources      instances
+	destinations instances
+	lastReload   atomic.Pointer[ReloadReport]
+
+	db      *store.DB
+	files   *media.Files
+	host    *pluginhost.Host
+	opener  *conn.Opener
+	engine  *compose.Engine
+	outbox  *outbox.Engine
+	poller  *intake.Poller
+	fetcher *media.Fetcher
+	web     *web.Server
+	addr    string
+
+	cleanups []cleanup // undone from the last to the first
+	watching sync.WaitGroup
+	unwatch  func()
+	ready    atomic.Bool
+}
+
+// cleanup undoes one step of starting.
+type cleanup struct {
+	name string
+	do   func(ctx context.Context) error
+}
+
+// instances are opened connectors by name.
+type instances struct {
+	p atomic.Pointer[map[string]*instance]
+}
+
+func (i *instances) all() map[string]*instance {
+	if m := i.p.Load(); m != nil {
+		return *m
+	}
+	return nil
+}
+
+func (i *instances) use(m map[string]*instance) { i.p.Store(&m) }
+
+// acquire gives an instance that stays open until done is called; false when there is none.
+func (i *instances) acquire(name string) (inst *instance, done func(), ok bool) {
+	if inst, ok = i.all()[name]; !ok {
+		return nil, nil, false
+	}
+	inst.users.RLock()
+	if inst.closed {
+		inst.users.RUnlock()
+		return nil, nil, false
+	}
+	return inst, inst.users.RUnlock, true
+}
+
+// closeAll closes every instance that is not among those kept.
+func (i *instances) closeAll(ctx context.Context, log *slog.Logger, kept map[string]*instance) {
+	for name, inst := range i.all() {
+		if kept[name] != inst {
+			inst.close(ctx, log, name)
+		}
+	}
+}
+
+// instance is an opened connector that is closed when its last user is done.
+type instance struct {
+	conn        sdk.Connector
+	fingerprint string
+	rules       intake.Rules
+	// users hold it for reading while they use the connector; closed is guarded by it.
+	users  sync.RWMutex
+	closed bool
+}
+
+// close waits for the calls under way.
+func (i *instance) close(ctx context.Context, log *slog.Logger, name string) {
+	i.users.Lock()
+	defer i.users.Unlock()
+	i.closed = true
+	if err := i.conn.Close(ctx); err != nil {
+		log.Warn("a connector did not close", "instance", name, "err", err)
+	}
+}
+
+// New reads and checks the configuration. Its error is *configs.Invalid when that has problems.
+func New(o Options) (*App, error) {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	o.Config.Checks = []func(*configs.Loaded) sdk.Problems{compose.Check}
+	loaded, err := configs.Load(o.Config)
+	if err != nil {
+		return nil, err
+	}
+	a := &App{o: o, log: o.Log}
+	a.loaded.Store(loaded)
+	return a, nil
+}
+
+// Config is the configuration in force.
+func (a *App) Config() *configs.Loaded { return a.loaded.Load() }
+
+// Addr is where the public pages are served, with the real port.
+func (a *App) Addr() string { return a.addr }
+
+// Store is the open store.
+func (a *App) Store() *store.DB { return a.db }
+
+// DataDir is the data folder of a configuration, absolute.
+func DataDir(l *configs.Loaded) string {
+	if filepath.IsAbs(l.DataDir) {
+		return l.DataDir
+	}
+	return filepath.Join(l.Dir, l.DataDir)
+}
+
+// Database is the file of the store of a configuration.
+func Database(l *configs.Loaded) string { return filepath.Join(DataDir(l), "belfry.db") }
+
+// UserAgent is what Belfry calls itself towards servers.
+func UserAgent(version string, l *configs.Loaded) string {
+	contact := l.Site.URL
+	if contact == "" {
+		contact = "https://github.com/belfry-news/belfry"
+	}
+	return fmt.Sprintf("Belfry/%s (+%s)", version, contact)
+}
+
+// Start opens everything, from the right of the way of the data to the left, and serves. The context ends with starting.
+// An error leaves nothing open.
+func (a *App) Start(ctx context.Context) (err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	defer func() {
+		if err != nil {
+			a.undo(context.WithoutCancel(ctx))
+		}
+	}()
+	dir := DataDir(a.Config())
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("the data folder %s cannot be made: %w", dir, err)
+	}
+	release, err := lock(dir)
+	if err != nil {
+		return err
+	}
+	a.onStop("lock", func(context.Context) error { release(); return nil })
+	if a.db, err = sqlite.Open(ctx, Database(a.Config())); err != nil {
+		return err
+	}
+	a.onStop("store", func(context.Context) error { return a.db.Close() })
+	if err := a.checkStore(ctx, a.Config()); err != nil {
+		return err
+	}
+	if a.files, err = media.NewFiles(filepath.Join(dir, "media")); err != nil {
+		return err
+	}
+	if err := a.startPlugins(dir); err != nil {
+		return err
+	}
+	program, problems := compose.Compile(&a.Config().Config)
+	if len(problems) > 0 {
+		return problems
+	}
+	if err := a.startLanes(ctx, program); err != nil {
+		return err
+	}
+	if err := a.startSources(ctx); err != nil {
+		return err
+	}
+	if a.generation, err = a.db.Apply(ctx, a.Config().Tree(), time.Now()); err != nil {
+		return err
+	}
+	a.lastReload.Store(&ReloadReport{Generation: a.generation, At: time.Now()})
+	watchCtx, cancel := context.WithCancel(context.Background())
+	a.watching.Go(func() { a.tellAlerts(watchCtx) })
+	a.watching.Go(func() { a.watchConfig(watchCtx) })
+	a.unwatch = func() { cancel(); a.watching.Wait() }
+	a.ready.Store(true)
+	return nil
+}
+
+func (a *App) onStop(name string, do func(ctx context.Context) error) {
+	a.cleanups = append(a.cleanups, cleanup{name, do})
+}
+
+// startPlugins makes the host of plugin processes; none is started yet.
+func (a *App) startPlugins(dir string) error {
+	command := a.o.Plugin
+	if command == nil {
+		command = a.pluginCommand
+	}
+	a.host = pluginhost.New(pluginhost.Config{Command: command, RunDir: runDir(dir), Log: a.log,
+		Limits: pluginhost.Limits{Memory: int64(a.Config().Plugins.Memory) << 20, Call: a.Config().Plugins.Deadline.Std()}})
+	a.onStop("plugins", a.host.Close)
+	specs := map[string]*sdk.Spec{}
+	for _, s := range a.o.Config.Specs {
+		specs[s.Type] = s
+	}
+	a.opener = &conn.Opener{Specs: specs, Isolator: a.host, Log: a.log, UserAgent: UserAgent(a.o.Version, a.Config())}
+	return nil
+}
+
+// pluginCommand starts built-in kinds as this program again, and third parties' as configured.
+func (a *App) pluginCommand(kind string) (pluginhost.Command, error) {
+	if ext, ok := a.Config().Plugins.External[kind]; ok {
+		path := ext.Path
+		if !filepath.IsAbs(path) {
+			path = filepath.Join(a.Config().Dir, path)
+		}
+		return pluginhost.Command{Path: path, Args: ext.Args, Foreign: true, SHA256: ext.SHA256}, nil
+	}
+	path, err := os.Executable()
+	if err != nil {
+		return pluginhost.Command{}, fmt.Errorf("this program's own file cannot be found: %w", err)
+	}
+	if _, err := os.Stat("/proc/self/exe"); err == nil {
+		path = "/proc/self/exe"
+	}
+	return pluginhost.Command{Path: path, Args: []string{"plugin", "serve", kind}}, nil
+}
+
+// longestRunDir leaves room for a socket's name below the 104 bytes that its whole path may have.
+const longestRunDir = 60
+
+// runDir is the private folder of sockets: in the data folder, unless its path is too long for them.
+func runDir(dataDir string) string {
+	if dir := filepath.Join(dataDir, "run"); len(dir) <= longestRunDir {
+		return dir
+	}
+	return filepath.Join(os.TempDir(), fmt.Sprintf("belfry-%d-%s", os.Getuid(), fingerprint(nil, dataDir)[:8]))
+}
+
+// startLanes starts what lies right of the store, and then composing.
+func (a *App) startLanes(ctx context.Context, program *compose.Program) error {
+	var composed func()
+	a.engine = compose.NewEngine(compose.Settings{Store: a.db, Log: a.log, Composed: func() { composed() }, Wanted: func() { a.fetcher.Wake() }}, program)
+	a.outbox = outbox.NewEngine(outbox.Settings{Store: a.db, Log: a.log, Renderer: &renderer{a.engine.Program, a.db, a.files},
+		Settled: func() { a.web.Changed() }})
+	composed = func() { a.outbox.Wake(); a.web.Changed() }
+	a.fetcher = media.NewFetcher(media.Settings{Store: a.db, Files: a.files, Log: a.log, UserAgent: a.opener.UserAgent,
+		Bounds:       media.Bounds{MaxBytes: a.Config().Media.MaxBytes, MaxPixels: a.Config().Media.MaxPixels, Width: a.Config().Media.Width},
+		AllowPrivate: a.Config().Media.AllowPrivate, Fetched: func() { a.engine.Wake(); a.web.Changed() }})
+	if err := a.startWeb(); err != nil {
+		return err
+	}
+	a.onStop("destinations", func(ctx context.Context) error { a.destinations.closeAll(ctx, a.log, nil); return nil })
+	if err := a.outbox.Start(ctx, true); err != nil {
+		return err
+	}
+	a.onStop("lanes", a.outbox.Stop)
+	if err := a.useDestinations(ctx, a.Config()); err != nil {
+		return err
+	}
+	if err := a.fetcher.Start(ctx); err != nil {
+		return err
+	}
+	a.onStop("images", a.fetcher.Stop)
+	if err := a.db.UseChannels(ctx, channelNames(a.Config()), time.Now()); err != nil {
+		return err
+	}
+	if err := a.engine.Start(ctx); err != nil {
+		return err
+	}
+	a.onStop("composing", a.engine.Stop)
+	return nil
+}
+
+func (a *App) startWeb() error {
+	a.web = web.New(web.Settings{Store: a.db, Files: a.files, Log: a.log, Version: a.o.Version, Ready: a.ready.Load, Config: &a.Config().Config})
+	ln, err := net.Listen("tcp", a.Config().Listen)
+	if err != nil {
+		return fmt.Errorf("the pages cannot be served at %s: %w; choose another address with listen:, or end what uses this one", a.Config().Listen, cause(err))
+	}
+	a.addr = ln.Addr().String()
+	a.web.Serve(ln)
+	a.onStop("pages", a.web.Stop)
+	return nil
+}
+
+func cause(err error) error {
+	var op *net.OpError
+	if errors.As(err, &op) {
+		return op.Err
+	}
+	return err
+}
+
+// startSources starts what lies left of the store.
+func (a *App) startSources(ctx context.Context) error {
+	if err := a.useSources(ctx, a.Config()); err != nil {
+		return err
+	}
+	a.onStop("sources", func(ctx context.Context) error { a.sources.closeAll(ctx, a.log, nil); return nil })
+	a.poller = intake.NewPoller(intake.Settings{Store: a.db, Log: a.log, Workers: 16, Deadline: a.Config().Plugins.Deadline.Std(),
+		Committed: a.engine.Wake,
+		Instance: func(name string) (intake.Instance, func(), bool) {
+			i, done, ok := a.sources.acquire(name)
+			if !ok {
+				return intake.Instance{}, nil, false
+			}
+			return intake.Instance{Rules: i.rules, Conn: i.conn}, done, true
+		}})
+	if err := a.poller.Start(ctx); err != nil {
+		return err
+	}
+	a.onStop("fetching", a.poller.Stop)
+	return nil
+}
+
+// Stop stops from the left of the way of the data to the right, and waits for what is under way until ctx ends.
+func (a *App) Stop(ctx context.Context) error {
+	a.ready.Store(false)
+	if a.unwatch != nil {
+		a.unwatch() // before the lock: a watcher may be about to reload
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.undo(ctx)
+}
+
+func (a *App) undo(ctx context.Context) error {
+	var errs []error
+	for len(a.cleanups) > 0 {
+		c := a.cleanups[len(a.cleanups)-1]
+		a.cleanups = a.cleanups[:len(a.cleanups)-1]
+		if err := c.do(ctx); err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", c.name, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Failed is closed when the store must not be used any more and the process has to end; Cause says why.
+func (a *App) Failed() <-chan struct{} { return a.db.Failed() }
+
+// Cause is why the store failed.
+func (a *App) Cause() error { return a.db.Cause() }

@@ -1,0 +1,154 @@
+package app
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/belfry-news/belfry/configs"
+	"github.com/belfry-news/belfry/internal/intake"
+	"github.com/belfry-news/belfry/internal/outbox"
+	"github.com/belfry-news/belfry/internal/store"
+	"github.com/belfry-news/belfry/sdk"
+)
+
+func channelNames(l *configs.Loaded) []string { return slices.Sorted(maps.Keys(l.Channels)) }
+
+// fingerprint identifies a configuration's part, credentials included, without telling anything of it to who has no key.
+func fingerprint(key []byte, v ...any) string {
+	h := hmac.New(sha256.New, key)
+	for _, x := range v {
+		b, err := json.Marshal(x)
+		if err != nil {
+			b = fmt.Append(nil, x)
+		}
+		h.Write(b)
+		h.Write([]byte{0})
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// isolated says whether instances of a source run in a process of their own.
+func isolated(s configs.Source) bool { return s.Isolation == "process" }
+
+// openSources opens the sources of a configuration; those that did not change are kept. On an error nothing new is open.
+func (a *App) openSources(ctx context.Context, l *configs.Loaded) (all map[string]*instance, fresh []*instance, err error) {
+	key, err := a.db.Secret(ctx, "fingerprint")
+	if err != nil {
+		return nil, nil, err
+	}
+	all = map[string]*instance{}
+	old := a.sources.all()
+	for _, name := range slices.Sorted(maps.Keys(l.Sources)) {
+		s := l.Sources[name]
+		print := fingerprint(key, s.Type, s.Isolation, s.Options, l.Site.URL)
+		rules := sourceRules(name, s)
+		if before, ok := old[name]; ok && before.fingerprint == print && before.rules == rules {
+			all[name] = before
+			continue
+		}
+		c, err := a.opener.Open(ctx, name, s.Type, isolated(s), s.Options)
+		if err != nil {
+			for _, f := range fresh {
+				f.close(ctx, a.log, name)
+			}
+			return nil, nil, fmt.Errorf("source %s cannot be opened: %w", name, err)
+		}
+		if _, checks := sdk.As[sdk.Checker](c); !checks {
+			rules.Checkable = false
+		}
+		i := &instance{conn: c, fingerprint: print, rules: rules}
+		all[name] = i
+		fresh = append(fresh, i)
+	}
+	return all, fresh, nil
+}
+
+func sourceRules(name string, s configs.Source) intake.Rules {
+	return intake.Rules{Name: name, Poll: s.Poll.Std(), Baseline: s.Baseline.Newest, BaselineAll: s.Baseline.All, MaxNew: s.MaxNew,
+		HoldFuture: s.Future == "hold", Watch: s.Watch.Std(), StaleAfter: s.StaleAfter.Std(), Checkable: true}
+}
+
+// useSources opens the sources and puts them in force.
+func (a *App) useSources(ctx context.Context, l *configs.Loaded) error {
+	all, _, err := a.openSources(ctx, l)
+	if err != nil {
+		return err
+	}
+	return a.putSources(ctx, l, all)
+}
+
+func (a *App) putSources(ctx context.Context, l *configs.Loaded, all map[string]*instance) error {
+	settings := make([]store.SourceSetting, 0, len(l.Sources))
+	for _, name := range slices.Sorted(maps.Keys(l.Sources)) {
+		settings = append(settings, store.SourceSetting{Name: name, Poll: l.Sources[name].Poll.Std()})
+	}
+	if err := a.db.UseSources(ctx, settings, time.Now()); err != nil {
+		return err
+	}
+	a.sources.use(all)
+	return nil
+}
+
+// openDestinations opens the destinations of a configuration; those that did not change are kept.
+func (a *App) openDestinations(ctx context.Context, l *configs.Loaded) (all map[string]*instance, settings []store.DestinationSetting, err error) {
+	key, err := a.db.Secret(ctx, "fingerprint")
+	if err != nil {
+		return nil, nil, err
+	}
+	all = map[string]*instance{}
+	var fresh []*instance
+	for _, name := range slices.Sorted(maps.Keys(l.Destinations)) {
+		d := l.Destinations[name]
+		print := fingerprint(key, d.Type, d.Options, a.o.Rehearse)
+		settings = append(settings, store.DestinationSetting{Name: name, Fingerprint: print})
+		if before, ok := a.destinations.all()[name]; ok && before.fingerprint == print {
+			all[name] = before
+			continue
+		}
+		c, err := a.opener.Open(ctx, name, d.Type, false, d.Options)
+		if err != nil {
+			for _, f := range fresh {
+				f.close(ctx, a.log, name)
+			}
+			return nil, nil, fmt.Errorf("destination %s cannot be opened: %w", name, err)
+		}
+		i := &instance{conn: c, fingerprint: print}
+		all[name] = i
+		fresh = append(fresh, i)
+	}
+	return all, settings, nil
+}
+
+// useDestinations opens the destinations and puts them in force.
+func (a *App) useDestinations(ctx context.Context, l *configs.Loaded) error {
+	all, settings, err := a.openDestinations(ctx, l)
+	if err != nil {
+		return err
+	}
+	return a.putDestinations(ctx, l, all, settings)
+}
+
+func (a *App) putDestinations(ctx context.Context, l *configs.Loaded, all map[string]*instance, settings []store.DestinationSetting) error {
+	if err := a.db.UseDestinations(ctx, settings); err != nil {
+		return err
+	}
+	lanes := map[string]outbox.Destination{}
+	for name, i := range all {
+		d := l.Destinations[name]
+		lanes[name] = outbox.Destination{Name: name, Conn: i.conn, Resend: d.OnUnknown == "resend", Timeout: d.Timeout.Std(),
+			RetryFor: d.Retry.Std(), Parallel: d.Parallel}
+	}
+	before := instances{}
+	before.use(a.destinations.all())
+	a.destinations.use(all)
+	a.outbox.Use(ctx, lanes)
+	before.closeAll(ctx, a.log, all)
+	return nil
+}

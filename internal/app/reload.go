@@ -1,0 +1,175 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/belfry-news/belfry/configs"
+	"github.com/belfry-news/belfry/internal/alert"
+	"github.com/belfry-news/belfry/internal/compose"
+	"github.com/belfry-news/belfry/sdk"
+)
+
+// ReloadReport says what a reload did.
+type ReloadReport struct {
+	// Generation in force afterwards.
+	Generation int
+	At         time.Time
+	Changes    []configs.Change
+	// NeedRestart are the changed settings that count from the next start only.
+	NeedRestart []string
+	// Err is why nothing was changed; nil when the new configuration is in force.
+	Err error
+}
+
+// Status says what the last start or reload did.
+func (a *App) Status() ReloadReport { return *a.lastReload.Load() }
+
+// Reload reads the configuration again and puts it in force, or changes nothing and says why. Everything fallible is done
+// before anything running is touched; what did not change keeps running.
+func (a *App) Reload(ctx context.Context) ReloadReport {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	report := ReloadReport{Generation: a.generation, At: time.Now()}
+	report.Err = a.reload(ctx, &report)
+	a.lastReload.Store(&report)
+	key := alert.Key{Code: alert.ConfigRefused, Subject: a.Config().Path}
+	if report.Err != nil {
+		a.log.Error("the changed configuration was refused; the running one stays in force", "generation", a.generation, "err", report.Err)
+		_ = a.db.Raise(ctx, alert.Alert{Code: key.Code, Subject: key.Subject,
+			Sentence: fmt.Sprintf("the changed configuration was refused; generation %d stays in force: %s", a.generation, firstLine(report.Err)),
+			Mend:     "see every problem: belfry check --config " + a.Config().Path}, report.At)
+		return report
+	}
+	_ = a.db.ResolveAlerts(ctx, []alert.Key{key}, report.At)
+	a.log.Info("the configuration was applied", "generation", report.Generation, "changes", len(report.Changes), "need_restart", report.NeedRestart)
+	return report
+}
+
+func firstLine(err error) string { return strings.SplitN(err.Error(), "\n", 2)[0] }
+
+func (a *App) reload(ctx context.Context, report *ReloadReport) error {
+	o := a.o.Config
+	loaded, err := configs.Load(o)
+	if err != nil {
+		return err
+	}
+	if len(loaded.Sources) == 0 && len(a.Config().Sources) > 0 && len(loaded.Channels) == 0 {
+		return errors.New("the new configuration names neither sources nor channels; it looks like a file that was being saved")
+	}
+	if err := a.checkStore(ctx, loaded); err != nil {
+		return err
+	}
+	program, problems := compose.Compile(&loaded.Config)
+	if len(problems) > 0 {
+		return problems
+	}
+	sources, fresh, err := a.openSources(ctx, loaded)
+	if err != nil {
+		return err
+	}
+	destinations, settings, err := a.openDestinations(ctx, loaded)
+	if err != nil {
+		for _, i := range fresh {
+			i.close(ctx, a.log, "")
+		}
+		return err
+	}
+	report.Changes = configs.Diff(a.Config().Tree(), loaded.Tree())
+	report.NeedRestart = needRestart(report.Changes)
+	// From here on nothing can fail but the store itself.
+	if err := a.putDestinations(ctx, loaded, destinations, settings); err != nil {
+		return err
+	}
+	if err := a.db.UseChannels(ctx, channelNames(loaded), report.At); err != nil {
+		return err
+	}
+	a.engine.Use(program)
+	before := instances{}
+	before.use(a.sources.all())
+	if err := a.putSources(ctx, loaded, sources); err != nil {
+		return err
+	}
+	before.closeAll(ctx, a.log, sources)
+	a.web.Use(&loaded.Config)
+	a.poller.Wake()
+	if report.Generation, err = a.db.Apply(ctx, loaded.Tree(), report.At); err != nil {
+		return err
+	}
+	a.loaded.Store(loaded)
+	a.generation = report.Generation
+	return nil
+}
+
+// needRestart lists the changed settings that are read at the start only.
+func needRestart(changes []configs.Change) []string {
+	var out []string
+	for _, c := range changes {
+		top, _, _ := strings.Cut(c.Path, ".")
+		if slices.Contains([]string{"listen", "admin_listen", "data_dir", "storage", "media", "plugins"}, top) && !slices.Contains(out, top) {
+			out = append(out, top)
+		}
+	}
+	return out
+}
+
+// checkStore refuses a configuration in which a name is gone that the store holds something for, and carries out the
+// renames that it asks for.
+func (a *App) checkStore(ctx context.Context, l *configs.Loaded) error {
+	held, err := a.db.Held(ctx)
+	if err != nil {
+		return err
+	}
+	was := map[[2]string]string{}
+	for name, c := range l.Channels {
+		was[[2]string{"channel", c.Was}] = name
+	}
+	for name, s := range l.Sources {
+		was[[2]string{"source", s.Was}] = name
+	}
+	for name, d := range l.Destinations {
+		was[[2]string{"destination", d.Was}] = name
+	}
+	var problems []configs.Located
+	for _, h := range held {
+		if configured(l, h.Kind, h.Name) || slices.Contains(l.Retired, h.Name) {
+			continue
+		}
+		if _, renamed := was[[2]string{h.Kind, h.Name}]; renamed {
+			continue
+		}
+		holds := map[string]string{"channel": fmt.Sprintf("%d posts", h.Posts), "source": fmt.Sprintf("%d items that were posted", h.Items),
+			"destination": fmt.Sprintf("%d copies of posts", h.Copies)}[h.Kind]
+		problems = append(problems, l.Locate(sdk.Problem{Pointer: sdk.Pointer(h.Kind + "s"), OnKey: true,
+			What: fmt.Sprintf("%s %q is gone from the configuration but holds %s", h.Kind, h.Name, holds),
+			Fix:  fmt.Sprintf("renamed? add   was: %s   to the new %s; closed? add   retired: [%s]", h.Name, h.Kind, h.Name)}))
+	}
+	if len(problems) > 0 {
+		return &configs.Invalid{Problems: problems}
+	}
+	for key, name := range was {
+		if key[1] != "" && !configured(l, key[0], key[1]) {
+			if err := a.db.Rename(ctx, key[0], key[1], name, time.Now()); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func configured(l *configs.Loaded, kind, name string) bool {
+	ok := false
+	switch kind {
+	case "channel":
+		_, ok = l.Channels[name]
+	case "source":
+		_, ok = l.Sources[name]
+	case "destination":
+		_, ok = l.Destinations[name]
+	}
+	return ok
+}
