@@ -42,50 +42,64 @@ func (c *Connector) judge(a act, answer sdk.Answer) *sdk.Error {
 	}
 	switch answer.Status {
 	case 301, 308:
-		return set(sdk.CodeForbidden, sdk.ScopeDestination, "%s has moved to %s (%s), and a signed call is not sent on; write the new address into url:",
+		return set(sdk.CodeForbidden, sdk.ScopeDestination,
+			"%s has moved to %s (%s), and a call is not sent on; write the new address into url:",
 			c.host, movedTo(answer.Header), said)
 	case 307:
-		return set(sdk.CodeUnavailable, sdk.ScopeDestination, "%s sends on to %s (%s), and a signed call is not sent on; if that is its address now, write it into url:",
+		return set(sdk.CodeUnavailable, sdk.ScopeDestination,
+			"%s sends on to %s (%s), and a call is not sent on; if that is its address now, write it into url:",
 			c.host, movedTo(answer.Header), said)
 	case 401, 407:
-		return set(sdk.CodeUnauthenticated, sdk.ScopeAccount, "%s does not accept the credential (%s); check secret, basic and headers, then: %s", c.host, said, c.check())
+		return set(sdk.CodeUnauthenticated, sdk.ScopeAccount,
+			"%s does not accept the credential (%s); check secret, basic and headers, then: %s", c.host, said, c.check())
 	case 402, 403, 451:
-		return set(sdk.CodeForbidden, sdk.ScopeDestination, "%s forbids the call (%s); check what the credential may do there, then: %s", c.host, said, c.check())
+		return set(sdk.CodeForbidden, sdk.ScopeDestination,
+			"%s forbids the call (%s); check what the credential may do there, then: %s", c.host, said, c.check())
 	case 404, 410:
 		switch {
 		case a.about:
 			return set(sdk.CodeGone, sdk.ScopeMessage, "%s does not have the post any more (%s)", c.host, said)
 		case answer.Status == 410:
-			return set(sdk.CodeForbidden, sdk.ScopeDestination, "%s asks for no further calls (%s); take the destination out, or write its new address into url:", c.host, said)
+			return set(sdk.CodeForbidden, sdk.ScopeDestination,
+				"%s asks for no further calls (%s); take the destination out, or write its new address into url:", c.host,
+				said)
 		}
-		return set(sdk.CodeForbidden, sdk.ScopeDestination, "%s has nothing at this address (%s); check url:, then: %s", c.host, said, c.check())
+		return set(sdk.CodeForbidden, sdk.ScopeDestination, "%s has nothing at this address (%s); check url:, then: %s",
+			c.host, said, c.check())
 	case 405:
-		return set(sdk.CodeForbidden, sdk.ScopeDestination, "%s does not take %s at this address (%s); check url: and method:, then: %s", c.host, a.method, said, c.check())
+		return set(sdk.CodeForbidden, sdk.ScopeDestination,
+			"%s does not take %s at this address (%s); check url: and method:, then: %s", c.host, a.method, said, c.check())
 	case 408, 425, 503:
 		return set(sdk.CodeUnavailable, sdk.ScopeDestination, "%s cannot take the call now (%s)", c.host, said)
 	case 409:
 		if c.config.deduplicates() && !a.about {
 			// The key is in use: an attempt before this one is still under way (draft-ietf-httpapi-idempotency-key-header).
-			return set(sdk.CodeUnavailable, sdk.ScopeDestination, "%s is still busy with an earlier attempt (%s)", c.host, said)
+			return set(sdk.CodeUnavailable, sdk.ScopeDestination, "%s is still busy with an earlier attempt (%s)", c.host,
+				said)
 		}
 	case 413:
-		return set(sdk.CodeTooLarge, sdk.ScopeMessage, "the call is too large for %s (%s); a smaller max_text may help", c.host, said)
+		return set(sdk.CodeTooLarge, sdk.ScopeMessage, "the call is too large for %s (%s); a smaller max_text may help",
+			c.host, said)
 	case 429:
-		return set(sdk.CodeRateLimited, sdk.ScopeDestination, "%s asks for fewer calls (%s); rates: can keep to its limit", c.host, said)
+		return set(sdk.CodeRateLimited, sdk.ScopeDestination,
+			"%s asks for fewer calls (%s); rates: can keep to its limit", c.host, said)
 	case 501:
 		return set(sdk.CodeUnsupported, sdk.ScopeMessage, "%s cannot do this (%s)", c.host, said)
 	case 507:
-		return set(sdk.CodeForbidden, sdk.ScopeDestination, "%s is full (%s); make room there, then: %s", c.host, said, c.check())
+		return set(sdk.CodeForbidden, sdk.ScopeDestination, "%s is full (%s); make room there, then: %s", c.host, said,
+			c.check())
 	}
 	switch {
 	case answer.Status >= 400 && answer.Status < 500 && a.missing != "" && bytes.Contains(answer.Body, []byte(a.missing)):
 		return set(sdk.CodeGone, sdk.ScopeMessage, "%s does not have the post any more (%s)", c.host, said)
 	case answer.Status >= 500:
-		return set(sdk.CodeUnknownOutcome, sdk.ScopeMessage, "%s failed (%s); whether it took the call is not known", c.host, said)
+		return set(sdk.CodeUnknownOutcome, sdk.ScopeMessage, "%s failed (%s); whether it took the call is not known",
+			c.host, said)
 	case answer.Status >= 400:
 		return set(sdk.CodeInvalid, sdk.ScopeMessage, "%s refuses the call (%s)", c.host, said)
 	}
-	return set(sdk.CodeUnknownOutcome, sdk.ScopeMessage, "%s answers %s instead of taking the call; whether it did is not known", c.host, said)
+	return set(sdk.CodeUnknownOutcome, sdk.ScopeMessage,
+		"%s answers %s instead of taking the call; whether it did is not known", c.host, said)
 }
 
 func (c *Connector) check() string {
@@ -109,11 +123,13 @@ func (c *Connector) excerpt(answer sdk.Answer) string {
 	if !strings.HasSuffix(mediaType, "json") && mediaType != "text/plain" {
 		return ""
 	}
-	text := strings.ToValidUTF8(string(answer.Body), "")
+	// Some encoders of JSON write a slash as \/; a secret path must be found all the same.
+	text := strings.ReplaceAll(strings.ToValidUTF8(string(answer.Body), ""), `\/`, "/")
 	for _, secret := range c.secrets {
 		text = strings.ReplaceAll(text, secret, "[secret]")
 	}
-	text = strings.Join(strings.FieldsFunc(text, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }), " ")
+	text = strings.Join(strings.FieldsFunc(text, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }),
+		" ")
 	if r := []rune(text); len(r) > maxExcerpt {
 		text = string(r[:maxExcerpt]) + "…"
 	}
@@ -144,10 +160,12 @@ func (a *Acceptance) DecodeTree(tree any) error {
 			_, text := value.(string)
 			_, truth := value.(bool)
 			if !strings.HasPrefix(pointer, "/") {
-				return sdk.Problems{{Pointer: sdk.Pointer(pointer), OnKey: true, What: fmt.Sprintf("%q is no JSON Pointer", pointer), Fix: "it begins with a slash, like /success"}}
+				return sdk.Problems{{Pointer: sdk.Pointer(pointer), OnKey: true,
+					What: fmt.Sprintf("%q is no JSON Pointer", pointer), Fix: "it begins with a slash, like /success"}}
 			}
 			if !number && !text && !truth {
-				return sdk.Problems{{Pointer: sdk.Pointer(pointer), What: "a text, a number, true or false expected", Fix: "name the value itself, like /status/ok: true"}}
+				return sdk.Problems{{Pointer: sdk.Pointer(pointer), What: "a text, a number, true or false expected",
+					Fix: "name the value itself, like /status/ok: true"}}
 			}
 		}
 	default:
@@ -186,10 +204,12 @@ func (a Acceptance) asks() bool { return a.text != "" || len(a.values) > 0 }
 func (c *Connector) accepted(a act, answer sdk.Answer) *sdk.Error {
 	want := c.config.Accept
 	refused := func(what string) *sdk.Error {
-		return sdk.Errorf(sdk.CodeInvalid, a.op, "%s answers %s but refuses: %s%s", c.host, status(answer.Status), what, c.excerpt(answer))
+		return sdk.Errorf(sdk.CodeInvalid, a.op, "%s answers %s but refuses: %s%s", c.host, status(answer.Status), what,
+			c.excerpt(answer))
 	}
 	unclear := func(what string) *sdk.Error {
-		return sdk.Errorf(sdk.CodeUnknownOutcome, a.op, "%s answers %s, but %s (accept:); whether it took the call is not known", c.host, status(answer.Status), what)
+		return sdk.Errorf(sdk.CodeUnknownOutcome, a.op,
+			"%s answers %s, but %s (accept:); whether it took the call is not known", c.host, status(answer.Status), what)
 	}
 	if want.text != "" && string(bytes.TrimSpace(answer.Body)) != want.text {
 		return unclear(fmt.Sprintf("does not say %q", want.text))

@@ -55,12 +55,14 @@ func TestConformanceStandard(t *testing.T) {
 	}
 	o := sdktest.PublisherOptions{
 		Options: sdktest.Options{
-			Config:  tree{"url": web.URL + "/hooks/a-path-nobody-may-see", "secret": secret, "allow_private": []any{"127.0.0.1/32"}},
+			Config: tree{"url": web.URL + "/hooks/a-path-nobody-may-see", "secret": secret,
+				"allow_private": []any{"127.0.0.1/32"}},
 			Secrets: []string{secret, secret[6:], "a-path-nobody-may-see"},
 			Break:   failing(&s.Faults, fault.Fault{Status: 502}),
 			Stall:   failing(&s.Faults, fault.Fault{Before: time.Minute}),
 		},
-		To: sdk.ChannelRef{ID: web.Listener.Addr().String(), Title: onePost}, Forged: []sdk.ChannelRef{{ID: "777"}, {ID: "anna@news.example"}},
+		To: sdk.ChannelRef{ID: web.Listener.Addr().String(), Title: onePost}, Forged: []sdk.ChannelRef{{ID: "777"},
+			{ID: "anna@news.example"}},
 		Shows: func(_ testing.TB, ref sdk.PartRef) (string, bool) {
 			p, there := find(ref.IDs[0])
 			return p.Text, there
@@ -85,9 +87,12 @@ func TestConformanceCustom(t *testing.T) {
 	t.Cleanup(web.Close)
 	suites(t, sdktest.PublisherOptions{
 		Options: sdktest.Options{
-			Config: tree{"url": web.URL + "/api/v4/posts", "headers": tree{"Authorization": "Bearer a-bot-token"}, "allow_private": []any{"127.0.0.1/32"},
-				"body": `{"channel_id": "desk", "message": {{json (or (quiet .Text) .Title)}} }`, "markup": "commonmark", "max_text": json.Number("16383"),
-				"ref": "/id", "update": tree{"url": web.URL + "/api/v4/posts/{{.Ref}}/patch", "method": "PUT", "body": `{"message": {{json .Sent.message}} }`},
+			Config: tree{"url": web.URL + "/api/v4/posts", "headers": tree{"Authorization": "Bearer a-bot-token"},
+				"allow_private": []any{"127.0.0.1/32"},
+				"body":          `{"channel_id": "desk", "message": {{json (or (quiet .Text) .Title)}} }`, "markup": "commonmark",
+				"max_text": json.Number("16383"),
+				"ref":      "/id", "update": tree{"url": web.URL + "/api/v4/posts/{{.Ref}}/patch", "method": "PUT",
+					"body": `{"message": {{json .Sent.message}} }`},
 				"delete": tree{"url": web.URL + "/api/v4/posts/{{.Ref}}"}},
 			Secrets: []string{"a-bot-token"},
 			Break:   failing(&product.Faults, fault.Fault{Status: 502}),

@@ -8,6 +8,7 @@ package http
 import (
 	"context"
 	"encoding/base64"
+	"maps"
 	"net/http"
 	"net/netip"
 	"slices"
@@ -79,7 +80,8 @@ func defaults() Config {
 
 // Spec declares the connector.
 func Spec() *sdk.Spec {
-	return sdk.Define("http", "Posts to any HTTP receiver: signed by Standard Webhooks, or in a form of the receiver's own.", defaults(), open)
+	return sdk.Define("http", "Posts to any HTTP receiver: signed by Standard Webhooks, or in a form of the "+
+		"receiver's own.", defaults(), open)
 }
 
 // custom says that the body is the admin's own.
@@ -169,7 +171,8 @@ func (c *Config) checkStandard(ps *sdk.Problems) {
 	own := map[string]bool{"update": c.Update != nil, "delete": c.Delete != nil, "ref": c.Ref != ""}
 	for _, name := range []string{"update", "delete", "ref"} {
 		if own[name] {
-			ps.Add("/"+name, name+" belongs to a body of your own; the standard form corrects and withdraws by itself", "take it out, or add body:")
+			ps.Add("/"+name, name+" belongs to a body of your own; the standard form corrects and withdraws by itself",
+				"take it out, or add body:")
 		}
 	}
 	if c.ContentType != "application/json" {
@@ -191,10 +194,16 @@ var ownHeaders = []string{"Host", "Content-Length", "Transfer-Encoding", "Connec
 	"Webhook-Id", "Webhook-Timestamp", "Webhook-Signature"}
 
 func (c *Config) checkHeaders(ps *sdk.Problems, at string, headers map[string]sdk.Secret) {
-	for name, value := range headers {
+	seen := map[string]bool{}
+	for _, name := range slices.Sorted(maps.Keys(headers)) {
+		value := headers[name]
 		here := at + sdk.Pointer("headers", name)
 		canonical := http.CanonicalHeaderKey(name)
+		twice := seen[canonical]
+		seen[canonical] = true
 		switch {
+		case twice:
+			ps.Add(here, "this header is given twice, in two spellings", "keep one of them")
 		case !httpguts.ValidHeaderFieldName(name):
 			ps.Add(here, "this is no name of a header", "letters, digits and - only")
 		case !httpguts.ValidHeaderFieldValue(value.Reveal()):
@@ -225,7 +234,8 @@ type Connector struct {
 
 func open(_ context.Context, s sdk.Settings, c Config) (*Connector, error) {
 	conn := &Connector{config: c, instance: s.Instance, host: c.URL.host(),
-		client: sdk.NewClient(sdk.ClientConfig{AllowPrivate: c.AllowPrivate, UserAgent: s.UserAgent, Timeout: c.Timeout.Std()})}
+		client: sdk.NewClient(sdk.ClientConfig{AllowPrivate: c.AllowPrivate, UserAgent: s.UserAgent,
+			Timeout: c.Timeout.Std()})}
 	if c.custom() {
 		f, problems := compile(&c)
 		if err := problems.Err(); err != nil {

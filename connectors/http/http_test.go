@@ -108,13 +108,17 @@ func (b *bench) publish(t *testing.T, p sdk.Post) sdk.PartRef {
 func article(title string) sdk.Post {
 	at := time.Date(2026, 11, 20, 6, 0, 0, 0, time.UTC)
 	return sdk.Post{
-		ID: "8f21", Revision: 1, Channel: "alertes", ChannelTitle: "Dernière minute", Lang: "fr", Title: title, Summary: "Le trafic <est> interrompu.",
-		URL: "https://news.example/a", Permalink: "https://belfry.example/c/alertes/8f21", State: sdk.PostLive,
-		Body:    sdk.Body{sdk.Paragraph(sdk.Strong(sdk.Text(title))), sdk.Paragraph(sdk.Link("https://news.example/a", sdk.Text("Lire")))},
+		ID: "8f21", Revision: 1, Channel: "alertes", ChannelTitle: "Dernière minute", Lang: "fr", Title: title,
+		Summary: "Le trafic <est> interrompu.",
+		URL:     "https://news.example/a", Permalink: "https://belfry.example/c/alertes/8f21", State: sdk.PostLive,
+		Body: sdk.Body{sdk.Paragraph(sdk.Strong(sdk.Text(title))), sdk.Paragraph(sdk.Link("https://news.example/a",
+			sdk.Text("Lire")))},
 		Content: sdk.Body{sdk.Paragraph(sdk.Text("Le trafic <est> interrompu."))},
 		Authors: []sdk.Author{{Name: "A. Bé", URL: "https://news.example/abe"}}, Tags: []string{"alerte", "gare"},
-		Media:     []sdk.Media{{URL: "https://belfry.example/media/1.jpg", Type: "image/jpeg", Alt: "La gare", Credit: "C. Dé", Width: 1200, Height: 800}},
-		Published: at, Updated: at, Items: []sdk.PostItem{{Key: "1", Title: title, URL: "https://news.example/a", Published: at}},
+		Media: []sdk.Media{{URL: "https://belfry.example/media/1.jpg", Type: "image/jpeg", Alt: "La gare",
+			Credit: "C. Dé", Width: 1200, Height: 800}},
+		Published: at, Updated: at, Items: []sdk.PostItem{{Key: "1", Title: title, URL: "https://news.example/a",
+			Published: at}},
 	}
 }
 
@@ -132,42 +136,89 @@ func TestConfigProblems(t *testing.T) {
 		config tree
 		want   []string // the problems, or none
 	}{
-		"the shortest":    {tree{"url": "https://ops.example/hook", "secret": secret}, nil},
-		"no url":          {tree{"secret": secret}, []string{`"url" is missing: where posts are sent. Its path and query may hold a secret and are shown nowhere`}},
-		"no secret":       {tree{"url": "https://ops.example/hook"}, []string{"secret is missing: receivers of the standard form know Belfry by its signature; make one with: echo whsec_$(openssl rand -base64 32)"}},
-		"a plain secret":  {tree{"url": "https://ops.example/hook", "secret": "hunter2hunter2"}, []string{"/secret: this is no Standard Webhooks secret, which is whsec_ and 24 to 64 bytes in base64; make one with: echo whsec_$(openssl rand -base64 32)"}},
-		"a short secret":  {tree{"url": "https://ops.example/hook", "secret": "whsec_c2hvcnQ="}, []string{"/secret: this is no Standard Webhooks secret, which is whsec_ and 24 to 64 bytes in base64; make one with: echo whsec_$(openssl rand -base64 32)"}},
-		"two ways":        {tree{"url": "https://ops.example/hook", "secret": secret, "secrets": []any{newSecret}}, []string{"/secret: the secret is given twice; keep secret, or secrets while one replaces another"}},
-		"a misspelt key":  {tree{"url": "https://ops.example/hook", "secret": secret, "boddy": "x"}, []string{`/boddy: unknown key "boddy"; did you mean "body"?`}},
-		"a bare address":  {tree{"url": "https://ops.example/hook", "secret": secret, "allow_private": []any{"fd00::1"}}, []string{`/allow_private/0: "fd00::1" is no network; one address is written fd00::1/128`}},
-		"plain http":      {tree{"url": "http://ops.example/hook", "secret": secret}, []string{"/url: over plain http the call and its credentials could be read on the way; use https, or name the receiver's own network under allow_private"}},
-		"plain http, own": {tree{"url": "http://ops.example/hook", "secret": secret, "allow_private": []any{"10.0.0.0/8"}}, nil},
-		"no address":      {tree{"url": "ops.example/hook", "secret": secret}, []string{"/url: this is no http or https address; write it like https://receiver.example/hook"}},
-		"a user":          {tree{"url": "https://u:p@ops.example/", "secret": secret}, []string{"/url: the address holds a user or a password; write them under basic:"}},
-		"a template":      {tree{"url": "https://ops.example/{{.ID}}", "body": "x", "content_type": "text/plain"}, []string{"/url: posts go to one address; a template is possible in update and delete; put what varies into body:"}},
-		"own headers":     {tree{"url": "https://ops.example/", "secret": secret, "headers": tree{"Webhook-Id": "x"}}, []string{"/headers/Webhook-Id: this header is set by Belfry itself; take it out"}},
-		"a key for all":   {tree{"url": "https://ops.example/", "secret": secret, "headers": tree{"idempotency-key": "x"}}, []string{"/headers/idempotency-key: the same key on every post would make the receiver drop all but one; write deduplicates: true, and each call gets a key of its own"}},
-		"a line end":      {tree{"url": "https://ops.example/", "secret": secret, "headers": tree{"X-A": "b\r\nX-Admin: 1"}}, []string{"/headers/X-A: the value of this header holds a line end or another control character; take it out"}},
-		"a wrong header":  {tree{"url": "https://ops.example/", "secret": secret, "headers": tree{"X A": "b"}}, []string{"/headers/X A: this is no name of a header; letters, digits and - only"}},
-		"a content type":  {tree{"url": "https://ops.example/", "secret": secret, "headers": tree{"Content-Type": "b"}}, []string{"/headers/Content-Type: the type of the body has its own setting; write it as content_type"}},
-		"two credentials": {tree{"url": "https://ops.example/", "secret": secret, "basic": tree{"user": "u", "password": "p"}, "headers": tree{"authorization": "x"}}, []string{"/headers/authorization: the receiver gets credentials twice; keep basic, or this header"}},
-		"custom, standard": {tree{"url": "https://ops.example/", "secret": secret, "ref": "/id", "overflow": "split", "update": tree{}, "delete": tree{}, "content_type": "text/plain", "method": "PUT", "markup": "html"}, []string{
+		"the shortest": {tree{"url": "https://ops.example/hook", "secret": secret}, nil},
+		"no url": {tree{"secret": secret},
+			[]string{`"url" is missing: where posts are sent. Its path and query may hold a secret and are shown nowhere`}},
+		"no secret": {tree{"url": "https://ops.example/hook"},
+			[]string{"secret is missing: receivers of the standard form know Belfry by its signature; make one with: " +
+				"echo whsec_$(openssl rand -base64 32)"}},
+		"a plain secret": {tree{"url": "https://ops.example/hook", "secret": "hunter2hunter2"},
+			[]string{"/secret: this is no Standard Webhooks secret, which is whsec_ and 24 to 64 bytes in base64; " +
+				"make one with: echo whsec_$(openssl rand -base64 32)"}},
+		"a short secret": {tree{"url": "https://ops.example/hook", "secret": "whsec_c2hvcnQ="},
+			[]string{"/secret: this is no Standard Webhooks secret, which is whsec_ and 24 to 64 bytes in base64; " +
+				"make one with: echo whsec_$(openssl rand -base64 32)"}},
+		"two ways": {tree{"url": "https://ops.example/hook", "secret": secret, "secrets": []any{newSecret}},
+			[]string{"/secret: the secret is given twice; keep secret, or secrets while one replaces another"}},
+		"a misspelt key": {tree{"url": "https://ops.example/hook", "secret": secret, "boddy": "x"},
+			[]string{`/boddy: unknown key "boddy"; did you mean "body"?`}},
+		"a bare address": {tree{"url": "https://ops.example/hook", "secret": secret, "allow_private": []any{"fd00::1"}},
+			[]string{`/allow_private/0: "fd00::1" is no network; one address is written fd00::1/128`}},
+		"plain http": {tree{"url": "http://ops.example/hook", "secret": secret},
+			[]string{"/url: over plain http the call and its credentials could be read on the way; use https, or name " +
+				"the receiver's own network under allow_private"}},
+		"plain http, own": {tree{"url": "http://ops.example/hook", "secret": secret,
+			"allow_private": []any{"10.0.0.0/8"}}, nil},
+		"no address": {tree{"url": "ops.example/hook", "secret": secret},
+			[]string{"/url: this is no http or https address; write it like https://receiver.example/hook"}},
+		"a user": {tree{"url": "https://u:p@ops.example/", "secret": secret},
+			[]string{"/url: the address holds a user or a password; write them under basic:"}},
+		"a template": {tree{"url": "https://ops.example/{{.ID}}", "body": "x", "content_type": "text/plain"},
+			[]string{"/url: posts go to one address; a template is possible in update and delete; put what varies " +
+				"into body:"}},
+		"own headers": {tree{"url": "https://ops.example/", "secret": secret, "headers": tree{"Webhook-Id": "x"}},
+			[]string{"/headers/Webhook-Id: this header is set by Belfry itself; take it out"}},
+		"a key for all": {tree{"url": "https://ops.example/", "secret": secret,
+			"headers": tree{"idempotency-key": "x"}},
+			[]string{"/headers/idempotency-key: the same key on every post would make the receiver drop all but " +
+				"one; write deduplicates: true, and each call gets a key of its own"}},
+		"a line end": {tree{"url": "https://ops.example/", "secret": secret,
+			"headers": tree{"X-A": "b\r\nX-Admin: 1"}},
+			[]string{"/headers/X-A: the value of this header holds a line end or another control character; take " +
+				"it out"}},
+		"a header twice": {tree{"url": "https://ops.example/", "secret": secret, "headers": tree{"X-A": "b", "x-a": "c"}},
+			[]string{"/headers/x-a: this header is given twice, in two spellings; keep one of them"}},
+		"a wrong header": {tree{"url": "https://ops.example/", "secret": secret, "headers": tree{"X A": "b"}},
+			[]string{"/headers/X A: this is no name of a header; letters, digits and - only"}},
+		"a content type": {tree{"url": "https://ops.example/", "secret": secret, "headers": tree{"Content-Type": "b"}},
+			[]string{"/headers/Content-Type: the type of the body has its own setting; write it as content_type"}},
+		"two credentials": {tree{"url": "https://ops.example/", "secret": secret, "basic": tree{"user": "u",
+			"password": "p"}, "headers": tree{"authorization": "x"}},
+			[]string{"/headers/authorization: the receiver gets credentials twice; keep basic, or this header"}},
+		"custom, standard": {tree{"url": "https://ops.example/", "secret": secret, "ref": "/id", "overflow": "split",
+			"update": tree{}, "delete": tree{}, "content_type": "text/plain", "method": "PUT", "markup": "html"}, []string{
 			"/content_type: the standard form is application/json; take it out, or add body:",
-			"/delete: delete belongs to a body of your own; the standard form corrects and withdraws by itself; take it out, or add body:",
+			"/delete: delete belongs to a body of your own; the standard form corrects and withdraws by itself; take " +
+				"it out, or add body:",
 			"/markup: the standard form has the text as plain text and as HTML; take it out, or add body:",
 			"/method: the standard form is a POST; take it out, or add body:",
 			"/overflow: the standard form is one call for each post; cut, or add body:",
-			"/ref: ref belongs to a body of your own; the standard form corrects and withdraws by itself; take it out, or add body:",
-			"/update: update belongs to a body of your own; the standard form corrects and withdraws by itself; take it out, or add body:"}},
-		"no ref":           {tree{"url": "https://ops.example/", "body": "x", "content_type": "text/plain", "delete": tree{}}, []string{"/delete: delete needs the receiver's name for the post; say with ref: where its answer has it, like ref: /id"}},
-		"a bad ref":        {tree{"url": "https://ops.example/", "body": "x", "content_type": "text/plain", "ref": "id"}, []string{"/ref: this is no JSON Pointer; it begins with a slash, like /id or /message/_id"}},
-		"a bad accept":     {tree{"url": "https://ops.example/", "secret": secret, "accept": tree{"success": true}}, []string{`/accept/success: "success" is no JSON Pointer; it begins with a slash, like /success`}},
-		"a deep accept":    {tree{"url": "https://ops.example/", "secret": secret, "accept": tree{"/a": tree{}}}, []string{"/accept/~1a: a text, a number, true or false expected; name the value itself, like /status/ok: true"}},
-		"an empty accept":  {tree{"url": "https://ops.example/", "secret": secret, "accept": ""}, []string{"/accept: nothing is asked of the answer; take accept: out, or write it like {/success: true}"}},
-		"a rate of never":  {tree{"url": "https://ops.example/", "secret": secret, "rates": []any{tree{"events": json.Number("1"), "per": "0s"}}}, []string{"/rates/0/per: a rate needs a time; write it like per: 1m"}},
-		"an unknown type":  {tree{"url": "https://ops.example/", "body": "<x/>", "content_type": "application/xml"}, []string{`/content_type: "application/xml" is no type whose bodies can be checked; application/json, application/x-www-form-urlencoded or text/plain`}},
-		"the host, chosen": {tree{"url": "https://ops.example/", "body": "x", "content_type": "text/plain", "ref": "/id", "delete": tree{"url": "https://{{.Ref}}.example/"}}, []string{"/delete/url: a template may not choose the host; write the host as it is"}},
-		"impatience":       {tree{"url": "https://ops.example/", "secret": secret, "timeout": "10ms"}, []string{"/timeout: no receiver answers as fast as that; at least 1s; 15s is usual"}},
+			"/ref: ref belongs to a body of your own; the standard form corrects and withdraws by itself; take it " +
+				"out, or add body:",
+			"/update: update belongs to a body of your own; the standard form corrects and withdraws by itself; take " +
+				"it out, or add body:"}},
+		"no ref": {tree{"url": "https://ops.example/", "body": "x", "content_type": "text/plain",
+			"delete": tree{}}, []string{"/delete: delete needs the receiver's name for the post; say with ref: where " +
+			"its answer has it, like ref: /id"}},
+		"a bad ref": {tree{"url": "https://ops.example/", "body": "x", "content_type": "text/plain", "ref": "id"},
+			[]string{"/ref: this is no JSON Pointer; it begins with a slash, like /id or /message/_id"}},
+		"a bad accept": {tree{"url": "https://ops.example/", "secret": secret, "accept": tree{"success": true}},
+			[]string{`/accept/success: "success" is no JSON Pointer; it begins with a slash, like /success`}},
+		"a deep accept": {tree{"url": "https://ops.example/", "secret": secret, "accept": tree{"/a": tree{}}},
+			[]string{"/accept/~1a: a text, a number, true or false expected; name the value itself, like /status/ok: true"}},
+		"an empty accept": {tree{"url": "https://ops.example/", "secret": secret, "accept": ""},
+			[]string{"/accept: nothing is asked of the answer; take accept: out, or write it like {/success: true}"}},
+		"a rate of never": {tree{"url": "https://ops.example/", "secret": secret,
+			"rates": []any{tree{"events": json.Number("1"), "per": "0s"}}},
+			[]string{"/rates/0/per: a rate needs a time; write it like per: 1m"}},
+		"an unknown type": {tree{"url": "https://ops.example/", "body": "<x/>", "content_type": "application/xml"},
+			[]string{`/content_type: "application/xml" is no type whose bodies can be checked; application/json, ` +
+				`application/x-www-form-urlencoded or text/plain`}},
+		"the host, chosen": {tree{"url": "https://ops.example/", "body": "x", "content_type": "text/plain", "ref": "/id",
+			"delete": tree{"url": "https://{{.Ref}}.example/"}},
+			[]string{"/delete/url: a template may not choose the host; write the host as it is"}},
+		"impatience": {tree{"url": "https://ops.example/", "secret": secret, "timeout": "10ms"},
+			[]string{"/timeout: no receiver answers as fast as that; at least 1s; 15s is usual"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -189,7 +240,8 @@ func TestConfigProblems(t *testing.T) {
 
 func TestResolveChannel(t *testing.T) {
 	t.Parallel()
-	conn := open(t, tree{"url": "https://ops.example/very-secret?sig=more", "secret": secret, "rates": []any{tree{"events": json.Number("4"), "per": "1s"}}})
+	conn := open(t, tree{"url": "https://ops.example/very-secret?sig=more", "secret": secret,
+		"rates": []any{tree{"events": json.Number("4"), "per": "1s"}}})
 	for name, want := range map[string]sdk.ChannelRef{
 		"":     {ID: "ops.example", Title: "ops.example", State: []byte{}},
 		"desk": {ID: "ops.example desk", Title: "desk", State: []byte("desk")},
@@ -207,7 +259,8 @@ func TestResolveChannel(t *testing.T) {
 			t.Errorf("%.9q: got %v", bad, err)
 		}
 	}
-	own := open(t, tree{"url": "https://ops.example/", "body": `{"t": {{json .Text}}}`, "max_text": json.Number("100"), "unit": "bytes", "ref": "/id", "update": tree{"within": "2h"}})
+	own := open(t, tree{"url": "https://ops.example/", "body": `{"t": {{json .Text}}}`, "max_text": json.Number("100"),
+		"unit": "bytes", "ref": "/id", "update": tree{"within": "2h"}})
 	_, limits, err := own.ResolveChannel(t.Context(), "")
 	if r := limits.Rules; err != nil || r.EditFor != 2*time.Hour || r.DeleteFor != 0 || r.SameKeyFor != 0 || limits.Text != 100 || limits.Unit != sdk.UnitBytes {
 		t.Errorf("%+v, %v", limits, err)
@@ -218,9 +271,12 @@ func TestResolveChannel(t *testing.T) {
 func TestConfigIsShownWithoutSecrets(t *testing.T) {
 	t.Parallel()
 	c := belfry.Config{}
-	config := tree{"url": "https://ops.example/hooks/hush1?sig=hush2", "secret": secret, "basic": tree{"user": "u", "password": "hush3"},
-		"headers": tree{"X-Key": "hush4"}, "accept": tree{"/ok": true}, "timeout": "5s", "content_type": "application/json", "method": "POST", "markup": "plain",
-		"unit": "bytes", "overflow": "cut", "body": `{"a":{{json .Title}}}`, "ref": "/id", "delete": tree{"url": "https://ops.example/hush5/{{.Ref}}", "headers": tree{"X-Key": "hush6"}}}
+	config := tree{"url": "https://ops.example/hooks/hush1?sig=hush2", "secret": secret, "basic": tree{"user": "u",
+		"password": "hush3"},
+		"headers": tree{"X-Key": "hush4"}, "accept": tree{"/ok": true}, "timeout": "5s",
+		"content_type": "application/json", "method": "POST", "markup": "plain",
+		"unit": "bytes", "overflow": "cut", "body": `{"a":{{json .Title}}}`, "ref": "/id",
+		"delete": tree{"url": "https://ops.example/hush5/{{.Ref}}", "headers": tree{"X-Key": "hush6"}}}
 	if err := sdk.Decode(config, &c); err != nil {
 		t.Fatal(err)
 	}

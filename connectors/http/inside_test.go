@@ -3,6 +3,7 @@ package http
 import (
 	"encoding/json"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -18,7 +19,8 @@ func TestSign(t *testing.T) {
 	if !ok {
 		t.Fatal("the secret is refused")
 	}
-	timestamp, signature := sign([][]byte{key}, "msg_p5jXN8AQM9LWM0D4loKWxJek", time.Unix(1614265330, 999), []byte(`{"test": 2432232314}`))
+	timestamp, signature := sign([][]byte{key}, "msg_p5jXN8AQM9LWM0D4loKWxJek", time.Unix(1614265330, 999),
+		[]byte(`{"test": 2432232314}`))
 	if timestamp != "1614265330" || signature != "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=" {
 		t.Errorf("got %s %s", timestamp, signature)
 	}
@@ -106,7 +108,8 @@ func FuzzAnswer(f *testing.F) {
 			f.Add(status, "application/json", "120", []byte(body), "/id")
 		}
 	}
-	c := &Connector{host: "ops.example", secrets: []string{"hush-hush"}, config: Config{Accept: Acceptance{values: map[string]any{"/success": true}}}}
+	c := &Connector{host: "ops.example", secrets: []string{"hush-hush"},
+		config: Config{Accept: Acceptance{values: map[string]any{"/success": true}}}}
 	f.Fuzz(func(t *testing.T, code int, contentType, after string, body []byte, pointer string) {
 		a := sdk.Answer{Status: code, Body: body, Header: http.Header{"Content-Type": {contentType}, "Retry-After": {after}}}
 		for _, act := range []act{{op: "publish"}, {op: "withdraw", again: true, about: true, missing: "gone"}} {
@@ -126,11 +129,68 @@ func FuzzAnswer(f *testing.F) {
 	})
 }
 
+// Whatever a post says, it stays in its place: what a receiver decodes is the text itself and nothing besides.
+func FuzzPlan(f *testing.F) {
+	for _, s := range []string{"plain", `","admin":true,"x":"`, "\\", "\x00\xff", "{{.ID}}", "&admin=true;%zz+", "\u2028\ufeff", "@all <!here>", "", "1"} {
+		f.Add(s, s)
+	}
+	open := func(contentType, text string) *Connector {
+		c := defaults()
+		c.URL, c.ContentType, c.Body = Endpoint{"https://ops.example/"}, contentType, text
+		forms, ps := compile(&c)
+		if len(ps) > 0 {
+			f.Fatal(ps)
+		}
+		return &Connector{config: c, forms: forms, host: "ops.example"}
+	}
+	asJSON := open("application/json",
+		`{"title":{{json .Title}},"tags":[{{range $i, $t := .Tags}}{{if $i}},{{end}}{{json $t}}{{end}}]}`)
+	asForm := open("application/x-www-form-urlencoded", `title={{urlquery .Title}}&tag={{urlquery (join "," .Tags)}}`+"\n")
+	f.Fuzz(func(t *testing.T, title, tag string) {
+		p := sdk.Post{ID: "8f21", Title: title, Tags: []string{tag}}
+		parts, err := asJSON.Plan(sdk.ChannelRef{}, p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got struct {
+			Title string
+			Tags  []string
+		}
+		d := json.NewDecoder(strings.NewReader(string(parts[0].Request)))
+		d.DisallowUnknownFields()
+		if err := d.Decode(&got); err != nil || d.More() || len(got.Tags) != 1 || got.Title != decoded(t, title) || got.Tags[0] != decoded(t, tag) {
+			t.Fatalf("%q, %q give %s (%v)", title, tag, parts[0].Request, err)
+		}
+		if parts, err = asForm.Plan(sdk.ChannelRef{}, p); err != nil {
+			t.Fatal(err)
+		}
+		values, err := url.ParseQuery(string(parts[0].Request))
+		if err != nil || len(values) != 2 || values.Get("title") != title || values.Get("tag") != tag {
+			t.Fatalf("%q, %q give %s (%v)", title, tag, parts[0].Request, err)
+		}
+	})
+}
+
+// decoded is a text after a way through JSON, which has no room for what is not UTF-8.
+func decoded(t *testing.T, s string) string {
+	t.Helper()
+	b, err := json.Marshal(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out string
+	if err := json.Unmarshal(b, &out); err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
 func TestPointed(t *testing.T) {
 	t.Parallel()
 	const doc = `{"id":"x","n":12345678901234567890,"m":{"_id":"y","a/b":true,"~":false},"l":["p",{"q":"r"}],"":"empty","null":null}`
 	for pointer, want := range map[string]any{
-		"/id": "x", "/n": json.Number("12345678901234567890"), "/m/_id": "y", "/m/a~1b": true, "/m/~0": false, "/l/0": "p", "/l/1/q": "r", "/": "empty",
+		"/id": "x", "/n": json.Number("12345678901234567890"), "/m/_id": "y", "/m/a~1b": true, "/m/~0": false,
+		"/l/0": "p", "/l/1/q": "r", "/": "empty",
 		"/no": nil, "/m": nil, "/l": nil, "/l/2": nil, "/l/-1": nil, "/l/x": nil, "/id/x": nil, "/null": nil,
 	} {
 		got, ok := pointed([]byte(doc), pointer)

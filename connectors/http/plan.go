@@ -19,8 +19,9 @@ const (
 // maxName is the longest chat: that is passed on to templates, in bytes.
 const maxName = 256
 
-// ResolveChannel names the receiver. The name is usually empty; templates see it as .To and the standard form passes it on
-// as data.to, for receivers with several rooms. Nothing is asked of the receiver: there is no question that every receiver understands.
+// ResolveChannel names the receiver. The name is usually empty; templates see it as .To and the standard form passes it
+// on as data.to, for receivers with several rooms. Nothing is asked of the receiver: there is no question that every
+// receiver understands.
 func (c *Connector) ResolveChannel(_ context.Context, name string) (sdk.ChannelRef, sdk.Limits, error) {
 	bad := func(format string, args ...any) (sdk.ChannelRef, sdk.Limits, error) {
 		e := sdk.Errorf(sdk.CodeInvalid, "chat", format, args...)
@@ -79,7 +80,8 @@ func (c *Connector) Plan(to sdk.ChannelRef, p sdk.Post) ([]sdk.Part, error) {
 		overflow = c.config.Overflow
 	}
 	if !slices.Contains(c.limits().Overflows, overflow) {
-		return nil, sdk.Errorf(sdk.CodeUnsupported, "plan", "this receiver cannot %q a long text; %v are possible", overflow, c.limits().Overflows)
+		return nil, sdk.Errorf(sdk.CodeUnsupported, "plan", "this receiver cannot %q a long text; %v are possible",
+			overflow, c.limits().Overflows)
 	}
 	texts := []sdk.Body{p.Body}
 	if c.config.MaxText > 0 {
@@ -119,5 +121,6 @@ func (c *Connector) shown(p sdk.Post, text sdk.Body) string {
 }
 
 func templateError(op, setting string, err error) *sdk.Error {
-	return &sdk.Error{Code: sdk.CodeInvalid, Scope: sdk.ScopeTemplate, Op: op, Public: fmt.Sprintf("the template in %s: %s", setting, err), Err: err}
+	return &sdk.Error{Code: sdk.CodeInvalid, Scope: sdk.ScopeTemplate, Op: op,
+		Public: fmt.Sprintf("the template in %s: %s", setting, err), Err: err}
 }

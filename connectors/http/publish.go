@@ -18,8 +18,8 @@ type partState struct {
 	Key string `json:"key"`
 }
 
-// within is the time in which a call about a post is possible: for ever unless the configuration says otherwise, and never without a
-// form for it.
+// within is the time in which a call about a post is possible: for ever unless the configuration says otherwise, and
+// never without a form for it.
 func within(call *Call) time.Duration {
 	switch {
 	case call == nil:
@@ -63,7 +63,8 @@ func (c *Connector) Publish(ctx context.Context, to sdk.ChannelRef, part sdk.Par
 		body: part.Request, header: c.config.Headers, key: part.Key, answered: c.config.Ref != "" || c.config.Accept.asks()}
 	switch {
 	case part.Key == "" && (c.config.deduplicates() || len(c.keys) > 0):
-		return sdk.PartRef{}, sdk.Errorf(sdk.CodeInvalid, a.op, "the call has no key by which the receiver could know it again")
+		return sdk.PartRef{}, sdk.Errorf(sdk.CodeInvalid, a.op,
+			"the call has no key by which the receiver could know it again")
 	case c.forms == nil:
 		var ok bool
 		if id, _, ok = postID(part.Request); !ok {
@@ -78,7 +79,8 @@ func (c *Connector) Publish(ctx context.Context, to sdk.ChannelRef, part sdk.Par
 		found, ok := pointed(answer.Body, c.config.Ref)
 		if id, ok = reference(found, ok); !ok {
 			return sdk.PartRef{}, sdk.Errorf(sdk.CodeUnknownOutcome, a.op,
-				"%s answers %s, but without a name for the post at %s (ref:); whether it took the post is not known", c.host, status(answer.Status), c.config.Ref)
+				"%s answers %s, but without a name for the post at %s (ref:); whether it took the post is not known",
+				c.host, status(answer.Status), c.config.Ref)
 		}
 	}
 	if id == "" {
@@ -104,10 +106,12 @@ func (c *Connector) Edit(ctx context.Context, ref sdk.PartRef, part sdk.Part) (s
 			return ref, sdk.Errorf(sdk.CodeInvalid, a.op, "the planned event cannot be read")
 		}
 		event.Type = eventUpdated
-		a.url, a.method, a.contentType, a.body, a.header = c.config.URL.raw, http.MethodPost, part.Type, encode(event), c.config.Headers
+		a.url, a.method, a.contentType, a.body, a.header = c.config.URL.raw, http.MethodPost, part.Type, encode(event),
+			c.config.Headers
 	} else {
 		if c.forms.update == nil {
-			return ref, sdk.Errorf(sdk.CodeUnsupported, a.op, "%s takes no corrections; if it can, add update: to the destination", c.host)
+			return ref, sdk.Errorf(sdk.CodeUnsupported, a.op,
+				"%s takes no corrections; if it can, add update: to the destination", c.host)
 		}
 		sent, err := c.forms.create.read(string(part.Request))
 		if err != nil {
@@ -137,7 +141,8 @@ func (c *Connector) Delete(ctx context.Context, ref sdk.PartRef) error {
 		a.body = encode(envelope{Type: eventWithdrawn, Data: encode(map[string]string{"id": id})})
 	} else {
 		if c.forms.remove == nil {
-			return sdk.Errorf(sdk.CodeUnsupported, a.op, "%s takes no withdrawals; if it can, add delete: to the destination", c.host)
+			return sdk.Errorf(sdk.CodeUnsupported, a.op,
+				"%s takes no withdrawals; if it can, add delete: to the destination", c.host)
 		}
 		if err := a.fill(c.forms.remove, CallView{Ref: id}, nil); err != nil {
 			return err

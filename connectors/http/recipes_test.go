@@ -101,35 +101,48 @@ type product struct {
 }
 
 var products = map[string]product{
-	"ntfy": {page: "http-ntfy.md", env: map[string]string{"NTFY_TOKEN": "tk_abc"}, wrong: map[string]string{"NTFY_TOKEN": "tk_no"}, code: sdk.CodeUnauthenticated,
-		make: func() *receivertest.Product { return receivertest.Ntfy(receivertest.Options{}, "tk_abc") }, edits: true, deletes: true, longest: 4096},
+	"ntfy": {page: "http-ntfy.md", env: map[string]string{"NTFY_TOKEN": "tk_abc"},
+		wrong: map[string]string{"NTFY_TOKEN": "tk_no"}, code: sdk.CodeUnauthenticated,
+		make: func() *receivertest.Product { return receivertest.Ntfy(receivertest.Options{}, "tk_abc") }, edits: true,
+		deletes: true, longest: 4096},
 	"gotify": {page: "http-gotify.md", env: map[string]string{"GOTIFY_APP_TOKEN": "A1b2", "GOTIFY_CLIENT_TOKEN": "C1d2"},
 		wrong: map[string]string{"GOTIFY_APP_TOKEN": "A-no", "GOTIFY_CLIENT_TOKEN": "C1d2"}, code: sdk.CodeUnauthenticated,
-		make: func() *receivertest.Product { return receivertest.Gotify(receivertest.Options{}, "A1b2", "C1d2") }, deletes: true},
-	"mattermost webhook": {page: "http-mattermost.md", env: map[string]string{"MATTERMOST_HOOK": "https://chat.example/hooks/k3y"},
+		make:    func() *receivertest.Product { return receivertest.Gotify(receivertest.Options{}, "A1b2", "C1d2") },
+		deletes: true},
+	"mattermost webhook": {page: "http-mattermost.md",
+		env:   map[string]string{"MATTERMOST_HOOK": "https://chat.example/hooks/k3y"},
 		wrong: map[string]string{"MATTERMOST_HOOK": "https://chat.example/hooks/no"}, code: sdk.CodeForbidden, longest: 16383,
 		make: func() *receivertest.Product { return receivertest.Mattermost(receivertest.Options{}, "k3y", "b0t") }},
-	"mattermost bot": {page: "http-mattermost.md", index: 1, env: map[string]string{"MATTERMOST_TOKEN": "b0t"}, chat: "channel-id",
-		wrong: map[string]string{"MATTERMOST_TOKEN": "no"}, code: sdk.CodeUnauthenticated, edits: true, deletes: true, missing: sdk.CodeGone, longest: 16383,
+	"mattermost bot": {page: "http-mattermost.md", index: 1, env: map[string]string{"MATTERMOST_TOKEN": "b0t"},
+		chat:  "channel-id",
+		wrong: map[string]string{"MATTERMOST_TOKEN": "no"}, code: sdk.CodeUnauthenticated, edits: true, deletes: true,
+		missing: sdk.CodeGone, longest: 16383,
 		make: func() *receivertest.Product { return receivertest.Mattermost(receivertest.Options{}, "k3y", "b0t") }},
-	"rocketchat integration": {page: "http-rocketchat.md", env: map[string]string{"ROCKETCHAT_HOOK": "https://chat.example/hooks/id/t0ken"},
-		wrong: map[string]string{"ROCKETCHAT_HOOK": "https://chat.example/hooks/id/no"}, code: sdk.CodeUnauthenticated, longest: 5000,
+	"rocketchat integration": {page: "http-rocketchat.md",
+		env:   map[string]string{"ROCKETCHAT_HOOK": "https://chat.example/hooks/id/t0ken"},
+		wrong: map[string]string{"ROCKETCHAT_HOOK": "https://chat.example/hooks/id/no"}, code: sdk.CodeUnauthenticated,
+		longest: 5000,
 		make: func() *receivertest.Product {
 			return receivertest.RocketChat(receivertest.Options{}, "id/t0ken", "u1", "t1")
 		}},
-	"rocketchat user": {page: "http-rocketchat.md", index: 1, env: map[string]string{"ROCKETCHAT_USER": "u1", "ROCKETCHAT_TOKEN": "t1"}, chat: "GENERAL",
-		wrong: map[string]string{"ROCKETCHAT_USER": "u1", "ROCKETCHAT_TOKEN": "no"}, code: sdk.CodeUnauthenticated, edits: true, deletes: true, missing: sdk.CodeGone, longest: 5000,
+	"rocketchat user": {page: "http-rocketchat.md", index: 1, env: map[string]string{"ROCKETCHAT_USER": "u1",
+		"ROCKETCHAT_TOKEN": "t1"}, chat: "GENERAL",
+		wrong: map[string]string{"ROCKETCHAT_USER": "u1", "ROCKETCHAT_TOKEN": "no"}, code: sdk.CodeUnauthenticated,
+		edits: true, deletes: true, missing: sdk.CodeGone, longest: 5000,
 		make: func() *receivertest.Product {
 			return receivertest.RocketChat(receivertest.Options{}, "id/t0ken", "u1", "t1")
 		}},
-	"zulip": {page: "http-zulip.md", env: map[string]string{"ZULIP_BOT_EMAIL": "bot@chat.example", "ZULIP_API_KEY": "k1"}, chat: "news",
-		wrong: map[string]string{"ZULIP_BOT_EMAIL": "bot@chat.example", "ZULIP_API_KEY": "no"}, code: sdk.CodeUnauthenticated, edits: true, deletes: true, missing: sdk.CodeGone, longest: 10000,
+	"zulip": {page: "http-zulip.md", env: map[string]string{"ZULIP_BOT_EMAIL": "bot@chat.example", "ZULIP_API_KEY": "k1"},
+		chat:  "news",
+		wrong: map[string]string{"ZULIP_BOT_EMAIL": "bot@chat.example", "ZULIP_API_KEY": "no"},
+		code:  sdk.CodeUnauthenticated, edits: true, deletes: true, missing: sdk.CodeGone, longest: 10000,
 		make: func() *receivertest.Product {
 			return receivertest.Zulip(receivertest.Options{}, "bot@chat.example", "k1", "news")
 		}},
 	"teams": {page: "http-teams.md", env: map[string]string{"TEAMS_WORKFLOW": "https://logic.example/workflows/w1?sig=s1"},
-		wrong: map[string]string{"TEAMS_WORKFLOW": "https://logic.example/workflows/w1?sig=no"}, code: sdk.CodeUnauthenticated,
-		make: func() *receivertest.Product { return receivertest.Teams(receivertest.Options{}, "/workflows/w1", "s1") }},
+		wrong: map[string]string{"TEAMS_WORKFLOW": "https://logic.example/workflows/w1?sig=no"},
+		code:  sdk.CodeUnauthenticated,
+		make:  func() *receivertest.Product { return receivertest.Teams(receivertest.Options{}, "/workflows/w1", "s1") }},
 }
 
 func (r product) open(t *testing.T, env map[string]string) (*bench, *receivertest.Product) {
@@ -219,7 +232,8 @@ func (r product) life(t *testing.T) {
 func (r product) texts(t *testing.T) {
 	t.Parallel()
 	b, p := r.open(t, r.env)
-	posts := map[string]sdk.Post{"digest": digestPost(), "loud": article(loud), "quotes": article(`"};{{.Title}}&content=x` + "\n\\"), "emoji": article("👩‍👩‍👧‍👦 خبر")}
+	posts := map[string]sdk.Post{"digest": digestPost(), "loud": article(loud),
+		"quotes": article(`"};{{.Title}}&content=x` + "\n\\"), "emoji": article("👩‍👩‍👧‍👦 خبر")}
 	for name, unit := range map[string]string{"letters": "Une phrase. ", "emoji": "👩‍👩‍👧‍👦", "marks": "*_`[]()#<>&\"\\", "mentions": "@all <!here> ", "profiles": "https://m.example/@a "} {
 		long := article("long " + name)
 		long.Body = append(sdk.Body{sdk.Paragraph(sdk.Text(strings.Repeat(unit, 40_000/len(unit))))}, long.Body[1])
@@ -284,7 +298,8 @@ func TestRecipeStandardWebhooks(t *testing.T) {
 	s := standard(t, receivertest.StandardOptions{})
 	web := httptest.NewServer(s)
 	t.Cleanup(web.Close)
-	b := &bench{Connector: open(t, recipe(t, "http-standard-webhooks.md", 0, web.URL, map[string]string{"OPS_SECRET": secret}))}
+	b := &bench{Connector: open(t, recipe(t, "http-standard-webhooks.md", 0, web.URL,
+		map[string]string{"OPS_SECRET": secret}))}
 	var err error
 	if b.to, _, err = b.ResolveChannel(t.Context(), ""); err != nil {
 		t.Fatal(err)

@@ -87,7 +87,8 @@ func standardPart(to sdk.ChannelRef, p sdk.Post, text sdk.Body) sdk.Part {
 		state = sdk.PostLive
 	}
 	d := postData{
-		ID: v.ID, Revision: v.Revision, State: string(state), Channel: v.Channel, ChannelTitle: v.ChannelTitle, To: v.To, Lang: v.Lang,
+		ID: v.ID, Revision: v.Revision, State: string(state), Channel: v.Channel, ChannelTitle: v.ChannelTitle, To: v.To,
+		Lang:  v.Lang,
 		Title: v.Title, Summary: v.Summary, Text: render.Render(text, render.Plain), HTML: render.Render(text, render.HTML),
 		ContentText: v.Content, ContentHTML: render.Render(p.Content, render.HTML), URL: v.URL, Permalink: v.Permalink,
 		Authors: []authorData{}, Tags: append([]string{}, v.Tags...), Media: []mediaData{}, Items: []itemData{},

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -69,6 +70,13 @@ func (r *recorder) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	r.next.ServeHTTP(w, req)
 }
 
+// seen gives the calls so far.
+func (r *recorder) seen() []call {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.calls)
+}
+
 func TestStandardLife(t *testing.T) {
 	t.Parallel()
 	s := standard(t, receivertest.StandardOptions{})
@@ -83,8 +91,10 @@ func TestStandardLife(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := receivertest.Post{ID: "8f21", Revision: 2, State: "live", Channel: "alertes", Lang: "fr", Title: "deux", Summary: "Le trafic <est> interrompu.",
-		Text: "deux\n\nLire (https://news.example/a)", URL: "https://news.example/a", Image: "https://belfry.example/media/1.jpg", Times: 1}
+	want := receivertest.Post{ID: "8f21", Revision: 2, State: "live", Channel: "alertes", Lang: "fr", Title: "deux",
+		Summary: "Le trafic <est> interrompu.",
+		Text:    "deux\n\nLire (https://news.example/a)", URL: "https://news.example/a",
+		Image: "https://belfry.example/media/1.jpg", Times: 1}
 	ignore := cmpopts.IgnoreFields(receivertest.Post{}, "Received", "Edited", "Withdrawn", "HTML")
 	if diff := cmp.Diff([]receivertest.Post{want}, s.State().Posts, ignore); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -116,11 +126,13 @@ func TestStandardLife(t *testing.T) {
 func TestStandardGolden(t *testing.T) {
 	t.Parallel()
 	withdrawn := article("Ce message a été retiré.")
-	withdrawn.State, withdrawn.Revision, withdrawn.Content, withdrawn.Media, withdrawn.Summary = sdk.PostWithdrawn, 3, nil, nil, ""
+	withdrawn.State, withdrawn.Revision, withdrawn.Content, withdrawn.Media, withdrawn.Summary = sdk.PostWithdrawn, 3,
+		nil, nil, ""
 	revised := article("deux")
 	revised.Revision, revised.Correction = 2, "L'heure était fausse."
 	log := &recorder{next: standard(t, receivertest.StandardOptions{})}
-	b := serve(t, log, tree{"secret": secret, "headers": tree{"X-Team": "news"}, "basic": tree{"user": "u", "password": "pass-word"}})
+	b := serve(t, log, tree{"secret": secret, "headers": tree{"X-Team": "news"}, "basic": tree{"user": "u",
+		"password": "pass-word"}})
 	ref := b.publish(t, article("un"))
 	ref, err := b.Edit(t.Context(), ref, b.plan(t, revised))
 	if err != nil {
@@ -136,7 +148,7 @@ func TestStandardGolden(t *testing.T) {
 	digest.ID = "9a00"
 	b.publish(t, digest)
 	var out strings.Builder
-	for _, c := range log.calls {
+	for _, c := range log.seen() {
 		fmt.Fprintf(&out, "%s %s\n", c.method, c.path)
 		for _, name := range []string{"Accept", "Authorization", "Content-Type", "Idempotency-Key", "User-Agent", "Webhook-Id", "X-Team"} {
 			fmt.Fprintf(&out, "%s: %s\n", name, strings.Join(c.header.Values(name), ", "))
@@ -161,10 +173,10 @@ func TestSignatureByTheReferenceLibrary(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := wh.Verify(log.calls[0].body, log.calls[0].header); err != nil {
+		if err := wh.Verify(log.seen()[0].body, log.seen()[0].header); err != nil {
 			t.Errorf("%s: %v", s[:9], err)
 		}
-		if err := wh.Verify(append(log.calls[0].body, ' '), log.calls[0].header); err == nil {
+		if err := wh.Verify(append(slices.Clone(log.seen()[0].body), ' '), log.seen()[0].header); err == nil {
 			t.Error("another body is verified too")
 		}
 	}
@@ -187,11 +199,15 @@ func TestReceiverVerifies(t *testing.T) {
 		"another method": {func(r *http.Request) { r.Method = http.MethodPut }, 405},
 		"another type":   {func(r *http.Request) { r.Header.Set("Content-Type", "text/plain") }, 415},
 		"no signature":   {func(r *http.Request) { r.Header.Del("webhook-signature") }, 401},
-		"two signatures": {func(r *http.Request) { r.Header.Add("webhook-signature", r.Header.Get("webhook-signature")) }, 401},
-		"another id":     {func(r *http.Request) { r.Header.Set("webhook-id", "msg_2") }, 401},
-		"another time":   {func(r *http.Request) { r.Header.Set("webhook-timestamp", "1614265331") }, 401},
-		"no time":        {func(r *http.Request) { r.Header.Set("webhook-timestamp", "now") }, 401},
-		"an old version": {func(r *http.Request) { r.Header.Set("webhook-signature", "v0,"+r.Header.Get("webhook-signature")[3:]) }, 401},
+		"two signatures": {func(r *http.Request) { r.Header.Add("webhook-signature", r.Header.Get("webhook-signature")) },
+			401},
+		"another id":   {func(r *http.Request) { r.Header.Set("webhook-id", "msg_2") }, 401},
+		"another time": {func(r *http.Request) { r.Header.Set("webhook-timestamp", "1614265331") }, 401},
+		"no time":      {func(r *http.Request) { r.Header.Set("webhook-timestamp", "now") }, 401},
+		"an old version": {func(r *http.Request) {
+			r.Header.Set("webhook-signature",
+				"v0,"+r.Header.Get("webhook-signature")[3:])
+		}, 401},
 		"one of several": {func(r *http.Request) {
 			r.Header.Set("webhook-signature", "v9,x v1,AAAA "+r.Header.Get("webhook-signature"))
 		}, 200},
@@ -236,7 +252,8 @@ func (a *answer) Write(b []byte) (int, error) { return a.body.Write(b) }
 func TestRepetitionPostsNothingTwice(t *testing.T) {
 	t.Parallel()
 	s := standard(t, receivertest.StandardOptions{})
-	s.Faults.Add(fault.Fault{Accepted: true, Drop: true}, fault.Fault{Accepted: true, Status: 500}, fault.Fault{Accepted: true, Half: true},
+	s.Faults.Add(fault.Fault{Accepted: true, Drop: true}, fault.Fault{Accepted: true, Status: 500},
+		fault.Fault{Accepted: true, Half: true},
 		fault.Fault{Status: 503}, fault.Fault{Drop: true})
 	b := serve(t, s, tree{"secret": secret})
 	part := b.plan(t, article("un"))
@@ -311,20 +328,24 @@ func TestStandardRefusesWhatItDidNotMake(t *testing.T) {
 func TestErrorsHoldNoSecret(t *testing.T) {
 	t.Parallel()
 	const pathSecret, querySecret, bearer, password = "T0PS3CRETPATHTOKEN", "s1gqu3ry", "b3arertoken", "pa55word"
-	echo := "path /hooks/" + pathSecret + " query " + querySecret + " bearer " + bearer + " password " + password + " secret " + secret
+	echo := "path /hooks/" + pathSecret + " query " + querySecret + " bearer " + bearer + " password " + password + " " +
+		"secret " + secret
 	for name, f := range map[string]fault.Fault{
-		"an echo":        {Status: 400, Header: http.Header{"Content-Type": {"text/plain"}}, Body: echo},
-		"an echo in 2xx": {Status: 200, Header: http.Header{"Content-Type": {"application/json"}}, Body: `{"ok":false,"error":"` + echo + `"}`},
-		"a redirect":     {Status: 308, Header: http.Header{"Location": {"https://x.example/hooks/" + pathSecret}}},
-		"a lost answer":  {Accepted: true, Drop: true},
-		"a slow answer":  {Before: time.Minute},
-		"a slow drip":    {Status: 200, Header: http.Header{"Content-Type": {"application/json"}}, Body: `{"ok":true}`, Drip: 100 * time.Millisecond},
+		"an echo": {Status: 400, Header: http.Header{"Content-Type": {"text/plain"}}, Body: echo},
+		"an echo in 2xx": {Status: 200, Header: http.Header{"Content-Type": {"application/json"}},
+			Body: `{"ok":false,"error":"` + echo + `"}`},
+		"a redirect":    {Status: 308, Header: http.Header{"Location": {"https://x.example/hooks/" + pathSecret}}},
+		"a lost answer": {Accepted: true, Drop: true},
+		"a slow answer": {Before: time.Minute},
+		"a slow drip": {Status: 200, Header: http.Header{"Content-Type": {"application/json"}}, Body: `{"ok":true}`,
+			Drip: 100 * time.Millisecond},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := standard(t, receivertest.StandardOptions{})
 			s.Faults.Add(f)
-			b := serve(t, s, tree{"secret": secret, "url": "URL/hooks/" + pathSecret + "?sig=" + querySecret, "accept": tree{"/ok": true},
+			b := serve(t, s, tree{"secret": secret, "url": "URL/hooks/" + pathSecret + "?sig=" + querySecret,
+				"accept":  tree{"/ok": true},
 				"headers": tree{"X-Auth": "Bearer " + bearer}, "basic": tree{"user": "u", "password": password}})
 			part := b.plan(t, article("un"))
 			ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)

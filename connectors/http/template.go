@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"mime"
+	"net/http"
 	"net/url"
 	"reflect"
 	"regexp"
@@ -86,10 +88,7 @@ var functions = template.FuncMap{
 		return strings.TrimSpace(render.Render(sdk.Body{sdk.Paragraph(sdk.Text(s))}, render.CommonMark))
 	},
 	"set": func(m map[string]any, key string, value any) map[string]any {
-		out := make(map[string]any, len(m)+1)
-		for k, v := range m {
-			out[k] = v
-		}
+		out := maps.Clone(m)
 		out[key] = value
 		return out
 	},
@@ -126,7 +125,7 @@ func compileCall(ps *sdk.Problems, c *Config, name string, call *Call) *callForm
 	out := &callForm{method: c.Method, body: body{name: name, contentType: c.ContentType}, header: map[string]sdk.Secret{},
 		missing: call.Missing}
 	if name == "delete" {
-		out.method = "DELETE"
+		out.method = http.MethodDelete
 	}
 	if call.Method != "" {
 		out.method = call.Method
@@ -150,7 +149,7 @@ func compileCall(ps *sdk.Problems, c *Config, name string, call *Call) *callForm
 	}
 	for _, headers := range []map[string]sdk.Secret{c.Headers, call.Headers} {
 		for name, value := range headers {
-			out.header[name] = value
+			out.header[http.CanonicalHeaderKey(name)] = value
 		}
 	}
 	return out
@@ -168,7 +167,8 @@ func parseTemplate(ps *sdk.Problems, at, name, text string) *template.Template {
 		walk(sub.Root, func(n parse.Node) {
 			if r, ok := n.(*parse.RangeNode); ok && len(r.Pipe.Cmds) == 1 && len(r.Pipe.Cmds[0].Args) == 1 {
 				if _, number := r.Pipe.Cmds[0].Args[0].(*parse.NumberNode); number {
-					*ps = append(*ps, placeOf(sub, r.Position()).problem(at, "a template may not count", "range over .Items, .Media, .Tags or .Authors"))
+					*ps = append(*ps, placeOf(sub, r.Position()).problem(at, "a template may not count",
+						"range over .Items, .Media, .Tags or .Authors"))
 				}
 			}
 		})
@@ -267,8 +267,8 @@ func fieldNames(t reflect.Type) []string {
 	return out
 }
 
-// mistake is what is wrong with a template, and where: the line counts from 1, the column too, or is 0 when unknown. The text
-// holds the template's own words, never a post's.
+// mistake is what is wrong with a template, and where: line and column count from 1, and are 0 when they are not known.
+// The text holds the template's own words, never a post's.
 type mistake struct {
 	line, column int
 	text         string

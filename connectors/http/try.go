@@ -34,7 +34,8 @@ func (f *forms) try(ps *sdk.Problems) {
 		return
 	}
 	if _, bad := f.rehearse(View{}, benign); bad != nil {
-		bad.add(ps, "for a post without pictures, tags, authors and items the template %s", "guard what may be missing, like {{if .Media}}…{{end}}")
+		bad.add(ps, "for a post without pictures, tags, authors and items the template %s",
+			"guard what may be missing, like {{if .Media}}…{{end}}")
 		return
 	}
 	for _, vary := range f.variants() {
@@ -58,12 +59,14 @@ func (f *forms) tryOne(ps *sdk.Problems, vary func(*View), texts []string) bool 
 	for _, text := range texts {
 		got, bad := f.rehearse(view(text), text)
 		if bad != nil {
-			bad.add(ps, "a text with "+describe(text)+" breaks out of its place: the template then %s", howToEncode[bad.language])
+			bad.add(ps, "a text with "+describe(text)+" breaks out of its place: the template then %s",
+				howToEncode[bad.language])
 			return false
 		}
 		for _, at := range slices.Sorted(maps.Keys(want)) {
 			if got[at] != want[at] {
-				ps.Add(at, fmt.Sprintf("a text with %s breaks out of its place", describe(text)), howToEncode[want[at].language])
+				ps.Add(at, fmt.Sprintf("a text with %s breaks out of its place", describe(text)),
+					howToEncode[want[at].language])
 				return false
 			}
 		}
@@ -74,8 +77,8 @@ func (f *forms) tryOne(ps *sdk.Problems, vary func(*View), texts []string) bool 
 // maxLiterals is how many texts that a template compares with are tried.
 const maxLiterals = 40
 
-// variants are further posts to try: one that is withdrawn, and a first revision; those that lack one thing; and, for each text that the template mentions, posts of which one field is that text, so that {{if eq .Lang "fr"}} is
-// taken too.
+// variants are further posts to try: one that is withdrawn, and a first revision; those that lack one thing; and, for
+// each text that the template mentions, posts of which one field is that text, so that {{if eq .Lang "fr"}} is taken too.
 func (f *forms) variants() []func(*View) {
 	out := []func(*View){
 		func(v *View) { v.Withdrawn = true },

@@ -53,7 +53,8 @@ func viewOf(to sdk.ChannelRef, p sdk.Post, text string, markup render.Markup) Vi
 		ID: p.ID, Channel: p.Channel, ChannelTitle: p.ChannelTitle, Lang: p.Lang, Revision: p.Revision, To: string(to.State),
 		Title: p.Title, Summary: p.Summary, URL: p.URL, Permalink: p.Permalink,
 		Text: text, Content: render.Render(p.Content, markup), Tags: p.Tags,
-		Published: p.Published.UTC(), Updated: p.Updated.UTC(), Correction: p.Correction, Withdrawn: p.State == sdk.PostWithdrawn,
+		Published: p.Published.UTC(), Updated: p.Updated.UTC(), Correction: p.Correction,
+		Withdrawn: p.State == sdk.PostWithdrawn,
 	}
 	for _, a := range p.Authors {
 		v.Authors = append(v.Authors, ViewAuthor(a))
@@ -63,10 +64,12 @@ func viewOf(to sdk.ChannelRef, p sdk.Post, text string, markup render.Markup) Vi
 		if m.File.Width > 0 {
 			width, height = m.File.Width, m.File.Height
 		}
-		v.Media = append(v.Media, ViewMedia{URL: m.URL, Type: m.Type, Alt: m.Alt, Credit: m.Credit, Width: width, Height: height})
+		v.Media = append(v.Media, ViewMedia{URL: m.URL, Type: m.Type, Alt: m.Alt, Credit: m.Credit, Width: width,
+			Height: height})
 	}
 	for _, i := range p.Items {
-		v.Items = append(v.Items, ViewItem{Key: i.Key, Title: i.Title, Summary: i.Summary, URL: i.URL, Published: i.Published.UTC()})
+		v.Items = append(v.Items, ViewItem{Key: i.Key, Title: i.Title, Summary: i.Summary, URL: i.URL,
+			Published: i.Published.UTC()})
 	}
 	return v
 }
@@ -75,7 +78,8 @@ func viewOf(to sdk.ChannelRef, p sdk.Post, text string, markup render.Markup) Vi
 func sample(s string) View {
 	at := time.Date(2026, time.November, 20, 7, 0, 0, 0, time.UTC)
 	return View{
-		ID: s, Channel: s, ChannelTitle: s, Lang: s, Revision: 2, To: s, Title: s, Summary: s, URL: s, Permalink: s, Text: s, Content: s,
+		ID: s, Channel: s, ChannelTitle: s, Lang: s, Revision: 2, To: s, Title: s, Summary: s, URL: s, Permalink: s,
+		Text: s, Content: s,
 		Authors: []ViewAuthor{{s, s}, {s, s}}, Tags: []string{s, s},
 		Media: []ViewMedia{{s, s, s, s, 1200, 800}, {s, s, s, s, 0, 0}},
 		Items: []ViewItem{{s, s, s, s, at}, {s, s, s, s, at}}, Published: at, Updated: at, Correction: s,
@@ -87,8 +91,10 @@ func sample(s string) View {
 const benign = "sample"
 
 var hostile = []string{
-	`"`, `\`, `'`, "`", "\n", "\r\n", "\t", "\x00", "\u2028", "\ufeff", "\xff", "&", "=", "+", "%", "%zz", ";", "#", ",", ":", "}", "]", "{{", "}}",
-	`","admin":true,"x":"`, `"}],"x":[{"y":"`, `&admin=true&x=`, "\r\nX-Admin: true\r\n\r\n", `</script><!--`, "null", "true", "1",
+	`"`, `\`, `'`, "`", "\n", "\r\n", "\t", "\x00", "\u2028", "\ufeff", "\xff", "&", "=", "+", "%", "%zz", ";", "#", ",",
+	":", "}", "]", "{{", "}}",
+	`","admin":true,"x":"`, `"}],"x":[{"y":"`, `&admin=true&x=`, "\r\nX-Admin: true\r\n\r\n", `</script><!--`, "null",
+	"true", "1",
 	"\U0001F469\u200D\U0001F469\u200D\U0001F466", "\u202Etxt", "@all",
 }
 

@@ -12,11 +12,13 @@ import (
 // token never comes out again.
 func FuzzAnswer(f *testing.F) {
 	for _, body := range []string{
-		`{"ok":true,"result":{"message_id":1,"chat":{"id":-100}}}`, `{"ok":true,"result":[{"message_id":1},{"message_id":2}]}`, `{"ok":true}`, `{"ok":false}`, ``,
+		`{"ok":true,"result":{"message_id":1,"chat":{"id":-100}}}`,
+		`{"ok":true,"result":[{"message_id":1},{"message_id":2}]}`, `{"ok":true}`, `{"ok":false}`, ``,
 		`{"ok":false,"error_code":429,"description":"Too Many Requests","parameters":{"retry_after":1e300}}`,
 		`{"ok":false,"error_code":429,"description":"Too Many Requests","parameters":{"retry_after":-5}}`,
 		`{"ok":false,"error_code":400,"description":"group chat was upgraded","parameters":{"migrate_to_chat_id":-9}}`,
-		`{"ok":"yes"}`, `[]`, `null`, `<html>`, `{"ok":true,"result":{"message_id":0}}`, `{"ok":false,"error_code":-1,"description":"` + "\x00\xff" + `123456:sEcReT"}`,
+		`{"ok":"yes"}`, `[]`, `null`, `<html>`, `{"ok":true,"result":{"message_id":0}}`,
+		`{"ok":false,"error_code":-1,"description":"` + "\x00\xff" + `123456:sEcReT"}`,
 		`{"ok":true,"result":{"message_id":1,"chat":{"id":-100},"photo":[{"file_id":"` + strings.Repeat("x", 300) + `"}]}}`,
 	} {
 		for _, status := range []int{200, 400, 429, 502} {

@@ -66,7 +66,8 @@ func (c *Connector) ResolveChannel(ctx context.Context, name string) (sdk.Channe
 		return sdk.ChannelRef{}, sdk.Limits{}, err
 	}
 	if ch.ID >= 0 || (ch.Type != "channel" && ch.Type != "supergroup" && ch.Type != "group") {
-		e := sdk.Errorf(sdk.CodeNotAChannel, "getChat", "%s is a private chat; Belfry posts to channels and groups only", name)
+		e := sdk.Errorf(sdk.CodeNotAChannel, "getChat", "%s is a private chat; Belfry posts to channels and groups only",
+			name)
 		e.Scope = sdk.ScopeDestination
 		return sdk.ChannelRef{}, sdk.Limits{}, e
 	}
@@ -79,7 +80,7 @@ func (c *Connector) ResolveChannel(ctx context.Context, name string) (sdk.Channe
 	if why := missingRight(ch, m); why != "" {
 		r := &refusal{}
 		e := &sdk.Error{Code: sdk.CodeForbidden, Scope: sdk.ScopeDestination, Op: "getChatMember"}
-		e.Public = c.fill("{bot} may not post in {where}: "+why+"; {mend}", at, "getChatMember", r)
+		e.Public = c.fill("{bot} may not post in {where}: "+why+"; mend: {grant}", at, "getChatMember", r)
 		return sdk.ChannelRef{}, sdk.Limits{}, e
 	}
 	return c.reference(ch, at), c.limits(ch, m), nil
@@ -96,17 +97,20 @@ func chatID(name string) (json.RawMessage, error) {
 	n, numberErr := strconv.ParseInt(name, 10, 64)
 	switch {
 	case name == "":
-		return nil, bad(sdk.CodeInvalid, `the channel is missing; write chat: "@name", or its number, like chat: "-1001234567890"`)
+		return nil, bad(sdk.CodeInvalid,
+			`the channel is missing; write chat: "@name", or its number, like chat: "-1001234567890"`)
 	case publicName.MatchString(name):
 		return encode(name), nil
 	case numberErr == nil && n < 0:
 		return encode(n), nil
 	case numberErr == nil:
-		return nil, bad(sdk.CodeNotAChannel, "%s is the number of a person; the number of a channel begins with -100, that of a group with -", name)
+		return nil, bad(sdk.CodeNotAChannel,
+			"%s is the number of a person; the number of a channel begins with -100, that of a group with -", name)
 	case link != nil:
 		return nil, bad(sdk.CodeInvalid, `%q is a link; write chat: "@%s"`, name, link[1])
 	case strings.Contains(name, "t.me/"):
-		return nil, bad(sdk.CodeInvalid, `%q is an invitation, which no bot can use; add the bot to the channel and write the channel's number`, name)
+		return nil, bad(sdk.CodeInvalid,
+			`%q is an invitation, which no bot can use; add the bot to the channel and write the channel's number`, name)
 	case publicName.MatchString("@" + name):
 		return nil, bad(sdk.CodeInvalid, `%q is no name of a channel; did you mean "@%s"?`, name, name)
 	}

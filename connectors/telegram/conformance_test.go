@@ -35,7 +35,8 @@ func TestConformance(t *testing.T) {
 				Stall:   failing(fault.Fault{Before: time.Minute}),
 			}
 			t.Run("Resolver", func(t *testing.T) {
-				sdktest.Resolver(t, sdktest.ResolverOptions{Options: common, Channels: []string{"@gazette", "-1002", "@lecteurs", "-9"},
+				sdktest.Resolver(t, sdktest.ResolverOptions{Options: common, Channels: []string{"@gazette", "-1002",
+					"@lecteurs", "-9"},
 					NotChannels: []string{"777"}, Missing: []string{"@nobody", "-1009", "@outside"}})
 			})
 			o := sdktest.PublisherOptions{

@@ -29,7 +29,8 @@ func (c *Connector) Edit(ctx context.Context, ref sdk.PartRef, part sdk.Part) (s
 	case has == 0:
 		return unsupported("Telegram cannot take the picture out of the post in %s; delete it and post it again", e.at.name())
 	case has != len(e.ids):
-		return unsupported("the post in %s has %s and its correction %s, and Telegram cannot change their number; delete it and post it again",
+		return unsupported("the post in %s has %s and its correction %s, and Telegram cannot change their number; "+
+			"delete it and post it again",
 			e.at.name(), pictures(had), pictures(has))
 	default:
 		err = e.photos(ctx)

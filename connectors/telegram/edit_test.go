@@ -39,19 +39,26 @@ func TestEdit(t *testing.T) {
 		want          []look
 		calls         []string
 	}{
-		"a text":                   {article("un"), article("deux"), []look{{1, "deux" + readOn, ""}}, []string{"editMessageText"}},
-		"nothing":                  {article("un"), article("un"), []look{{1, "un" + readOn, ""}}, []string{"editMessageText"}},
-		"a text becomes a picture": {article("un"), article("deux", "one.png"), []look{{1, "deux" + readOn, one}}, []string{"editMessageMedia"}},
-		"a caption":                {article("un", "one.png"), article("deux", "one.png"), []look{{1, "deux" + readOn, one}}, []string{"editMessageCaption"}},
-		"nothing of a picture":     {article("un", "one.png"), article("un", "one.png"), []look{{1, "un" + readOn, one}}, []string{"editMessageCaption"}},
-		"a picture":                {article("un", "one.png"), article("un", "two.png"), []look{{1, "un" + readOn, two}}, []string{"editMessageMedia"}},
+		"a text": {article("un"), article("deux"), []look{{1, "deux" + readOn, ""}},
+			[]string{"editMessageText"}},
+		"nothing": {article("un"), article("un"), []look{{1, "un" + readOn, ""}},
+			[]string{"editMessageText"}},
+		"a text becomes a picture": {article("un"), article("deux", "one.png"), []look{{1, "deux" + readOn, one}},
+			[]string{"editMessageMedia"}},
+		"a caption": {article("un", "one.png"), article("deux", "one.png"), []look{{1, "deux" + readOn,
+			one}}, []string{"editMessageCaption"}},
+		"nothing of a picture": {article("un", "one.png"), article("un", "one.png"), []look{{1, "un" + readOn, one}},
+			[]string{"editMessageCaption"}},
+		"a picture": {article("un", "one.png"), article("un", "two.png"), []look{{1, "un" + readOn, two}},
+			[]string{"editMessageMedia"}},
 		"the text of an album": {article("un", "one.png", "two.png"), article("deux", "one.png", "two.png"),
 			[]look{{1, "deux" + readOn, one}, {2, "", two}}, []string{"editMessageCaption"}},
 		"the last picture of an album": {article("un", "one.png", "two.png"), article("un", "one.png", "three.png"),
 			[]look{{1, "un" + readOn, one}, {2, "", three}}, []string{"editMessageCaption", "editMessageMedia"}},
 		"all of an album": {article("un", "one.png", "two.png"), article("deux", "three.png", "one.png"),
 			[]look{{1, "deux" + readOn, three}, {2, "", one}}, []string{"editMessageMedia", "editMessageMedia"}},
-		"the order of an album": {article("un", "one.png", "two.png", "three.png"), article("un", "three.png", "two.png", "one.png"),
+		"the order of an album": {article("un", "one.png", "two.png", "three.png"), article("un", "three.png", "two.png",
+			"one.png"),
 			[]look{{1, "un" + readOn, three}, {2, "", two}, {3, "", one}}, []string{"editMessageMedia", "editMessageMedia"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -92,13 +99,17 @@ func TestEditUnsupported(t *testing.T) {
 		before, after sdk.Post
 		want          string
 	}{
-		"a picture that goes": {article("un", "one.png"), article("un"), "Telegram cannot take the picture out of the post in @gazette; delete it and post it again"},
+		"a picture that goes": {article("un", "one.png"), article("un"),
+			"Telegram cannot take the picture out of the post in @gazette; delete it and post it again"},
 		"an album that grows": {article("un", "one.png", "two.png"), article("un", "one.png", "two.png", "three.png"),
-			"the post in @gazette has 2 pictures and its correction 3 pictures, and Telegram cannot change their number; delete it and post it again"},
+			"the post in @gazette has 2 pictures and its correction 3 pictures, and Telegram cannot change their " +
+				"number; delete it and post it again"},
 		"an album that shrinks": {article("un", "one.png", "two.png"), article("un", "one.png"),
-			"the post in @gazette has 2 pictures and its correction one picture, and Telegram cannot change their number; delete it and post it again"},
+			"the post in @gazette has 2 pictures and its correction one picture, and Telegram cannot change their " +
+				"number; delete it and post it again"},
 		"a text that becomes an album": {article("un"), article("un", "one.png", "two.png"),
-			"the post in @gazette has no picture and its correction 2 pictures, and Telegram cannot change their number; delete it and post it again"},
+			"the post in @gazette has no picture and its correction 2 pictures, and Telegram cannot change their " +
+				"number; delete it and post it again"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -135,7 +146,8 @@ func TestEditOfAnAlbumThatBreaksOff(t *testing.T) {
 		t.Errorf("got %v", got)
 	}
 	b.server.Faults.Clear()
-	want := []look{{1, "deux" + readOn, sum(picture("four.png"))}, {2, "", sum(picture("five.png"))}, {3, "", sum(picture("six.png"))}}
+	want := []look{{1, "deux" + readOn, sum(picture("four.png"))}, {2, "", sum(picture("five.png"))}, {3, "",
+		sum(picture("six.png"))}}
 	for _, r := range []sdk.PartRef{half, ref} {
 		if _, err := b.Edit(t.Context(), r, part); err != nil {
 			t.Fatal(err)
@@ -168,7 +180,8 @@ func TestEditErrors(t *testing.T) {
 	part := b.plan(t, article("deux"), 1)[0]
 	b.server.Faults.Add(telegramtest.Refusal(400, "Bad Request: message can't be edited", 0, 0))
 	_, err := b.Edit(t.Context(), ref, part)
-	const want = `Telegram will not change the post in @gazette any more (Telegram: 400 "message can't be edited"); publish a correction instead`
+	const want = `Telegram will not change the post in @gazette any more (Telegram: 400 "message can't be edited"); ` +
+		`publish a correction instead`
 	if e := sdk.AsError(err); e == nil || e.Code != sdk.CodeWindowClosed || e.Public != want {
 		t.Errorf("got %v", err)
 	}
@@ -222,7 +235,8 @@ func TestDeleteAfterTwoDays(t *testing.T) {
 	ref := b.publish(t, article("un"))
 	now = now.Add(49 * time.Hour)
 	err := b.Delete(t.Context(), ref)
-	const want = `Telegram will not delete the post in @gazette any more (Telegram: 400 "message can't be deleted"): after 48 hours bot @gazette_bot ` +
+	const want = `Telegram will not delete the post in @gazette any more (Telegram: 400 "message can't be deleted"): ` +
+		`after 48 hours bot @gazette_bot ` +
 		`needs the right "Delete messages" there; grant it, or delete the post by hand`
 	if e := sdk.AsError(err); e == nil || e.Code != sdk.CodeWindowClosed || e.Public != want {
 		t.Errorf("got %v", err)

@@ -31,8 +31,8 @@ func (p place) bot() string {
 	return "bot " + p.Bot
 }
 
-// rule says what one kind of refusal means. The sentence may hold {bot}, {where}, {said}, {method}, {host}, {wait} and
-// {mend}, which is the way to give the bot its rights.
+// rule says what one kind of refusal means. The sentence may hold {bot}, {where}, {said}, {method}, {host}, {wait},
+// {grant}, which is the way to give the bot its rights, and {check}, the command that tries again.
 type rule struct {
 	status   int
 	says     string // in the description, in lower case; empty matches every one
@@ -47,9 +47,9 @@ func missing(says string) rule {
 }
 
 const (
-	noRights   = `{bot} may not post in {where} ({said}); {mend}`
-	noChange   = `{bot} may not change or delete its post in {where} ({said}); {mend}`
-	noPlace    = `Telegram knows no {where}, or {bot} is not in it ({said}); check the spelling in chat:, and {mend}`
+	noRights   = `{bot} may not post in {where} ({said}); mend: {grant}`
+	noChange   = `{bot} may not change or delete its post in {where} ({said}); mend: {grant}`
+	noPlace    = `Telegram knows no {where}, or {bot} is not in it ({said}); mend: check the spelling in chat:, or {grant}`
 	badText    = `Telegram refuses the text for {where} ({said})`
 	longText   = `the text for {where} is too long for Telegram ({said})`
 	badPicture = `Telegram refuses a picture for {where} ({said})`
@@ -60,30 +60,39 @@ const (
 var rules = []rule{
 	{429, "", sdk.CodeRateLimited, sdk.ScopeDestination, `Telegram asks to wait {wait} before the next call to {where}`},
 	{401, "", sdk.CodeUnauthenticated, sdk.ScopeAccount,
-		`Telegram does not accept the token ({said}): it was revoked, or it is not a token of @BotFather; put a valid one into token:, then: {check}`},
+		`Telegram does not accept the token ({said}): it was revoked, or it is not a token of @BotFather; put a valid ` +
+			`one into token:, then: {check}`},
 	{404, "", sdk.CodeUnauthenticated, sdk.ScopeAccount,
-		`{host} knows no such bot or no call {method} ({said}): the token is not spelt as @BotFather gave it, or the server in api: is too old; then: {check}`},
-	{409, "", sdk.CodeForbidden, sdk.ScopeAccount, `another program reads this bot's updates ({said}); one program for each token is possible`},
-	{413, "", sdk.CodeTooLarge, sdk.ScopeMessage, `a picture for {where} is too large for Telegram ({said}); 10 MB are the limit`},
+		`{host} knows no such bot or no call {method} ({said}): the token is not spelt as @BotFather gave it, or the ` +
+			`server in api: is too old; then: {check}`},
+	{409, "", sdk.CodeForbidden, sdk.ScopeAccount,
+		`another program reads this bot's updates ({said}); one program for each token is possible`},
+	{413, "", sdk.CodeTooLarge, sdk.ScopeMessage,
+		`a picture for {where} is too large for Telegram ({said}); 10 MB are the limit`},
 
 	{403, "bot was blocked by the user", sdk.CodeGone, sdk.ScopePerson, personGone},
 	{403, "user is deactivated", sdk.CodeGone, sdk.ScopePerson, personGone},
 	{403, "bot can't initiate conversation", sdk.CodeGone, sdk.ScopePerson, personGone},
 	{403, "bot can't send messages to bots", sdk.CodeNotAChannel, sdk.ScopeDestination, personGone},
-	{403, "was deleted", sdk.CodeForbidden, sdk.ScopeDestination, `{where} was deleted ({said}); name another channel in chat:, or take this destination out`},
+	{403, "was deleted", sdk.CodeForbidden, sdk.ScopeDestination,
+		`{where} was deleted ({said}); name another channel in chat:, or take this destination out`},
 	{403, "", sdk.CodeForbidden, sdk.ScopeDestination, noRights},
 
 	{400, "message can't be edited", sdk.CodeWindowClosed, sdk.ScopeMessage,
 		`Telegram will not change the post in {where} any more ({said}); publish a correction instead`},
 	{400, "message to edit not found", sdk.CodeGone, sdk.ScopeMessage, `the post is no longer in {where} ({said})`},
 	{400, "message_id_invalid", sdk.CodeGone, sdk.ScopeMessage, `the post is no longer in {where} ({said})`},
-	{400, "there is no text in the message", sdk.CodeUnsupported, sdk.ScopeMessage, `Telegram cannot take the picture out of a post ({said}); delete it and post it again`},
-	{400, "there is no caption in the message", sdk.CodeUnsupported, sdk.ScopeMessage, `the post in {where} has no picture to write under ({said}); delete it and post it again`},
+	{400, "there is no text in the message", sdk.CodeUnsupported, sdk.ScopeMessage,
+		`Telegram cannot take the picture out of a post ({said}); delete it and post it again`},
+	{400, "there is no caption in the message", sdk.CodeUnsupported, sdk.ScopeMessage,
+		`the post in {where} has no picture to write under ({said}); delete it and post it again`},
 	{400, "message can't be deleted", sdk.CodeWindowClosed, sdk.ScopeMessage,
-		`Telegram will not delete the post in {where} any more ({said}): after 48 hours {bot} needs the right "Delete messages" there; grant it, or delete the post by hand`},
+		`Telegram will not delete the post in {where} any more ({said}): after 48 hours {bot} needs the right "Delete ` +
+			`messages" there; grant it, or delete the post by hand`},
 	{400, "chat not found", sdk.CodeForbidden, sdk.ScopeDestination, noPlace},
 	{400, "peer_id_invalid", sdk.CodeForbidden, sdk.ScopeDestination, noPlace},
-	{400, "group is deactivated", sdk.CodeForbidden, sdk.ScopeDestination, `{where} was closed ({said}); name another channel in chat:, or take this destination out`},
+	{400, "group is deactivated", sdk.CodeForbidden, sdk.ScopeDestination,
+		`{where} was closed ({said}); name another channel in chat:, or take this destination out`},
 	{400, "upgraded to a supergroup", sdk.CodeForbidden, sdk.ScopeDestination,
 		`{where} has become a supergroup with another number ({said}); write the new number into chat:, then: {check}`},
 	{400, "migrated to a supergroup", sdk.CodeForbidden, sdk.ScopeDestination,
@@ -121,7 +130,8 @@ func (c *Connector) judge(r *refusal, method string, v verb, at place) *sdk.Erro
 	switch {
 	case r.MigrateTo != 0 && (v == editing || v == removing):
 		e.Code, e.Scope = sdk.CodeWindowClosed, sdk.ScopeMessage
-		sentence = `{where} has become a supergroup, and what was posted before cannot be changed there any more ({said}); publish a correction instead`
+		sentence = `{where} has become a supergroup, and what was posted before cannot be changed there any more ` +
+			`({said}); publish a correction instead`
 	case sentence != "":
 		if r.Status == 400 && sentence == noRights && (v == editing || v == removing) {
 			e.Scope, sentence = sdk.ScopeMessage, noChange
@@ -153,13 +163,14 @@ func (c *Connector) fill(sentence string, at place, method string, r *refusal) s
 	if bot == "" {
 		bot = "the bot"
 	}
-	mend := fmt.Sprintf(`mend: %s → Administrators → add %s with "Post messages" and "Edit messages", then: %s`, at.name(), bot, check)
+	grant := fmt.Sprintf(`%s → Administrators → add %s with "Post messages" and "Edit messages", then: %s`, at.name(),
+		bot, check)
 	pause := "a while"
 	if r.RetryAfter > 0 {
 		pause = r.RetryAfter.Round(time.Second).String()
 	}
 	return strings.NewReplacer("{bot}", at.bot(), "{where}", at.name(), "{said}", said, "{method}", method, "{host}", c.host,
-		"{wait}", pause, "{mend}", mend, "{check}", check).Replace(sentence)
+		"{wait}", pause, "{grant}", grant, "{check}", check).Replace(sentence)
 }
 
 // withoutPrefix takes the HTTP reason off a description: "Bad Request: chat not found" is "chat not found".
@@ -207,13 +218,16 @@ func (c *Connector) stranger(a sdk.Answer, method string, v verb) *sdk.Error {
 		e.Public = fmt.Sprintf("%s answers %s: the pictures are too large for it", c.host, status)
 	case a.Status >= 300 && a.Status < 400:
 		e.Code = sdk.CodeUnavailable
-		e.Public = fmt.Sprintf("%s sends on to %s instead of answering as the Bot API does; check api:", c.host, locationHost(a.Header))
+		e.Public = fmt.Sprintf("%s sends on to %s instead of answering as the Bot API does; check api:", c.host,
+			locationHost(a.Header))
 	case a.Status >= 400 && a.Status < 500:
 		e.Code = sdk.CodeForbidden
-		e.Public = fmt.Sprintf("%s answers %s, but not as the Bot API does; check api:, and whether a proxy stands in between", c.host, status)
+		e.Public = fmt.Sprintf("%s answers %s, but not as the Bot API does; check api:, and whether a proxy stands in "+
+			"between", c.host, status)
 	case v == sending:
 		e.Code, e.Scope = sdk.CodeUnknownOutcome, sdk.ScopeMessage
-		e.Public = fmt.Sprintf("%s took the post and answered %s, but not as the Bot API does; whether it is out is not known", c.host, status)
+		e.Public = fmt.Sprintf("%s took the post and answered %s, but not as the Bot API does; whether it is out is "+
+			"not known", c.host, status)
 	default:
 		e.Code = sdk.CodeUnavailable
 		e.Public = fmt.Sprintf("%s answers %s, but not as the Bot API does", c.host, status)

@@ -81,14 +81,12 @@ func (c *Connector) Plan(to sdk.ChannelRef, p sdk.Post) ([]sdk.Part, error) {
 	var texts []sdk.Body
 	switch overflow {
 	case sdk.OverflowCut:
-		if bound.First > 0 {
-			bound.Max = bound.First
-		}
 		texts = []sdk.Body{render.Cut(p.Body, bound)}
 	case sdk.OverflowSplit, sdk.OverflowThread:
 		texts = render.Split(p.Body, bound)
 	default:
-		return nil, sdk.Errorf(sdk.CodeUnsupported, "plan", "overflow %q is unknown; cut, split and thread are possible", overflow)
+		return nil, sdk.Errorf(sdk.CodeUnsupported, "plan", "overflow %q is unknown; cut, split and thread are possible",
+			overflow)
 	}
 	if len(texts) == 0 {
 		texts = []sdk.Body{nil}

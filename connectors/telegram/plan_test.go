@@ -70,7 +70,8 @@ func checkGolden(t *testing.T, name, got string) {
 func TestPlanGolden(t *testing.T) {
 	t.Parallel()
 	rich := article("Incendie <à la gare> & plus_que *ça*")
-	rich.Body = append(rich.Body, sdk.Node{Kind: sdk.NodeQuote, Children: []sdk.Node{sdk.Paragraph(sdk.Text("« Tout va bien. »"))}},
+	rich.Body = append(rich.Body, sdk.Node{Kind: sdk.NodeQuote,
+		Children: []sdk.Node{sdk.Paragraph(sdk.Text("« Tout va bien. »"))}},
 		sdk.Node{Kind: sdk.NodeList, Ordered: true, Level: 1, Children: []sdk.Node{
 			{Kind: sdk.NodeItem, Children: []sdk.Node{sdk.Paragraph(sdk.Text("un"))}},
 			{Kind: sdk.NodeItem, Children: []sdk.Node{sdk.Paragraph(sdk.Node{Kind: sdk.NodeCode, Text: "a < b"})}},
@@ -86,9 +87,10 @@ func TestPlanGolden(t *testing.T) {
 		post     sdk.Post
 		settings map[string]any
 	}{
-		"text":           {rich, nil},
-		"text_markdown":  {rich, map[string]any{"markup": "markdown"}},
-		"text_options":   {article("Titre"), map[string]any{"silent": true, "protect": true, "link_preview": "large", "preview_above": true}},
+		"text":          {rich, nil},
+		"text_markdown": {rich, map[string]any{"markup": "markdown"}},
+		"text_options": {article("Titre"), map[string]any{"silent": true, "protect": true, "link_preview": "large",
+			"preview_above": true}},
 		"text_nopreview": {article("Titre"), map[string]any{"link_preview": "off", "preview_above": true}},
 		"photo":          {article("Titre", "one.png"), nil},
 		"photo_above":    {article("Titre", "one.png"), map[string]any{"caption_above": true, "markup": "markdown"}},
@@ -165,11 +167,16 @@ func TestPlanErrors(t *testing.T) {
 		code sdk.Code
 		want string
 	}{
-		"a person":            {"777", article("x"), sdk.CodeNotAChannel, `chat: "777" is no channel or group; Belfry posts to nothing else`},
-		"a name":              {"@anna", article("x"), sdk.CodeNotAChannel, `chat: "@anna" is no channel or group; Belfry posts to nothing else`},
-		"nobody":              {"", article("x"), sdk.CodeNotAChannel, `chat: "" is no channel or group; Belfry posts to nothing else`},
-		"no text":             {"-1", empty, sdk.CodeInvalid, "plan: the template gives no text for -1; Telegram takes no empty post"},
-		"an unknown overflow": {"-1", sideways, sdk.CodeUnsupported, `plan: overflow "sideways" is unknown; cut, split and thread are possible`},
+		"a person": {"777", article("x"), sdk.CodeNotAChannel,
+			`chat: "777" is no channel or group; Belfry posts to nothing else`},
+		"a name": {"@anna", article("x"), sdk.CodeNotAChannel,
+			`chat: "@anna" is no channel or group; Belfry posts to nothing else`},
+		"nobody": {"", article("x"), sdk.CodeNotAChannel,
+			`chat: "" is no channel or group; Belfry posts to nothing else`},
+		"no text": {"-1", empty, sdk.CodeInvalid,
+			"plan: the template gives no text for -1; Telegram takes no empty post"},
+		"an unknown overflow": {"-1", sideways, sdk.CodeUnsupported,
+			`plan: overflow "sideways" is unknown; cut, split and thread are possible`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -73,12 +73,14 @@ func (c *Connector) Publish(ctx context.Context, to sdk.ChannelRef, part sdk.Par
 func request(part sdk.Part) (fields, []upload, error) {
 	params := fields{}
 	if err := json.Unmarshal(part.Request, &params); err != nil {
-		return nil, nil, &sdk.Error{Code: sdk.CodeInvalid, Op: part.Kind, Public: "the planned request cannot be read", Err: err}
+		return nil, nil, &sdk.Error{Code: sdk.CodeInvalid, Op: part.Kind, Public: "the planned request cannot be read",
+			Err: err}
 	}
 	want := map[string]bool{kindText: len(part.Files) == 0, kindPhoto: len(part.Files) == 1,
 		kindAlbum: len(part.Files) >= 2 && len(part.Files) <= maxAlbum}
 	if fits, known := want[part.Kind]; !known || !fits {
-		return nil, nil, sdk.Errorf(sdk.CodeUnsupported, part.Kind, "%q with %d files is no call that this connector makes", part.Kind, len(part.Files))
+		return nil, nil, sdk.Errorf(sdk.CodeUnsupported, part.Kind,
+			"%q with %d files is no call that this connector makes", part.Kind, len(part.Files))
 	}
 	uploads := make([]upload, len(part.Files))
 	for i, f := range part.Files {

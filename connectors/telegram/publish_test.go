@@ -211,7 +211,8 @@ func TestJournal(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	want := []telegramtest.Effect{
-		{Method: "sendMediaGroup", Chat: gazette, Messages: []int64{1, 2}, Text: "un\n\nLire la suite", Photos: []string{sum(picture("one.png")), sum(picture("two.png"))}},
+		{Method: "sendMediaGroup", Chat: gazette, Messages: []int64{1, 2}, Text: "un\n\nLire la suite",
+			Photos: []string{sum(picture("one.png")), sum(picture("two.png"))}},
 		{Method: "deleteMessages", Chat: gazette, Messages: []int64{1, 2}},
 	}
 	if diff := cmp.Diff(want, heard, cmpopts.IgnoreFields(telegramtest.Effect{}, "At")); diff != "" {

@@ -58,7 +58,8 @@ func (c *Config) Validate() error {
 	case err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http"):
 		ps.Add("/api", "this is no address of a Bot API server", "write it like https://api.telegram.org")
 	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
-		ps.Add("/api", "a Bot API server's address has no user, no question mark and no #", "write it like https://api.telegram.org")
+		ps.Add("/api", "a Bot API server's address has no user, no question mark and no #",
+			"write it like https://api.telegram.org")
 	case u.Scheme == "http" && len(c.AllowPrivate) == 0:
 		ps.Add("/api", "over plain http the token could be read on the way",
 			"use https, or name the network of your own server under allow_private")
@@ -71,7 +72,8 @@ func (c *Config) Validate() error {
 
 // Spec declares the connector.
 func Spec() *sdk.Spec {
-	return sdk.Define("telegram", "Posts to Telegram channels and groups, with pictures, corrections and removals.", defaults(), open)
+	return sdk.Define("telegram", "Posts to Telegram channels and groups, with pictures, corrections and removals.",
+		defaults(), open)
 }
 
 // Connector is one bot.
@@ -91,9 +93,10 @@ func open(_ context.Context, s sdk.Settings, c Config) (*Connector, error) {
 	return &Connector{
 		config:   c,
 		instance: s.Instance,
-		client:   sdk.NewClient(sdk.ClientConfig{AllowPrivate: c.AllowPrivate, UserAgent: s.UserAgent, Timeout: c.Timeout.Std()}),
-		base:     strings.TrimRight(c.API, "/") + "/bot" + c.Token.Reveal() + "/",
-		host:     u.Host,
+		client: sdk.NewClient(sdk.ClientConfig{AllowPrivate: c.AllowPrivate, UserAgent: s.UserAgent,
+			Timeout: c.Timeout.Std()}),
+		base: strings.TrimRight(c.API, "/") + "/bot" + c.Token.Reveal() + "/",
+		host: u.Host,
 	}, nil
 }
 

@@ -129,16 +129,19 @@ func media(names ...string) []sdk.Media {
 	out := make([]sdk.Media, len(names))
 	for i, name := range names {
 		data := picture(name)
-		out[i] = sdk.Media{Alt: name, File: sdk.File{SHA256: sum(data), Name: name, Type: "image/png", Size: int64(len(data)), Width: 12, Height: 8}}
+		out[i] = sdk.Media{Alt: name, File: sdk.File{SHA256: sum(data), Name: name, Type: "image/png",
+			Size: int64(len(data)), Width: 12, Height: 8}}
 	}
 	return out
 }
 
 func article(text string, names ...string) sdk.Post {
 	return sdk.Post{
-		ID: "8f21", Revision: 1, Channel: "alertes", ChannelTitle: "Dernière minute", Lang: "fr", Title: text, State: sdk.PostLive,
-		URL: "https://news.example/a", Permalink: "https://news.example/c/alertes/8f21",
-		Body:      sdk.Body{sdk.Paragraph(sdk.Strong(sdk.Text(text))), sdk.Paragraph(sdk.Link("https://news.example/a", sdk.Text("Lire la suite")))},
+		ID: "8f21", Revision: 1, Channel: "alertes", ChannelTitle: "Dernière minute", Lang: "fr", Title: text,
+		State: sdk.PostLive,
+		URL:   "https://news.example/a", Permalink: "https://news.example/c/alertes/8f21",
+		Body: sdk.Body{sdk.Paragraph(sdk.Strong(sdk.Text(text))), sdk.Paragraph(sdk.Link("https://news.example/a",
+			sdk.Text("Lire la suite")))},
 		Published: time.Date(2026, 11, 20, 6, 0, 0, 0, time.UTC), Updated: time.Date(2026, 11, 20, 6, 0, 0, 0, time.UTC),
 		Items: []sdk.PostItem{{Key: "a", Title: text, URL: "https://news.example/a"}}, Media: media(names...),
 	}
@@ -159,19 +162,36 @@ func TestConfigProblems(t *testing.T) {
 		tree map[string]any
 		want string // empty when the configuration is fine
 	}{
-		"the shortest":            {good(nil), ""},
-		"everything":              {good(map[string]any{"api": "http://10.0.3.7:8081/bots/", "allow_private": []any{"10.0.3.7/32"}, "markup": "markdown", "overflow": "thread", "photos": json.Number("1"), "silent": true, "protect": true, "caption_above": true, "link_preview": "large", "preview_above": true, "timeout": "1m"}), ""},
-		"no token":                {good(map[string]any{"token": "-"}), `"token" is missing: the bot's token, as @BotFather gave it`},
-		"a misspelt key":          {good(map[string]any{"slient": true}), `/slient: unknown key "slient"; did you mean "silent"?`},
-		"a token of another kind": {good(map[string]any{"token": "xoxb-12"}), "/token: this is not spelt like a bot's token; copy it from @BotFather: a number, a colon, and letters, digits, - and _"},
-		"a token with a line end": {good(map[string]any{"token": token + "\n"}), "/token: this is not spelt like a bot's token; take out the spaces or line ends around it"},
-		"plain http":              {good(map[string]any{"api": "http://bots.example"}), "/api: over plain http the token could be read on the way; use https, or name the network of your own server under allow_private"},
-		"no address":              {good(map[string]any{"api": "bots.example"}), "/api: this is no address of a Bot API server; write it like https://api.telegram.org"},
-		"an address with a query": {good(map[string]any{"api": "https://bots.example/?a=b"}), "/api: a Bot API server's address has no user, no question mark and no #; write it like https://api.telegram.org"},
-		"a bare address":          {good(map[string]any{"allow_private": []any{"10.0.3.7"}}), `/allow_private/0: "10.0.3.7" is no network; one address is written 10.0.3.7/32`},
-		"a misspelt choice":       {good(map[string]any{"overflow": "splti"}), `/overflow: "splti" is not possible here; did you mean "split"? (one of cut, split, thread)`},
-		"too many pictures":       {good(map[string]any{"photos": json.Number("11")}), "/photos: 11 is too large; at most 10"},
-		"no time":                 {good(map[string]any{"timeout": "10ms"}), "/timeout: a call to Telegram needs longer than that; at least 1s; 30s is usual"},
+		"the shortest": {good(nil), ""},
+		"everything": {good(map[string]any{"api": "http://10.0.3.7:8081/bots/",
+			"allow_private": []any{"10.0.3.7/32"}, "markup": "markdown", "overflow": "thread", "photos": json.Number("1"),
+			"silent": true, "protect": true, "caption_above": true, "link_preview": "large", "preview_above": true,
+			"timeout": "1m"}), ""},
+		"no token": {good(map[string]any{"token": "-"}),
+			`"token" is missing: the bot's token, as @BotFather gave it`},
+		"a misspelt key": {good(map[string]any{"slient": true}),
+			`/slient: unknown key "slient"; did you mean "silent"?`},
+		"a token of another kind": {good(map[string]any{"token": "xoxb-12"}),
+			"/token: this is not spelt like a bot's token; copy it from @BotFather: a number, a colon, and letters, " +
+				"digits, - and _"},
+		"a token with a line end": {good(map[string]any{"token": token + "\n"}),
+			"/token: this is not spelt like a bot's token; take out the spaces or line ends around it"},
+		"plain http": {good(map[string]any{"api": "http://bots.example"}),
+			"/api: over plain http the token could be read on the way; use https, or name the network of your own " +
+				"server under allow_private"},
+		"no address": {good(map[string]any{"api": "bots.example"}),
+			"/api: this is no address of a Bot API server; write it like https://api.telegram.org"},
+		"an address with a query": {good(map[string]any{"api": "https://bots.example/?a=b"}),
+			"/api: a Bot API server's address has no user, no question mark and no #; write it like " +
+				"https://api.telegram.org"},
+		"a bare address": {good(map[string]any{"allow_private": []any{"10.0.3.7"}}),
+			`/allow_private/0: "10.0.3.7" is no network; one address is written 10.0.3.7/32`},
+		"a misspelt choice": {good(map[string]any{"overflow": "splti"}),
+			`/overflow: "splti" is not possible here; did you mean "split"? (one of cut, split, thread)`},
+		"too many pictures": {good(map[string]any{"photos": json.Number("11")}),
+			"/photos: 11 is too large; at most 10"},
+		"no time": {good(map[string]any{"timeout": "10ms"}),
+			"/timeout: a call to Telegram needs longer than that; at least 1s; 30s is usual"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -38,7 +38,8 @@ func mattermostHook(p *Product, r *http.Request, body []byte, fail func(int, str
 	var in struct {
 		Text string `json:"text"`
 	}
-	err := unknownMembers(body, "text", "channel", "username", "icon_url", "icon_emoji", "attachments", "props", "priority", "type")
+	err := unknownMembers(body, "text", "channel", "username", "icon_url", "icon_emoji", "attachments", "props",
+		"priority", "type")
 	if err != nil || !isJSON(r) || json.Unmarshal(body, &in) != nil {
 		return fail(400, "web.incoming_webhook.parse.app_error", "Unable to parse incoming data.")
 	}
@@ -96,7 +97,8 @@ func mattermostPosts(p *Product, r *http.Request, body []byte, fail func(int, st
 // chat.update and chat.delete under /api/v1/ for a user with a token. Texts have at most 5000 characters.
 func RocketChat(o Options, hook, user, token string) *Product {
 	fail := func(code int, text string) reply { return reply{code, map[string]any{"success": false, "error": text}} }
-	return newProduct(o, `(?:^|[\s>(*_~])@(?:all|here|[a-zA-Z0-9._-]+)`, func(p *Product, r *http.Request, body []byte) reply {
+	return newProduct(o, `(?:^|[\s>(*_~])@(?:all|here|[a-zA-Z0-9._-]+)`, func(p *Product, r *http.Request,
+		body []byte) reply {
 		if r.Method != http.MethodPost || !isJSON(r) {
 			return fail(400, "Invalid request")
 		}
@@ -269,7 +271,8 @@ func Teams(o Options, path, signature string) *Product {
 		case r.URL.Path != path:
 			return fail(404, "WorkflowNotFound", "The workflow could not be found.")
 		case r.URL.Query().Get("sig") != signature:
-			return fail(401, "DirectApiAuthorizationRequired", "The request must be authenticated only by Shared Access scheme.")
+			return fail(401, "DirectApiAuthorizationRequired",
+				"The request must be authenticated only by Shared Access scheme.")
 		case r.Method != http.MethodPost || !isJSON(r):
 			return fail(400, "InvalidRequest", "POST application/json only")
 		case len(body) > 28<<10:

@@ -69,7 +69,8 @@ func ntfyPublish(p *Product, body []byte, fail func(code, http int, text string)
 	}
 	n := p.next()
 	id := fmt.Sprintf("msg%09d", n)
-	answer := map[string]any{"id": id, "time": p.options.Now().Unix(), "event": "message", "topic": in.Topic, "message": in.Message, "title": in.Title}
+	answer := map[string]any{"id": id, "time": p.options.Now().Unix(), "event": "message", "topic": in.Topic,
+		"message": in.Message, "title": in.Title}
 	if in.SequenceID != "" {
 		answer["sequence_id"] = in.SequenceID
 		if m := p.find(in.SequenceID); m != nil {

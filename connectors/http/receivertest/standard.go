@@ -338,8 +338,9 @@ func (s *Standard) apply(kind string, d eventData) {
 		at = len(s.state.Posts) - 1
 	}
 	old := s.state.Posts[at]
-	p := Post{ID: d.ID, Revision: d.Revision, State: d.State, Channel: d.Channel, Lang: d.Lang, Title: d.Title, Summary: d.Summary,
-		Text: d.Text, HTML: d.HTML, URL: d.URL, Received: old.Received, Edited: old.Edited, Times: old.Times}
+	p := Post{ID: d.ID, Revision: d.Revision, State: d.State, Channel: d.Channel, Lang: d.Lang, Title: d.Title,
+		Summary: d.Summary,
+		Text:    d.Text, HTML: d.HTML, URL: d.URL, Received: old.Received, Edited: old.Edited, Times: old.Times}
 	for _, m := range d.Media {
 		if p.Image == "" && strings.HasPrefix(m.Type, "image/") {
 			p.Image = m.URL

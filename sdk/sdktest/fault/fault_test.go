@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -18,12 +19,12 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // serve gives a server that counts the requests which reached it and answers with their body.
-func serve(t *testing.T, faults ...fault.Fault) (s *fault.Script, url string, reached *int) {
+func serve(t *testing.T, faults ...fault.Fault) (s *fault.Script, url string, reached *atomic.Int64) {
 	t.Helper()
-	s, reached = &fault.Script{}, new(int)
+	s, reached = &fault.Script{}, new(atomic.Int64)
 	s.Add(faults...)
 	web := httptest.NewServer(s.Wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		*reached++
+		reached.Add(1)
 		body, _ := io.ReadAll(r.Body)
 		w.Header().Set("X-From", "server")
 		w.WriteHeader(http.StatusCreated)
@@ -49,7 +50,7 @@ func TestFaults(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		fault   fault.Fault
-		reached int
+		reached int64
 		status  int // 0: no answer
 		body    string
 		broken  bool // the body breaks off
@@ -67,8 +68,8 @@ func TestFaults(t *testing.T) {
 			t.Parallel()
 			s, url, reached := serve(t, c.fault)
 			status, _, body, err := post(t, url, "hello")
-			if status != c.status || body != c.body || *reached != c.reached || (err != nil) != (c.broken || c.status == 0) {
-				t.Errorf("got %d %q %v, reached %d times", status, body, err, *reached)
+			if status != c.status || body != c.body || reached.Load() != c.reached || (err != nil) != (c.broken || c.status == 0) {
+				t.Errorf("got %d %q %v, reached %d times", status, body, err, reached.Load())
 			}
 			if c.broken && !errors.Is(err, io.ErrUnexpectedEOF) {
 				t.Errorf("the body ended as if it were whole: %v", err)
@@ -109,8 +110,8 @@ func TestWhen(t *testing.T) {
 			t.Errorf("after Clear: %d %v", status, err)
 		}
 	}
-	if *reached != 9 || s.Met() != 4 {
-		t.Errorf("reached %d times, %d faults", *reached, s.Met())
+	if reached.Load() != 9 || s.Met() != 4 {
+		t.Errorf("reached %d times, %d faults", reached.Load(), s.Met())
 	}
 }
 
