@@ -80,6 +80,7 @@ type Known struct {
 	// Substance and Facts identify its content (see substance, facts).
 	Substance, Facts string
 	Link, TitleKey   string
+	Group            string
 	SeenAt           time.Time
 	Published        time.Time
 	// Listed says that the last whole document of the source held it; ListedAt is when it was last seen there, to the day.
@@ -183,7 +184,7 @@ func Decide(r Rules, st State, b sdk.Batch, found Found, now time.Time) Change {
 	d := &decision{rules: r, batch: b, found: found, now: now, ch: Change{State: st}}
 	d.first = !st.Primed || (!st.OKAt.IsZero() && now.Sub(st.OKAt) > longOutage)
 	d.items()
-	if len(b.Items) > 0 || b.Complete {
+	if d.rules.Checkable && len(b.Items) > 0 && len(b.Whole) == 0 {
 		d.slid()
 	}
 	d.removals()
@@ -364,7 +365,7 @@ func (d *decision) slid() {
 			continue
 		}
 		u := Update{ID: k.ID, State: k.State, Listed: false, ListedAt: d.now, SetCheck: true}
-		if d.rules.Checkable && d.rules.Watch > 0 && k.State == Live && !k.Baseline && k.Link != "" && d.now.Sub(k.SeenAt) < d.rules.Watch {
+		if d.rules.Watch > 0 && k.State == Live && !k.Baseline && k.Link != "" && d.now.Sub(k.SeenAt) < d.rules.Watch {
 			// An item that vanished while older ones stayed was probably withdrawn; one that slid off the end was not.
 			u.CheckAt = d.now.Add(time.Hour)
 			if !oldest.IsZero() && k.Published.After(oldest) {
@@ -400,12 +401,14 @@ func (d *decision) removals() {
 		}
 	}
 	absent := 0
-	if d.batch.Complete && !d.batch.Reset {
-		for _, k := range d.found.Listed {
-			if !d.seen[k.ID] {
-				absent++
-				add(k, "absent from a complete answer")
-			}
+	for _, k := range d.found.Listed {
+		switch {
+		case d.seen[k.ID] || d.batch.Reset:
+		case d.batch.Complete:
+			absent++
+			add(k, "absent from a complete answer")
+		case k.Group != "" && slices.Contains(d.batch.Whole, k.Group):
+			add(k, "absent from its group")
 		}
 	}
 	if len(gone) == 0 {

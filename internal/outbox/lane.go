@@ -256,7 +256,7 @@ func (l *destinationLanes) deliver(ctx context.Context, b Batch, lane Lane, id i
 		if call.Key == "" {
 			call.Key = "msg_" + rand.Text()
 		}
-		wait, err := store.Start(ctx, Start{Batch: b, Delivery: id, Version: w.Version, Call: *call, Rates: lane.Limits.Rules.Rates}, now)
+		wait, err := store.Start(ctx, Start{Batch: b, Delivery: id, Version: w.Version, Call: *call, Repeat: w.Retry != nil, Rates: lane.Limits.Rules.Rates}, now)
 		switch {
 		case errors.Is(err, ErrConflict):
 			continue
@@ -382,6 +382,9 @@ func (l *destinationLanes) send(ctx context.Context, b Batch, lane Lane, w Work,
 	} else {
 		e := sdk.AsError(err)
 		s.KeepCall = w.Retry != nil
+		if call.Op == OpEdit && len(ref.IDs) > 0 {
+			s.HalfDone, s.Ref = &call, ref
+		}
 		s = l.settleError(e, w, call, s, now)
 		goOn = s.LaneUntil.IsZero() && s.DestinationUntil.IsZero() && !s.StopLane && !s.StopDestination
 		if s.StopLane || e.Code == sdk.CodeGone || e.Code == sdk.CodeNotAChannel {

@@ -13,8 +13,8 @@ import (
 const (
 	backoffBase = 2 * time.Second
 	backoffCap  = 15 * time.Minute
-	// poisonAttempts is after how many starts without any answer a delivery is set aside.
-	poisonAttempts = 5
+	// poisonCrashes is after how many ends of the daemon in the midst of its call a delivery is set aside.
+	poisonCrashes = 5
 )
 
 // backoff is a random wait below an exponentially growing bound ("full jitter"), so that what failed together does not
@@ -230,8 +230,11 @@ func (l *destinationLanes) resolveUnknown(ctx context.Context) {
 
 // resolution finds out what became of a call, or what to do without knowing; false when it has to be asked again later.
 func (l *destinationLanes) resolution(ctx context.Context, u UnknownCall, now time.Time) (Resolution, bool) {
-	if u.Attempt >= poisonAttempts {
-		return l.ask(u, fmt.Sprintf("it was begun %d times and never ended", u.Attempt))
+	if u.Crashes >= poisonCrashes {
+		return l.ask(u, fmt.Sprintf("the daemon ended %d times in the midst of it", u.Crashes))
+	}
+	if now.Sub(u.Created) > l.dest.RetryFor && u.Attempt > 1 {
+		return l.ask(u, fmt.Sprintf("%d attempts in %s brought no clear answer", u.Attempt, sdk.D(l.dest.RetryFor)))
 	}
 	if finder, ok := sdk.As[sdk.Finder](l.dest.Conn); ok {
 		if lane, known := l.lane(ctx, Batch{Destination: l.dest.Name, Chat: u.Chat}); known {
@@ -252,7 +255,7 @@ func (l *destinationLanes) resolution(ctx context.Context, u UnknownCall, now ti
 	if err != nil {
 		return Resolution{}, false
 	}
-	if same := lane.Limits.Rules.SameKeyFor; ok && same > 0 && now.Sub(u.StartedAt) < same {
+	if same := lane.Limits.Rules.SameKeyFor; ok && same > 0 && now.Sub(u.FirstAt) < same {
 		return Resolution{Repeat: true, Until: now.Add(backoff(u.Attempt))}, true
 	}
 	if l.dest.Resend {

@@ -138,7 +138,9 @@ type Start struct {
 	Delivery int64
 	Version  int64
 	Call     Call
-	Rates    []sdk.Rate
+	// Repeat says that this very call was started before.
+	Repeat bool
+	Rates  []sdk.Rate
 }
 
 // Settlement is what became of a delivery. Exactly one of the fields from Call on says what.
@@ -163,6 +165,8 @@ type Settlement struct {
 	Error string
 	// CountAttempt says that the attempt counts; a pause or a stop is nobody's fault.
 	CountAttempt bool
+	// HalfDone is an edit that failed and changed something all the same; Ref then replaces the part's reference.
+	HalfDone *Call
 	// KeepCall keeps the call as it is for the next attempt: an earlier attempt of it may have arrived.
 	KeepCall bool
 	// LaneUntil and DestinationUntil keep the channel on the platform, or the whole destination, waiting.
@@ -208,9 +212,13 @@ type UnknownCall struct {
 	Post                  string
 	Channel, Chat         string
 	Call                  Call
-	StartedAt             time.Time
-	Attempt               int
-	Alerted               bool
+	// FirstAt is when this very call was first started.
+	FirstAt, Created time.Time
+	Attempt          int
+	// Crashes counts how often the daemon ended while it was under way.
+	Crashes int
+	// Alerted says that a person was asked.
+	Alerted bool
 }
 
 // Store is what the outbox needs of the store.

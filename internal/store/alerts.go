@@ -50,7 +50,9 @@ func (db *DB) alertRows(ctx context.Context, where string, args ...any) ([]alert
 }
 
 // Alerts lists the alerts that last, the oldest first.
-func (db *DB) Alerts(ctx context.Context) ([]alert.Row, error) { return db.alertRows(ctx, `resolved_at = 0`) }
+func (db *DB) Alerts(ctx context.Context) ([]alert.Row, error) {
+	return db.alertRows(ctx, `resolved_at = 0`)
+}
 
 // UntoldAlerts lists alerts that nobody was told of, those that were raised again after the time in which they are not
 // repeated, and those that are over and of which somebody was told.

@@ -121,12 +121,12 @@ func (db *DB) Sources(ctx context.Context) ([]intake.State, error) {
 	return out, err
 }
 
-const knownColumns = `i.id, i.key, i.revision, i.state, i.baseline, i.substance, i.facts, i.link, i.title_key, i.seen_at, i.published, i.listed, i.listed_at`
+const knownColumns = `i.id, i.key, i.revision, i.state, i.baseline, i.substance, i.facts, i.link, i.title_key, i.grp, i.seen_at, i.published, i.listed, i.listed_at`
 
 func scanKnown(r scanner, extra ...any) (intake.Known, error) {
 	var k intake.Known
 	var seen, published, listed int64
-	err := r.Scan(append([]any{&k.ID, &k.Key, &k.Revision, &k.State, &k.Baseline, &k.Substance, &k.Facts, &k.Link, &k.TitleKey, &seen, &published,
+	err := r.Scan(append([]any{&k.ID, &k.Key, &k.Revision, &k.State, &k.Baseline, &k.Substance, &k.Facts, &k.Link, &k.TitleKey, &k.Group, &seen, &published,
 		&k.Listed, &listed}, extra...)...)
 	k.SeenAt, k.Published, k.ListedAt = timeOf(seen), timeOf(published), timeOf(listed)
 	return k, err
@@ -248,9 +248,9 @@ func (tx *Tx) intakeRows(ch intake.Change, now time.Time) error {
 			hold = flood
 		}
 		if err := tx.run(`INSERT INTO items (source, key, state, baseline, substance, facts, content, link, title_key, seen_at, changed_at, published,
-			not_before, listed_at, hold, changed, url) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10, $11, $12, $10, $13, $14, $15)`,
+			not_before, listed_at, hold, changed, url, grp) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10, $11, $12, $10, $13, $14, $15, $16)`,
 			ch.State.Name, in.Item.Key, string(in.State), in.Baseline, in.Substance, in.Facts, content, in.Link, in.TitleKey, micros(in.SeenAt),
-			micros(in.Item.Published), micros(in.NotBefore), hold, in.State == intake.Live, in.Item.URL); err != nil {
+			micros(in.Item.Published), micros(in.NotBefore), hold, in.State == intake.Live, in.Item.URL, in.Item.Group); err != nil {
 			return err
 		}
 	}
@@ -272,9 +272,9 @@ func (tx *Tx) updateItem(source string, u intake.Update, now time.Time) error {
 		if u.Revises {
 			revises = 1
 		}
-		if err := tx.run(`UPDATE items SET content = $2, substance = $3, facts = $4, link = $5, title_key = $6, not_before = $7, published = $8, url = $11,
+		if err := tx.run(`UPDATE items SET content = $2, substance = $3, facts = $4, link = $5, title_key = $6, not_before = $7, published = $8, url = $11, grp = $12,
 			revision = revision + CAST($9 AS BIGINT), changed_at = CASE WHEN $9 = 1 THEN $10 ELSE changed_at END, changed = changed + 1 WHERE id = $1 AND state <> 'blocked'`,
-			u.ID, content, u.Substance, u.Facts, u.Link, u.TitleKey, micros(u.NotBefore), micros(u.Item.Published), revises, micros(now), u.Item.URL); err != nil {
+			u.ID, content, u.Substance, u.Facts, u.Link, u.TitleKey, micros(u.NotBefore), micros(u.Item.Published), revises, micros(now), u.Item.URL, u.Item.Group); err != nil {
 			return err
 		}
 	}

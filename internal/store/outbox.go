@@ -129,7 +129,7 @@ func (db *DB) Recover(ctx context.Context, all bool, now time.Time) (int, error)
 	}
 	unknown := 0
 	err := db.Write(ctx, func(tx *Tx) error {
-		n, err := tx.exec(`UPDATE deliveries SET state = 'unknown', batch = NULL, code = $2, error = 'the daemon ended while the call was under way'
+		n, err := tx.exec(`UPDATE deliveries SET state = 'unknown', batch = NULL, crashes = crashes + 1, code = $2, error = 'the daemon ended while the call was under way'
 			WHERE state = 'started' AND (batch IS NULL OR batch IN (SELECT id FROM batches WHERE lease_until <= $1))`, limit, string(sdk.CodeUnknownOutcome))
 		if err != nil {
 			return err
@@ -210,8 +210,8 @@ func (db *DB) Start(ctx context.Context, s outbox.Start, now time.Time) (time.Ti
 			return err
 		}
 		return tx.run(`UPDATE deliveries SET state = 'started', op = $2, series = $3, position = $4, revision = $5, key = $6, call = $7, final = $8,
-			attempt = attempt + 1, started_at = $9, code = '', error = '' WHERE id = $1`, s.Delivery, string(s.Call.Op), string(s.Call.Series), s.Call.Position,
-			s.Call.Revision, s.Call.Key, call, s.Call.Final, micros(now))
+			attempt = attempt + 1, started_at = $9, first_at = CASE WHEN $10 THEN first_at ELSE $9 END, code = '', error = '' WHERE id = $1`, s.Delivery, string(s.Call.Op), string(s.Call.Series), s.Call.Position,
+			s.Call.Revision, s.Call.Key, call, s.Call.Final, micros(now), s.Repeat)
 	})
 	return wait, err
 }
@@ -284,6 +284,12 @@ func (tx *Tx) settle(s outbox.Settlement, now time.Time) (next int64, err error)
 	case s.NextRung:
 		next, err = tx.settleRung(s, now)
 	case !s.Postpone.IsZero():
+		if s.HalfDone != nil {
+			if err := tx.run(`UPDATE parts SET ids = $4, url = $5, ref_state = $6, digest = '' WHERE publication = $1 AND series = $2 AND position = $3`, s.Publication,
+				string(s.HalfDone.Series), s.HalfDone.Position, jsonList(s.Ref.IDs), s.Ref.URL, notNil(s.Ref.State)); err != nil {
+				return 0, err
+			}
+		}
 		n := int64(0)
 		// A call that failed for certain is decided anew; one that is merely put off was never decided.
 		n, err = tx.exec(`UPDATE deliveries SET state = 'pending', next_at = $2, attempt = attempt - CASE WHEN $3 OR state = 'pending' THEN 0 ELSE 1 END,
@@ -298,6 +304,14 @@ func (tx *Tx) settle(s outbox.Settlement, now time.Time) (next int64, err error)
 		return 0, err
 	}
 	return next, tx.alerts(s.Alerts, s.Resolve, now)
+}
+
+// notNil is for columns that are never NULL.
+func notNil(b []byte) []byte {
+	if b == nil {
+		return []byte{}
+	}
+	return b
 }
 
 func conflictUnless(n int64, err error) error {
@@ -335,12 +349,9 @@ func (tx *Tx) recordPart(publication int64, c outbox.Call, ref sdk.PartRef, now 
 				publication, string(c.Series), c.Position, c.Part.Digest(), c.Revision, micros(now))
 		}
 	}
-	if ref.State == nil {
-		ref.State = []byte{}
-	}
 	if err := tx.run(`INSERT INTO parts (publication, series, position, ids, url, ref_state, digest, revision, at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 		ON CONFLICT (publication, series, position) DO UPDATE SET ids = excluded.ids, url = excluded.url, ref_state = excluded.ref_state,
-		digest = excluded.digest, revision = excluded.revision, at = excluded.at`, publication, string(c.Series), c.Position, jsonList(ref.IDs), ref.URL, ref.State,
+		digest = excluded.digest, revision = excluded.revision, at = excluded.at`, publication, string(c.Series), c.Position, jsonList(ref.IDs), ref.URL, notNil(ref.State),
 		c.Part.Digest(), c.Revision, micros(now)); err != nil {
 		return err
 	}
@@ -545,14 +556,14 @@ func (db *DB) UnknownCalls(ctx context.Context, destination string) ([]outbox.Un
 	err := db.query(ctx, func(r scanner) error {
 		var u outbox.UnknownCall
 		var call string
-		var started int64
-		if err := r.Scan(&u.Delivery, &u.Publication, &u.Version, &u.Post, &u.Channel, &u.Chat, &call, &started, &u.Attempt, &u.Alerted); err != nil {
+		var started, created int64
+		if err := r.Scan(&u.Delivery, &u.Publication, &u.Version, &u.Post, &u.Channel, &u.Chat, &call, &started, &created, &u.Attempt, &u.Crashes, &u.Alerted); err != nil {
 			return err
 		}
-		u.StartedAt = timeOf(started)
+		u.FirstAt, u.Created = timeOf(started), timeOf(created)
 		out = append(out, u)
 		return decode(call, &out[len(out)-1].Call)
-	}, `SELECT d.id, u.id, u.version, p.public_id, u.channel, d.chat, d.call, d.started_at, d.attempt, d.reason = 'asked'
+	}, `SELECT d.id, u.id, u.version, p.public_id, u.channel, d.chat, d.call, d.first_at, d.created_at, d.attempt, d.crashes, d.reason = 'asked'
 		FROM deliveries d JOIN publications u ON u.id = d.publication JOIN posts p ON p.id = u.post
 		WHERE d.destination = $1 AND d.state = 'unknown' ORDER BY d.id LIMIT 200`, destination)
 	return out, err

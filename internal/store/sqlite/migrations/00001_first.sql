@@ -60,6 +60,7 @@ CREATE TABLE items (
   url         TEXT NOT NULL DEFAULT '',
   link        TEXT NOT NULL DEFAULT '',    -- the canonical spelling of url, for comparing
   title_key   TEXT NOT NULL DEFAULT '',
+  grp         TEXT NOT NULL DEFAULT '',
   seen_at     INTEGER NOT NULL,
   changed_at  INTEGER NOT NULL,
   published   INTEGER NOT NULL DEFAULT 0,
@@ -239,11 +240,13 @@ CREATE TABLE deliveries (
   call        TEXT NOT NULL DEFAULT '',        -- the call, while it is under way or unknown
   final       INTEGER NOT NULL DEFAULT 0,
   attempt     INTEGER NOT NULL DEFAULT 0,
+  crashes     INTEGER NOT NULL DEFAULT 0,       -- how often the daemon ended while it was under way
   next_at     INTEGER NOT NULL,
   batch       INTEGER REFERENCES batches (id) ON DELETE SET NULL,
   code        TEXT NOT NULL DEFAULT '',
   error       TEXT NOT NULL DEFAULT '',
   created_at  INTEGER NOT NULL,
+  first_at    INTEGER NOT NULL DEFAULT 0,       -- when this very call was first started
   started_at  INTEGER NOT NULL DEFAULT 0,
   settled_at  INTEGER NOT NULL DEFAULT 0,
   CHECK (lane <> 'channel' OR publication IS NOT NULL),
