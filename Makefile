@@ -1,0 +1,54 @@
+# Belfry. `make run` shows it; `make test` proves it.
+
+SHELL       := /bin/sh
+ADDR        ?= 127.0.0.1:8080
+FEED        ?=
+CYCLES      ?= 200
+YARDSTICKS  ?=
+VERSION     := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS     := -s -w -X main.version=$(VERSION)
+GO          ?= go
+
+export GOFLAGS := -buildvcs=false
+
+.PHONY: run build test check lint generate bench crash clean
+
+# The main job on the embedded default, with a page to look at. FEED=https://… rings your own feed.
+run: build
+	@exec bin/belfry demo --addr "$(ADDR)" $(if $(FEED),--feed "$(FEED)")
+
+build:
+	@mkdir -p bin
+	@echo "Building Belfry (the first time takes a minute or two) …"
+	@CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/belfry ./cmd/belfry
+
+# Everything: formatting, vet, generated files, all tests with the race detector, the example plugin, twenty crash cycles.
+# What it needs besides Go it installs when it may, and names otherwise.
+test:
+	@.ci/need gcc chromium
+	@.ci/tidy-check
+	$(GO) vet ./...
+	$(GO) test -race -timeout 10m ./...
+	cd plugins/example && $(GO) vet ./... && $(GO) test -race ./...
+
+# What a change is held to before it lands: everything, and the linters.
+check: test lint
+
+lint:
+	$(GO) tool -modfile=tools/go.mod golangci-lint run ./...
+
+# Renews what is generated: the protocol's code, the reference pages, the JSON Schema, golden files.
+generate:
+	@.ci/need protobuf-compiler
+	$(GO) generate ./...
+
+# Writes bench/RESULTS.md. YARDSTICKS= names the folder of the peers' yardsticks, to be measured in the same run.
+bench: build
+	$(GO) run ./bench -yardsticks "$(YARDSTICKS)"
+
+# Kills the real binary at random moments and counts what was lost or doubled.
+crash:
+	CGO_ENABLED=0 $(GO) test -count=1 -timeout 60m -v -run TestCrash ./internal/crash -args -cycles $(CYCLES)
+
+clean:
+	rm -rf bin .run

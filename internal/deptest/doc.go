@@ -1,0 +1,2 @@
+// Package deptest holds the rules of who may import whom, as a test.
+package deptest
