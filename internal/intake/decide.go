@@ -495,8 +495,11 @@ func (d *decision) state() {
 func Fail(r Rules, st State, err *sdk.Error, now time.Time, jitter float64) Change {
 	ch := Change{State: st}
 	s := &ch.State
-	s.Failures++
 	s.Force = false
+	if err.Code == sdk.CodeRateLimited {
+		return limited(ch, r, err, now)
+	}
+	s.Failures++
 	s.FetchedAt, s.Code, s.Error = now, err.Code, strings.TrimSpace(publicSentence(err))
 	backoff := min(r.Poll<<min(s.Failures-1, 20), 24*time.Hour)
 	if backoff <= 0 {
@@ -517,11 +520,28 @@ func Fail(r Rules, st State, err *sdk.Error, now time.Time, jitter float64) Chan
 	}
 	lost := now.Sub(st.OKAt)
 	if st.OKAt.IsZero() || s.Failures >= 3 || lost > 6*time.Hour {
-		ch.Alerts = append(ch.Alerts, alert.Alert{Code: alert.SourceFailing, Subject: r.Name,
-			Sentence: fmt.Sprintf("source %s cannot be read: %s; it is tried again at %s", r.Name, s.Error, s.NextAt.UTC().Format("15:04 MST")),
-			Mend:     fmt.Sprintf("try it: belfry source fetch %s", r.Name)})
+		ch.Alerts = append(ch.Alerts, failing(r.Name, s))
 	}
 	return ch
+}
+
+// limited waits as long as it was asked to, at least twice the poll interval. Being asked to wait is no failure, unless
+// it has been so for a day.
+func limited(ch Change, r Rules, err *sdk.Error, now time.Time) Change {
+	s := &ch.State
+	s.FetchedAt, s.Code, s.Error = now, err.Code, strings.TrimSpace(publicSentence(err))
+	s.NextAt = now.Add(max(2*r.Poll, err.RetryAfter))
+	s.WaitUntil = s.NextAt
+	if now.Sub(s.OKAt) > 24*time.Hour {
+		ch.Alerts = append(ch.Alerts, failing(r.Name, s))
+	}
+	return ch
+}
+
+func failing(name string, s *State) alert.Alert {
+	return alert.Alert{Code: alert.SourceFailing, Subject: name,
+		Sentence: fmt.Sprintf("source %s cannot be read: %s; it is tried again at %s", name, s.Error, s.NextAt.UTC().Format("15:04 MST")),
+		Mend:     fmt.Sprintf("try it: belfry source fetch %s", name)}
 }
 
 func publicSentence(err *sdk.Error) string {

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/andybalholm/brotli"
@@ -23,9 +24,12 @@ const acceptEncoding = "gzip, br, zstd"
 // maxWindow of zstd, the most that HTTP allows (RFC 9659).
 const maxWindow = 8 << 20
 
-// readBody reads the body of an answer, decompressed, at most limit bytes of it. cut says that the compressed stream ended
-// early, although the message was complete: what came out of it is given.
-func readBody(r io.Reader, h http.Header, limit int64) (body []byte, cut bool, err error) {
+// large is the size beyond which a document needs a place among the few large ones that are held at a time, in bytes.
+const large = 1 << 20
+
+// readBody reads the body of an answer, decompressed, at most limit bytes of it. Before it goes beyond large bytes it calls
+// place. cut says that the compressed stream ended early, although the message was complete: what came out of it is given.
+func readBody(r io.Reader, h http.Header, limit int64, place func() error) (body []byte, cut bool, err error) {
 	var codings []string
 	for c := range strings.SplitSeq(strings.ToLower(strings.Join(h.Values("Content-Encoding"), ",")), ",") {
 		if c = strings.TrimSpace(c); c != "" && c != "identity" {
@@ -33,9 +37,9 @@ func readBody(r io.Reader, h http.Header, limit int64) (body []byte, cut bool, e
 		}
 	}
 	if len(codings) > 2 {
-		return nil, false, sdk.Errorf(sdk.CodeInvalid, opFetch, "the answer is compressed %d times", len(codings))
+		return nil, false, failf(sdk.CodeInvalid, "the answer is compressed %d times", len(codings))
 	}
-	raw := &source{Reader: r}
+	raw := &stream{Reader: r}
 	var in io.Reader = raw
 	for i := len(codings) - 1; i >= 0; i-- {
 		decoder, err := decode(in, codings[i])
@@ -60,9 +64,9 @@ func readBody(r io.Reader, h http.Header, limit int64) (body []byte, cut bool, e
 			in = decoder
 		}
 	}
-	body, err = io.ReadAll(io.LimitReader(in, limit+1))
+	body, err = readAll(io.LimitReader(in, limit+1), place)
 	if int64(len(body)) > limit {
-		return nil, false, sdk.Errorf(sdk.CodeTooLarge, opFetch, "the feed is larger than %s; max_size allows up to 15MiB", Size(limit))
+		return nil, false, failf(sdk.CodeTooLarge, "the feed is larger than %s; max_size allows up to 15MiB", Size(limit))
 	}
 	if err == nil {
 		return body, false, nil
@@ -73,13 +77,37 @@ func readBody(r io.Reader, h http.Header, limit int64) (body []byte, cut bool, e
 	return nil, false, raw.or(err)
 }
 
-// source remembers a failure of the connection, to tell it from one of the decompression.
-type source struct {
+// readAll is io.ReadAll with a question on the way, and with fewer copies of what is large.
+func readAll(r io.Reader, place func() error) ([]byte, error) {
+	body := make([]byte, 0, 32<<10)
+	for {
+		if len(body) == cap(body) {
+			if cap(body) >= large && place != nil {
+				if err := place(); err != nil {
+					return nil, err
+				}
+				place = nil
+			}
+			body = slices.Grow(body, cap(body))
+		}
+		n, err := r.Read(body[len(body):cap(body)])
+		body = body[:len(body)+n]
+		if err == io.EOF {
+			return body, nil
+		}
+		if err != nil {
+			return body, err
+		}
+	}
+}
+
+// stream remembers a failure of the connection, to tell it from one of the decompression.
+type stream struct {
 	io.Reader
 	err error
 }
 
-func (s *source) Read(p []byte) (int, error) {
+func (s *stream) Read(p []byte) (int, error) {
 	n, err := s.Reader.Read(p)
 	if err != nil && err != io.EOF {
 		s.err = err
@@ -88,7 +116,7 @@ func (s *source) Read(p []byte) (int, error) {
 }
 
 // or gives the failure of the connection, or else explains that of the decompression.
-func (s *source) or(err error) error {
+func (s *stream) or(err error) error {
 	if s.err != nil {
 		return s.err
 	}
@@ -131,5 +159,5 @@ func decode(in io.Reader, coding string) (io.ReadCloser, error) {
 		}
 		return flate.NewReader(buffered), nil
 	}
-	return nil, sdk.Errorf(sdk.CodeInvalid, opFetch, "the answer is compressed in an unknown way (%s)", fmt.Sprintf("%.20q", coding))
+	return nil, failf(sdk.CodeInvalid, "the answer is compressed in an unknown way (%s)", fmt.Sprintf("%.20q", coding))
 }

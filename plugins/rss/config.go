@@ -55,7 +55,7 @@ func (c *Config) Validate() error {
 		if sdk.AsError(err).Code == sdk.CodeForbidden {
 			fix = "if it is your own server, add its address to allow_private"
 		}
-		ps.Add("/url", err.Error(), fix)
+		ps.Add("/url", sdk.AsError(err).Public, fix)
 	}
 	if strings.EqualFold(c.Zone, "local") {
 		ps.Add("/zone", "a zone must be named", "write a name such as Europe/Paris or UTC")

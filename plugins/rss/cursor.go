@@ -35,6 +35,8 @@ type cursor struct {
 	Modified []byte `json:"modified,omitempty"`
 	// Body is the hash of the last document that was read.
 	Body string `json:"body,omitempty"`
+	// Half says that the document was broken off. Its validators are not kept: they would keep the other half away.
+	Half bool `json:"half,omitempty"`
 	// Full is when a full answer last came, Changed when it last differed.
 	Full    int64 `json:"full,omitempty"`
 	Changed int64 `json:"changed,omitempty"`
@@ -84,9 +86,13 @@ func (c *cursor) encode() (sdk.Cursor, error) {
 // first says that nothing was ever read.
 func (c *cursor) first() bool { return c.Full == 0 }
 
-// validate keeps the validators of an answer, or drops them when it has none.
+// validate keeps the validators of an answer, or drops them when it has none or is half a document.
 func (c *cursor) validate(a *answer) {
-	c.At, c.ETag, c.Modified = fingerprint(a.url.String()), nil, nil
+	c.At, c.ETag, c.Modified = "", nil, nil
+	if c.Half {
+		return
+	}
+	c.At = fingerprint(a.url.String())
 	if v := a.header.Get("ETag"); len(v) <= maxValidator {
 		c.ETag = []byte(v)
 	}
@@ -106,6 +112,14 @@ func (c *cursor) refresh(a *answer) {
 	if v := a.header.Get("Last-Modified"); v != "" && len(v) <= maxValidator {
 		c.Modified = []byte(v)
 	}
+}
+
+// changed is when the feed last differed; the zero time when that is not known.
+func (c *cursor) changed() time.Time {
+	if c.Changed == 0 {
+		return time.Time{}
+	}
+	return time.Unix(c.Changed, 0)
 }
 
 func (c *cursor) hints() feed.Hints {

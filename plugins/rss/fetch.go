@@ -5,10 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptrace"
-	"net/netip"
 	"net/url"
 	"strings"
 	"sync/atomic"
@@ -61,6 +59,8 @@ type answer struct {
 	body   []byte
 	// cut says that the body's compression ended early.
 	cut bool
+	// release gives the place of a large document back; nil for a small one.
+	release func()
 	// conditional says that validators were sent with the request that was answered.
 	conditional bool
 }
@@ -91,7 +91,7 @@ func (c *client) get(ctx context.Context, r request, now time.Time) (*answer, er
 			return nil, e
 		}
 		if a.status == http.StatusNotModified && !a.conditional {
-			return nil, sdk.Errorf(sdk.CodeUnavailable, opFetch, "%s answers 304 Not Modified to a request without conditions", a.url.Host)
+			return nil, failf(sdk.CodeUnavailable, "%s answers 304 Not Modified to a request without conditions", a.url.Host)
 		}
 		if a.status < 300 || a.status == http.StatusNotModified {
 			return a, nil
@@ -108,11 +108,11 @@ func (c *client) get(ctx context.Context, r request, now time.Time) (*answer, er
 // redirect checks where a redirect leads.
 func (c *client) redirect(a *answer) (*url.URL, error) {
 	if len(a.way) >= maxRedirects {
-		return nil, sdk.Errorf(sdk.CodeUnavailable, opFetch, "%s redirects more than %d times", a.url.Host, maxRedirects)
+		return nil, failf(sdk.CodeUnavailable, "%s redirects more than %d times", a.url.Host, maxRedirects)
 	}
 	location := a.header.Get("Location")
 	if location == "" {
-		return nil, sdk.Errorf(sdk.CodeUnavailable, opFetch, "%s answers %d without saying where to", a.url.Host, a.status)
+		return nil, failf(sdk.CodeUnavailable, "%s answers %d without saying where to", a.url.Host, a.status)
 	}
 	u, err := a.url.Parse(strings.TrimSpace(location))
 	if err == nil {
@@ -122,7 +122,7 @@ func (c *client) redirect(a *answer) (*url.URL, error) {
 	if err != nil {
 		e := *sdk.AsError(err)
 		if e.Code != sdk.CodeForbidden {
-			e = *sdk.Errorf(sdk.CodeInvalid, opFetch, "%s redirects to something that is no web address", a.url.Host)
+			e = *failf(sdk.CodeInvalid, "%s redirects to something that is no web address", a.url.Host)
 		} else {
 			e.Public = fmt.Sprintf("%s redirects to a refused address: %s", a.url.Host, e.Public)
 		}
@@ -131,7 +131,7 @@ func (c *client) redirect(a *answer) (*url.URL, error) {
 	}
 	for _, h := range a.way {
 		if h.from.String() == u.String() {
-			return nil, sdk.Errorf(sdk.CodeUnavailable, opFetch, "%s redirects in a circle", a.url.Host)
+			return nil, failf(sdk.CodeUnavailable, "%s redirects in a circle", a.url.Host)
 		}
 	}
 	return u, nil
@@ -175,16 +175,31 @@ func (c *client) exchange(ctx context.Context, r request, a *answer, left time.D
 		return nil
 	}
 	if resp.ContentLength > 0 && resp.ContentLength > c.maxSize {
-		return sdk.Errorf(sdk.CodeTooLarge, opFetch, "the feed is larger than %s; max_size allows up to 15MiB", Size(c.maxSize))
+		return failf(sdk.CodeTooLarge, "the feed is larger than %s; max_size allows up to 15MiB", Size(c.maxSize))
 	}
-	a.body, a.cut, err = readBody(&counted{resp.Body, watch}, resp.Header, c.maxSize)
+	a.body, a.cut, err = readBody(&counted{resp.Body, watch}, resp.Header, c.maxSize, func() (err error) {
+		watch.stop() // waiting for a place is not the server's fault, and what comes this far does not drip
+		a.release, err = c.network.place(ctx)
+		return err
+	})
+	if err != nil {
+		a.done()
+	}
 	return because(ctx, err)
+}
+
+// done gives back what the answer holds besides memory.
+func (a *answer) done() {
+	if a.release != nil {
+		a.release()
+		a.release = nil
+	}
 }
 
 // trace tells the gate over what kind of address a host is reached.
 func (c *client) trace(ctx context.Context, u *url.URL, first func()) context.Context {
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		GotConn:              func(i httptrace.GotConnInfo) { c.network.gate.reached(u.Hostname(), private(i.Conn.RemoteAddr())) },
+		GotConn:              func(i httptrace.GotConnInfo) { c.network.gate.reached(u.Hostname(), i.Conn.RemoteAddr()) },
 		GotFirstResponseByte: first,
 	})
 }
@@ -201,12 +216,6 @@ func (c *client) dress(req *http.Request) {
 	for name, value := range c.headers {
 		req.Header.Set(name, value.Reveal())
 	}
-}
-
-// private tells whether a connection leads to an address that is not public.
-func private(a net.Addr) bool {
-	ap, err := netip.ParseAddrPort(a.String())
-	return err == nil && sdk.Guard{}.Check(ap.Addr()) != nil
 }
 
 // because gives the reason for which a context was cancelled in place of the cancelling.

@@ -3,6 +3,7 @@ package rss
 import (
 	"context"
 	"fmt"
+	"net"
 	"net/netip"
 	"sync"
 	"time"
@@ -21,6 +22,10 @@ const (
 // gate keeps the manners. Hosts that are reached over private addresses are the admin's own and are not slowed down;
 // before the first connection nobody knows, so that one waits its turn like any other.
 type gate struct {
+	spacing, longestTurn time.Duration
+	// private tells whether an address is not public.
+	private func(netip.Addr) bool
+
 	mu    sync.Mutex
 	hosts map[string]*host
 }
@@ -35,7 +40,10 @@ type host struct {
 	leaves int // requests that have entered and not left
 }
 
-func newGate() *gate { return &gate{hosts: map[string]*host{}} }
+func newGate() *gate {
+	return &gate{spacing: spacing, longestTurn: longestTurn, hosts: map[string]*host{},
+		private: func(a netip.Addr) bool { return sdk.Guard{}.Check(a) != nil }}
+}
 
 // host finds or makes the state of a host; an address written as such tells at once whether it is private.
 func (g *gate) host(name string) *host {
@@ -45,7 +53,7 @@ func (g *gate) host(name string) *host {
 			g.forget(time.Now())
 		}
 		h = &host{slots: make(chan struct{}, perHost), own: make(chan struct{})}
-		if addr, err := netip.ParseAddr(name); err == nil && (sdk.Guard{}).Check(addr) != nil {
+		if addr, err := netip.ParseAddr(name); err == nil && g.private(addr) {
 			h.isOwn = true
 			close(h.own)
 		}
@@ -77,14 +85,14 @@ func (g *gate) enter(ctx context.Context, name string) (leave func(), err error)
 	if h.next.After(now) {
 		start = h.next
 	}
-	if !h.isOwn && start.Sub(now) > longestTurn {
+	if !h.isOwn && start.Sub(now) > g.longestTurn {
 		g.mu.Unlock()
 		return nil, busy(name, start.Sub(now), "serves many feeds and is asked at most once a second")
 	}
 	h.leaves++
 	own := h.own
 	if !h.isOwn {
-		h.next = start.Add(spacing)
+		h.next = start.Add(g.spacing)
 	}
 	g.mu.Unlock()
 
@@ -118,8 +126,13 @@ func (g *gate) leave(h *host, slot bool) {
 	h.leaves--
 }
 
-// reached tells over what kind of address the host was connected.
-func (g *gate) reached(name string, private bool) {
+// reached tells over what address the host was connected.
+func (g *gate) reached(name string, address net.Addr) {
+	ap, err := netip.ParseAddrPort(address.String())
+	if err != nil {
+		return
+	}
+	private := g.private(ap.Addr())
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	h := g.host(name)

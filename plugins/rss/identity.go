@@ -57,7 +57,8 @@ func keys(entries []feed.Entry, c *cursor) (items []sdk.Item, notices []string) 
 		items = append(items, e.Item)
 	}
 	if newlyShared > 0 {
-		notices = append(notices, fmt.Sprintf("identifiers that several items use were found; those items are told apart by their addresses (%d)", newlyShared))
+		notices = append(notices, fmt.Sprintf(
+			"identifiers that several items use were found; those items are told apart by their addresses (%d)", newlyShared))
 	}
 	if repeated > 0 {
 		notices = append(notices, fmt.Sprintf("items that occur more than once were taken once (%d)", repeated))

@@ -1,6 +1,7 @@
 package rss
 
 import (
+	"context"
 	"crypto/tls"
 	"net"
 	"net/http"
@@ -8,6 +9,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"golang.org/x/sync/semaphore"
 
 	"github.com/belfry-news/belfry/sdk"
 )
@@ -19,11 +22,20 @@ const (
 	maxRedirects   = 5
 )
 
+// Bounds on the memory that documents take in one process, whatever the number of instances.
+const (
+	largeDocuments = 2        // held at a time, of more than large bytes
+	readingBytes   = 12 << 20 // of documents that are being parsed at a time; parsing takes several times that
+)
+
 // network is what the instances of one process share: connections, and manners towards hosts. Connections are shared only
 // between instances that permit the same private addresses, or one could use a connection that another may not make.
 type network struct {
 	gate *gate
-	mu   sync.Mutex
+	// places for large documents, and parsing for the bytes that are being parsed.
+	places  chan struct{}
+	parsing *semaphore.Weighted
+	mu      sync.Mutex
 	// transports by their permitted prefixes, with the number of instances that use them.
 	transports map[string]*transport
 	// resolver and roots are the system's, unless a test sets them.
@@ -38,7 +50,8 @@ type transport struct {
 }
 
 func newNetwork() *network {
-	return &network{gate: newGate(), transports: map[string]*transport{}}
+	return &network{gate: newGate(), places: make(chan struct{}, largeDocuments), parsing: semaphore.NewWeighted(readingBytes),
+		transports: map[string]*transport{}}
 }
 
 // join gives the transport for a guard.
@@ -86,4 +99,25 @@ func (n *network) part(t *transport) {
 		delete(n.transports, t.key)
 		t.http.CloseIdleConnections()
 	}
+}
+
+// place waits until another large document may be held, and gives the function that makes room again.
+func (n *network) place(ctx context.Context) (func(), error) {
+	select {
+	case n.places <- struct{}{}:
+		return sync.OnceFunc(func() { <-n.places }), nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// parse runs f when the document fits among those that are being parsed.
+func (n *network) parse(ctx context.Context, size int, f func()) error {
+	weight := min(int64(size), readingBytes)
+	if err := n.parsing.Acquire(ctx, weight); err != nil {
+		return err
+	}
+	defer n.parsing.Release(weight)
+	f()
+	return nil
 }

@@ -7,7 +7,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"net/url"
 	"strings"
@@ -32,7 +31,6 @@ type Source struct {
 	address *url.URL
 	zone    *time.Location
 	id      string // fingerprint of what is read how
-	log     *slog.Logger
 }
 
 func open(n *network, s sdk.Settings, c Config) (*Source, error) {
@@ -43,7 +41,7 @@ func open(n *network, s sdk.Settings, c Config) (*Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	src := &Source{config: c, address: address, log: s.Log}
+	src := &Source{config: c, address: address}
 	if c.Zone != "" {
 		if src.zone, err = time.LoadLocation(c.Zone); err != nil {
 			return nil, err
@@ -86,36 +84,33 @@ func (s *Source) Fetch(ctx context.Context, r sdk.FetchRequest) (sdk.Batch, erro
 	if r.Document != nil {
 		return s.document(ctx, r, c)
 	}
-	way, err := s.load(ctx, r, &c)
+	l, err := s.load(ctx, r, &c)
 	if err != nil {
 		return sdk.Batch{}, err
 	}
-	a := way.answer
+	a := l.answer
 	if a.status == http.StatusNotModified {
 		c.refresh(a)
-		return s.unchanged(c, a, r.Now, way.notices)
+		return s.unchanged(c, a, r.Now, l.notices)
 	}
-	if way.feed == nil { // the same document as before
+	if l.feed == nil { // the same document as before
 		c.validate(a)
 		c.Full = r.Now.Unix()
-		return s.unchanged(c, a, r.Now, way.notices)
+		return s.unchanged(c, a, r.Now, l.notices)
 	}
-	f := way.feed
+	f := l.feed
 	items, notices := keys(f.Entries, &c)
-	if a.cut || !f.Whole {
-		// Half a document says nothing about the next one.
-		c.At, c.ETag, c.Modified, c.Body = "", nil, nil, ""
-	} else {
-		c.validate(a)
-		if hash := bodyHash(a); c.Body != hash {
-			c.Body, c.Changed = hash, r.Now.Unix()
-		}
+	items, removed := withdrawn(f.Removed, items)
+	c.Half = a.cut || !f.Whole
+	c.validate(a)
+	if hash := bodyHash(a); c.Body != hash {
+		c.Body, c.Changed = hash, r.Now.Unix()
 	}
 	c.Full = r.Now.Unix()
 	c.keepHints(f.Hints)
 	c.Expired = f.Expired
-	b := sdk.Batch{Items: items, Removed: withdrawn(f, items), Complete: f.Complete && !a.cut, About: f.About,
-		Wait: wait(a.header, f.Hints, time.Unix(c.Changed, 0), r.Now), Notices: append(append(way.notices, f.Notices...), notices...)}
+	b := sdk.Batch{Items: items, Removed: removed, Complete: f.Complete && !a.cut, About: f.About,
+		Wait: wait(a.header, f.Hints, c.changed(), r.Now), Notices: append(append(l.notices, f.Notices...), notices...)}
 	if a.cut {
 		b.Notices = append(b.Notices, "the compressed answer is broken off; what could be read of it was kept")
 	}
@@ -129,22 +124,22 @@ func (s *Source) Fetch(ctx context.Context, r sdk.FetchRequest) (sdk.Batch, erro
 
 // document reads what somebody already holds, and never reaches the network.
 func (s *Source) document(ctx context.Context, r sdk.FetchRequest, c cursor) (sdk.Batch, error) {
-	a := &answer{header: http.Header{}, body: r.Document.Body, url: s.address}
+	a := &answer{header: http.Header{}, body: r.Document.Body}
 	if r.Document.ContentType != "" {
 		a.header.Set("Content-Type", r.Document.ContentType)
 	}
 	if int64(len(a.body)) > s.client.maxSize {
-		return sdk.Batch{}, sdk.Errorf(sdk.CodeTooLarge, opFetch, "the feed is larger than %s; max_size allows up to 15MiB", s.config.MaxSize)
+		return sdk.Batch{}, failf(sdk.CodeTooLarge, "the feed is larger than %s; max_size allows up to 15MiB", s.config.MaxSize)
 	}
-	a.url = nil
 	if r.Document.URL != "" {
 		u, err := url.Parse(r.Document.URL)
 		if err != nil || !u.IsAbs() {
-			return sdk.Batch{}, sdk.Errorf(sdk.CodeInvalid, opFetch, "%q is no address to resolve links against; write it in full, like https://news.example/feed.xml", r.Document.URL)
+			return sdk.Batch{}, failf(sdk.CodeInvalid,
+				"%.80q is no address to resolve links against; write it in full, like https://news.example/feed.xml", r.Document.URL)
 		}
 		a.url = u
 	}
-	body, cut, err := readBody(bytes.NewReader(a.body), http.Header{}, s.client.maxSize)
+	body, cut, err := readBody(bytes.NewReader(a.body), http.Header{}, s.client.maxSize, nil)
 	if err != nil {
 		return sdk.Batch{}, err
 	}
@@ -154,171 +149,33 @@ func (s *Source) document(ctx context.Context, r sdk.FetchRequest, c cursor) (sd
 		return sdk.Batch{}, s.explain(err, nil)
 	}
 	items, notices := keys(f.Entries, &c)
-	b := sdk.Batch{Items: items, Removed: withdrawn(f, items), Complete: f.Complete && !cut, About: f.About,
+	items, removed := withdrawn(f.Removed, items)
+	b := sdk.Batch{Items: items, Removed: removed, Complete: f.Complete && !cut, About: f.About,
 		Notices: append(f.Notices, notices...)}
 	b.Next, err = c.encode()
 	return b, err
 }
 
-// loaded is an answer, with the feed in it where it had to be read to be sure of it.
-type loaded struct {
-	answer  *answer
-	feed    *feed.Feed
-	notices []string
-}
-
-// load fetches the feed from where it is known to be: the configured address, the feed found in the page there, or the
-// address it moved to for good. What it learns of that goes into the cursor.
-func (s *Source) load(ctx context.Context, r sdk.FetchRequest, c *cursor) (loaded, error) {
-	ask := request{url: c.start(s.address), accept: acceptFeeds}
-	if r.Force {
-		ask.url = s.address
-	} else if r.Now.Sub(time.Unix(c.Full, 0)) < fullEvery {
-		ask.at, ask.etag, ask.modified = c.At, c.ETag, c.Modified
-	}
-	l, err := s.loadFrom(ctx, ask, c, r)
-	if err != nil && c.Moved.Use != "" && ask.url.String() == c.Moved.Use && lasting(err) {
-		// The new address failed us; the configured one may have come back to life.
-		back := request{url: (&cursor{Found: c.Found}).start(s.address), accept: acceptFeeds}
-		again, err2 := s.loadFrom(ctx, back, c, r)
-		if err2 != nil {
-			return l, err
-		}
-		again.notices = append(again.notices, fmt.Sprintf("the address that the feed had moved to fails (%s); the configured one is fetched again", sdk.AsError(err).Public))
-		c.Moved.use("", r.Now)
-		return again, nil
-	}
-	if err != nil {
-		return l, err
-	}
-	if r.Force && c.Moved.Use != "" {
-		if way := l.answer.way; !permanent(way) || way[len(way)-1].to.String() != c.Moved.Use {
-			c.Moved.use("", r.Now)
-		} else {
-			return l, nil
-		}
-	}
-	if n := c.Moved.follow(l.answer.way, r.Now); n != "" {
-		l.notices = append(l.notices, n)
-	}
-	return l, nil
-}
-
-// lasting tells whether a failure is one that time alone does not mend.
-func lasting(err error) bool {
-	var status statusCause
-	if errors.As(err, &status) {
-		return status < 500 && status != http.StatusTooManyRequests
-	}
-	return sdk.AsError(err).Code == sdk.CodeInvalid
-}
-
-// loadFrom fetches one address. A new document is read at once, since only then it is known to be a feed; the page that
-// stands in its place at the first fetch is asked for its feed.
-func (s *Source) loadFrom(ctx context.Context, ask request, c *cursor, r sdk.FetchRequest) (loaded, error) {
-	a, err := s.client.get(ctx, ask, r.Now)
-	if err != nil {
-		return loaded{}, err
-	}
-	if a.status == http.StatusNotModified || bodyHash(a) == c.Body && !r.Force {
-		if c.Expired {
-			return loaded{}, sdk.Errorf(sdk.CodeGone, opFetch, "the feed has declared itself finished; take the source out, or force a fetch if it goes on")
-		}
-		return loaded{answer: a}, nil
-	}
-	f, err := s.read(ctx, a, r.Now)
-	var page *feed.PageError
-	if errors.As(err, &page) && s.config.Discover && (c.first() || r.Force) {
-		return s.discover(ctx, a, page, c, r)
-	}
-	if err != nil {
-		return loaded{}, s.explain(err, a.url)
-	}
-	if r.Force && ask.url == s.address {
-		c.Found = ""
-	}
-	return loaded{answer: a, feed: f}, nil
-}
-
-// discover fetches the first feed that a page names, and remembers it.
-func (s *Source) discover(ctx context.Context, a *answer, page *feed.PageError, c *cursor, r sdk.FetchRequest) (loaded, error) {
-	found := headerFeeds(a)
-	for _, f := range page.Feeds {
-		if len(found) == 0 || f != found[0] {
-			found = append(found, f)
-		}
-	}
-	for _, candidate := range found {
-		u, err := s.client.guard.CheckURL(candidate)
-		if err != nil {
-			continue
-		}
-		b, err := s.client.get(ctx, request{url: u, accept: acceptFeeds}, r.Now)
-		if err != nil {
-			return loaded{}, err
-		}
-		f, err := s.read(ctx, b, r.Now)
-		if err != nil {
-			return loaded{}, s.explain(err, b.url)
-		}
-		c.Found = u.String()
-		l := loaded{answer: b, feed: f, notices: []string{fmt.Sprintf("the address is a web page; its feed is at %s", shown(u))}}
-		// What the page redirected through is no way of the feed.
-		if len(found) > 1 {
-			l.notices = append(l.notices, fmt.Sprintf("the page names %d feeds; the first is fetched, the others are: %s", len(found), strings.Join(shownAll(found[1:]), ", ")))
-		}
-		return l, nil
-	}
-	return loaded{}, s.explain(page, a.url)
-}
-
-// headerFeeds gives the feeds named by Link headers (RFC 8288).
-func headerFeeds(a *answer) []string {
-	var found []string
-	for _, h := range a.header.Values("Link") {
-		if len(h) > 8<<10 {
-			continue
-		}
-		for link := range strings.SplitSeq(h, ",") {
-			target, rest, ok := strings.Cut(strings.TrimSpace(link), ">")
-			if !ok || !strings.HasPrefix(target, "<") {
-				continue
-			}
-			params := map[string]string{}
-			for p := range strings.SplitSeq(rest, ";") {
-				name, value, _ := strings.Cut(strings.TrimSpace(p), "=")
-				params[strings.ToLower(name)] = strings.Trim(value, `"`)
-			}
-			if u, ok := feed.FeedLink(params["rel"], params["type"], params["title"], target[1:], a.url); ok {
-				found = append(found, u)
-			}
-		}
-	}
-	return found
-}
-
-func shownAll(addresses []string) []string {
-	out := make([]string, 0, len(addresses))
-	for _, a := range addresses {
-		if u, err := url.Parse(a); err == nil {
-			out = append(out, shown(u))
-		}
-	}
-	return out
-}
-
 // unchanged is the batch of a fetch that found nothing new.
 func (s *Source) unchanged(c cursor, a *answer, now time.Time, notices []string) (sdk.Batch, error) {
 	next, err := c.encode()
-	return sdk.Batch{Unchanged: true, Next: next, Wait: wait(a.header, c.hints(), time.Unix(c.Changed, 0), now), Notices: notices}, err
+	return sdk.Batch{Unchanged: true, Next: next, Wait: wait(a.header, c.hints(), c.changed(), now), Notices: notices}, err
 }
 
 // read parses a document within its time.
 func (s *Source) read(ctx context.Context, a *answer, now time.Time) (*feed.Feed, error) {
-	ctx, cancel := context.WithTimeout(ctx, readTime)
-	defer cancel()
-	return feed.Read(ctx, feed.Input{Body: a.body, ContentType: a.header.Get("Content-Type"), URL: a.url, Zone: s.zone, Now: now,
-		Description: s.config.Body == "description"})
+	var f *feed.Feed
+	var err error
+	waiting := s.client.network.parse(ctx, len(a.body), func() {
+		ctx, cancel := context.WithTimeout(ctx, readTime)
+		defer cancel()
+		f, err = feed.Read(ctx, feed.Input{Body: a.body, ContentType: a.header.Get("Content-Type"), URL: a.url, Zone: s.zone, Now: now,
+			Description: s.config.Body == "description"})
+	})
+	if waiting != nil {
+		return nil, waiting
+	}
+	return f, err
 }
 
 // explain makes an Error of what is wrong with a document, with its place.
@@ -336,31 +193,48 @@ func (s *Source) explain(err error, u *url.URL) error {
 		return &sdk.Error{Code: sdk.CodeInvalid, Scope: sdk.ScopeDestination, Op: opFetch, Public: fmt.Sprintf("%s%s; %s", where, page, fix)}
 	}
 	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
-		return &sdk.Error{Code: sdk.CodeUnavailable, Scope: sdk.ScopeDestination, Op: opFetch, Public: where + "the feed could not be read in time", Err: err}
+		return &sdk.Error{Code: sdk.CodeUnavailable, Scope: sdk.ScopeDestination, Op: opFetch, Err: err,
+			Public: where + "the feed could not be read in time"}
 	}
 	e := *sdk.AsError(err)
 	e.Op, e.Scope, e.Public = opFetch, sdk.ScopeDestination, where+e.Public
 	return &e
 }
 
-// withdrawn drops the tombstones of items that are in the document again (RFC 6721, section 4).
-func withdrawn(f *feed.Feed, items []sdk.Item) []sdk.Removal {
-	var out []sdk.Removal
-	present := map[string]time.Time{}
+// withdrawn weighs tombstones against the items of the same document (RFC 6721, section 4): one that is later than its item
+// withdraws it, any other is void.
+func withdrawn(tombstones []sdk.Removal, items []sdk.Item) ([]sdk.Item, []sdk.Removal) {
+	if len(tombstones) == 0 {
+		return items, nil
+	}
+	dead := map[string]sdk.Removal{}
+	for _, t := range tombstones {
+		if old, known := dead[t.Key]; !known || t.At.After(old.At) {
+			dead[t.Key] = t
+		}
+	}
+	alive := items[:0]
 	for _, it := range items {
 		at := it.Updated
 		if at.IsZero() {
 			at = it.Published
 		}
-		present[it.Key] = at
-	}
-	for _, t := range f.Removed {
-		if at, here := present[t.Key]; here && !t.At.After(at) {
-			continue
+		if t, ok := dead[it.Key]; ok {
+			if !at.IsZero() && t.At.After(at) {
+				continue
+			}
+			delete(dead, it.Key)
 		}
-		out = append(out, t)
+		alive = append(alive, it)
 	}
-	return out
+	var removed []sdk.Removal
+	for _, t := range tombstones {
+		if last, ok := dead[t.Key]; ok {
+			removed = append(removed, last)
+			delete(dead, t.Key)
+		}
+	}
+	return alive, removed
 }
 
 // bodyHash identifies a document together with the label it was read under.

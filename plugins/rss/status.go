@@ -19,6 +19,13 @@ const (
 	longestPause = 7 * 24 * time.Hour
 )
 
+// failf makes an Error about the feed.
+func failf(code sdk.Code, format string, args ...any) *sdk.Error {
+	e := sdk.Errorf(code, opFetch, format, args...)
+	e.Scope = sdk.ScopeDestination
+	return e
+}
+
 // statusCause is the status behind an Error.
 type statusCause int
 
@@ -49,7 +56,8 @@ func statusError(status int, h http.Header, host string, now time.Time) (e *sdk.
 	case http.StatusUnauthorized:
 		return fail(sdk.CodeForbidden, max(after, refused), "%s answers %s: the feed needs a login; set username and password, or headers")
 	case http.StatusForbidden:
-		return fail(sdk.CodeForbidden, max(after, refused), "%s answers %s: the server refuses Belfry, often by a protection against robots; ask its operator to permit it")
+		return fail(sdk.CodeForbidden, max(after, refused),
+			"%s answers %s: the server refuses Belfry, often by a protection against robots; ask its operator to permit it")
 	case http.StatusUnavailableForLegalReasons:
 		return fail(sdk.CodeForbidden, max(after, refused), "%s answers %s: the feed may not be shown here for legal reasons")
 	case http.StatusNotFound:

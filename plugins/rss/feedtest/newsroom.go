@@ -209,7 +209,8 @@ func (n *Newsroom) JSON() []byte {
 	items := []object{}
 	for _, a := range n.articles {
 		it, own := object{"id": a.ID}, object{}
-		for name, value := range map[string]string{"url": a.Link, "title": a.Title, "summary": a.Summary, "content_html": a.HTML, "image": a.Image, "language": a.Lang} {
+		for name, value := range map[string]string{"url": a.Link, "title": a.Title, "summary": a.Summary, "content_html": a.HTML,
+			"image": a.Image, "language": a.Lang} {
 			put(it, name, value)
 		}
 		if a.HTML == "" {

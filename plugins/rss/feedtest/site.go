@@ -1,6 +1,6 @@
 // Package feedtest is a strict fake of a feed's server, for tests and demonstrations. Its one promise: it answers as RFC
-// 9110 says and as badly as it is told to, and it forgives nothing: a validator that differs from the one it gave by one
-// byte, or a cache header on a request that should have none, is recorded as a fault.
+// 9110 says and as badly as it is told to, and it forgives nothing: a validator that differs by one byte from what it gave
+// at the same path is recorded as a fault.
 package feedtest
 
 import (
@@ -22,6 +22,7 @@ import (
 type Site struct {
 	mu       sync.Mutex
 	pages    map[string]*Page
+	given    map[string]bool // validators that were ever sent, by path
 	requests []Request
 	faults   []string
 	open     int
@@ -29,7 +30,7 @@ type Site struct {
 }
 
 // New makes an empty site.
-func New() *Site { return &Site{pages: map[string]*Page{}} }
+func New() *Site { return &Site{pages: map[string]*Page{}, given: map[string]bool{}} }
 
 // Page is what one path answers.
 type Page struct {
@@ -61,6 +62,9 @@ type Page struct {
 	User, Password string
 	// NoHead answers HEAD with 405.
 	NoHead bool
+
+	sent   []byte // Body as Encoding makes it, and
+	coding string // what the answer calls that
 }
 
 // Request is what somebody asked.
@@ -76,6 +80,7 @@ type Request struct {
 
 // Set puts a page at a path, in place of what was there.
 func (s *Site) Set(path string, p Page) {
+	p.sent, p.coding = compress(p.Body, p.Encoding)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.pages[path] = &p
@@ -122,7 +127,8 @@ func (s *Site) Requests() []Request {
 	return out
 }
 
-// Faults gives what clients did wrong: validators that were never given at that path, or were altered.
+// Faults gives what clients did wrong: validators that were never given at the path, because they are altered or come from
+// elsewhere.
 func (s *Site) Faults() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -143,10 +149,12 @@ func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if p := s.pages[r.URL.Path]; p != nil {
 		page = *p
 	} else {
-		page = Page{Status: http.StatusNotFound, Type: "text/plain; charset=utf-8", Body: []byte("not found")}
+		page = Page{Status: http.StatusNotFound, Type: "text/plain; charset=utf-8", sent: []byte("not found")}
 	}
 	page.Status = s.status(r, page)
-	s.requests = append(s.requests, Request{At: time.Now(), Method: r.Method, Host: r.Host, Path: r.URL.Path, Header: r.Header.Clone(), Status: page.Status})
+	s.given[r.URL.Path+" "+page.ETag], s.given[r.URL.Path+" "+page.Modified] = true, true
+	s.requests = append(s.requests, Request{At: time.Now(), Method: r.Method, Host: r.Host, Path: r.URL.Path,
+		Header: r.Header.Clone(), Status: page.Status})
 	s.open++
 	s.mostOpen = max(s.mostOpen, s.open)
 	s.mu.Unlock()
@@ -166,7 +174,7 @@ func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // status decides as RFC 9110, section 13.2.2: If-None-Match before If-Modified-Since, and the latter only without the
-// former. Weak comparison ignores the W/ prefix, but a validator that was not given at all is a fault.
+// former. A validator that was never given at this path, byte for byte, is a fault.
 func (s *Site) status(r *http.Request, p Page) int {
 	if p.User != "" {
 		if user, password, ok := r.BasicAuth(); !ok || user != p.User || password != p.Password {
@@ -180,9 +188,9 @@ func (s *Site) status(r *http.Request, p Page) int {
 		return p.Status
 	}
 	tag, since := r.Header.Get("If-None-Match"), r.Header.Get("If-Modified-Since")
-	for _, v := range []struct{ name, got, given string }{{"If-None-Match", tag, p.ETag}, {"If-Modified-Since", since, p.Modified}} {
-		if v.got != "" && v.given == "" && !p.Always304 {
-			s.faults = append(s.faults, fmt.Sprintf("%s %s: %s %q, but the page gives none", r.Method, r.URL.Path, v.name, v.got))
+	for name, v := range map[string]string{"If-None-Match": tag, "If-Modified-Since": since} {
+		if v != "" && !s.given[r.URL.Path+" "+v] {
+			s.faults = append(s.faults, fmt.Sprintf("%s %s: %s %q was never given here", r.Method, r.URL.Path, name, v))
 		}
 	}
 	switch {
@@ -224,9 +232,9 @@ func (p *Page) write(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Content-Type", p.Type)
-	body, coding := compress(p.Body, p.Encoding)
-	if coding != "" {
-		w.Header().Set("Content-Encoding", coding)
+	body := p.sent
+	if p.coding != "" {
+		w.Header().Set("Content-Encoding", p.coding)
 	}
 	if p.ResetAfter > 0 {
 		w.Header().Set("Content-Length", fmt.Sprint(len(body)))

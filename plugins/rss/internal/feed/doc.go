@@ -107,11 +107,7 @@ func (e *PageError) Error() string { return "the document is a web page, not a f
 // Read reads a document. Its error is a *PageError for HTML, otherwise an *sdk.Error: CodeTooLarge for what is beyond the
 // limits, CodeInvalid for what is no feed or cannot be repaired; or the context's.
 func Read(ctx context.Context, in Input) (*Feed, error) {
-	label := ""
-	mediaType, params, err := mime.ParseMediaType(in.ContentType)
-	if err == nil {
-		label = params["charset"]
-	}
+	mediaType, label := contentType(in.ContentType)
 	text, err := charset.Decode(in.Body, label, maxText)
 	if errors.Is(err, charset.ErrTooLarge) {
 		return nil, sdk.Errorf(sdk.CodeTooLarge, op, "the feed has more than %d MiB of text", maxText>>20)
@@ -137,6 +133,20 @@ func Read(ctx context.Context, in Input) (*Feed, error) {
 }
 
 const op = "read feed"
+
+// contentType takes the media type and the charset out of a header, which may be malformed.
+func contentType(header string) (mediaType, label string) {
+	mediaType, params, err := mime.ParseMediaType(header)
+	if err == nil {
+		return mediaType, params["charset"]
+	}
+	header = strings.ToLower(header)
+	mediaType, _, _ = strings.Cut(header, ";")
+	if _, rest, ok := strings.Cut(header, "charset="); ok {
+		label, _, _ = strings.Cut(rest, ";")
+	}
+	return strings.TrimSpace(mediaType), label
+}
 
 // kindOf tells by the first character whether a document is JSON ('{'), XML ('<'), or empty (0). A media type decides
 // only for what begins with something else.

@@ -29,7 +29,7 @@ func (r *reader) apply(it *sdk.Item, x extra) bool {
 	if n, err := strconv.Atoi(strings.TrimSpace(x.Urgency)); err == nil && n >= 1 && n <= 9 {
 		it.Urgency = n
 	}
-	if t := strings.TrimSpace(x.TranslationOf); t != "" {
+	if t := identifier(x.TranslationOf); t != "" {
 		it.TranslationOf = Key(t)
 	}
 	if strings.TrimSpace(x.Expires) != "" {

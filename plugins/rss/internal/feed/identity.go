@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/belfry-news/belfry/sdk"
 )
@@ -62,8 +63,23 @@ func fingerprint(it *sdk.Item) string {
 	return "sha256:" + hex.EncodeToString(sum[:16])
 }
 
+// identifier cleans what a feed gives as one: no blanks around it, no control characters, UTF-8. Nothing else is changed.
+func identifier(s string) string {
+	s = strings.ToValidUTF8(s, "\uFFFD")
+	if strings.IndexFunc(s, unicode.IsControl) >= 0 {
+		s = strings.Map(func(r rune) rune {
+			if unicode.IsControl(r) {
+				return -1
+			}
+			return r
+		}, s)
+	}
+	return strings.TrimSpace(s)
+}
+
 // Key makes an item's key of an identifier: the identifier itself while it is short enough, else its hash.
 func Key(id string) string {
+	id = identifier(id)
 	if len(id) <= sdk.MaxKey {
 		return id
 	}

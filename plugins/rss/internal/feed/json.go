@@ -80,7 +80,7 @@ func (r *reader) jsonHead(head []byte) {
 	}
 	r.setSite(f.HomePageURL, nil)
 	a := &r.feed.About
-	a.Title, a.Description = line(f.Title, sdk.MaxTitle), cutBytes(strings.TrimSpace(f.Description), maxSummary)
+	a.Title, a.Description = line(f.Title, sdk.MaxTitle), line(f.Description, maxSummary)
 	r.lang = r.language(f.Language)
 	a.Lang = r.lang
 	r.authors = r.jsonAuthors(f.Authors, f.Author)
@@ -98,7 +98,7 @@ func (r *reader) jsonHead(head []byte) {
 		return
 	}
 	for _, t := range own.Belfry.Removed {
-		if strings.TrimSpace(t.ID) == "" {
+		if identifier(t.ID) == "" {
 			continue
 		}
 		reason := "tombstone in the feed"

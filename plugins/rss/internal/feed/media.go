@@ -116,8 +116,10 @@ func (p *pictures) list() []sdk.Media {
 	}
 	out := make([]sdk.Media, 0, len(p.declared)+len(p.body)+len(p.rest))
 	for i, m := range p.body {
-		if w := m.Width; p.thumbnails && (m.Type == "" || isPicture(m)) && w >= 2*p.declared[best].Width && w >= smallThumbnail && p.declared[best].Width > 0 &&
-			p.declared[best].Width < smallThumbnail {
+		if !p.thumbnails || m.Type != "" && !isPicture(m) {
+			continue
+		}
+		if small := p.declared[best].Width; small > 0 && small < smallThumbnail && m.Width >= max(2*small, smallThumbnail) {
 			out = append(out, m)
 			p.body = slices.Delete(p.body, i, i+1)
 			break

@@ -134,6 +134,8 @@ func (r *reader) resolve(raw string, base *url.URL) string {
 			u, err = url.Parse("https://" + raw)
 		} else if base := r.base(base); base != nil {
 			u = base.ResolveReference(u)
+		} else if u.Host != "" {
+			u.Scheme = "https"
 		}
 	}
 	if err == nil && (u.Scheme == "http" || u.Scheme == "https") {
@@ -183,7 +185,7 @@ func (r *reader) add(e Entry, ids ...string) {
 	it := &e.Item
 	e.Link = canonical(it.URL)
 	for _, id := range ids {
-		if id = strings.ToValidUTF8(strings.TrimSpace(id), "\uFFFD"); id != "" && e.ID == "" {
+		if id = identifier(id); id != "" && e.ID == "" {
 			e.ID = id
 		}
 	}
@@ -197,6 +199,9 @@ func (r *reader) add(e Entry, ids ...string) {
 	default:
 		e.ID, e.Rule = fingerprint(it), ByHash
 		r.counts.noLink++
+	}
+	if it.Title == "" && it.Summary == "" && len(it.Body) == 0 {
+		it.Title = wordless(it)
 	}
 	it.Tags = distinct(it.Tags, sdk.MaxTags)
 	it.Authors = it.Authors[:min(len(it.Authors), sdk.MaxAuthors)]
@@ -213,6 +218,21 @@ func (r *reader) add(e Entry, ids ...string) {
 	}
 	r.weight += w
 	r.feed.Entries = append(r.feed.Entries, e)
+}
+
+// wordless names an item that has nothing but pictures or an address.
+func wordless(it *sdk.Item) string {
+	for _, m := range it.Media {
+		if m.Alt != "" {
+			return cutBytes(m.Alt, sdk.MaxTitle)
+		}
+	}
+	address := it.URL
+	if address == "" && len(it.Media) > 0 {
+		address = it.Media[0].URL
+	}
+	_, name, _ := strings.Cut(address, "://")
+	return line(name, sdk.MaxTitle)
 }
 
 func weigh(nodes []sdk.Node) (count, text int) {

@@ -20,7 +20,8 @@ const (
 )
 
 // inlineTag matches the tags that editors put into titles.
-var inlineTag = regexp.MustCompile(`(?i)<(/?)(b|strong|i|em|u|s|span|small|sup|sub|font|mark|q|cite|code|a|abbr|br|wbr)(?:\s[^<>]*)?/?>`)
+var inlineTag = regexp.MustCompile(`(?i)<(/?)(b|strong|i|em|u|s|span|small|sup|sub|font|mark|q|cite|code|a|abbr|` +
+	`p|div|h[1-6]|del|ins|strike|tt|big|time|br|wbr)(?:\s[^<>]*)?/?>`)
 
 // unknownTitle reads a title of which nobody said whether it is text or HTML (RSS): one layer of entities is decoded, and
 // inline tags go that come in pairs. "How to use the <b> tag" stays as it is.

@@ -133,7 +133,7 @@ func (r *reader) common(e extensions) {
 		r.notice("the feed names a new address (itunes:new-feed-url): %s", to)
 	}
 	for _, t := range e.all("at", "deleted-entry") {
-		ref := strings.TrimSpace(t.Attrs["ref"])
+		ref := identifier(t.Attrs["ref"])
 		if ref == "" {
 			continue
 		}
@@ -180,7 +180,8 @@ func (r *reader) rssItem(in *rss.Item, facts *feedxml.Item) {
 		URL:   r.rssLink(in, e, facts),
 		Lang:  r.language(e.text("dc", "language"), facts.Lang, r.lang),
 		// dc:date stands for the publication in RSS 1.0, which has no other.
-		Published: r.firstDate(in.PubDate, e.text("atom", "published"), e.text("dcterms", "issued"), e.text("dc", "date"), e.text("dcterms", "created")),
+		Published: r.firstDate(in.PubDate, e.text("atom", "published"), e.text("dcterms", "issued"), e.text("dc", "date"),
+			e.text("dcterms", "created")),
 		Updated:   r.firstDate(e.text("atom", "updated"), e.text("dcterms", "modified")),
 		ExpiresAt: r.expiration(in.Custom),
 		Authors:   r.people([]string{in.Author}, append(e.texts("dc", "creator"), e.text("itunes", "author")), e.all("atom", "author")),
@@ -190,6 +191,9 @@ func (r *reader) rssItem(in *rss.Item, facts *feedxml.Item) {
 	}
 	for _, c := range in.Categories {
 		it.Tags = append(it.Tags, line(decodeOnce(c.Value), sdk.MaxTag))
+	}
+	for _, c := range e.all("atom", "category") {
+		it.Tags = append(it.Tags, line(or(c.Attrs["label"], c.Attrs["term"]), sdk.MaxTag))
 	}
 	if !r.extended(&it, e) {
 		return
@@ -203,8 +207,9 @@ func (r *reader) rssItem(in *rss.Item, facts *feedxml.Item) {
 			p.enclosure(l.Attrs["href"], l.Attrs["type"], l.Attrs["title"], 0)
 		}
 	}
-	r.prose(&it, &p, or(in.Description, e.text("atom", "summary"), e.text("dc", "description"), e.text("itunes", "summary"), e.text("itunes", "subtitle")),
-		or(in.Content, e.text("atom", "content")), facts.Base, facts.ContentBase)
+	description := or(in.Description, e.text("atom", "summary"), e.text("dc", "description"), e.text("itunes", "summary"),
+		e.text("itunes", "subtitle"))
+	r.prose(&it, &p, description, or(in.Content, e.text("atom", "content")), facts.Base, facts.ContentBase)
 	r.itunesImage(&p, e)
 	it.Media = p.list()
 	r.keep(it, facts)
@@ -343,7 +348,8 @@ func (r *reader) atomEntry(in *atom.Entry, facts *feedxml.Item) {
 			p.enclosure(l.Href, l.Type, l.Title, duration(e.text("itunes", "duration")))
 		}
 	}
-	r.prose(&it, &p, or(in.Summary, groupDescription(e), e.text("itunes", "summary")), or(content, e.text("content", "encoded")), facts.Base, facts.ContentBase)
+	r.prose(&it, &p, or(in.Summary, groupDescription(e), e.text("itunes", "summary")), or(content, e.text("content", "encoded")),
+		facts.Base, facts.ContentBase)
 	r.itunesImage(&p, e)
 	it.Media = p.list()
 	r.keep(it, facts)

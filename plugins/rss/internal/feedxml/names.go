@@ -192,7 +192,7 @@ func buildTables() (rss, atom *table, count int) {
 		"enclosure": empty("enclosure", 32, "url", "length", "type"), "expirationdate": text("expirationDate", 1),
 		"guid":    {tag: "guid", kind: kindText, max: 1, attrs: []string{"isPermaLink"}, note: noteID},
 		"pubdate": date("pubDate"), "atom:link": link("atom:link"), "atom:author": parent("atom:author", 32, levelPerson),
-		"atom:published": date("atom:published"), "atom:updated": text("atom:updated", 1),
+		"atom:category": empty("atom:category", 64, "term", "label"), "atom:published": date("atom:published"), "atom:updated": text("atom:updated", 1),
 		"atom:summary": construct("atom:summary", noteNothing), "atom:content": construct("atom:content", noteContent),
 	})
 	atom[levelFeed] = merge(feed, map[string]*element{

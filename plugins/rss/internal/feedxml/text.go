@@ -17,7 +17,7 @@ func (s *scanner) startText(f *frame) {
 	case kindHTML:
 		s.form = formHTML
 	case kindConstruct:
-		s.form = s.constructForm()
+		s.form = s.constructForm(e)
 	}
 	if s.inItem && e.note == noteContent {
 		if f.base != s.item.Base {
@@ -31,7 +31,7 @@ func (s *scanner) startText(f *frame) {
 }
 
 // constructForm reads the type of an Atom text construct, and the mode that Atom 0.3 had beside it.
-func (s *scanner) constructForm() form {
+func (s *scanner) constructForm(e *element) form {
 	typ, mode := "", ""
 	for _, a := range s.attrs {
 		switch string(a.name) {
@@ -47,10 +47,12 @@ func (s *scanner) constructForm() form {
 		return formXHTML
 	case strings.HasSuffix(typ, "html"):
 		return formHTML
-	case mode != "base64" && (typ == "" || typ == "text" || strings.HasPrefix(typ, "text/")):
+	case mode == "base64" || typ == "application/octet-stream":
+		return formNone
+	case typ == "" || typ == "text" || strings.HasPrefix(typ, "text/") || e.note != noteContent:
 		return formEscaped
 	}
-	return formNone
+	return formNone // content of another kind
 }
 
 // limit of the text that is being collected.
