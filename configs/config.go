@@ -183,13 +183,14 @@ type Destination struct {
 	Timeout   sdk.Duration   `yaml:"send_timeout" doc:"How long one call may take."`
 	Retry     sdk.Duration   `yaml:"retry_for" doc:"How long a post that fails for a passing reason is tried again."`
 	Parallel  int            `yaml:"parallel" min:"1" max:"64" doc:"How many channels are served at once."`
+	Rates     string         `yaml:"rates" enum:"platform|off" doc:"Whether calls keep to the rates that the platform is known to allow (platform) or leave as they come (off); what a platform answers is obeyed in any case."`
 	Was       string         `yaml:"was" doc:"The name it had before."`
 	Options   map[string]any `yaml:",inline"`
 }
 
 // SetDefaults implements sdk.Defaulter.
 func (d *Destination) SetDefaults() {
-	*d = Destination{OnUnknown: "hold", Timeout: sdk.D(15 * time.Second), Retry: sdk.D(24 * time.Hour), Parallel: 8}
+	*d = Destination{OnUnknown: "hold", Timeout: sdk.D(15 * time.Second), Retry: sdk.D(24 * time.Hour), Parallel: 8, Rates: "platform"}
 }
 
 // Channel is an editorial stream.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strconv"
 
 	"github.com/belfry-news/belfry/sdk"
 )
@@ -107,6 +108,8 @@ func plainTree(tree any) any {
 		return t
 	case sdk.Untyped:
 		return string(t)
+	case float64:
+		return strconv.FormatFloat(t, 'f', -1, 64) // a number that was stored as JSON
 	}
 	return fmt.Sprint(tree)
 }

@@ -119,6 +119,9 @@ func (a *App) openDestinations(ctx context.Context, l *configs.Loaded) (all map[
 			}
 			return nil, nil, fmt.Errorf("destination %s cannot be opened: %w", name, err)
 		}
+		if a.rehearsal != nil {
+			c = a.rehearsal.standIn(name, a.opener.Specs[d.Type], d.Options, c)
+		}
 		i := &instance{conn: c, fingerprint: print}
 		all[name] = i
 		fresh = append(fresh, i)
@@ -142,7 +145,7 @@ func (a *App) putDestinations(ctx context.Context, l *configs.Loaded, all map[st
 	lanes := map[string]outbox.Destination{}
 	for name, i := range all {
 		d := l.Destinations[name]
-		lanes[name] = outbox.Destination{Name: name, Conn: i.conn, Resend: d.OnUnknown == "resend", Timeout: d.Timeout.Std(),
+		lanes[name] = outbox.Destination{Name: name, Conn: i.conn, Resend: d.OnUnknown == "resend", NoRates: d.Rates == "off", Timeout: d.Timeout.Std(),
 			RetryFor: d.Retry.Std(), Parallel: d.Parallel}
 	}
 	before := instances{}

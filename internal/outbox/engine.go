@@ -17,6 +17,8 @@ type Destination struct {
 	Conn sdk.Connector
 	// Resend says that a call with an unknown outcome is sent again even where that may double it.
 	Resend bool
+	// NoRates lets calls leave as they come, whatever the platform is known to allow.
+	NoRates bool
 	// Timeout bounds one call; RetryFor is how long passing failures of one post are retried.
 	Timeout, RetryFor time.Duration
 	// Parallel is how many of its channels are served at once.

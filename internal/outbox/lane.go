@@ -256,7 +256,11 @@ func (l *destinationLanes) deliver(ctx context.Context, b Batch, lane Lane, id i
 		if call.Key == "" {
 			call.Key = "msg_" + rand.Text()
 		}
-		wait, err := store.Start(ctx, Start{Batch: b, Delivery: id, Version: w.Version, Call: *call, Repeat: w.Retry != nil, Rates: lane.Limits.Rules.Rates}, now)
+		start := Start{Batch: b, Delivery: id, Version: w.Version, Call: *call, Repeat: w.Retry != nil, Rates: lane.Limits.Rules.Rates}
+		if l.dest.NoRates {
+			start.Rates = nil
+		}
+		wait, err := store.Start(ctx, start, now)
 		switch {
 		case errors.Is(err, ErrConflict):
 			continue

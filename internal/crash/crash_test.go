@@ -1,0 +1,464 @@
+package crash
+
+import (
+	"bytes"
+	"context"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/belfry-news/belfry/connectors/telegram/telegramtest"
+	"github.com/belfry-news/belfry/internal/compose"
+	"github.com/belfry-news/belfry/internal/store"
+	"github.com/belfry-news/belfry/internal/store/sqlite"
+)
+
+var (
+	cycles = flag.Int("cycles", 20, "how often the daemon is killed")
+	seed   = flag.Uint64("seed", 0, "of the random moments; 0 takes the time")
+)
+
+// TestCrash runs the real binary with five feeds, two digests and three destinations, kills it with SIGKILL at random
+// moments, and judges by what the receivers wrote down: nothing is lost, nothing appears twice where the receiver knows
+// repeats or has answered, and every call without an answer is visible as unknown until it is resolved.
+func TestCrash(t *testing.T) {
+	if *seed == 0 {
+		*seed = uint64(time.Now().UnixNano())
+	}
+	t.Logf("seed %d, %d cycles", *seed, *cycles)
+	dir := t.TempDir()
+	h := &harness{t: t, dir: dir, binary: build(t, dir), random: rand.New(rand.NewPCG(*seed, 1)), world: newWorld(t, dir)}
+	if err := os.WriteFile(filepath.Join(dir, "belfry.yaml"), []byte(h.world.config()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	h.killInMigrations(5)
+	for i := range *cycles {
+		h.cycle(i)
+	}
+	h.settle()
+	h.judge()
+}
+
+func build(t *testing.T, dir string) string {
+	t.Helper()
+	binary := filepath.Join(dir, "belfry")
+	cmd := exec.Command("go", "build", "-o", binary, "github.com/belfry-news/belfry/cmd/belfry")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("build: %v\n%s", err, out)
+	}
+	return binary
+}
+
+type harness struct {
+	t       *testing.T
+	dir     string
+	binary  string
+	random  *rand.Rand
+	world   *world
+	kills   map[string]int
+	unknown int // calls that were unknown at some moment and resolved by hand
+}
+
+// daemon is one run of the binary, in a process group of its own.
+type daemon struct {
+	cmd  *exec.Cmd
+	log  *buffer
+	done chan struct{}
+}
+
+// buffer is a log that can be read while it is written.
+type buffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (b *buffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Write(p)
+}
+
+func (b *buffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.String()
+}
+
+func (h *harness) start() *daemon {
+	h.t.Helper()
+	d := &daemon{cmd: exec.Command(h.binary, "run", "--config", filepath.Join(h.dir, "belfry.yaml")), log: &buffer{}, done: make(chan struct{})}
+	d.cmd.Dir, d.cmd.Stdout, d.cmd.Stderr = h.dir, d.log, d.log
+	d.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	d.cmd.WaitDelay = 5 * time.Second
+	if err := d.cmd.Start(); err != nil {
+		h.t.Fatal(err)
+	}
+	go func() { _ = d.cmd.Wait(); close(d.done) }()
+	h.t.Cleanup(func() { d.kill("group") })
+	return d
+}
+
+// ready waits until the daemon serves.
+func (d *daemon) ready(t *testing.T) {
+	t.Helper()
+	for range 600 {
+		if strings.Contains(d.log.String(), "serving http://") {
+			return
+		}
+		select {
+		case <-d.done:
+			t.Fatalf("the daemon ended by itself:\n%s", d.log)
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+	t.Fatalf("the daemon is not ready:\n%s", d.log)
+}
+
+// kill kills the daemon alone, its whole group, or only its plugin.
+func (d *daemon) kill(what string) {
+	switch what {
+	case "daemon":
+		_ = d.cmd.Process.Kill()
+	case "group":
+		_ = syscall.Kill(-d.cmd.Process.Pid, syscall.SIGKILL)
+		_ = d.cmd.Process.Kill()
+	case "plugin":
+		for _, pid := range children(d.cmd.Process.Pid) {
+			_ = syscall.Kill(pid, syscall.SIGKILL)
+		}
+		return
+	}
+	<-d.done
+}
+
+// children are the processes that a process started (Linux).
+func children(pid int) []int {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
+	if err != nil {
+		return nil
+	}
+	tasks, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
+	for _, task := range tasks {
+		more, _ := os.ReadFile(task)
+		text = append(append(text, ' '), more...)
+	}
+	var out []int
+	for _, f := range strings.Fields(string(text)) {
+		var child int
+		if _, err := fmt.Sscan(f, &child); err == nil && !slices.Contains(out, child) {
+			out = append(out, child)
+		}
+	}
+	return out
+}
+
+// killInMigrations kills the daemon while it makes its database.
+func (h *harness) killInMigrations(n int) {
+	h.kills = map[string]int{}
+	for range n {
+		d := h.start()
+		time.Sleep(time.Duration(h.random.IntN(60)) * time.Millisecond)
+		d.kill("group")
+		h.kills["migration"]++
+	}
+}
+
+// cycle lets the daemon work for a moment while news is written, and kills something.
+func (h *harness) cycle(i int) {
+	h.t.Helper()
+	d := h.start()
+	for range h.random.IntN(4) {
+		h.world.act(h.random)
+	}
+	what := []string{"daemon", "daemon", "group", "group", "plugin", "start"}[h.random.IntN(6)]
+	h.kills[what]++
+	if what == "start" {
+		time.Sleep(time.Duration(h.random.IntN(150)) * time.Millisecond)
+		d.kill("group")
+		return
+	}
+	d.ready(h.t)
+	deadline := time.Now().Add(time.Duration(300+h.random.IntN(1500)) * time.Millisecond)
+	for time.Now().Before(deadline) {
+		h.world.act(h.random)
+		time.Sleep(time.Duration(h.random.IntN(200)) * time.Millisecond)
+	}
+	if what == "plugin" {
+		d.kill("plugin")
+		time.Sleep(time.Duration(h.random.IntN(600)) * time.Millisecond)
+		select {
+		case <-d.done:
+			h.t.Fatalf("cycle %d: the daemon ended with its plugin:\n%s", i, d.log)
+		default:
+		}
+		what = "group"
+	}
+	d.kill(what)
+}
+
+// settle lets the daemon work everything off, with an operator beside it who looks at the receivers and says what became
+// of unknown calls.
+func (h *harness) settle() {
+	h.t.Helper()
+	ctx := context.Background()
+	d := h.start()
+	d.ready(h.t)
+	defer func() { _ = d.cmd.Process.Signal(syscall.SIGTERM); <-d.done }()
+	db, err := sqlite.Open(ctx, filepath.Join(h.dir, "data", "belfry.db"))
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	defer db.Close()
+	quiet := 0
+	for deadline := time.Now().Add(90 * time.Second); quiet < 12; time.Sleep(250 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			h.t.Fatalf("not everything was worked off:\n%s\n%s", h.open(db), tail(d.log.String()))
+		}
+		select {
+		case <-d.done:
+			h.t.Fatalf("the daemon ended by itself:\n%s", d.log)
+		default:
+		}
+		h.operate(db)
+		quiet++
+		if h.open(db) != "" || !h.allTaken(db) {
+			quiet = 0
+		}
+	}
+}
+
+func tail(log string) string { return log[max(0, len(log)-6000):] }
+
+// open lists what is still under way.
+func (h *harness) open(db *store.DB) string {
+	var out strings.Builder
+	for _, state := range []string{"pending", "started", "unknown", "held"} {
+		list, err := db.Deliveries(context.Background(), store.DeliveryFilter{State: state, Limit: 1000})
+		if err != nil {
+			h.t.Fatal(err)
+		}
+		for _, x := range list {
+			fmt.Fprintf(&out, "delivery %d of post %s on %s is %s: %s %s\n", x.ID, x.Post, x.Destination, x.State, x.Code, x.Error)
+		}
+	}
+	return out.String()
+}
+
+// allTaken reports whether the newest state of every article has reached a post of the channel "all", and every live
+// article a digest.
+func (h *harness) allTaken(db *store.DB) bool {
+	all, digests := h.posts(db, "all"), append(h.posts(db, "first"), h.posts(db, "second")...)
+	for id, a := range h.world.truth {
+		found := false
+		for _, p := range all {
+			found = found || strings.HasSuffix(p.Content.URL, "/"+id) && p.Content.Withdrawn == a.withdrawn && (a.withdrawn || p.Content.Title == a.title)
+		}
+		if a.withdrawn {
+			// One that was withdrawn before anybody read the feed has no post.
+			found = found || !slices.ContainsFunc(all, func(p store.Post) bool { return strings.HasSuffix(p.Content.URL, "/"+id) })
+		}
+		in := 0
+		for _, p := range digests {
+			for _, e := range p.Content.Entries {
+				if e.Summary == mark(id) && e.Title == a.title {
+					in++
+				}
+			}
+		}
+		if !found || in == 0 && !a.withdrawn {
+			return false
+		}
+	}
+	return true
+}
+
+func (h *harness) posts(db *store.DB, channel string) []store.Post {
+	list, err := db.Posts(context.Background(), channel, false, 100000)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return list
+}
+
+// operate plays the person who looks at a receiver when a call's outcome is unknown.
+func (h *harness) operate(db *store.DB) {
+	ctx := context.Background()
+	list, err := db.Deliveries(ctx, store.DeliveryFilter{State: "unknown", Limit: 1000})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	for _, d := range list {
+		if d.Destination == "dedup" {
+			continue // the platform knows repeats, so that nobody has to look
+		}
+		if d.Reason != "asked" {
+			continue // nobody was told yet
+		}
+		say := store.SayMissing
+		if h.arrived(d) {
+			say = store.SayArrived
+		}
+		if err := db.ResolveByHand(ctx, d.ID, say, "", "crash harness", time.Now()); err != nil {
+			h.t.Fatal(err)
+		}
+		h.unknown++
+	}
+}
+
+// arrived looks for a post's own address at a receiver.
+func (h *harness) arrived(d store.Delivery) bool {
+	link := "https://crash.example/c/" + d.Channel + "/" + d.Post
+	if d.Destination == "forgetful" {
+		return slices.ContainsFunc(h.world.forgetful.all(), func(s string) bool { return strings.Contains(s, link) })
+	}
+	return slices.ContainsFunc(h.world.telegram.Messages(gazette), func(m telegramtest.Message) bool { return strings.Contains(m.Text, link) })
+}
+
+// judge compares what the receivers hold with the truth.
+func (h *harness) judge() {
+	h.t.Helper()
+	ctx := context.Background()
+	db, err := sqlite.Open(ctx, filepath.Join(h.dir, "data", "belfry.db"))
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	defer db.Close()
+	byArticle := map[string]store.Post{}
+	for _, p := range h.posts(db, "all") {
+		id := p.Content.URL[strings.LastIndexByte(p.Content.URL, '/')+1:]
+		if _, twice := byArticle[id]; twice {
+			h.t.Errorf("%s has two posts", id)
+		}
+		byArticle[id] = p
+	}
+	lost, doubled, stale := 0, 0, 0
+	for id, a := range h.world.truth {
+		p, ok := byArticle[id]
+		if !ok {
+			if !a.withdrawn {
+				lost++
+				h.t.Errorf("%s was lost: it has no post", id)
+			}
+			continue
+		}
+		copies, err := db.Copies(ctx, p.ID)
+		if err != nil {
+			h.t.Fatal(err)
+		}
+		for _, c := range copies {
+			n, current := h.copies(c.Destination, p, a)
+			what := fmt.Sprintf("%s (post %s, revision %d, %s) on %s (%s %s)", id, p.PublicID, p.Revision, p.Status, c.Destination, c.State, c.Reason)
+			switch {
+			case n == 0 && !a.withdrawn && c.State != "expired":
+				lost++
+				h.t.Errorf("%s was lost", what)
+			case n > 1:
+				doubled++
+				h.t.Errorf("%s appeared %d times", what, n)
+			case !current && c.State == "done":
+				stale++
+				h.t.Errorf("%s does not show the newest state, and nobody was told", what)
+			}
+		}
+	}
+	h.judgeDigests(db)
+	h.t.Logf("%d articles, %d posts; killed %v; %d unknown calls resolved by looking; %d answers were dropped; lost %d, doubled %d, stale %d",
+		len(h.world.truth), len(byArticle), h.kills, h.unknown, h.world.forgetful.faults.Met(), lost, doubled, stale)
+	if len(h.world.truth) < *cycles/2 {
+		h.t.Errorf("only %d articles were written: the test did not test", len(h.world.truth))
+	}
+}
+
+// copies counts how often an article's post appeared on a destination, and whether the copy that stays is the newest.
+func (h *harness) copies(destination string, p store.Post, a *article) (n int, current bool) {
+	link := "https://crash.example/c/all/" + p.PublicID
+	switch destination {
+	case "telegram":
+		live := 0
+		for _, c := range h.world.telegram.State().Chats {
+			for _, m := range c.Messages {
+				if !strings.Contains(m.Text, link) {
+					continue
+				}
+				n++
+				if m.Deleted.IsZero() {
+					live++
+					current = strings.Contains(m.Text, a.title)
+				}
+			}
+		}
+		if a.withdrawn {
+			current = live == 0
+		}
+		return n, current
+	case "dedup":
+		for _, post := range h.world.dedup.State().Posts {
+			if post.ID != p.PublicID {
+				continue
+			}
+			n += post.Times
+			current = post.Title == a.title
+			if a.withdrawn {
+				current = !post.Withdrawn.IsZero()
+			}
+		}
+		return n, current || n == 0 && a.withdrawn
+	}
+	for _, text := range h.world.forgetful.all() {
+		if strings.Contains(text, link) {
+			n++
+		}
+	}
+	return n, true // it takes neither edits nor deletions: those are listed
+}
+
+// judgeDigests checks that every article is in one digest, and every digest happened once.
+func (h *harness) judgeDigests(db *store.DB) {
+	h.t.Helper()
+	in := map[string]int{}
+	for _, channel := range []string{"first", "second"} {
+		for _, p := range h.posts(db, channel) {
+			if p.Kind != compose.KindDigest {
+				h.t.Errorf("channel %s has a post of kind %s", channel, p.Kind)
+			}
+			for _, e := range p.Content.Entries {
+				in[e.Summary]++
+			}
+			link := "https://crash.example/c/" + channel + "/" + p.PublicID
+			n := 0
+			if channel == "first" {
+				for _, post := range h.world.dedup.State().Posts {
+					if post.ID == p.PublicID {
+						n += post.Times
+					}
+				}
+			} else {
+				for _, c := range h.world.telegram.State().Chats {
+					for _, m := range c.Messages {
+						if strings.Contains(m.Text, link) {
+							n++
+						}
+					}
+				}
+			}
+			if n > 1 || n == 0 && p.Status == compose.PostLive {
+				h.t.Errorf("digest %s of %s appeared %d times", p.PublicID, channel, n)
+			}
+		}
+	}
+	for id, a := range h.world.truth {
+		if n := in[mark(id)]; n > 1 || n == 0 && !a.withdrawn {
+			h.t.Errorf("%s is in %d digests", id, n)
+		}
+	}
+}
