@@ -36,7 +36,7 @@ type Config struct {
 func Default() Config {
 	c := Config{Timezone: "UTC", Listen: "127.0.0.1:8080", DataDir: "data", Storage: "sqlite",
 		Media:         Media{MaxBytes: 15 << 20, MaxPixels: 50_000_000, Width: 1280, Timeout: sdk.D(20 * time.Second)},
-		Plugins:       Plugins{Memory: 256, Deadline: sdk.D(90 * time.Second)},
+		Plugins:       Plugins{Memory: 384, Deadline: sdk.D(90 * time.Second)},
 		ShutdownGrace: sdk.D(20 * time.Second)}
 	c.Site = Site{Title: "Belfry", Lang: "en"}
 	c.Alerts.SetDefaults()
@@ -381,7 +381,7 @@ type Media struct {
 
 // Plugins bounds plugin processes.
 type Plugins struct {
-	Memory   int                 `yaml:"memory" min:"64" doc:"The most memory of one plugin process, in MiB."`
+	Memory   int                 `yaml:"memory" min:"256" doc:"The most memory of one plugin process, in MiB; a Go program reserves 120 of them before it begins."`
 	Deadline sdk.Duration        `yaml:"deadline" doc:"How long one call to a plugin may take."`
 	External map[string]External `yaml:"external" doc:"Plugins of third parties, by the type they provide."`
 }

@@ -91,7 +91,7 @@ func (b Body) Validate() error {
 type bodyCheck struct{ count, text int }
 
 func (v *bodyCheck) nodes(nodes []Node, parent NodeKind, blocks bool, depth int) error {
-	if depth > MaxBodyDepth {
+	if depth > MaxBodyDepth && len(nodes) > 0 {
 		return Errorf(CodeTooLarge, "body", "the text is nested more than %d levels deep", MaxBodyDepth)
 	}
 	for i := range nodes {

@@ -93,7 +93,11 @@ func (c *Client) Send(req *http.Request, op string) (Answer, error) {
 	if c.userAgent != "" && req.Header.Get("User-Agent") == "" {
 		req.Header.Set("User-Agent", c.userAgent)
 	}
-	resp, err := c.http.Do(req)
+	do := c.http.Do
+	if rehearsed := exchange(ctx); rehearsed != nil {
+		do = rehearsed
+	}
+	resp, err := do(req)
 	if err != nil {
 		return Answer{}, c.classify(err, op, req.URL, left.Load())
 	}
@@ -181,7 +185,8 @@ func RetryAfter(h http.Header, now time.Time) (time.Duration, bool) {
 	if text == "" {
 		return 0, false
 	}
-	if secs, err := strconv.ParseFloat(text, 64); err == nil && strings.Trim(text, "0123456789.") == "" {
+	// What is too large for a float comes as infinity, with an error.
+	if secs, err := strconv.ParseFloat(text, 64); (err == nil || errors.Is(err, strconv.ErrRange)) && strings.Trim(text, "0123456789.") == "" {
 		if secs > float64(Forever)/1e9/2 {
 			return Forever / 2, true
 		}

@@ -10,6 +10,8 @@ import (
 	"sort"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // Untyped is a scalar of a configuration that came without a type, from the environment or a flag: it takes the type
@@ -136,7 +138,7 @@ func (d *decoder) plain(at string, tree any, v reflect.Value, tags fieldTags) {
 	}
 	if tree == nil {
 		switch v.Kind() {
-		case reflect.Pointer, reflect.Map, reflect.Slice:
+		case reflect.Pointer, reflect.Map, reflect.Slice, reflect.Interface:
 			v.SetZero()
 		case reflect.Struct:
 			// "key:" with nothing below it is an empty mapping, unless the struct is written as a scalar.
@@ -257,7 +259,11 @@ func because(doc string) string {
 	if doc == "" {
 		return ""
 	}
-	return ": " + strings.ToLower(doc[:1]) + strings.TrimSuffix(doc[1:], ".")
+	first, size := utf8.DecodeRuneInString(doc)
+	if second, _ := utf8.DecodeRuneInString(doc[size:]); !unicode.IsUpper(second) { // not "URL of…"
+		doc = string(unicode.ToLower(first)) + doc[size:]
+	}
+	return ": " + strings.TrimSuffix(doc, ".")
 }
 
 // UnknownKey is the problem of a key that nothing reads, with the nearest known one.
@@ -294,8 +300,10 @@ func (d *decoder) mapping(at string, tree any, v reflect.Value) {
 
 func (d *decoder) list(at string, tree any, v reflect.Value, tags fieldTags) {
 	l, ok := tree.([]any)
-	if u, isText := tree.(Untyped); isText && json.Unmarshal([]byte(u), &l) == nil {
-		ok = true
+	if u, isText := tree.(Untyped); isText {
+		numbers := json.NewDecoder(strings.NewReader(string(u)))
+		numbers.UseNumber()
+		ok = numbers.Decode(&l) == nil && !numbers.More()
 	}
 	if !ok {
 		d.add(at, "write it as [a, b] or as lines that begin with \"- \"", "a list expected, found %s", describe(tree))
@@ -517,7 +525,7 @@ func Nearest(name string, known []string) string {
 		bestAt = 1
 	}
 	for _, k := range slices.Sorted(slices.Values(known)) {
-		if n := editDistance(strings.ToLower(name), strings.ToLower(k)); n <= bestAt && (best == "" || n < bestAt) {
+		if n := editDistance(strings.ToLower(name), strings.ToLower(k)); n <= bestAt && n < max(len(name), len(k)) && (best == "" || n < bestAt) {
 			best, bestAt = k, n
 		}
 	}

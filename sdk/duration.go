@@ -2,6 +2,9 @@ package sdk
 
 import (
 	"fmt"
+	"math"
+	"regexp"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -17,42 +20,39 @@ func (d Duration) Std() time.Duration { return time.Duration(d) }
 
 const day = 24 * time.Hour
 
-// UnmarshalText reads a duration that is not negative.
+// durationPattern is what a duration looks like; an empty text looks like one too, and is none.
+const durationPattern = `^([0-9]{1,5}w)?([0-9]{1,6}d)?(([0-9]{1,9}(\.[0-9]{1,9})?(h|m|s|ms))*)$|^0$`
+
+var durationText = regexp.MustCompile(durationPattern)
+
+// UnmarshalText reads a duration that is not negative and at most 292 years long.
 func (d *Duration) UnmarshalText(text []byte) error {
 	s := string(text)
 	bad := fmt.Errorf("%q is no duration; write it like 90s, 10m, 1h30m or 7d", s)
-	var total time.Duration
-	rest := s
-	for _, unit := range []struct {
-		suffix string
-		length time.Duration
-	}{{"w", 7 * day}, {"d", day}} {
-		i := strings.Index(rest, unit.suffix)
-		if i < 0 {
-			continue
-		}
-		n := 0
-		if i == 0 || i > 5 {
-			return bad
-		}
-		for _, r := range rest[:i] {
-			if r < '0' || r > '9' {
-				return bad
-			}
-			n = n*10 + int(r-'0')
-		}
-		total += time.Duration(n) * unit.length
-		rest = rest[i+1:]
+	parts := durationText.FindStringSubmatch(s)
+	switch {
+	case strings.HasPrefix(s, "-"):
+		return fmt.Errorf("%q is negative; a duration counts forward", s)
+	case parts == nil || s == "":
+		return bad
 	}
-	if rest != "" || s == "" {
-		std, err := time.ParseDuration(rest)
+	var total time.Duration
+	for i, length := range []time.Duration{7 * day, day} {
+		n, err := strconv.Atoi(strings.TrimRight("0"+parts[i+1], "wd"))
 		if err != nil {
 			return bad
 		}
-		total += std
+		if time.Duration(n) > (math.MaxInt64-total)/length {
+			return fmt.Errorf("%q is too long; 292 years are possible", s)
+		}
+		total += time.Duration(n) * length
 	}
-	if total < 0 {
-		return fmt.Errorf("%q is negative; a duration counts forward", s)
+	if parts[3] != "" {
+		rest, err := time.ParseDuration(parts[3])
+		if err != nil || rest > math.MaxInt64-total {
+			return fmt.Errorf("%q is too long; 292 years are possible", s)
+		}
+		total += rest
 	}
 	*d = Duration(total)
 	return nil

@@ -122,7 +122,8 @@ func (e *Error) Is(target error) bool {
 	return ok && t.Code == e.Code && t.Op == "" && t.Public == "" && t.Err == nil && t.Scope == ""
 }
 
-// Errorf makes an Error whose Public sentence is formatted; a %w cause is kept for errors.Is.
+// Errorf makes an Error whose Public sentence is formatted; a %w cause is kept for errors.Is. Its text becomes public with
+// the sentence: a cause that could hold a token or an address belongs into Error.Err alone.
 func Errorf(code Code, op, format string, args ...any) *Error {
 	err := fmt.Errorf(format, args...)
 	return &Error{Code: code, Op: op, Public: err.Error(), Err: errors.Unwrap(err)}

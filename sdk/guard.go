@@ -54,11 +54,18 @@ var refused = []struct {
 	{netip.MustParsePrefix("fe80::/10"), "a link-local address"},
 	{netip.MustParsePrefix("fec0::/10"), "a site-local address"},
 	{netip.MustParsePrefix("ff00::/8"), "a multicast address"},
+	// Only 2000::/3 is given out as global unicast (RFC 4291 section 2.4); everything else is reserved.
+	{netip.MustParsePrefix("::/3"), "a reserved address"},
+	{netip.MustParsePrefix("4000::/2"), "a reserved address"},
+	{netip.MustParsePrefix("8000::/1"), "a reserved address"},
 }
 
 // Check says why an address may not be dialled, or nil. An address that carries an IPv4 address inside (mapped, NAT64,
 // 6to4) is refused unless both of them are permitted. The error has CodeForbidden.
 func (g Guard) Check(addr netip.Addr) error {
+	if !addr.IsValid() {
+		return Errorf(CodeForbidden, "", "there is no address to judge")
+	}
 	addr = addr.WithZone("")
 	if addr.Is4In6() {
 		addr = addr.Unmap()

@@ -3,7 +3,10 @@ package sdk
 import (
 	"encoding"
 	"encoding/json"
+	"math"
+	"net/netip"
 	"reflect"
+	"slices"
 	"strconv"
 )
 
@@ -24,15 +27,18 @@ func schemaOf(t reflect.Type, def reflect.Value) map[string]any {
 	if s, ok := ptr.Interface().(schemer); ok {
 		return s.JSONSchema()
 	}
-	if _, ok := ptr.Interface().(*Duration); ok {
-		return map[string]any{"type": "string", "pattern": `^([0-9]+w)?([0-9]+d)?([0-9.]+(h|m|s|ms))*$|^0$`}
-	}
-	if _, ok := ptr.Interface().(encoding.TextUnmarshaler); ok {
+	switch ptr.Interface().(type) {
+	case *Duration:
+		// A zero needs no unit, and YAML reads it as a number.
+		return map[string]any{"type": []any{"string", "integer"}, "minLength": 1, "pattern": durationPattern, "minimum": 0, "maximum": 0}
+	case *Secret, *netip.Prefix:
 		return map[string]any{"type": "string"}
+	case encoding.TextUnmarshaler:
+		return map[string]any{"type": []any{"string", "number"}}
 	}
 	switch t.Kind() {
 	case reflect.Pointer:
-		return schemaOf(t.Elem(), reflect.Value{})
+		return nullable(schemaOf(t.Elem(), reflect.Value{}))
 	case reflect.Struct:
 		if !def.IsValid() {
 			setDefaults(ptr)
@@ -40,19 +46,29 @@ func schemaOf(t reflect.Type, def reflect.Value) map[string]any {
 		}
 		return structSchema(t, def)
 	case reflect.Map:
-		return map[string]any{"type": "object", "additionalProperties": schemaOf(t.Elem(), reflect.Value{})}
+		return nullable(map[string]any{"type": "object", "additionalProperties": schemaOf(t.Elem(), reflect.Value{})})
 	case reflect.Slice:
-		return map[string]any{"type": "array", "items": schemaOf(t.Elem(), reflect.Value{})}
+		return nullable(map[string]any{"type": "array", "items": schemaOf(t.Elem(), reflect.Value{})})
 	case reflect.Bool:
 		return map[string]any{"type": "boolean"}
-	case reflect.Int, reflect.Int64, reflect.Int32:
+	case reflect.Int, reflect.Int64:
 		return map[string]any{"type": "integer"}
+	case reflect.Int32:
+		return map[string]any{"type": "integer", "minimum": math.MinInt32, "maximum": math.MaxInt32}
 	case reflect.Float64:
 		return map[string]any{"type": "number"}
 	case reflect.Interface:
 		return map[string]any{}
 	}
 	return map[string]any{"type": "string"}
+}
+
+// nullable lets a setting stand with nothing behind it, where Decode reads that as none.
+func nullable(s map[string]any) map[string]any {
+	if word, ok := s["type"].(string); ok {
+		s["type"] = []any{word, "null"}
+	}
+	return s
 }
 
 func structSchema(t reflect.Type, def reflect.Value) map[string]any {
@@ -69,18 +85,7 @@ func structSchema(t reflect.Type, def reflect.Value) map[string]any {
 		if f.doc != "" {
 			s["description"] = f.doc
 		}
-		if f.tags.enum != nil {
-			target := s
-			if items, ok := s["items"].(map[string]any); ok {
-				target = items
-			}
-			target["enum"] = f.tags.enum
-		}
-		for key, text := range map[string]string{"minimum": f.tags.min, "maximum": f.tags.max} {
-			if n, err := strconv.ParseFloat(text, 64); err == nil {
-				s[key] = n
-			}
-		}
+		f.tags.constrain(s)
 		if f.example != "" {
 			s["examples"] = []any{f.example}
 		}
@@ -94,8 +99,34 @@ func structSchema(t reflect.Type, def reflect.Value) map[string]any {
 	}
 	if required != nil {
 		out["required"] = required
+		return out
 	}
-	return out
+	return nullable(out)
+}
+
+// constrain writes the tags into the schema of a setting, or of the entries of a list.
+func (t fieldTags) constrain(s map[string]any) {
+	if items, ok := s["items"].(map[string]any); ok {
+		s = items
+	}
+	if _, isMap := s["additionalProperties"]; isMap {
+		return
+	}
+	if t.enum != nil {
+		words := make([]any, len(t.enum))
+		for i, w := range t.enum {
+			words[i] = w
+		}
+		if types, ok := s["type"].([]any); ok && slices.Contains(types, any("null")) {
+			words = append(words, nil)
+		}
+		s["enum"] = words
+	}
+	for key, text := range map[string]string{"minimum": t.min, "maximum": t.max} {
+		if n, err := strconv.ParseFloat(text, 64); err == nil {
+			s[key] = n
+		}
+	}
 }
 
 // Field is one setting, for a reference page.

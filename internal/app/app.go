@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"sync"
@@ -60,6 +61,8 @@ type App struct {
 	fetcher *media.Fetcher
 	web     *web.Server
 	addr    string
+	// rehearsal is set when nothing is to be sent.
+	rehearsal *Rehearsal
 
 	cleanups []cleanup // undone from the last to the first
 	watching sync.WaitGroup
@@ -141,6 +144,9 @@ func New(o Options) (*App, error) {
 	}
 	a := &App{o: o, log: o.Log}
 	a.loaded.Store(loaded)
+	if o.Rehearse {
+		a.rehearsal = &Rehearsal{zone: func() *time.Location { return a.Config().Zone() }}
+	}
 	return a, nil
 }
 
@@ -248,14 +254,21 @@ func (a *App) startPlugins(dir string) error {
 	return nil
 }
 
-// pluginCommand starts built-in kinds as this program again, and third parties' as configured.
 func (a *App) pluginCommand(kind string) (pluginhost.Command, error) {
-	if ext, ok := a.Config().Plugins.External[kind]; ok {
-		path := ext.Path
-		if !filepath.IsAbs(path) {
-			path = filepath.Join(a.Config().Dir, path)
+	return PluginCommand(a.Config(), kind)
+}
+
+// PluginCommand says how the process of a kind is started: built-in kinds as this program again, and third parties' as
+// configured. Without a configuration there are only built-in kinds.
+func PluginCommand(l *configs.Loaded, kind string) (pluginhost.Command, error) {
+	if l != nil {
+		if ext, ok := l.Plugins.External[kind]; ok {
+			path := ext.Path
+			if !filepath.IsAbs(path) {
+				path = filepath.Join(l.Dir, path)
+			}
+			return pluginhost.Command{Path: path, Args: ext.Args, Foreign: true, SHA256: ext.SHA256}, nil
 		}
-		return pluginhost.Command{Path: path, Args: ext.Args, Foreign: true, SHA256: ext.SHA256}, nil
 	}
 	path, err := os.Executable()
 	if err != nil {
@@ -268,7 +281,7 @@ func (a *App) pluginCommand(kind string) (pluginhost.Command, error) {
 }
 
 // longestRunDir leaves room for a socket's name below the 104 bytes that its whole path may have.
-const longestRunDir = 60
+const longestRunDir = 59
 
 // runDir is the private folder of sockets: in the data folder, unless its path is too long for them.
 func runDir(dataDir string) string {
@@ -314,7 +327,11 @@ func (a *App) startLanes(ctx context.Context, program *compose.Program) error {
 }
 
 func (a *App) startWeb() error {
-	a.web = web.New(web.Settings{Store: a.db, Files: a.files, Log: a.log, Version: a.o.Version, Ready: a.ready.Load, Config: &a.Config().Config})
+	var routes map[string]http.Handler
+	if a.rehearsal != nil {
+		routes = a.rehearsal.routes()
+	}
+	a.web = web.New(web.Settings{Store: a.db, Files: a.files, Log: a.log, Ready: a.ready.Load, Config: &a.Config().Config, Routes: routes})
 	ln, err := net.Listen("tcp", a.Config().Listen)
 	if err != nil {
 		return fmt.Errorf("the pages cannot be served at %s: %w; choose another address with listen:, or end what uses this one", a.Config().Listen, cause(err))
@@ -352,6 +369,9 @@ func (a *App) startSources(ctx context.Context) error {
 		return err
 	}
 	a.onStop("fetching", a.poller.Stop)
+	if a.rehearsal != nil {
+		return a.fetchAll(ctx, a.Config())
+	}
 	return nil
 }
 

@@ -10,7 +10,7 @@ type Config struct {
 	// Command tells how the process of a kind is started. Required.
 	Command func(kind string) (Command, error)
 	// RunDir is a folder for sockets, made if it is missing. It is private to the daemon's user, on a local disk, and its
-	// path is short: a socket's path has at most 104 bytes. Required.
+	// path is short: at most 59 bytes, because a socket's path has a bound and more names follow. Required.
 	RunDir string
 	// Log gets the lines of the plugins and what the host has to say of them.
 	Log *slog.Logger
@@ -35,7 +35,8 @@ type Command struct {
 
 // Limits bound what a plugin may take.
 type Limits struct {
-	// Memory of a process, in bytes (Linux: its data segment); default 512 MiB, negative for none.
+	// Memory of a process, in bytes (Linux: its data segment); default 512 MiB, negative for none. A Go program begins
+	// with about 120 MiB of it, most of which it never touches: 256 MiB is a sensible least.
 	Memory int64
 	// Start is how long a process may take until it can be called; default 15 s.
 	Start time.Duration

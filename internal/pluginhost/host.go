@@ -100,10 +100,13 @@ func (h *Host) Check(ctx context.Context, kindName string, config map[string]any
 	}
 	err := wire.CheckConfig(ctx, p.conn, kindName, config)
 	var broken *wire.TransportError
-	if errors.As(err, &broken) {
-		return k.unavailable("check", "%s", sdk.AsError(err).Public)
+	if !errors.As(err, &broken) {
+		return err
 	}
-	return err
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		p.kill("the check of a configuration did not end")
+	}
+	return k.unavailable("check", "%s", sdk.AsError(err).Public)
 }
 
 // Warm starts the shared processes of kinds at once and waits for them.
@@ -288,7 +291,7 @@ func (h *Host) enter() bool {
 }
 
 // errStopping is what there is to say when the host ends.
-var errStopping = errors.New("Belfry is stopping")
+var errStopping = errors.New("the daemon is stopping")
 
 func (h *Host) kind(name string) *kind {
 	h.mu.Lock()

@@ -36,7 +36,7 @@ func (i *instance) Call(ctx context.Context, op wire.Op, f func(ctx context.Cont
 		if failed != nil {
 			return failed
 		}
-		err, how := p.call(ctx, i, op, f)
+		how, err := p.call(ctx, i, op, f)
 		switch how {
 		case answered:
 			return i.named(op, err)
@@ -94,7 +94,7 @@ func (i *instance) callAlone(ctx context.Context, op wire.Op, f func(ctx context
 		release()
 		return failed
 	}
-	err, how := p.call(ctx, i, op, f)
+	how, err := p.call(ctx, i, op, f)
 	switch {
 	case how == crashed:
 		k.strike(i, "its process ended: "+p.run.exitText())

@@ -71,7 +71,7 @@ func (k *kind) process(ctx context.Context, op string) (*process, *sdk.Error) {
 			p, err := k.startNow(ctx, op, false)
 			k.mu.Lock()
 			s.p, s.err, k.starting = p, err, nil
-			if p != nil {
+			if p != nil && !p.gone() {
 				k.shared = p
 			}
 			k.mu.Unlock()
@@ -123,7 +123,7 @@ func (k *kind) startNow(ctx context.Context, op string, alone bool) (*process, *
 	k.running[p] = struct{}{}
 	k.mu.Unlock()
 	if !k.h.goRun(func(context.Context) { k.watch(p) }) {
-		p.kill("Belfry is stopping")
+		p.kill(stoppingEnd)
 		k.watch(p)
 		return nil, k.stopping(op)
 	}
@@ -190,7 +190,7 @@ func (k *kind) watch(p *process) {
 // Reasons for a wanted end that is nobody's fault.
 const (
 	idleEnd     = "nothing uses it"
-	stoppingEnd = "Belfry is stopping"
+	stoppingEnd = "the daemon is stopping"
 )
 
 // mustBeAlone reports whether calls of the instance are made in a process of its own.
@@ -204,6 +204,9 @@ func (k *kind) mustBeAlone(i *instance) bool {
 func (k *kind) admit(i *instance, op string) *sdk.Error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	if _, open := k.instances[i]; !open {
+		return k.unavailable(op, "%s was closed", i.settings.Instance)
+	}
 	if i.held != nil {
 		return i.held.refusal(op)
 	}

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"log/slog"
 	"maps"
 	"slices"
@@ -27,6 +26,7 @@ type lines struct {
 	dropped int
 	told    time.Time
 	panics  bool
+	streams []*lineWriter
 }
 
 func newLines(log *slog.Logger, l Limits) *lines {
@@ -34,7 +34,13 @@ func newLines(log *slog.Logger, l Limits) *lines {
 }
 
 // stream gives a writer for one of the process's outputs.
-func (l *lines) stream(name string) *lineWriter { return &lineWriter{to: l, name: name} }
+func (l *lines) stream(name string) *lineWriter {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	w := &lineWriter{to: l, name: name}
+	l.streams = append(l.streams, w)
+	return w
+}
 
 // lineWriter cuts a stream into lines.
 type lineWriter struct {
@@ -66,22 +72,19 @@ func (w *lineWriter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// Close passes on what stands in an unfinished line.
-func (w *lineWriter) Close() error {
+// end passes on what stands in an unfinished line.
+func (w *lineWriter) end() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if len(w.buf) > 0 {
 		w.flush()
 	}
-	return nil
 }
 
 func (w *lineWriter) flush() {
 	w.to.line(w.name, bytes.TrimRight(w.buf, "\r"), w.over)
 	w.buf, w.over = w.buf[:0], 0
 }
-
-var _ io.WriteCloser = (*lineWriter)(nil)
 
 // line passes one line on, if there is room for it.
 func (l *lines) line(stream string, b []byte, over int) {
@@ -108,8 +111,14 @@ func (l *lines) line(stream string, b []byte, over int) {
 	l.log.LogAttrs(context.Background(), level, message, attrs...)
 }
 
-// end tells what was dropped and not told yet.
+// end passes on unfinished lines and tells what was dropped and not told yet.
 func (l *lines) end() {
+	l.mu.Lock()
+	streams := l.streams
+	l.mu.Unlock()
+	for _, w := range streams {
+		w.end()
+	}
 	l.mu.Lock()
 	dropped := l.dropped
 	l.dropped = 0

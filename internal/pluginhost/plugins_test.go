@@ -1,3 +1,5 @@
+//go:build linux
+
 package pluginhost
 
 import (
@@ -152,6 +154,9 @@ func badSpec() *sdk.Spec {
 				go panic("crashed at open")
 				select {}
 			case "hang at open":
+				if err := os.WriteFile(c.Once, nil, 0o600); err != nil {
+					return nil, err
+				}
 				select {}
 			case "refuse at open":
 				return nil, sdk.Errorf(sdk.CodeUnauthenticated, "open", "the credential is wrong")
@@ -284,7 +289,9 @@ func serveRaw(p *rawPlugin) {
 	goplugin.Serve(&goplugin.ServeConfig{
 		HandshakeConfig:  goplugin.HandshakeConfig{MagicCookieKey: wire.CookieKey, MagicCookieValue: wire.CookieValue},
 		VersionedPlugins: map[int]goplugin.PluginSet{wire.Version: {"belfry": p}},
-		GRPCServer:       func(o []grpc.ServerOption) *grpc.Server { return grpc.NewServer(append(o, grpc.MaxSendMsgSize(1<<30))...) },
+		GRPCServer: func(o []grpc.ServerOption) *grpc.Server {
+			return grpc.NewServer(append(o, grpc.MaxSendMsgSize(1<<30))...)
+		},
 	})
 }
 
@@ -373,4 +380,3 @@ func (p *rawPlugin) ResolveChannel(_ context.Context, r *wire.ResolveChannelRequ
 	}
 	return out, nil
 }
-

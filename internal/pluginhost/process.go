@@ -99,7 +99,7 @@ func startProcess(ctx context.Context, k *kind, alone bool) (*process, error) {
 		AllowedProtocols: []goplugin.Protocol{goplugin.ProtocolGRPC},
 		AutoMTLS:         true,
 		SkipHostEnv:      true,
-		StartTimeout:     h.limits.Start,
+		StartTimeout:     2 * h.limits.Start, // connect is stricter
 		SyncStdout:       out.stream("stdout"),
 		SyncStderr:       out.stream("stderr"),
 		UnixSocketConfig: &goplugin.UnixSocketConfig{TempDir: dir},
@@ -161,15 +161,17 @@ func (p *process) startFailure(ctx context.Context, err error) error {
 	if failure := p.run.out.failure(); failure != nil {
 		return failure
 	}
-	if ctx.Err() != nil {
-		if errors.Is(ctx.Err(), context.Canceled) {
-			return errors.New("its start was given up")
-		}
+	var broken *wire.TransportError
+	late := errors.As(err, &broken) && broken.Code == codes.DeadlineExceeded
+	switch {
+	case errors.Is(ctx.Err(), context.Canceled):
+		return errors.New("its start was given up")
+	case ctx.Err() != nil || late:
 		return fmt.Errorf("it was not ready within %s", p.k.h.limits.Start)
 	}
 	select {
 	case <-p.run.done:
-		if exit := p.run.exitText(); exit != "" {
+		if exit := p.run.ownExit(); exit != "" {
 			return fmt.Errorf("it ended before it was ready (%s); its last words are in the log", exit)
 		}
 	case <-time.After(outputWait):
@@ -246,7 +248,7 @@ func (p *process) stop(ctx context.Context, why string) {
 	giveUp := time.AfterFunc(p.k.h.limits.Grace, func() { _ = p.run.Kill(context.Background()) })
 	defer giveUp.Stop()
 	p.free()
-	<-p.run.done
+	<-p.judged
 }
 
 func (p *process) gone() bool {
@@ -254,6 +256,16 @@ func (p *process) gone() bool {
 	case <-p.run.done:
 		return true
 	default:
+		return false
+	}
+}
+
+// goneSoon waits a moment for the end of a process whose connection is broken.
+func (p *process) goneSoon() bool {
+	select {
+	case <-p.run.done:
+		return true
+	case <-time.After(2 * outputWait):
 		return false
 	}
 }
@@ -286,9 +298,9 @@ const (
 )
 
 // call makes one call of an instance.
-func (p *process) call(ctx context.Context, i *instance, op wire.Op, f func(ctx context.Context, at wire.At) error) (error, outcome) {
+func (p *process) call(ctx context.Context, i *instance, op wire.Op, f func(ctx context.Context, at wire.At) error) (outcome, error) {
 	if !p.enter(i) {
-		return nil, neverBegan
+		return neverBegan, nil
 	}
 	at, err := p.open(ctx, i, op)
 	if err == nil {
@@ -297,28 +309,24 @@ func (p *process) call(ctx context.Context, i *instance, op wire.Op, f func(ctx 
 	var broken *wire.TransportError
 	if !errors.As(err, &broken) {
 		p.leave(i)
-		return err, answered
+		return answered, err
 	}
-	if ctx.Err() == nil && broken.Code == codes.Unavailable {
-		// The connection is gone. Either the process is, in a moment, or it broke the connection and is of no use. The call
-		// counts as under way until the process is gone, so that it is a suspect then.
-		select {
-		case <-p.run.done:
-		case <-time.After(2 * outputWait):
-			p.kill("it broke its connection")
-			<-p.run.done
-		}
+	if ctx.Err() == nil && broken.Code == codes.Unavailable && !p.goneSoon() {
+		// The process lives and broke its connection; it is of no use. The call counts as under way until the process is
+		// gone, so that it is a suspect then.
+		p.kill("it broke its connection")
+		<-p.run.done
 	}
 	if p.gone() {
 		<-p.judged
-		return err, crashed
+		return crashed, err
 	}
 	if ctx.Err() != nil && at.Handle != "" {
 		p.settle(i, at, op)
 	} else {
 		p.leave(i)
 	}
-	return err, answered
+	return answered, err
 }
 
 func (p *process) enter(i *instance) bool {
@@ -384,7 +392,9 @@ func (p *process) open(ctx context.Context, i *instance, op wire.Op) (wire.At, e
 			select {
 			case <-wait:
 			case <-p.run.done:
-				return wire.At{}, op.Errorf("the plugin's process ended")
+				e := i.k.unavailable(op.Name, "its process ended before the call was made")
+				e.Err = &wire.TransportError{Code: codes.Unavailable, Err: errors.New("process ended")}
+				return wire.At{}, e
 			case <-ctx.Done():
 				return wire.At{}, i.k.unavailable(op.Name, "%s waits for an earlier call that was given up and does not end", i.settings.Instance)
 			}
@@ -416,6 +426,10 @@ func (p *process) settle(i *instance, at wire.At, op wire.Op) {
 		if err == nil && (o == nil || o.handle != at.Handle) {
 			// The call that was given up was the opening itself; what it made is of no use to anybody.
 			err = wire.CloseInstance(ctx, at)
+		}
+		var broken *wire.TransportError
+		if errors.As(err, &broken) && broken.Code == codes.Unavailable && p.goneSoon() {
+			err = nil // the process ended meanwhile; who is to blame is judged elsewhere
 		}
 		if err != nil && !p.gone() && p.wanted() == "" {
 			p.k.strike(i, "a call did not end after it was given up")

@@ -1,18 +1,20 @@
 package pluginhost
 
 import (
+	"crypto/rand"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 )
 
 const (
-	// dirPrefix names the folders of hosts; each host has its own for as long as it runs.
-	dirPrefix = "plugins-"
+	// dirPrefix and four more characters name the folder of a host; each has its own for as long as it runs. The name is
+	// short because the path of a socket must be.
+	dirPrefix = "p"
 	// lockName is the file inside that its host keeps locked.
 	lockName = "lock"
-	// maxSocket is the longest path of a socket, in bytes, on every system.
-	maxSocket = 103
 )
 
 // runDir is the private folder of one host.
@@ -37,15 +39,14 @@ func newRunDir(parent string) (*runDir, error) {
 		return nil, fmt.Errorf("the folder for the sockets of plugins cannot be used: %w", err)
 	}
 	wipe(parent)
-	path, err := os.MkdirTemp(parent, dirPrefix)
-	if err != nil {
-		return nil, fmt.Errorf("the folder for the sockets of plugins cannot be made: %w", err)
-	}
 	// go-plugin adds two names, each with a random number of up to ten digits.
-	if n := len(filepath.Join(path, "plugin-dir4294967295", "plugin4294967295")); n > maxSocket {
-		_ = os.Remove(path)
+	if n := len(filepath.Join(parent, dirPrefix+"xxxx", "plugin-dir4294967295", "plugin4294967295")); n > maxSocket {
 		return nil, fmt.Errorf("the folder %s is too deep for sockets: their paths would have %d bytes, and %d are possible; choose "+
 			"a run folder with a shorter path", parent, n, maxSocket)
+	}
+	path, err := makePrivate(parent)
+	if err != nil {
+		return nil, fmt.Errorf("the folder for the sockets of plugins cannot be made: %w", err)
 	}
 	lock, err := os.OpenFile(filepath.Join(path, lockName), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
@@ -55,19 +56,30 @@ func newRunDir(parent string) (*runDir, error) {
 	return &runDir{path: path, lock: lock}, nil
 }
 
+// makePrivate makes a folder of a name that nobody has.
+func makePrivate(parent string) (string, error) {
+	for {
+		path := filepath.Join(parent, dirPrefix+rand.Text()[:4])
+		if err := os.Mkdir(path, 0o700); !errors.Is(err, fs.ErrExist) {
+			return path, err
+		}
+	}
+}
+
 // wipe removes the folders of hosts that no longer run.
 func wipe(parent string) {
-	old, err := filepath.Glob(filepath.Join(parent, dirPrefix+"*"))
+	// One that is being made has no lock yet.
+	locks, err := filepath.Glob(filepath.Join(parent, dirPrefix+"????", lockName))
 	if err != nil {
 		return
 	}
-	for _, path := range old {
-		lock, err := os.OpenFile(filepath.Join(path, lockName), os.O_RDWR, 0)
+	for _, path := range locks {
+		lock, err := os.OpenFile(path, os.O_RDWR, 0)
 		if err != nil {
-			continue // one that is being made has no lock yet
+			continue
 		}
 		if lockFile(lock) {
-			_ = os.RemoveAll(path)
+			_ = os.RemoveAll(filepath.Dir(path))
 		}
 		_ = lock.Close()
 	}

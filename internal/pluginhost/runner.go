@@ -26,10 +26,11 @@ type runner struct {
 	lines  *lines
 	done   chan struct{} // closed when the process is gone and its outputs are read
 
-	mu    sync.Mutex
-	pid   int
-	exit  string
-	ended bool
+	mu     sync.Mutex
+	pid    int
+	exit   string
+	ended  bool
+	killed bool
 }
 
 // outputWait is how long the outputs of an ended process are read, should something it started still hold them.
@@ -72,9 +73,6 @@ func (r *runner) wait() {
 	r.exit = describeExit(r.cmd, err)
 	r.mu.Unlock()
 	r.out.end()
-	if w, ok := r.cmd.Stderr.(io.Closer); ok {
-		_ = w.Close()
-	}
 	r.lines.end()
 	close(r.done)
 }
@@ -93,10 +91,21 @@ func (r *runner) exitText() string {
 	return r.exit
 }
 
+// ownExit tells how the process ended by itself; empty while it runs, and when it was killed from here.
+func (r *runner) ownExit() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.killed {
+		return ""
+	}
+	return r.exit
+}
+
 // Kill implements runner.Runner: the process and everything in its group end at once.
 func (r *runner) Kill(context.Context) error {
 	r.mu.Lock()
 	pid, ended := r.pid, r.ended
+	r.killed = r.killed || !ended
 	r.mu.Unlock()
 	if pid != 0 && !ended {
 		killGroup(pid)

@@ -15,5 +15,8 @@ func killGroup(pid int) {
 // safeFrom cannot judge: rights on Windows are no mode.
 func safeFrom(string, fs.FileInfo) error { return nil }
 
+// maxSocket is the longest path of a socket, in bytes.
+const maxSocket = 107
+
 // lockFile takes no lock: an open file cannot be removed on Windows anyway.
 func lockFile(*os.File) bool { return true }

@@ -88,7 +88,7 @@ func (b *builder) finish() []block {
 		b.close()
 	}
 	blocks := b.take().blocks
-	if b.deepest > maxLeafDepth {
+	if 2*b.deepest > maxLeafDepth { // a list in a list has an item around it that nobody opened
 		blocks = flatten(nil, blocks, 1)
 	}
 	return blocks

@@ -179,9 +179,6 @@ func (c *commonMark) open(m mark) {
 	case strike:
 		d = "~~"
 	}
-	if len(c.opened) == 0 {
-		c.settle('*')
-	}
 	c.opened = append(c.opened, d)
 }
 
@@ -204,20 +201,29 @@ func (c *commonMark) close(m mark) {
 	c.tag(d)
 }
 
-// settle ends a row of closing delimiters or of opening ones, now that the character after them is known. It reports
-// whether that character must be written as a reference.
+// settle ends a row of delimiters, closing ones before opening ones, now that the character after them is known. It
+// reports whether that character must be written as a reference.
 func (c *commonMark) settle(next rune) (encode bool) {
 	if c.visible {
 		return false
 	}
-	if n := len(c.closed); n > 0 {
-		if !isUnicodeSpace(next) && !isPunctuation(next) {
-			before := c.buf[:len(c.buf)-len(c.closed[n-1])]
-			r, _ := utf8.DecodeLastRune(before)
-			encode = c.closed[n-1] == "_" || !isWordRune(r)
+	word := !isUnicodeSpace(next) && !isPunctuation(next)
+	switch n := len(c.closed); {
+	case n > 0 && len(c.opened) > 0:
+		if c.mixesStrike() {
+			// Some parsers look past the tildes for the characters around a delimiter. Punctuation on both sides is
+			// right for either view.
+			row := strings.Join(c.closed, "")
+			c.buf = c.buf[:len(c.buf)-len(row)]
+			c.separate()
+			c.tag(row)
+			encode = word
 		}
-		c.closed = c.closed[:0]
+	case n > 0 && word:
+		before, _ := utf8.DecodeLastRune(c.buf[:len(c.buf)-len(c.closed[n-1])])
+		encode = c.closed[n-1] == "_" || !isWordRune(before)
 	}
+	c.closed = c.closed[:0]
 	if n := len(c.opened); n > 0 {
 		encode = encode || isUnicodeSpace(next)
 		if !c.lineStart && (n > 1 || encode || !isWordRune(next) || c.opened[0] == "_") {
@@ -233,6 +239,17 @@ func (c *commonMark) settle(next rune) (encode bool) {
 		c.lineStart = false
 	}
 	return encode
+}
+
+// mixesStrike reports whether the row holds delimiters of strikethrough and of another format.
+func (c *commonMark) mixesStrike() bool {
+	strikes := 0
+	for _, d := range append(c.closed, c.opened...) {
+		if d == "~~" {
+			strikes++
+		}
+	}
+	return strikes > 0 && strikes < len(c.closed)+len(c.opened)
 }
 
 // separate makes sure that the last character is white space or punctuation, so that what follows can open.
@@ -275,8 +292,9 @@ func isWordRune(r rune) bool {
 
 func isUnicodeSpace(r rune) bool { return unicode.IsSpace(r) || unicode.Is(unicode.Zs, r) }
 
+// isAutolink reports whether a link can be written as <address>. Parsers disagree on references in one.
 func isAutolink(a *anchor, label string) bool {
-	return label == a.url && !strings.HasPrefix(a.url, "mailto:")
+	return label == a.url && !strings.HasPrefix(a.url, "mailto:") && !holdsEntity(a.url)
 }
 
 // openLink writes an autolink where the label is the address itself.
@@ -310,8 +328,12 @@ func (c *commonMark) closeLink(a *anchor, label string) {
 	c.tag("](")
 	for i := range len(a.url) {
 		ch := a.url[i]
-		if ch == '(' || ch == ')' || ch == '&' && looksLikeEntity(a.url[i:]) {
+		switch {
+		case ch == '(' || ch == ')':
 			c.tag(`\`)
+		case ch == '&' && looksLikeEntity(a.url[i:]):
+			c.tag("&amp;") // some parsers resolve references before backslashes here
+			continue
 		}
 		c.buf = append(c.buf, ch)
 	}
@@ -428,12 +450,22 @@ func (c *commonMark) beginning(s string) string {
 			return s[1:]
 		}
 	}
-	if n := len(s) - len(strings.TrimLeft(s, "0123456789")); n > 0 && n < 10 && n < len(s) && (s[n] == '.' || s[n] == ')') && ends(n+1) {
+	n := len(s) - len(strings.TrimLeft(s, "0123456789"))
+	if n > 0 && n < 10 && n < len(s) && (s[n] == '.' || s[n] == ')') && ends(n+1) {
 		c.text(s[:n] + `\`)
 		c.text(s[n : n+1])
 		return s[n+1:]
 	}
 	return s
+}
+
+func holdsEntity(s string) bool {
+	for i := range len(s) {
+		if s[i] == '&' && looksLikeEntity(s[i:]) {
+			return true
+		}
+	}
+	return false
 }
 
 // looksLikeEntity reports whether s begins with what could be a character reference.

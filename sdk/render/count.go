@@ -66,8 +66,9 @@ func exceeds(text string, u sdk.Unit, limit int) bool {
 const ellipsis = "…"
 
 // CutText shortens plain text to at most max units. What is cut off is shown by an ellipsis, which counts; it is left out
-// where it does not fit. The cut is at the border of a word when one is near (in the second half and within 40
-// characters), and never inside a grapheme cluster. A max of 0 or less gives nothing.
+// where it does not fit. The cut is at the border of a word when one is near (within 40 characters, and leaving a third of
+// the room), and never inside a grapheme cluster, a #hashtag, an @mention or an address that fits. A max of 0 or less
+// gives nothing.
 func CutText(text string, max int, u sdk.Unit) string {
 	if max <= 0 {
 		return ""
@@ -79,27 +80,34 @@ func CutText(text string, max int, u sdk.Unit) string {
 	if room < 0 {
 		room, mark = max, ""
 	}
-	var borders []seam
-	used := 0
-	forSeams(text, func(s seam) bool {
-		from := 0
-		if len(borders) > 0 {
-			from = borders[len(borders)-1].off
+	kept, ok := cutAt(text, room, u, 0)
+	if !ok {
+		if kept, ok = cutAt(text, room, u, len(text)); !ok {
+			return mark
 		}
-		if used += Count(text[from:s.off], u); used > room {
-			return false
-		}
-		borders = append(borders, s)
-		return true
-	})
-	if len(borders) == 0 {
-		return mark
 	}
-	kept := text[:borders[nearWord(borders, len(borders)-1)].off]
 	if mark == "" {
 		return strings.TrimRightFunc(kept, unicode.IsSpace)
 	}
 	return trimForEllipsis(kept) + mark
+}
+
+// cutAt gives what is kept of a text in the room given, with tags whole from an offset on; ok says that it is something.
+func cutAt(text string, room int, u sdk.Unit, tagsFrom int) (kept string, ok bool) {
+	var seams []seam
+	used, counted := 0, 0
+	forSeams(text, 0, 0, tagsFrom, func(s seam) bool {
+		if used += Count(text[counted:s.off], u); used > room {
+			return false
+		}
+		counted = s.off
+		seams = append(seams, s)
+		return true
+	})
+	if len(seams) == 0 {
+		return "", false
+	}
+	return text[:seams[nearWord(seams, len(seams)-1, false)].off], true
 }
 
 // trimForEllipsis takes off what reads badly before an ellipsis: white space, and punctuation that ends a part of a
@@ -130,22 +138,29 @@ type seam struct {
 	level seamLevel
 }
 
-// forSeams finds the borders of grapheme clusters (UAX 29) after each cluster, until f says stop. Borders of words are
-// where a line may break (UAX 14), which keeps together what a no-break space joins.
-func forSeams(text string, f func(seam) bool) {
-	state, off := -1, 0
-	for rest := text; rest != ""; {
+// forSeams finds the borders of grapheme clusters (UAX 29) after each cluster from an offset on, until f says stop or, if n
+// is not 0, in n clusters. Borders of words are where a line may break (UAX 14), which keeps together what a no-break space
+// joins. There is none inside a #hashtag, @mention or address, which would become another one, unless it begins before tagsFrom.
+func forSeams(text string, from, n, tagsFrom int, f func(seam) bool) {
+	state, off, tagEnd := -1, from, 0
+	rest := text[from:]
+	for count := 0; rest != "" && (n == 0 || count < n); count++ {
 		var cluster string
 		var borders int
+		if off >= tagsFrom && off >= tagEnd {
+			tagEnd = endOfTag(text, off)
+		}
 		cluster, rest, borders, state = uniseg.StepString(rest, state)
 		off += len(cluster)
 		s := seam{off: off}
 		switch {
+		case off < tagEnd:
+			continue
 		case rest == "" || strings.HasSuffix(cluster, "\n"):
 			s.level = seamLine
 		case borders&uniseg.MaskSentence != 0:
 			s.level = seamSentence
-		case borders&uniseg.MaskLine != uniseg.LineDontBreak:
+		case borders&uniseg.MaskLine != uniseg.LineDontBreak, rest[0] == ' ', rest[0] == '\n':
 			s.level = seamWord
 		}
 		if !f(s) {
@@ -154,9 +169,38 @@ func forSeams(text string, f func(seam) bool) {
 	}
 }
 
-// nearWord gives the index of a border of a word at or shortly before the seam at i, or i.
-func nearWord(seams []seam, i int) int {
-	for j := i; j >= 0 && i-j <= 40 && 2*j >= i; j-- {
+// endOfTag gives where the hashtag, mention or address ends that begins at an offset, or the offset.
+func endOfTag(text string, off int) int {
+	const longest = 256 // bytes; what is longer is no hashtag
+	if r, _ := utf8.DecodeLastRuneInString(text[:off]); off > 0 && isTagRune(r) {
+		return off
+	}
+	switch rest := text[off:]; rest[0] {
+	case '#', '@':
+		n := strings.IndexFunc(rest[1:], func(r rune) bool { return !isTagRune(r) })
+		if n < 0 {
+			n = len(rest) - 1
+		}
+		if n > 0 && n < longest {
+			return off + 1 + n
+		}
+	case 'h', 'H':
+		if len(rest) > 8 && (strings.EqualFold(rest[:7], "http://") || strings.EqualFold(rest[:8], "https://")) {
+			if from, to := findAddress(rest); from == 0 {
+				return off + to
+			}
+		}
+	}
+	return off
+}
+
+// isTagRune reports what a hashtag is made of, besides its sign.
+func isTagRune(r rune) bool { return r == '_' || unicode.In(r, unicode.L, unicode.M, unicode.N) }
+
+// nearWord gives the index of a border of a word at or shortly before the seam at i, or i. Unless there is more before the
+// first seam, at least a third of the text must be left.
+func nearWord(seams []seam, i int, more bool) int {
+	for j := i; j >= 0 && i-j <= 40 && (more || 3*j >= i); j-- {
 		if seams[j].level >= seamWord {
 			return j
 		}

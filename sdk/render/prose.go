@@ -420,6 +420,9 @@ func (b *proseBuilder) paragraph() {
 // withoutDefinition makes text of code in a link that begins the paragraph where "]:" is in it. CommonMark would take the
 // whole for a link reference definition, in which nothing can be escaped, and show nothing.
 func (p prose) withoutDefinition() prose {
+	if len(p.spans) == 0 {
+		return p
+	}
 	first := p.spans[0].link
 	if first == nil || !strings.Contains(p.label(0), "]:") {
 		return p

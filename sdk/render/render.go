@@ -68,7 +68,8 @@ func appendMarkup(buf []byte, blocks []block, m Markup, visible bool) []byte {
 // more than sdk.MaxBodyText bytes or sdk.MaxBodyNodes nodes; CodeUnsupported for an unknown Markup.
 func Parse(text string, m Markup) (sdk.Body, error) {
 	if len(text) > sdk.MaxBodyText {
-		return nil, sdk.Errorf(sdk.CodeTooLarge, "parse", "the text has %d bytes; at most %d are taken", len(text), sdk.MaxBodyText)
+		return nil, sdk.Errorf(sdk.CodeTooLarge, "parse", "the text has %d bytes; at most %d are taken", len(text),
+			sdk.MaxBodyText)
 	}
 	var blocks []block
 	var err error
@@ -101,8 +102,8 @@ func Parse(text string, m Markup) (sdk.Body, error) {
 }
 
 func tooManyNodes() error {
-	return sdk.Errorf(sdk.CodeTooLarge, "parse", "the text has more than %d parts or %d bytes; shorten it or take formatting out",
-		sdk.MaxBodyNodes, sdk.MaxBodyText)
+	return sdk.Errorf(sdk.CodeTooLarge, "parse",
+		"the text has more than %d parts or %d bytes; shorten it or take formatting out", sdk.MaxBodyNodes, sdk.MaxBodyText)
 }
 
 // Normalize gives the normal form of a body, which is valid and means the same:

@@ -15,9 +15,9 @@ import (
 // seam are closed and opened again; an item that is continued has no second marker, and numbers go on.
 //
 // The bound decides against the text only where something exceeds it by itself. A link is then divided, every part with
-// the same target, or becomes text where its address leaves no room; formats are dropped where they leave no room; a
-// cluster is divided between code points; a code point that does not fit is left out. Where only the first piece has no
-// room (First), it is empty. An empty body has no pieces.
+// the same target, or becomes text where its address leaves no room; a #hashtag, @mention or address in text is divided;
+// formats are dropped where they leave no room; a grapheme cluster is divided between code points; a code point that does
+// not fit is left out. Where only the first piece has no room (First), it is empty. An empty body has no pieces.
 func Split(b sdk.Body, bound Bound) []sdk.Body {
 	blocks := normalize(b)
 	s := splitter{bound: bound, leaves: leavesOf(blocks)}
@@ -129,7 +129,7 @@ func (s *splitter) next() bool {
 		}
 		s.emit(place{whole, 0})
 	case len(s.out) == 0 && s.bound.First > 0 && (s.bound.Max <= 0 || s.bound.Max > s.bound.First):
-		s.out = append(s.out, sdk.Body{})
+		s.out = append(s.out, nil)
 	default:
 		s.yield()
 	}
@@ -221,11 +221,30 @@ func (s *splitter) yield() {
 	}
 	text := l.text.text[s.at.off:]
 	cluster := firstCluster(text)
-	if i := slices.IndexFunc(l.text.spans, func(sp span) bool { return sp.end > s.at.off }); i >= 0 && l.text.spans[i].link != nil {
-		s.freeLink(l, l.text.spans[i].link, l.text.label(l.text.linkStart(i)), len(cluster))
-		return
+	marked := func(sp span) bool { return sp.end > s.at.off && sp.marks != 0 }
+	formatted := l.kind != sdk.NodeParagraph || len(l.path) > 0 || slices.ContainsFunc(l.text.spans, marked)
+	left := func(sp span) bool { return sp.end > s.at.off }
+	if i := slices.IndexFunc(l.text.spans, left); i >= 0 && l.text.spans[i].link != nil {
+		end := l.text.spans[l.text.linkEnd(i)-1].end
+		alone := l.text.slice(s.at.off, end).restyle(func(sp span) (mark, *anchor) { return 0, sp.link })
+		switch fits := s.bound.fits([]block{paragraph(alone)}, s.limit()); {
+		case fits && formatted:
+		case fits && l.tagsFrom < end:
+			l.tagsFrom = end // a hashtag that begins in the link may go on after it
+			return
+		default:
+			s.freeLink(l, l.text.spans[i].link, l.text.label(l.text.linkStart(i)), len(cluster))
+			return
+		}
 	}
-	if l.kind != sdk.NodeParagraph || len(l.path) > 0 || len(l.text.spans) > 1 || l.text.spans[0].marks != 0 {
+	if tag := endOfTag(l.text.text, s.at.off); s.at.off >= l.tagsFrom && tag > s.at.off && l.kind != sdk.NodeCodeBlock {
+		alone := paragraph(textProse(l.text.text[s.at.off:tag]))
+		if !formatted || !s.bound.fits([]block{alone}, s.limit()) {
+			l.tagsFrom = tag
+			return
+		}
+	}
+	if formatted {
 		s.unformat(l)
 		return
 	}
@@ -276,7 +295,7 @@ func (s *splitter) unformat(l *leaf) {
 			lines.add(p.text[sp.start:sp.end], sp.marks, sp.link)
 		}
 	}
-	l.block, l.path, s.at.off = paragraph(lines.take()), nil, 0
+	l.block, l.path, l.tagsFrom, s.at.off = paragraph(lines.take()), nil, 0, 0
 	if l.text.text == "" {
 		s.at = place{s.at.leaf + 1, 0}
 	}

@@ -1,6 +1,7 @@
 package render
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -130,6 +131,10 @@ func telegramProse(bl *block) prose {
 	base := mark(0)
 	if bl.kind == sdk.NodeHeading {
 		base = strong
+	} else if !slices.ContainsFunc(p.spans, func(s span) bool {
+		return s.marks&code != 0 || s.link != nil && strings.HasPrefix(s.link.url, "mailto:")
+	}) {
+		return p
 	}
 	var b proseBuilder
 	for i, s := range p.spans {

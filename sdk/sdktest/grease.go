@@ -105,7 +105,7 @@ func (g *grease) stream(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.Cli
 
 // requests gives a codec that writes with grease and reads as the call wants.
 func (g *grease) requests(opts []grpc.CallOption) grpc.CallOption {
-	var read encoding.CodecV2 = g.CodecV2
+	read := g.CodecV2
 	for _, o := range opts {
 		if f, ok := o.(grpc.ForceCodecV2CallOption); ok {
 			read = f.CodecV2

@@ -98,12 +98,18 @@ func fromStatus(ctx context.Context, err error, op Op) error {
 	st := status.Convert(err)
 	for _, d := range st.Details() {
 		if e, ok := d.(*Error); ok && st.Code() == codes.Aborted {
-			return fromError(e, op)
+			out := fromError(e, op)
+			out.Err = ctx.Err() // so that errors.Is finds it, as it would without a wire
+			return out
 		}
 	}
 	cause := &TransportError{Code: st.Code(), Err: err}
+	if cause.Code == codes.Canceled && ctx.Err() == nil {
+		// Nobody gave the call up: the connection was closed because the process is gone.
+		cause.Code = codes.Unavailable
+	}
 	var e *sdk.Error
-	switch st.Code() {
+	switch cause.Code {
 	case codes.DeadlineExceeded, codes.Canceled:
 		if ctx.Err() != nil {
 			cause.Err = ctx.Err()

@@ -144,6 +144,9 @@ func (p *pluginServer) Open(ctx context.Context, r *OpenRequest) (*OpenResponse,
 				p.s.drop(r.GetHandle())
 			}
 		}()
+		if err := begun(ctx, Op{Name: "open"}); err != nil {
+			return err
+		}
 		conn, err := spec.Open(ctx, sdk.Settings{Instance: r.GetInstance(), UserAgent: r.GetUserAgent(),
 			Log: p.s.log.With("instance", r.GetInstance())}, tree)
 		if ps, ok := problems(err); ok {
@@ -322,7 +325,7 @@ func (s *Server) recovered(op Op, instance string, f func() error) (err error) {
 }
 
 // use runs one call of a role of an instance.
-func use[T any](s *Server, req interface {
+func use[T any](ctx context.Context, s *Server, req interface {
 	GetHandle() string
 	GetCall() uint64
 }, op Op, f func(ability T) error) error {
@@ -336,6 +339,9 @@ func use[T any](s *Server, req interface {
 	if c == nil || conn == nil {
 		return toStatus(sdk.Errorf(sdk.CodeUnavailable, op.Name, "the instance is not open"), op)
 	}
+	if err := begun(ctx, op); err != nil {
+		return toStatus(err, op)
+	}
 	return s.guard(op, i.name, func() error {
 		ability, ok := sdk.As[T](conn)
 		if !ok {
@@ -343,4 +349,13 @@ func use[T any](s *Server, req interface {
 		}
 		return f(ability)
 	})
+}
+
+// begun refuses a call that was given up before it began. It is asked after enter: a call that Settle did not see has been
+// given up by then, and so never reaches the connector.
+func begun(ctx context.Context, op Op) error {
+	if ctx.Err() == nil {
+		return nil
+	}
+	return sdk.Errorf(sdk.CodeUnavailable, op.Name, "the call was given up before it began")
 }

@@ -16,7 +16,7 @@ type resolverServer struct {
 
 func (r *resolverServer) ResolveChannel(ctx context.Context, req *ResolveChannelRequest) (*ResolveChannelResponse, error) {
 	out := &ResolveChannelResponse{}
-	err := use(r.s, req, opResolve(), func(c sdk.Resolver) error {
+	err := use(ctx, r.s, req, opResolve(), func(c sdk.Resolver) error {
 		ref, limits, err := c.ResolveChannel(ctx, req.GetName())
 		if err == nil {
 			out.Channel, out.Limits = toChannelRef(&ref), toLimits(&limits)
@@ -31,9 +31,9 @@ type publisherServer struct {
 	s *Server
 }
 
-func (r *publisherServer) Plan(_ context.Context, req *PlanRequest) (*PlanResponse, error) {
+func (r *publisherServer) Plan(ctx context.Context, req *PlanRequest) (*PlanResponse, error) {
 	out := &PlanResponse{}
-	err := use(r.s, req, opPlan(), func(c sdk.Publisher) error {
+	err := use(ctx, r.s, req, opPlan(), func(c sdk.Publisher) error {
 		parts, err := c.Plan(fromChannelRef(req.GetTo()), fromPost(req.GetPost()))
 		if err == nil {
 			out.Parts = each(parts, toPart)
@@ -48,7 +48,7 @@ func (r *publisherServer) Publish(stream grpc.ClientStreamingServer[PublishReque
 	if err != nil {
 		return err
 	}
-	return use(r.s, head, opPublish(), func(c sdk.Publisher) error {
+	return use(stream.Context(), r.s, head, opPublish(), func(c sdk.Publisher) error {
 		part := fromPart(head.GetPart())
 		if err := download(opPublish(), part.Files, head.GetContent(), stream.Recv, (*PublishRequest).GetPiece); err != nil {
 			return err
@@ -71,7 +71,7 @@ func (r *editorServer) Edit(stream grpc.ClientStreamingServer[EditRequest, EditR
 	if err != nil {
 		return err
 	}
-	return use(r.s, head, opEdit(), func(c sdk.Editor) error {
+	return use(stream.Context(), r.s, head, opEdit(), func(c sdk.Editor) error {
 		part := fromPart(head.GetPart())
 		if err := download(opEdit(), part.Files, head.GetContent(), stream.Recv, (*EditRequest).GetPiece); err != nil {
 			return err
@@ -135,7 +135,7 @@ type deleterServer struct {
 }
 
 func (r *deleterServer) Delete(ctx context.Context, req *DeleteRequest) (*DeleteResponse, error) {
-	err := use(r.s, req, opDelete(), func(c sdk.Deleter) error {
+	err := use(ctx, r.s, req, opDelete(), func(c sdk.Deleter) error {
 		return c.Delete(ctx, fromPartRef(req.GetRef()))
 	})
 	return &DeleteResponse{}, err
@@ -148,7 +148,7 @@ type finderServer struct {
 
 func (r *finderServer) Find(ctx context.Context, req *FindRequest) (*FindResponse, error) {
 	out := &FindResponse{}
-	err := use(r.s, req, opFind(), func(c sdk.Finder) error {
+	err := use(ctx, r.s, req, opFind(), func(c sdk.Finder) error {
 		ref, found, err := c.Find(ctx, fromChannelRef(req.GetTo()), req.GetKey())
 		if err == nil && found {
 			out.Found, out.Ref = true, toPartRef(&ref)

@@ -14,7 +14,7 @@ type sourceServer struct {
 }
 
 func (r *sourceServer) Fetch(req *FetchRequest, stream grpc.ServerStreamingServer[BatchChunk]) error {
-	return use(r.s, req, opFetch(), func(c sdk.Source) error {
+	return use(stream.Context(), r.s, req, opFetch(), func(c sdk.Source) error {
 		b, err := c.Fetch(stream.Context(), fromFetchRequest(req))
 		if err != nil {
 			return err
@@ -30,7 +30,7 @@ type webhookServer struct {
 
 func (r *webhookServer) Verify(ctx context.Context, req *VerifyRequest) (*VerifyResponse, error) {
 	out := &VerifyResponse{}
-	err := use(r.s, req, opVerify(), func(c sdk.WebhookReceiver) error {
+	err := use(ctx, r.s, req, opVerify(), func(c sdk.WebhookReceiver) error {
 		v, err := c.Verify(ctx, fromWebhookRequest(req.GetRequest()))
 		if err == nil {
 			out = toVerdict(&v)
@@ -41,7 +41,7 @@ func (r *webhookServer) Verify(ctx context.Context, req *VerifyRequest) (*Verify
 }
 
 func (r *webhookServer) Map(req *MapRequest, stream grpc.ServerStreamingServer[BatchChunk]) error {
-	return use(r.s, req, opMap(), func(c sdk.WebhookReceiver) error {
+	return use(stream.Context(), r.s, req, opMap(), func(c sdk.WebhookReceiver) error {
 		b, err := c.Map(stream.Context(), fromWebhookRequest(req.GetRequest()))
 		if err != nil {
 			return err
@@ -103,7 +103,7 @@ type checkerServer struct {
 
 func (r *checkerServer) CheckItems(ctx context.Context, req *CheckItemsRequest) (*CheckItemsResponse, error) {
 	out := &CheckItemsResponse{}
-	err := use(r.s, req, opCheckItems(), func(c sdk.Checker) error {
+	err := use(ctx, r.s, req, opCheckItems(), func(c sdk.Checker) error {
 		ps, err := c.CheckItems(ctx, eachFrom(req.GetItems(), fromItemRef))
 		out.Presences = each(ps, toPresence)
 		return err

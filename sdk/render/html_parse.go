@@ -50,7 +50,9 @@ const (
 func FromHTML(fragment string, base *url.URL) Document {
 	r := htmlReader{b: newBuilder()}
 	if base != nil && (base.Scheme == "http" || base.Scheme == "https") {
-		r.base = base
+		open := *base
+		open.User = nil
+		r.base = &open
 	}
 	if len(fragment) > maxHTML {
 		fragment, r.truncated = cutBytes(fragment, maxHTML), true
@@ -81,10 +83,11 @@ type htmlReader struct {
 	truncated bool
 
 	// What the open elements mean for the text that follows.
-	marks    mark
-	link     *anchor
-	skipping bool
-	caption  bool
+	marks     mark
+	link      *anchor
+	skipping  bool
+	caption   bool
+	paragraph bool
 
 	// Preformatted text so far.
 	pre     bool
@@ -201,7 +204,7 @@ func (r *htmlReader) implied(tag string, role role) {
 	if role == roleHeading {
 		r.closeOpen("h1 h2 h3 h4 h5 h6", "td th table")
 	}
-	if role != roleInline && role != roleSkip && (role != roleVoid || tag == "hr") {
+	if r.paragraph && role != roleInline && role != roleSkip && (role != roleVoid || tag == "hr") {
 		r.closeOpen("p", "li td th table blockquote figure figcaption button")
 	}
 }
@@ -360,9 +363,10 @@ func (r *htmlReader) push(e element) bool {
 }
 
 func (r *htmlReader) derive() {
-	r.marks, r.link, r.skipping, r.caption = 0, nil, false, false
+	r.marks, r.link, r.skipping, r.caption, r.paragraph = 0, nil, false, false, false
 	for i := range r.open {
 		e := &r.open[i]
+		r.paragraph = r.paragraph || e.tag == "p"
 		switch e.role {
 		case roleSkip:
 			r.skipping = true
@@ -499,60 +503,4 @@ func (r *htmlReader) void(tag string, a *attributes) {
 	case "source":
 		r.source = firstOf(r.source, r.resolve(largest(a.srcset), false))
 	}
-}
-
-// resolve gives an address that a Body or a medium may have, or nothing.
-func (r *htmlReader) resolve(raw string, link bool) string {
-	if len(raw) > 2*sdk.MaxURL {
-		return ""
-	}
-	s := strings.Map(func(c rune) rune {
-		if c < 0x20 || c == 0x7f {
-			return -1 // the HTML Standard drops them inside an address
-		}
-		return c
-	}, strings.TrimSpace(raw))
-	if s == "" || s[0] == '#' {
-		return ""
-	}
-	u, err := url.Parse(s)
-	if err != nil {
-		if u, err = url.Parse(escapeStrayPercents(s)); err != nil {
-			return ""
-		}
-	}
-	if !u.IsAbs() {
-		if r.base == nil {
-			return ""
-		}
-		u = r.base.ResolveReference(u)
-	}
-	out, ok := address(u.String())
-	if !ok || !link && strings.HasPrefix(out, "mailto:") {
-		return ""
-	}
-	return out
-}
-
-// escapeStrayPercents repairs addresses with a percent sign that begins no escape.
-func escapeStrayPercents(s string) string {
-	isHex := func(c byte) bool { return c >= '0' && c <= '9' || c|0x20 >= 'a' && c|0x20 <= 'f' }
-	var out strings.Builder
-	for i := range len(s) {
-		out.WriteByte(s[i])
-		if s[i] == '%' && !(i+2 < len(s) && isHex(s[i+1]) && isHex(s[i+2])) {
-			out.WriteString("25")
-		}
-	}
-	return out.String()
-}
-
-// firstOf gives the first text that is not empty.
-func firstOf(texts ...string) string {
-	for _, t := range texts {
-		if t != "" {
-			return t
-		}
-	}
-	return ""
 }

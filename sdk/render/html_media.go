@@ -1,6 +1,7 @@
 package render
 
 import (
+	"net/url"
 	"regexp"
 	"strconv"
 	"strings"
@@ -11,7 +12,8 @@ import (
 // image takes a picture, or the character that it stands for.
 func (r *htmlReader) image(a *attributes) {
 	class := strings.ToLower(a.class)
-	if alt := Line(a.alt); alt != "" && len(alt) <= 64 && (strings.Contains(class, "emoji") || strings.Contains(class, "wp-smiley")) {
+	character := strings.Contains(class, "emoji") || strings.Contains(class, "wp-smiley")
+	if alt := Line(a.alt); character && alt != "" && len(alt) <= 64 {
 		if r.pre {
 			r.preText.WriteString(alt)
 		} else {
@@ -89,14 +91,16 @@ func (r *htmlReader) endFilm() {
 	r.film = sdk.Media{}
 }
 
+var mediaTypePattern = regexp.MustCompile(`^(image|video|audio|application)/[a-z0-9][a-z0-9.+-]{0,60}$`)
+
 // mediaType gives a media type without its parameters, or nothing if it is none.
 func mediaType(s string) string {
 	s, _, _ = strings.Cut(s, ";")
 	s = strings.ToLower(strings.TrimSpace(s))
-	if kind, name, ok := strings.Cut(s, "/"); !ok || kind == "" || name == "" || len(s) > 100 || language(strings.ReplaceAll(kind+name, ".", "")) == "" {
-		return ""
+	if mediaTypePattern.MatchString(s) {
+		return s
 	}
-	return s
+	return ""
 }
 
 // closeFigure gives the figure's media their caption. Without media a caption is text.
@@ -142,7 +146,8 @@ func withoutCredits(blocks []block) []block {
 
 // creditPattern finds the words that introduce a credit, at the beginning of a caption or after the end of a sentence.
 var creditPattern = regexp.MustCompile(
-	`(?i)(?:^|[.!?|/–—-])\s*([(\[]?(?:©|(?:photos?|foto|bild|image|illustration|crédits?(?: photo)?|credits?|copyright)[\s\x{a0}\x{202f}]?:))`)
+	`(?i)(?:^|[.!?|/–—-])\s*([(\[]?(?:©|` +
+		`(?:photos?|foto|bild|image|illustration|crédits?(?: photo)?|credits?|copyright)[\s\x{a0}\x{202f}]?:))`)
 
 // splitCredit tells what a caption describes from whom it credits.
 func splitCredit(caption, by string) (text, name string) {
@@ -170,78 +175,58 @@ func looksLikeFile(s string) bool {
 	return false
 }
 
-// tableBlocks makes text of a table.
-func tableBlocks(table block) []block {
-	var out, rows []block
-	for _, bl := range table.blocks {
-		if bl.kind == blockRow {
-			rows = append(rows, bl)
-		} else {
-			out = append(out, bl) // a caption, or what stands between rows by mistake
+// resolve gives an address that a Body or a medium may have, or nothing.
+func (r *htmlReader) resolve(raw string, link bool) string {
+	if len(raw) > 2*sdk.MaxURL {
+		return ""
+	}
+	s := strings.Map(func(c rune) rune {
+		if c < 0x20 || c == 0x7f {
+			return -1 // the HTML Standard drops them inside an address
+		}
+		return c
+	}, strings.TrimSpace(raw))
+	if s == "" || s[0] == '#' {
+		return ""
+	}
+	u, err := url.Parse(s)
+	if err != nil {
+		if u, err = url.Parse(escapeStrayPercents(s)); err != nil {
+			return ""
 		}
 	}
-	if !holdsData(rows) {
-		for _, row := range rows {
-			for _, bl := range row.blocks {
-				if bl.kind == blockCell {
-					out = append(out, bl.blocks...)
-				} else {
-					out = append(out, bl)
-				}
-			}
+	if !u.IsAbs() {
+		if r.base == nil {
+			return ""
 		}
-		return out
+		u = r.base.ResolveReference(u)
 	}
-	var lines proseBuilder
-	for _, row := range rows {
-		rowLine(&lines, row)
-	}
-	for _, p := range lines.finish() {
-		out = append(out, paragraph(p))
+	out, ok := address(u.String())
+	if !ok || !link && strings.HasPrefix(out, "mailto:") {
+		return ""
 	}
 	return out
 }
 
-// holdsData tells a table of data from one that only arranges a page: it has several columns of short texts.
-func holdsData(rows []block) bool {
-	columns := 0
-	for _, row := range rows {
-		columns = max(columns, len(row.blocks))
-		for _, cell := range row.blocks {
-			if cell.kind != blockCell || len(cell.blocks) > 1 {
-				return false
-			}
-			for _, bl := range cell.blocks {
-				if bl.kind != sdk.NodeParagraph || len(bl.text.text) > 300 {
-					return false
-				}
-			}
+// escapeStrayPercents repairs addresses with a percent sign that begins no escape.
+func escapeStrayPercents(s string) string {
+	isHex := func(c byte) bool { return c >= '0' && c <= '9' || c|0x20 >= 'a' && c|0x20 <= 'f' }
+	var out strings.Builder
+	for i := range len(s) {
+		out.WriteByte(s[i])
+		if s[i] == '%' && !(i+2 < len(s) && isHex(s[i+1]) && isHex(s[i+2])) {
+			out.WriteString("25")
 		}
 	}
-	return columns > 1
+	return out.String()
 }
 
-// rowLine adds a row as a line, unless it is empty.
-func rowLine(lines *proseBuilder, row block) {
-	empty := true
-	for _, cell := range row.blocks {
-		empty = empty && len(cell.blocks) == 0
-	}
-	if empty {
-		return
-	}
-	for i, cell := range row.blocks {
-		if i > 0 {
-			lines.flow(" | ", 0, nil)
-		}
-		for _, bl := range cell.blocks {
-			for _, s := range bl.text.spans {
-				if cell.ordered {
-					s.marks |= strong
-				}
-				lines.flow(bl.text.text[s.start:s.end], s.marks, s.link)
-			}
+// firstOf gives the first text that is not empty.
+func firstOf(texts ...string) string {
+	for _, t := range texts {
+		if t != "" {
+			return t
 		}
 	}
-	lines.br(0, nil)
+	return ""
 }

@@ -37,7 +37,69 @@ var markdownParser = sync.OnceValue(func() parser.Parser {
 		parser.WithParagraphTransformers(parser.DefaultParagraphTransformers()...))
 })
 
+// Bounds of what the parser is given, far beyond what people write. It needs time by the square of these numbers.
+const (
+	maxBrackets   = 2000 // "[" without an empty line between them
+	maxDelimiters = 4000 // "*", "_", "~" and "`" without an empty line between them
+	maxMarkers    = 100  // ">" and markers of items at the beginning of one line
+	maxAllBracket = 20_000
+)
+
+// checkIntricacy refuses what would keep the parser busy for long.
+func checkIntricacy(s string) error {
+	intricate := func(at int, what string) error {
+		return sdk.Errorf(sdk.CodeTooLarge, "parse", "the text is too intricate at byte offset %d: %s; simplify it", at, what)
+	}
+	brackets, delimiters, all, at := 0, 0, 0, 0
+	for line := range strings.Lines(s) {
+		if markers(line) > maxMarkers {
+			return intricate(at, "quotations and lists are nested too deep")
+		}
+		if strings.Trim(line, " \t>\r\n") == "" {
+			brackets, delimiters = 0, 0
+		}
+		for i := range len(line) {
+			switch line[i] {
+			case '[':
+				brackets++
+				all++
+			case '*', '_', '~', '`':
+				delimiters++
+			}
+		}
+		if brackets > maxBrackets || all > maxAllBracket {
+			return intricate(at, "it has too many brackets")
+		}
+		if delimiters > maxDelimiters {
+			return intricate(at, "a paragraph has too many delimiters of formats")
+		}
+		at += len(line)
+	}
+	return nil
+}
+
+// markers counts the markers of quotations and items at the beginning of a line.
+func markers(line string) int {
+	n := 0
+	for {
+		line = strings.TrimLeft(line, " \t")
+		rest, quote := strings.CutPrefix(line, ">")
+		if !quote {
+			if rest = strings.TrimLeft(line, "0123456789"); len(rest) < 2 || strings.IndexByte("-+*.)", rest[0]) < 0 ||
+				strings.IndexByte(" \t", rest[1]) < 0 {
+				return n
+			}
+			rest = rest[1:]
+		}
+		n++
+		line = rest
+	}
+}
+
 func parseCommonMark(s string) ([]block, error) {
+	if err := checkIntricacy(s); err != nil {
+		return nil, err
+	}
 	src := []byte(s)
 	m := markdownReader{b: newBuilder(), src: src}
 	m.blocks(markdownParser().Parse(text.NewReader(src)))

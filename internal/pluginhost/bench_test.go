@@ -1,0 +1,70 @@
+//go:build linux
+
+package pluginhost
+
+import (
+	"context"
+	"testing"
+
+	"github.com/belfry-news/belfry/sdk"
+)
+
+// BenchmarkCall is the smallest call there is: what isolation adds to each.
+func BenchmarkCall(b *testing.B) {
+	f := newFixture(b, nil)
+	c, _ := sdk.As[sdk.Checker](f.open("good", "a", map[string]any{}))
+	items := []sdk.ItemRef{{Key: "1", URL: "https://news.example/1"}}
+	if _, err := c.CheckItems(b.Context(), items); err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		if _, err := c.CheckItems(b.Context(), items); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkCallParallel is the same from many callers at once.
+func BenchmarkCallParallel(b *testing.B) {
+	f := newFixture(b, nil)
+	c, _ := sdk.As[sdk.Checker](f.open("good", "a", map[string]any{}))
+	items := []sdk.ItemRef{{Key: "1", URL: "https://news.example/1"}}
+	b.SetParallelism(16)
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			if _, err := c.CheckItems(context.Background(), items); err != nil {
+				b.Error(err)
+				return
+			}
+		}
+	})
+}
+
+// BenchmarkFetch moves batches of 500 items with texts of a kilobyte; an operation is one batch.
+func BenchmarkFetch(b *testing.B) {
+	f := newFixture(b, nil)
+	s := source(b, f.open("good", "a", map[string]any{"items": jsonNumber(500), "size": jsonNumber(1000)}))
+	if _, err := s.Fetch(b.Context(), sdk.FetchRequest{}); err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		if _, err := s.Fetch(b.Context(), sdk.FetchRequest{}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(500*float64(b.N)/b.Elapsed().Seconds(), "items/s")
+}
+
+// BenchmarkStart starts a process, until it has answered its first call, and ends it.
+func BenchmarkStart(b *testing.B) {
+	f := newFixture(b, nil)
+	for b.Loop() {
+		conn := f.open("good", "a", map[string]any{})
+		if _, err := source(b, conn).Fetch(b.Context(), sdk.FetchRequest{}); err != nil {
+			b.Fatal(err)
+		}
+		if err := conn.Close(b.Context()); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
