@@ -186,7 +186,19 @@ func CheckLink(link string) (string, error) {
 	default:
 		return "", Errorf(CodeInvalid, "link", "%q is neither http, https nor mailto", link)
 	}
-	return u.String(), nil
+	return spell(u), nil
+}
+
+// spell writes a URL as String does, but keeps a host outside ASCII as people read it: String would escape it by
+// percentages, which browsers do not take for a name.
+func spell(u *url.URL) string {
+	host := u.Host
+	if strings.IndexFunc(host, func(r rune) bool { return r >= utf8.RuneSelf }) < 0 {
+		return u.String()
+	}
+	named := *u
+	named.Host = "host.invalid"
+	return strings.Replace(named.String(), "//host.invalid", "//"+host, 1)
 }
 
 // PlainText gives the text of inline nodes without their formatting; a break becomes a line feed. For a whole Body use

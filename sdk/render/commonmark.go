@@ -243,13 +243,14 @@ func (c *commonMark) settle(next rune) (encode bool) {
 
 // mixesStrike reports whether the row holds delimiters of strikethrough and of another format.
 func (c *commonMark) mixesStrike() bool {
-	strikes := 0
-	for _, d := range append(c.closed, c.opened...) {
-		if d == "~~" {
-			strikes++
+	strike, other := false, false
+	for _, row := range [][]string{c.closed, c.opened} {
+		for _, d := range row {
+			strike = strike || d == "~~"
+			other = other || d != "~~"
 		}
 	}
-	return strikes > 0 && strikes < len(c.closed)+len(c.opened)
+	return strike && other
 }
 
 // separate makes sure that the last character is white space or punctuation, so that what follows can open.
@@ -432,7 +433,7 @@ func (c *commonMark) beginning(s string) string {
 			return s[1:]
 		}
 	case '-':
-		if ends(1) || s[1] == '-' {
+		if ends(1) || s[1] == '-' || s[1] == ':' {
 			c.text(`\-`)
 			return s[1:]
 		}

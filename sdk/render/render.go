@@ -3,8 +3,8 @@
 // a link or a tag.
 //
 // Everything here works on the normal form that Normalize describes, so a rendering does not depend on how a tree was put
-// together. All functions are pure, deterministic and safe for concurrent use, and run in time linear in their input,
-// except for a logarithm in Cut and Split.
+// together. All functions are pure, deterministic and safe for concurrent use. Their time grows with the length of the
+// input and no faster, but for a logarithm in Cut and Split; what CommonMark cannot be read from in such time is refused.
 package render
 
 import "github.com/belfry-news/belfry/sdk"
@@ -65,7 +65,8 @@ func appendMarkup(buf []byte, blocks []block, m Markup, visible bool) []byte {
 //     (underline, spoiler, custom emoji) become text.
 //
 // Errors: CodeInvalid for what Telegram would refuse ("can't parse entities"), naming the byte offset; CodeTooLarge for
-// more than sdk.MaxBodyText bytes or sdk.MaxBodyNodes nodes; CodeUnsupported for an unknown Markup.
+// more than sdk.MaxBodyText bytes or sdk.MaxBodyNodes nodes, and for CommonMark with thousands of brackets or delimiters
+// in a paragraph; CodeUnsupported for an unknown Markup.
 func Parse(text string, m Markup) (sdk.Body, error) {
 	if len(text) > sdk.MaxBodyText {
 		return nil, sdk.Errorf(sdk.CodeTooLarge, "parse", "the text has %d bytes; at most %d are taken", len(text),
@@ -116,7 +117,8 @@ func tooManyNodes() error {
 //   - Adjacent equal formats are one, formats do not span breaks, the wider format stands outside, no format is in itself.
 //   - A link without text shows its address; a link that sdk.CheckLink refuses is its text; addresses are ASCII.
 //   - Empty nodes are gone, unknown and misplaced nodes are their children in paragraphs, items stand in lists.
-//   - Quotations and lists deeper than nine levels are flattened, so that every format still fits sdk.MaxBodyDepth.
+//   - Quotations (one level each) and lists (two) deeper than nine levels are flattened, so that every format still fits
+//     sdk.MaxBodyDepth.
 //   - What would still exceed sdk.MaxBodyNodes or sdk.MaxBodyText loses formats first, then breaks, then its end.
 func Normalize(b sdk.Body) sdk.Body {
 	body, _ := toBody(normalize(b))

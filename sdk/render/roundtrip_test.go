@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	nethtml "golang.org/x/net/html"
+	"golang.org/x/net/html/atom"
 
 	"github.com/belfry-news/belfry/sdk"
 )
@@ -67,6 +69,7 @@ func checkRoundTrip(t *testing.T, b sdk.Body) {
 			t.Fatalf("%s: rendered again it is\n%q\nand was\n%q", m, again, text)
 		}
 	}
+	checkHTML(t, Render(b, HTML))
 	visible := html.UnescapeString(anyTag.ReplaceAllString(Render(b, TelegramHTML), ""))
 	if got := string(appendMarkup(nil, normalize(b), TelegramHTML, true)); got != visible {
 		t.Fatalf("visible text is %q, want %q", got, visible)
@@ -76,6 +79,26 @@ func checkRoundTrip(t *testing.T, b sdk.Body) {
 	}
 	if plain := Render(b, Plain); strings.ContainsFunc(plain, func(r rune) bool { return r != '\n' && r != '\t' && unwanted(r) }) {
 		t.Fatalf("control characters in %q", plain)
+	}
+}
+
+// checkHTML holds that a parser which follows the HTML Standard sees the elements that were written.
+func checkHTML(t *testing.T, fragment string) {
+	t.Helper()
+	body := &nethtml.Node{Type: nethtml.ElementNode, Data: "body", DataAtom: atom.Body}
+	nodes, err := nethtml.ParseFragment(strings.NewReader(fragment), body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out strings.Builder
+	for _, n := range nodes {
+		if err := nethtml.Render(&out, n); err != nil {
+			t.Fatal(err)
+		}
+	}
+	same := strings.NewReplacer("<br/>", "<br>", "<hr/>", "<hr>", "&#34;", "&quot;", "&#39;", "'")
+	if diff := cmp.Diff(fragment, same.Replace(out.String())); diff != "" {
+		t.Fatalf("a browser reads it differently:\n%s", diff)
 	}
 }
 
