@@ -220,7 +220,7 @@ func (h *harness) settle() {
 	}
 	defer db.Close()
 	quiet := 0
-	for deadline := time.Now().Add(90 * time.Second); quiet < 12; time.Sleep(250 * time.Millisecond) {
+	for deadline := time.Now().Add(90*time.Second + time.Duration(*cycles)*time.Second); quiet < 12; time.Sleep(250 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			h.t.Fatalf("not everything was worked off:\n%s\n%s", h.open(db), tail(d.log.String()))
 		}

@@ -247,14 +247,14 @@ channels:
   first:
     title: First digest
     sources: [feed0, feed1]
-    digest: {cron: "@every 2s", max_items: 3}
+    digest: {cron: "@every 2s", max_items: 20}
     template: "{{.Title}}\n\n{{range .Items}}- {{.Title}} {{.Summary}}\n{{end}}\n{{.Permalink}}"
     corrections: {min_gap: 0s}
     publish_to: [{destination: dedup}]
   second:
     title: Second digest
     sources: [feed2, feed3, feed4]
-    digest: {cron: "@every 3s", order: oldest}
+    digest: {cron: "@every 3s", order: oldest, max_items: 30}
     template: "{{.Title}}\n\n{{range .Items}}- {{.Title}} {{.Summary}}\n{{end}}\n{{.Permalink}}"
     corrections: {min_gap: 0s}
     publish_to: [{destination: telegram, chat: "@gazette"}]
