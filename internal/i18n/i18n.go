@@ -54,7 +54,7 @@ func For(lang string) *Catalogue {
 // Match chooses among the languages of an Accept-Language header (RFC 9110); fallback when none of them has words.
 func Match(acceptLanguage, fallback string) string {
 	best, bestQ := "", -1.0
-	for _, part := range strings.Split(acceptLanguage, ",") {
+	for part := range strings.SplitSeq(acceptLanguage, ",") {
 		tag, params, _ := strings.Cut(strings.TrimSpace(part), ";")
 		q := 1.0
 		if _, err := fmt.Sscanf(strings.TrimSpace(params), "q=%f", &q); err != nil && params != "" {

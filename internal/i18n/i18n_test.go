@@ -47,6 +47,21 @@ func TestFrenchTypography(t *testing.T) {
 		if m := bad.FindString(text); m != "" {
 			t.Errorf("fr %s: %q needs a space that does not break (U+00A0) at %q", key, text, m)
 		}
+		if strings.ContainsAny(text, "'\"") {
+			t.Errorf("fr %s: %q has typewriter marks; write ’ and « »", key, text)
+		}
+	}
+}
+
+// TestVoice holds the voice of the pages: plain sentences that do not shout.
+func TestVoice(t *testing.T) {
+	t.Parallel()
+	for _, lang := range Languages() {
+		for key, text := range For(lang).words {
+			if strings.ContainsAny(text, "!") || regexp.MustCompile(`(?i)success|succès|oops|sorry|désolé`).MatchString(text) {
+				t.Errorf("%s %s: %q is not how Belfry speaks", lang, key, text)
+			}
+		}
 	}
 }
 

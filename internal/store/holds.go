@@ -149,6 +149,11 @@ func (db *DB) ReleaseHeld(ctx context.Context, channel string, drop bool, actor 
 				WHERE channel = $1 AND state = 'held'`, channel, at); err != nil {
 				return err
 			}
+			// Its copies are released with it: the blackout still lasts when they leave.
+			if err := tx.run(`UPDATE publications SET released = 1, version = version + 1 WHERE post IN (SELECT id FROM posts WHERE channel = $1 AND status = 'held')`,
+				channel); err != nil {
+				return err
+			}
 			if err := add(tx.exec(`UPDATE posts SET status = 'scheduled', visible_at = $2, reason = 'released' WHERE channel = $1 AND status = 'held'`, channel, at)); err != nil {
 				return err
 			}

@@ -93,6 +93,14 @@ func (db *DB) NewestPosts(ctx context.Context, channels []string, now time.Time)
 	return out, db.revisions(ctx, out)
 }
 
+// NextPost implements web.Store.
+func (db *DB) NextPost(ctx context.Context, channels []string, now time.Time) (time.Time, error) {
+	var at int64
+	err := db.queryRow(ctx, `SELECT coalesce(min((SELECT min(n.visible_at) FROM posts n WHERE n.channel = c.value AND n.status = 'live' AND n.visible_at > $2)), 0)
+		FROM @list($1) c`, jsonList(channels), micros(now)).Scan(&at)
+	return timeOf(at), err
+}
+
 // revisions fills in the later revisions of posts.
 func (db *DB) revisions(ctx context.Context, posts []web.Post) error {
 	at := make(map[int64]int, len(posts))

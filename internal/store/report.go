@@ -2,10 +2,12 @@ package store
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/belfry-news/belfry/internal/compose"
 	"github.com/belfry-news/belfry/internal/outbox"
+	"github.com/belfry-news/belfry/sdk"
 )
 
 // Delivery is a delivery as commands show it.
@@ -124,7 +126,11 @@ type ItemRow struct {
 	SeenAt    time.Time
 	Published time.Time
 	NotBefore time.Time
-	In        []compose.Membership
+	// Hold is why the flood brake holds it; empty when it does not.
+	Hold string
+	// Unseen says that channels have not looked at its last change yet.
+	Unseen bool
+	In     []compose.Membership
 }
 
 // FindItem finds an item by its source and key, or by key or address alone when that names only one.
@@ -133,11 +139,16 @@ func (db *DB) FindItem(ctx context.Context, source, key string) ([]ItemRow, erro
 	err := db.query(ctx, func(r scanner) error {
 		var it ItemRow
 		var seen, published, notBefore int64
-		err := r.Scan(&it.ID, &it.Source, &it.Key, &it.Title, &it.URL, &it.State, &it.Reason, &it.Revision, &it.Baseline, &seen, &published, &notBefore)
+		var content string
+		err := r.Scan(&it.ID, &it.Source, &it.Key, &content, &it.URL, &it.State, &it.Reason, &it.Revision, &it.Baseline, &seen, &published, &notBefore, &it.Hold, &it.Unseen)
 		it.SeenAt, it.Published, it.NotBefore = timeOf(seen), timeOf(published), timeOf(notBefore)
+		var item sdk.Item
+		err = errors.Join(err, decode(content, &item))
+		it.Title = item.Title
 		out = append(out, it)
 		return err
-	}, `SELECT id, source, key, title_key, url, state, reason, revision, baseline, seen_at, published, not_before FROM items
+	}, `SELECT id, source, key, content, url, state, reason, revision, baseline, seen_at, published, not_before,
+			coalesce((SELECT note FROM holds h WHERE h.id = items.hold AND h.ended_at = 0), ''), changed > 0 FROM items
 		WHERE (source = $1 OR $1 = '') AND (key = $2 OR url = $2 OR CAST(id AS TEXT) = $2
 			OR id IN (SELECT item FROM item_aliases a WHERE a.key = $2 AND (a.source = $1 OR $1 = ''))) ORDER BY id LIMIT 20`, source, key)
 	if err != nil {

@@ -1,61 +1,114 @@
-// Package web serves the public pages and feeds, the images, and health.
+// Package web serves the public pages and feeds of channels, their images, and health. Its one promise: it shows what
+// the store has on show at this moment, nothing before its time, and nothing for longer than a second after it was taken
+// back; what came from a source is text on every page, never markup.
 package web
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/belfry-news/belfry/configs"
 	"github.com/belfry-news/belfry/internal/media"
-	"github.com/belfry-news/belfry/internal/store"
+	"golang.org/x/net/netutil"
 )
 
 // Settings wire a Server.
 type Settings struct {
-	Store   *store.DB
-	Files   *media.Files
-	Log     *slog.Logger
-	Version string
-	Ready   func() bool
-	Config  *configs.Config
+	Store Store
+	// Files are the stored images.
+	Files *media.Files
+	Log   *slog.Logger
+	// Ready says whether the daemon has started; nil means that it has.
+	Ready  func() bool
+	Config *configs.Config
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
+	// Routes are further handlers by their patterns (see http.ServeMux), such as the demo's. They stand behind the same
+	// limits, and under the same headers unless they set their own.
+	Routes map[string]http.Handler
+	// Framed lets pages of this origin show the public pages in a frame; nobody else ever may.
+	Framed bool
 }
 
 // Server serves the pages.
 type Server struct {
-	s    Settings
-	http *http.Server
-	done sync.WaitGroup
+	s       Settings
+	site    atomic.Pointer[site]
+	local   atomic.Pointer[string] // where it is served, for sites without an address of their own
+	cache   *cache
+	handler http.Handler
+	http    *http.Server
+	done    sync.WaitGroup
 }
 
-// New makes a Server.
+// Bounds on requests and connections. A page needs no more than a request line and a few headers; whoever is slower than
+// this, or holds more connections, holds others up.
+const (
+	headerTime  = 5 * time.Second
+	readTime    = 10 * time.Second
+	writeTime   = time.Minute
+	idleTime    = 30 * time.Second
+	maxHeader   = 16 << 10
+	maxBody     = 64 << 10
+	maxConns    = 2048
+	renderTime  = 5 * time.Second
+	versionTime = 2 * time.Second
+)
+
+// New makes a Server; Serve starts it.
 func New(s Settings) *Server {
-	srv := &Server{s: s}
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
-		if !s.Ready() {
-			http.Error(w, "not ready", http.StatusServiceUnavailable)
-			return
-		}
-		_, _ = w.Write([]byte("ok\n"))
-	})
-	srv.http = &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
+	if s.Log == nil {
+		s.Log = slog.New(slog.DiscardHandler)
+	}
+	if s.Now == nil {
+		s.Now = time.Now
+	}
+	if s.Ready == nil {
+		s.Ready = func() bool { return true }
+	}
+	srv := &Server{s: s, cache: newCache()}
+	srv.Use(s.Config)
+	srv.handler = srv.guard(srv.routes())
+	srv.http = &http.Server{Handler: srv.handler, ReadHeaderTimeout: headerTime, ReadTimeout: readTime, WriteTimeout: writeTime,
+		IdleTimeout: idleTime, MaxHeaderBytes: maxHeader, ErrorLog: slog.NewLogLogger(s.Log.Handler(), slog.LevelDebug)}
 	return srv
 }
 
-// Changed tells that posts changed.
-func (s *Server) Changed() {}
+// Handler gives the pages as a handler, with all their limits but those of connections.
+func (s *Server) Handler() http.Handler { return s.handler }
+
+// Changed tells that posts or images changed. A call that is missed costs a second, not more.
+func (s *Server) Changed() { s.cache.forget() }
 
 // Use puts another configuration in force.
-func (s *Server) Use(*configs.Config) {}
+func (s *Server) Use(c *configs.Config) {
+	local := ""
+	if p := s.local.Load(); p != nil {
+		local = *p
+	}
+	s.site.Store(newSite(c, local))
+	s.cache.forget()
+}
 
-// Serve serves on a listener.
-func (s *Server) Serve(ln net.Listener) { s.done.Go(func() { _ = s.http.Serve(ln) }) }
+// Serve serves on a listener until Stop.
+func (s *Server) Serve(ln net.Listener) {
+	local := localAddress(ln.Addr())
+	s.local.Store(&local)
+	s.Use(s.site.Load().config)
+	s.done.Go(func() {
+		if err := s.http.Serve(netutil.LimitListener(ln, maxConns)); !errors.Is(err, http.ErrServerClosed) {
+			s.s.Log.Error("the pages are not served any more", "err", err)
+		}
+	})
+}
 
-// Stop waits for requests under way.
+// Stop waits for requests under way until ctx ends, and then cuts them off.
 func (s *Server) Stop(ctx context.Context) error {
 	err := s.http.Shutdown(ctx)
 	if err != nil {
@@ -63,4 +116,16 @@ func (s *Server) Stop(ctx context.Context) error {
 	}
 	s.done.Wait()
 	return err
+}
+
+// localAddress is the address of a listener as a browser on the same machine writes it.
+func localAddress(a net.Addr) string {
+	host, port, err := net.SplitHostPort(a.String())
+	if err != nil {
+		return ""
+	}
+	if ip := net.ParseIP(host); ip == nil || ip.IsUnspecified() {
+		host = "localhost"
+	}
+	return "http://" + net.JoinHostPort(host, port)
 }

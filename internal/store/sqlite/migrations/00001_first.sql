@@ -125,6 +125,7 @@ CREATE TABLE posts (
   UNIQUE (channel, key)
 ) STRICT;
 CREATE INDEX posts_shown ON posts (channel, visible_at, id) WHERE visible_at > 0;
+CREATE INDEX posts_changed ON posts (changed_at);
 CREATE INDEX posts_stale ON posts (id) WHERE stale = 1;
 CREATE INDEX posts_scheduled ON posts (visible_at) WHERE status = 'scheduled';
 
