@@ -233,6 +233,9 @@ func (l *destinationLanes) resolution(ctx context.Context, u UnknownCall, now ti
 	if u.Crashes >= poisonCrashes {
 		return l.ask(u, fmt.Sprintf("the daemon ended %d times in the midst of it", u.Crashes))
 	}
+	if u.Call.Op == OpEdit || u.Call.Op == OpDelete {
+		return Resolution{Repeat: true, Until: now}, true // both are idempotent
+	}
 	if now.Sub(u.Created) > l.dest.RetryFor && u.Attempt > 1 {
 		return l.ask(u, fmt.Sprintf("%d attempts in %s brought no clear answer", u.Attempt, sdk.D(l.dest.RetryFor)))
 	}
