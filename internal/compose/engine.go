@@ -78,7 +78,8 @@ type ScheduleState struct {
 type Store interface {
 	ChangedItems(ctx context.Context, limit int) ([]Changed, error)
 	CommitEvaluations(ctx context.Context, es []Evaluation, now time.Time) error
-	StalePosts(ctx context.Context, limit int) ([]Stale, error)
+	// StalePosts gives posts of which an item changed, by their ids above after.
+	StalePosts(ctx context.Context, after int64, limit int) ([]Stale, error)
 	CommitRevision(ctx context.Context, r Revise, now time.Time) error
 	WaitingItems(ctx context.Context, channel string) ([]Waiting, error)
 	RecentPosts(ctx context.Context, channel string, since time.Time) (Recent, error)
@@ -94,6 +95,8 @@ type Store interface {
 	ChannelsSince(ctx context.Context) (map[string]time.Time, error)
 	// WantImages notes images that posts may need.
 	WantImages(ctx context.Context, urls []string, now time.Time) error
+	// PendingImages says which of these images are still being fetched, and since when.
+	PendingImages(ctx context.Context, urls []string) (map[string]time.Time, error)
 }
 
 // Scheduled is an editor's post that waits for its time.
@@ -189,15 +192,10 @@ func (e *Engine) loop(ctx context.Context) {
 
 // Look does everything that is due, and says when something will be due again; zero when only new rows can change that.
 func (e *Engine) Look(ctx context.Context) (time.Time, error) {
-	var errs []error
-	var next time.Time
-	sooner := func(t time.Time) {
-		if !t.IsZero() && (next.IsZero() || t.Before(next)) {
-			next = t
-		}
-	}
 	p := e.program.Load()
-	errs = append(errs, e.evaluate(ctx, p), e.recompose(ctx, p))
+	errs := []error{e.evaluate(ctx, p)}
+	next, err := e.recompose(ctx, p)
+	errs = append(errs, err)
 	paused, err := e.s.Store.PausedChannels(ctx)
 	if err != nil {
 		return next, errors.Join(append(errs, err)...)
@@ -218,12 +216,10 @@ func (e *Engine) Look(ctx context.Context) (time.Time, error) {
 		if err != nil {
 			errs = append(errs, fmt.Errorf("channel %s: %w", ch.Name, err))
 		}
-		sooner(look)
+		next = sooner(next, look)
 	}
 	look, err := e.scheduled(ctx, p, paused)
-	sooner(look)
-	errs = append(errs, err)
-	return next, errors.Join(errs...)
+	return sooner(next, look), errors.Join(append(errs, err)...)
 }
 
 // batch is how many rows one transaction looks at.
@@ -263,21 +259,36 @@ func (e *Engine) evaluate(ctx context.Context, p *Program) error {
 	}
 }
 
-func (e *Engine) recompose(ctx context.Context, p *Program) error {
+// recompose makes the posts anew whose items changed, and says when it has to look again for the sake of images that are
+// still being fetched: a copy must not lose its picture because the new one is late.
+func (e *Engine) recompose(ctx context.Context, p *Program) (look time.Time, err error) {
+	after := int64(0)
 	for {
-		posts, err := e.s.Store.StalePosts(ctx, batch)
+		posts, err := e.s.Store.StalePosts(ctx, after, batch)
 		if err != nil || len(posts) == 0 {
-			return err
+			return look, err
 		}
 		for _, s := range posts {
+			after = s.Post
 			now := time.Now()
 			r := p.Recompose(s, now)
+			if r.Content != nil {
+				pending, err := e.s.Store.PendingImages(ctx, r.Content.Images())
+				if err != nil {
+					return look, err
+				}
+				if until := lastOf(pending).Add(p.MediaWait); len(pending) > 0 && until.After(now) {
+					look = sooner(look, until)
+					continue
+				}
+			}
 			err := e.s.Store.CommitRevision(ctx, r, now)
 			if errors.Is(err, ErrConflict) {
-				continue // it is still stale, and comes again
+				look = now // it is still stale
+				continue
 			}
 			if err != nil {
-				return err
+				return look, err
 			}
 			if r.Content != nil {
 				e.s.Log.Info("a post was revised", "channel", s.Channel, "post", s.Post, "status", r.Status)
@@ -285,6 +296,25 @@ func (e *Engine) recompose(ctx context.Context, p *Program) error {
 			}
 		}
 	}
+}
+
+// lastOf is when the last of some images was asked for.
+func lastOf(pending map[string]time.Time) time.Time {
+	var last time.Time
+	for _, at := range pending {
+		if at.After(last) {
+			last = at
+		}
+	}
+	return last
+}
+
+// sooner is the earlier of two times; a zero time is none.
+func sooner(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
 }
 
 func (e *Engine) composed() {

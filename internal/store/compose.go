@@ -118,7 +118,7 @@ func (db *DB) CommitEvaluations(ctx context.Context, es []compose.Evaluation, no
 }
 
 // StalePosts implements compose.Store.
-func (db *DB) StalePosts(ctx context.Context, limit int) ([]compose.Stale, error) {
+func (db *DB) StalePosts(ctx context.Context, after int64, limit int) ([]compose.Stale, error) {
 	var out []compose.Stale
 	at := map[int64]int{}
 	ids := []int64{}
@@ -135,7 +135,7 @@ func (db *DB) StalePosts(ctx context.Context, limit int) ([]compose.Stale, error
 		out = append(out, s)
 		return decode(content, &out[len(out)-1].Current)
 	}, `SELECT p.id, p.channel, p.kind, p.status, p.revision, p.visible_at, r.content
-		FROM posts p JOIN post_revisions r ON r.post = p.id AND r.revision = p.revision WHERE p.stale = 1 ORDER BY p.id LIMIT $1`, limit)
+		FROM posts p JOIN post_revisions r ON r.post = p.id AND r.revision = p.revision WHERE p.stale = 1 AND p.id > $1 ORDER BY p.id LIMIT $2`, after, limit)
 	if err != nil || len(out) == 0 {
 		return nil, err
 	}
@@ -268,17 +268,7 @@ func (db *DB) WaitingItems(ctx context.Context, channel string) ([]compose.Waiti
 			urls = append(urls, m.URL)
 		}
 	}
-	if len(urls) == 0 {
-		return out, nil
-	}
-	wanted := map[string]time.Time{}
-	err = db.query(ctx, func(r scanner) error {
-		var url string
-		var at int64
-		err := r.Scan(&url, &at)
-		wanted[url] = timeOf(at)
-		return err
-	}, `SELECT url, wanted_at FROM media WHERE state = 'wanted' AND url IN @list($1)`, jsonList(urls))
+	wanted, err := db.PendingImages(ctx, urls)
 	for i := range out {
 		for _, m := range out[i].Content.Media {
 			if at, pending := wanted[m.URL]; pending && (out[i].ImagesSince.IsZero() || at.Before(out[i].ImagesSince)) {
@@ -287,6 +277,21 @@ func (db *DB) WaitingItems(ctx context.Context, channel string) ([]compose.Waiti
 		}
 	}
 	return out, err
+}
+
+// PendingImages implements compose.Store.
+func (db *DB) PendingImages(ctx context.Context, urls []string) (map[string]time.Time, error) {
+	out := map[string]time.Time{}
+	if len(urls) == 0 {
+		return out, nil
+	}
+	return out, db.query(ctx, func(r scanner) error {
+		var url string
+		var at int64
+		err := r.Scan(&url, &at)
+		out[url] = timeOf(at)
+		return err
+	}, `SELECT url, wanted_at FROM media WHERE state = 'wanted' AND url IN @list($1)`, jsonList(urls))
 }
 
 // RecentPosts implements compose.Store.

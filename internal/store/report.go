@@ -274,3 +274,14 @@ func (db *DB) Occurrences(ctx context.Context, schedule string, limit int) ([]co
 	}, `SELECT schedule, key, at, outcome, reason FROM occurrences WHERE schedule = $1 OR $1 = '' ORDER BY at DESC LIMIT $2`, schedule, limit)
 	return out, err
 }
+
+// CountText counts the rows that hold a text in any column that keeps what readers or newsrooms wrote: after a legal
+// retraction none may.
+func (db *DB) CountText(ctx context.Context, text string) (int, error) {
+	n := 0
+	err := db.queryRow(ctx, `SELECT (SELECT count(*) FROM items WHERE instr(content || title_key || url || link, $1) > 0)
+		+ (SELECT count(*) FROM post_revisions WHERE instr(content || note, $1) > 0)
+		+ (SELECT count(*) FROM deliveries WHERE instr(call || error, $1) > 0)
+		+ (SELECT count(*) FROM alerts WHERE instr(sentence || mend, $1) > 0)`, text).Scan(&n)
+	return n, err
+}
