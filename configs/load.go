@@ -96,19 +96,18 @@ func Load(o Options) (*Loaded, error) {
 		l.Dir = abs
 	}
 	tree := l.merge(o, files, c)
-	if len(c.problems) == 0 {
+	if !c.broken {
 		l.resolve("", tree, c)
 		tree, _ = l.substitute("", tree, c).(map[string]any)
+		c.decode(sdk.Decode(tree, &l.Config))
 	}
-	if len(c.problems) == 0 {
-		c.add(sdk.Decode(tree, &l.Config))
-		l.checkOptions(c)
-	}
-	if len(c.problems) == 0 {
-		l.readTemplates(c)
-		l.check(c)
-	}
-	if len(c.problems) == 0 {
+	if !c.broken {
+		// From here on everything is looked at, so that one look tells all.
+		for _, look := range []func(*collector){l.checkOptions, l.readTemplates, l.check} {
+			c.next()
+			look(c)
+		}
+		c.next()
 		for _, check := range o.Checks {
 			c.addAll(check(l))
 		}
@@ -182,11 +181,13 @@ func (l *Loaded) merge(o Options, files []string, c *collector) map[string]any {
 		text, err := os.ReadFile(file)
 		if err != nil {
 			c.problems = append(c.problems, Located{Position{File: file}, "the file cannot be read: " + pathCause(err).Error(), ""})
+			c.broken = true
 			continue
 		}
 		l.Files = append(l.Files, file)
 		doc := parseYAML(file, text)
 		c.problems = append(c.problems, doc.problems...)
+		c.broken = c.broken || doc.broken || len(doc.tree) == 0
 		for pointer, n := range doc.nodes {
 			l.nodes[pointer] = n
 		}
@@ -327,21 +328,41 @@ func eachScalar(at string, tree any, visit func(pointer, text string)) {
 type collector struct {
 	loaded   *Loaded
 	problems []Located
-	environ  func(string) (string, bool)
+	// pointers are of the settings that problems are about, and settled are those of earlier looks: what rests on a
+	// setting that is wrong already says nothing more about it.
+	pointers, settled []string
+	environ           func(string) (string, bool)
+	// broken says that something is missing from the configuration because it could not be read.
+	broken bool
 }
 
-func (c *collector) add(err error) {
+// decode adds the problems of decoding. A key that nothing reads spoils nothing else; any other mistake leaves a setting
+// without what was meant.
+func (c *collector) decode(err error) {
 	var ps sdk.Problems
-	if errors.As(err, &ps) {
-		c.addAll(ps)
-	} else if err != nil {
-		c.problems = append(c.problems, Located{Position{File: c.loaded.Path}, err.Error(), ""})
+	if !errors.As(err, &ps) {
+		if err != nil {
+			c.problems = append(c.problems, Located{Position{File: c.loaded.Path}, err.Error(), ""})
+			c.broken = true
+		}
+		return
 	}
+	c.next()
+	c.addAll(ps)
+	c.broken = slices.ContainsFunc(ps, func(p sdk.Problem) bool { return !p.OnKey })
 }
+
+// next begins another look at the settings.
+func (c *collector) next() { c.settled = slices.Clone(c.pointers) }
 
 func (c *collector) addAll(ps sdk.Problems) {
 	for _, p := range ps {
+		wrong := func(s string) bool { return s == p.Pointer || strings.HasPrefix(s, p.Pointer+"/") }
+		if slices.ContainsFunc(c.settled, wrong) {
+			continue
+		}
 		c.problems = append(c.problems, c.loaded.Locate(p))
+		c.pointers = append(c.pointers, p.Pointer)
 	}
 }
 

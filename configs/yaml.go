@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -44,6 +46,8 @@ type document struct {
 	tree     map[string]any
 	nodes    map[string]node // by JSON Pointer
 	problems []Located
+	// broken says that the file could not be read as YAML, so that its tree lacks what stands there.
+	broken bool
 }
 
 // Located is a problem with its place.
@@ -64,6 +68,9 @@ func (l Located) String() string {
 	return l.Position.String() + ": " + s
 }
 
+// maxQuotes bounds how many missing quotes of one file are told of at once.
+const maxQuotes = 20
+
 // maxNodes bounds what aliases may unfold to.
 const maxNodes = 100_000
 
@@ -82,8 +89,22 @@ func parseYAML(file string, text []byte) *document {
 		return d
 	}
 	f, err := safeParse(src)
+	for range maxQuotes {
+		if err == nil {
+			break
+		}
+		p, fix := syntaxProblem(file, src, err)
+		d.problems = append(d.problems, p)
+		if fix == nil {
+			break
+		}
+		// What is meant is plain: the rest of the file is read as if the quotes stood there.
+		src = fix.text
+		r.quoted = append(r.quoted, *fix)
+		f, err = safeParse(src)
+	}
 	if err != nil {
-		d.problems = append(d.problems, syntaxProblem(file, src, err))
+		d.broken = true
 		return d
 	}
 	docs := f.Docs
@@ -124,11 +145,14 @@ func safeParse(src string) (f *ast.File, err error) {
 var (
 	// unquoted finds values that begin with a character YAML keeps for itself.
 	unquoted = regexp.MustCompile(`^(\s*(?:- +)?(?:[\w.-]+ *: +)|\s*- +)([*@%` + "`" + `&!|>?].*?)\s*(?:#.*)?$`)
+	// flowCron finds a schedule without quotes inside braces.
+	flowCron = regexp.MustCompile(`([{,]\s*)([\w.-]+)( *: +)(\*(?:/\d+)?(?: +[^}\s"']+){4})\s*[,}]`)
 	cronLike = regexp.MustCompile(`^\*(/\d+)?( |$)`)
 )
 
-// syntaxProblem says what is wrong in the words of the place, without an extract: neighbouring lines hold secrets.
-func syntaxProblem(file, src string, err error) Located {
+// syntaxProblem says what is wrong in the words of the place, without an extract: neighbouring lines hold secrets. Where
+// only quotes are missing it puts them in; nil otherwise.
+func syntaxProblem(file, src string, err error) (Located, *quoting) {
 	at := Position{File: file, Line: 1, Column: 1}
 	what := strings.SplitN(err.Error(), "\n", 2)[0]
 	var se *yaml.SyntaxError
@@ -140,28 +164,61 @@ func syntaxProblem(file, src string, err error) Located {
 	}
 	lines := strings.Split(src, "\n")
 	for i, line := range lines {
+		if m := flowCron.FindStringSubmatchIndex(line); m != nil && (i+1 == at.Line || i+2 == at.Line) {
+			name, value := line[m[4]:m[5]], line[m[8]:m[9]]
+			if p, ok := quoteProblem(Position{file, i + 1, utf8.RuneCountInString(line[:m[8]]) + 1}, name, value); ok {
+				return p, quoteValue(lines, i, m[8], m[9])
+			}
+		}
 		if m := unquoted.FindStringSubmatch(line); m != nil && (i+1 == at.Line || i+2 == at.Line) {
 			value, name := m[2], strings.TrimSpace(m[1])
 			if p, ok := quoteProblem(Position{file, i + 1, utf8.RuneCountInString(m[1]) + 1}, name, value); ok {
-				return p
+				return p, quoteValue(lines, i, len(m[1]), len(m[1])+len(value))
 			}
 		}
 	}
 	if at.Line <= len(lines) {
 		line := lines[at.Line-1]
 		if indent := line[:len(line)-len(strings.TrimLeft(line, " \t"))]; strings.Contains(indent, "\t") {
-			return Located{Position{file, at.Line, strings.Index(line, "\t") + 1}, "a tab in the indentation", "YAML indents with spaces only"}
+			return Located{Position{file, at.Line, strings.Index(line, "\t") + 1}, "a tab in the indentation", "YAML indents with spaces only"}, nil
 		}
 	}
 	switch {
 	case strings.Contains(what, "mapping value is not allowed"):
-		return Located{at, "a second \": \" on the line", "put the value in quotes if the colon belongs to it"}
+		return Located{at, "a second \": \" on the line", "put the value in quotes if the colon belongs to it"}, nil
 	case strings.Contains(what, "end token"):
-		return Located{at, what, "close the bracket"}
+		return Located{at, what, "close the bracket"}, nil
 	case strings.Contains(what, "could not find end character of"):
-		return Located{at, "a quotation mark is opened here and never closed", ""}
+		return Located{at, "a quotation mark is opened here and never closed", ""}, nil
 	}
-	return Located{at, "this is no YAML: " + what, ""}
+	return Located{at, "this is no YAML: " + what, ""}, nil
+}
+
+// quoting is a value that was put in quotes, which shifts what stands behind it.
+type quoting struct {
+	text     string // with the quotes
+	line     int
+	from, to int // columns of the value, from 1, in characters
+}
+
+// quoteValue puts quotes around the bytes of a line.
+func quoteValue(lines []string, i, from, to int) *quoting {
+	line := lines[i]
+	lines[i] = line[:from] + strconv.Quote(line[from:to]) + line[to:]
+	q := &quoting{text: strings.Join(lines, "\n"), line: i + 1, from: utf8.RuneCountInString(line[:from]) + 1}
+	q.to = q.from + utf8.RuneCountInString(line[from:to])
+	return q
+}
+
+// written gives the column at which something stands in the file itself.
+func (q quoting) written(line, column int) int {
+	switch {
+	case line != q.line || column <= q.from:
+		return column
+	case column <= q.to:
+		return column - 1
+	}
+	return column - 2
 }
 
 func quoteProblem(at Position, name, value string) (Located, bool) {
@@ -195,6 +252,8 @@ type reader struct {
 	anchors map[string]ast.Node
 	depth   int
 	count   int
+	// quoted are the values that were put in quotes, in the order of the repairs.
+	quoted []quoting
 	// via is where an alias stands, while what it names is read: problems and positions inside belong there.
 	via *Position
 }
@@ -210,7 +269,15 @@ func (r *reader) at(t *token.Token) Position {
 	if t == nil || t.Position == nil {
 		return Position{File: r.file, Line: 1, Column: 1}
 	}
-	return Position{File: r.file, Line: t.Position.Line, Column: max(t.Position.Column, 1)}
+	return r.place(Position{File: r.file, Line: t.Position.Line, Column: max(t.Position.Column, 1)})
+}
+
+// place finds a position of the text that was read in the file itself.
+func (r *reader) place(p Position) Position {
+	for _, q := range slices.Backward(r.quoted) {
+		p.Column = q.written(p.Line, p.Column)
+	}
+	return p
 }
 
 func mapping(n ast.Node) (*ast.MappingNode, bool) {
@@ -296,6 +363,7 @@ func (r *reader) value(at string, keyAt Position, n ast.Node) any {
 	place := node{key: keyAt, value: r.at(firstToken(n))}
 	if r.via == nil {
 		place.inner, place.lines = innerPosition(r.file, n)
+		place.inner = r.place(place.inner)
 	}
 	if _, again := r.doc.nodes[at]; !again || r.via == nil {
 		r.doc.nodes[at] = place

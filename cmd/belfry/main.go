@@ -1,4 +1,5 @@
-// Command belfry is the whole of Belfry: the daemon and the commands that look after it.
+// Command belfry is the whole of Belfry: the daemon and the commands that look after it. Commands act on rows of the
+// store, which the daemon notices within a second; they work whether it runs or not.
 package main
 
 import (
@@ -6,15 +7,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
 	"os/signal"
 	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
+
 	"github.com/belfry-news/belfry/configs"
-	"github.com/belfry-news/belfry/internal/app"
 )
 
 // Exit codes, the same for every command.
@@ -43,21 +43,46 @@ func (e *exitError) Error() string {
 
 func (e *exitError) Unwrap() error { return e.err }
 
-// global are the settings of every command.
-type global struct {
-	Config string            `short:"c" default:"belfry.yaml" env:"BELFRY_CONFIG" placeholder:"PATH" help:"The configuration: a YAML file, or a folder of them."`
-	Set    map[string]string `placeholder:"PATH=VALUE" help:"Override one setting, such as site.url=https://news.example."`
-	Log    string            `default:"info" enum:"debug,info,warn,error" env:"BELFRY_LOG" help:"What is logged: debug, info, warn or error."`
-	JSON   bool              `name:"json" help:"Print JSON, for programs."`
+// unusable says that the command line or its input cannot be used.
+func unusable(format string, args ...any) error {
+	return &exitError{exitUsage, fmt.Errorf(format, args...)}
 }
 
 // cli is the command line.
 type cli struct {
 	global
-	Run     runCmd     `cmd:"" help:"Run the daemon until it is told to stop."`
-	Check   checkCmd   `cmd:"" help:"Read the configuration and name every problem."`
-	Plugin  pluginCmd  `cmd:"" help:"Plugin processes."`
-	Version versionCmd `cmd:"" help:"Print the version."`
+
+	Run        runCmd        `cmd:"" group:"serve" help:"Run the daemon until it is told to stop."`
+	Check      checkCmd      `cmd:"" group:"serve" help:"Read the configuration and name every problem."`
+	Config     configCmd     `cmd:"" group:"serve" help:"An example, the schema, and what is in force."`
+	Version    versionCmd    `cmd:"" group:"serve" help:"Print the version."`
+	Completion completionCmd `cmd:"" group:"serve" help:"Completion for a shell."`
+
+	Status statusCmd `cmd:"" group:"look" help:"One screen: what runs, what waits, what needs a person."`
+	Plan   planCmd   `cmd:"" group:"look" help:"What will be posted where, and what a new configuration would change."`
+	Why    whyCmd    `cmd:"" group:"look" help:"Why an item or a post is, or is not, where it should be."`
+	Alert  alertCmd  `cmd:"" group:"look" help:"The trouble that lasts, and what mends it."`
+
+	Post        postCmd        `cmd:"" group:"act" help:"Write, correct, retract and look after posts."`
+	Source      sourceCmd      `cmd:"" group:"act" help:"Look at sources, fetch them, release what they hold."`
+	Destination destinationCmd `cmd:"" group:"act" help:"Look at destinations and test them."`
+	Pause       pauseCmd       `cmd:"" group:"act" help:"Pause everything, a source, a channel or a destination."`
+	Resume      resumeCmd      `cmd:"" group:"act" help:"End a pause, or let a stopped destination serve again."`
+
+	Try      tryCmd      `cmd:"" group:"try" help:"Read a feed or another source as the daemon would, and print its items."`
+	Render   renderCmd   `cmd:"" group:"try" help:"The requests that a destination would be sent for an item."`
+	Page     pageCmd     `cmd:"" group:"try" help:"The hosted page of an item."`
+	Schedule scheduleCmd `cmd:"" group:"try" help:"When a schedule is due."`
+	URL      urlCmd      `cmd:"" name:"url" group:"try" help:"Whether an address may be fetched."`
+	Plugin   pluginCmd   `cmd:"" group:"try" help:"The kinds of sources and destinations, and plugins of third parties."`
+}
+
+var groups = []kong.Group{
+	{Key: "serve", Title: "Serve:"},
+	{Key: "look", Title: "Look:"},
+	{Key: "act", Title: "Act (with or without a running daemon):"},
+	{Key: "try", Title: "Try, without a store:"},
+	{Key: "global", Title: "Flags of every command:"},
 }
 
 // streams are where a command reads and writes.
@@ -68,29 +93,68 @@ type streams struct {
 
 func main() { os.Exit(run(os.Args[1:], streams{os.Stdin, os.Stdout, os.Stderr})) }
 
+// newParser makes the parser of a command line. exit is called when help was asked for.
+func newParser(c *cli, std streams, exit func(int)) (*kong.Kong, error) {
+	return kong.New(c, kong.Name("belfry"), kong.Description("Belfry rings the news to those who asked to hear it."),
+		kong.Writers(std.out, std.err), kong.Exit(exit), kong.ExplicitGroups(groups),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true, FlagsLast: true, WrapUpperBound: 100}))
+}
+
 // run runs one command line and gives the exit code.
 func run(args []string, std streams) (code int) {
 	c := cli{}
 	exited := false
-	parser, err := kong.New(&c, kong.Name("belfry"), kong.Description("Belfry rings the news to those who asked to hear it."),
-		kong.Writers(std.out, std.err), kong.Exit(func(n int) { exited, code = true, n }), kong.ConfigureHelp(kong.HelpOptions{Compact: true}))
+	parser, err := newParser(&c, std, func(n int) { exited, code = true, n })
 	if err != nil {
 		fmt.Fprintln(std.err, "belfry:", err)
 		return exitFailed
+	}
+	if len(args) == 0 {
+		_, _ = parser.Parse([]string{"--help"})
+		return exitUsage
 	}
 	ctx, err := parser.Parse(args)
 	if exited {
 		return code
 	}
 	if err != nil {
-		fmt.Fprintf(std.err, "belfry: %s\n", err)
+		fmt.Fprintf(std.err, "belfry: %s%s\n", err, moreHelp(err))
 		return exitUsage
+	}
+	for _, p := range ctx.Path {
+		c.explicit = c.explicit || p.Flag != nil && p.Flag.Name == "config"
 	}
 	signals, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	defer stop()
 	ctx.BindTo(signals, (*context.Context)(nil))
-	err = ctx.Run(&c.global, std)
+	return report(ctx.Run(&c.global, std), std)
+}
+
+// moreHelp points from a mistake on the command line to the page that helps.
+func moreHelp(err error) string {
+	var pe *kong.ParseError
+	if !errors.As(err, &pe) || pe.Context == nil {
+		return ""
+	}
+	path := "belfry"
+	if n := pe.Context.Selected(); n != nil {
+		path = n.FullPath()
+	} else if len(pe.Context.Path) > 0 {
+		for _, p := range pe.Context.Path {
+			if p.Command != nil {
+				path = p.Command.FullPath()
+			}
+		}
+	}
+	// Kong repeats flags in a node's path; its words up to the first flag are enough.
+	path, _, _ = strings.Cut(path, " [")
+	return fmt.Sprintf("; see: %s --help", path)
+}
+
+// report prints an error and gives its exit code.
+func report(err error, std streams) int {
 	var ee *exitError
+	var invalid *configs.Invalid
 	switch {
 	case err == nil:
 		return exitOK
@@ -99,26 +163,12 @@ func run(args []string, std streams) (code int) {
 			fmt.Fprintf(std.err, "belfry: %s\n", ee.err)
 		}
 		return ee.code
-	}
-	var invalid *configs.Invalid
-	if errors.As(err, &invalid) {
+	case errors.As(err, &invalid):
 		fmt.Fprintln(std.err, invalid)
-	} else {
+	case errors.Is(err, context.Canceled):
+		fmt.Fprintln(std.err, "belfry: interrupted")
+	default:
 		fmt.Fprintf(std.err, "belfry: %s\n", err)
 	}
 	return exitFailed
-}
-
-func (g *global) options() configs.Options {
-	return configs.Options{Path: g.Config, Environ: os.Environ(), Flags: g.Set, Specs: builtIn()}
-}
-
-func (g *global) logger(w io.Writer) *slog.Logger {
-	var level slog.Level
-	_ = level.UnmarshalText([]byte(strings.ToUpper(g.Log))) // checked by the enum
-	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: level}))
-}
-
-func (g *global) app(std streams) (*app.App, error) {
-	return app.New(app.Options{Config: g.options(), Log: g.logger(std.err), Version: version})
 }

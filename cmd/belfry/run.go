@@ -3,20 +3,61 @@ package main
 import (
 	"context"
 	"fmt"
+	"log/slog"
+	"maps"
 	"os"
 	"os/signal"
 	"syscall"
 
 	"github.com/belfry-news/belfry/internal/app"
 	"github.com/belfry-news/belfry/sdk"
-	"github.com/belfry-news/belfry/sdk/plugin"
 )
 
-type runCmd struct{}
+type runCmd struct {
+	Rehearse bool   `help:"Send nothing: real sources, a copy of the store, and a page with every request that would leave."`
+	Listen   string `placeholder:"ADDRESS" help:"Where the pages are served, in place of listen:."`
+}
+
+// Help is the long help.
+func (*runCmd) Help() string {
+	return `Serves until SIGTERM or Ctrl-C, and then waits for what is under way (shutdown_grace). A changed configuration is checked as
+a whole and applied within two seconds, or at once on SIGHUP; one with problems changes nothing.
+
+With --rehearse the daemon works on a copy of the store, which goes when it ends, beside a running daemon or without one.
+Every source is fetched at once, every destination is replaced, and /rehearsal shows what would have been sent where. Its
+pages are served at a free port of this machine, unless --listen names one.
+
+Examples:
+
+    belfry run --config /etc/belfry/belfry.yaml
+    belfry run --rehearse --config belfry.new.yaml
+
+Exit codes: 0 stopped as asked, 1 it could not start, or its store failed, 2 the command line cannot be used. With --json
+the log is JSON.`
+}
 
 // Run runs the daemon until it is told to stop, or its store fails.
 func (c *runCmd) Run(ctx context.Context, g *global, std streams) error {
-	a, err := g.app(std)
+	if err := noConfig(g.Config); err != nil {
+		return err
+	}
+	flags := maps.Clone(g.Set)
+	if flags == nil {
+		flags = map[string]string{}
+	}
+	if c.Listen != "" {
+		flags["listen"] = c.Listen
+	}
+	options := app.Options{Config: g.options(), Log: g.logger(std.err), Version: version, Rehearse: c.Rehearse}
+	options.Config.Flags = flags
+	if c.Rehearse {
+		clean, err := c.rehearsal(ctx, g, flags)
+		if err != nil {
+			return err
+		}
+		defer clean()
+	}
+	a, err := app.New(options)
 	if err != nil {
 		return err
 	}
@@ -27,10 +68,7 @@ func (c *runCmd) Run(ctx context.Context, g *global, std streams) error {
 	if err := a.Start(ctx); err != nil {
 		return err
 	}
-	for _, w := range a.Config().Warnings {
-		fmt.Fprintln(std.err, w)
-	}
-	fmt.Fprintf(std.err, "belfry: serving http://%s, generation %d\n", a.Addr(), a.Status().Generation)
+	c.announce(a, g, options.Log, std)
 	var failure error
 wait:
 	for {
@@ -41,7 +79,9 @@ wait:
 			failure = a.Cause()
 			break wait
 		case <-hup:
-			report(a.Reload(ctx), std)
+			if r := a.Reload(ctx); !g.JSON { // the log tells it otherwise
+				tellReload(ctx, a, r, std)
+			}
 		}
 	}
 	grace := a.Config().ShutdownGrace.Std()
@@ -53,11 +93,32 @@ wait:
 	return failure
 }
 
-// report says in a few lines what a reload did.
-func report(r app.ReloadReport, std streams) {
+// announce says where the pages are.
+func (c *runCmd) announce(a *app.App, g *global, log *slog.Logger, std streams) {
+	if g.JSON {
+		for _, w := range a.Config().Warnings {
+			log.Warn("the configuration has a weak point", "at", w.Position.String(), "what", w.What, "fix", w.Fix)
+		}
+		log.Info("serving", "address", "http://"+a.Addr(), "generation", a.Status().Generation, "rehearsal", c.Rehearse)
+		return
+	}
+	for _, w := range a.Config().Warnings {
+		fmt.Fprintln(std.err, w)
+	}
+	fmt.Fprintf(std.err, "belfry: serving http://%s, generation %d\n", a.Addr(), a.Status().Generation)
+	if c.Rehearse {
+		fmt.Fprintf(std.err, "belfry: this is a rehearsal: nothing is sent; what would be: http://%s/rehearsal\n", a.Addr())
+	}
+}
+
+// tellReload says in a few lines what a reload did.
+func tellReload(ctx context.Context, a *app.App, r app.ReloadReport, std streams) {
 	if r.Err != nil {
-		fmt.Fprintln(std.err, r.Err)
-		fmt.Fprintf(std.err, "nothing was changed; the running configuration (generation %d) stays in force.\n", r.Generation)
+		running := fmt.Sprintf("generation %d", r.Generation)
+		if applied, err := a.Store().Applied(ctx); err == nil {
+			running += ", " + applied.AppliedAt.In(a.Config().Zone()).Format("2006-01-02 15:04 MST")
+		}
+		fmt.Fprintf(std.err, "%s, nothing was changed; the running configuration (%s) stays in force.\n", r.Err, running)
 		return
 	}
 	for _, c := range r.Changes {
@@ -67,46 +128,4 @@ func report(r app.ReloadReport, std streams) {
 		fmt.Fprintf(std.err, "%s counts from the next start only.\n", name)
 	}
 	fmt.Fprintf(std.err, "generation %d is in force.\n", r.Generation)
-}
-
-type checkCmd struct{}
-
-// Run names every problem of the configuration.
-func (c *checkCmd) Run(g *global, std streams) error {
-	a, err := g.app(std)
-	if err != nil {
-		return err
-	}
-	for _, w := range a.Config().Warnings {
-		fmt.Fprintln(std.out, w)
-	}
-	fmt.Fprintf(std.out, "%s is fine.\n", g.Config)
-	return nil
-}
-
-type pluginCmd struct {
-	Serve pluginServeCmd `cmd:"" hidden:"" help:"Serve one kind of plugin to the daemon that started this process."`
-}
-
-type pluginServeCmd struct {
-	Kind string `arg:""`
-}
-
-// Run serves one kind to the host that started this process.
-func (c *pluginServeCmd) Run() error {
-	for _, s := range builtIn() {
-		if s.Type == c.Kind {
-			plugin.Serve(s)
-			return nil
-		}
-	}
-	return &exitError{exitUsage, fmt.Errorf("there is no kind of plugin called %q", c.Kind)}
-}
-
-type versionCmd struct{}
-
-// Run prints the version.
-func (c *versionCmd) Run(std streams) error {
-	fmt.Fprintln(std.out, "belfry", version)
-	return nil
 }

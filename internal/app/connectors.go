@@ -106,7 +106,7 @@ func (a *App) openDestinations(ctx context.Context, l *configs.Loaded) (all map[
 	var fresh []*instance
 	for _, name := range slices.Sorted(maps.Keys(l.Destinations)) {
 		d := l.Destinations[name]
-		print := fingerprint(key, d.Type, d.Options, a.o.Rehearse)
+		print := fingerprint(key, d.Type, d.Options)
 		settings = append(settings, store.DestinationSetting{Name: name, Fingerprint: print})
 		if before, ok := a.destinations.all()[name]; ok && before.fingerprint == print {
 			all[name] = before
@@ -141,6 +141,14 @@ func (a *App) useDestinations(ctx context.Context, l *configs.Loaded) error {
 func (a *App) putDestinations(ctx context.Context, l *configs.Loaded, all map[string]*instance, settings []store.DestinationSetting) error {
 	if err := a.db.UseDestinations(ctx, settings); err != nil {
 		return err
+	}
+	if a.rehearsal != nil {
+		// What has stopped would show nothing; in a rehearsal every platform takes what it is sent.
+		for _, s := range settings {
+			if err := a.db.StartAgain(ctx, s.Name, time.Now()); err != nil {
+				return err
+			}
+		}
 	}
 	lanes := map[string]outbox.Destination{}
 	for name, i := range all {

@@ -20,3 +20,10 @@ func lock(dir string) (release func(), err error) {
 	}
 	return func() { _ = f.Close(); _ = os.Remove(path) }, nil
 }
+
+// Running says whether a daemon uses the data folder, and its process; 0 when that is not known. A file that no process
+// has open is what a daemon left that was killed, and goes.
+func Running(dir string) (pid int, running bool) {
+	err := os.Remove(filepath.Join(dir, "belfry.lock"))
+	return 0, err != nil && !os.IsNotExist(err)
+}

@@ -11,6 +11,7 @@ import (
 	"github.com/belfry-news/belfry/configs"
 	"github.com/belfry-news/belfry/internal/alert"
 	"github.com/belfry-news/belfry/internal/compose"
+	"github.com/belfry-news/belfry/internal/store"
 	"github.com/belfry-news/belfry/sdk"
 )
 
@@ -80,7 +81,7 @@ func (a *App) reload(ctx context.Context, report *ReloadReport) error {
 		return err
 	}
 	report.Changes = configs.Diff(a.Config().Tree(), loaded.Tree())
-	report.NeedRestart = needRestart(report.Changes)
+	report.NeedRestart = NeedRestart(report.Changes)
 	// From here on nothing can fail but the store itself.
 	if err := a.putDestinations(ctx, loaded, destinations, settings); err != nil {
 		return err
@@ -105,8 +106,8 @@ func (a *App) reload(ctx context.Context, report *ReloadReport) error {
 	return nil
 }
 
-// needRestart lists the changed settings that are read at the start only.
-func needRestart(changes []configs.Change) []string {
+// NeedRestart lists the changed settings that are read at the start only.
+func NeedRestart(changes []configs.Change) []string {
 	var out []string
 	for _, c := range changes {
 		top, _, _ := strings.Cut(c.Path, ".")
@@ -117,23 +118,14 @@ func needRestart(changes []configs.Change) []string {
 	return out
 }
 
-// checkStore refuses a configuration in which a name is gone that the store holds something for, and carries out the
-// renames that it asks for.
-func (a *App) checkStore(ctx context.Context, l *configs.Loaded) error {
-	held, err := a.db.Held(ctx)
+// CheckStore names what a store holds something for and a configuration does not have any more, neither under another
+// name (was:) nor as retired.
+func CheckStore(ctx context.Context, db *store.DB, l *configs.Loaded) ([]configs.Located, error) {
+	held, err := db.Held(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	was := map[[2]string]string{}
-	for name, c := range l.Channels {
-		was[[2]string{"channel", c.Was}] = name
-	}
-	for name, s := range l.Sources {
-		was[[2]string{"source", s.Was}] = name
-	}
-	for name, d := range l.Destinations {
-		was[[2]string{"destination", d.Was}] = name
-	}
+	was := renames(l)
 	var problems []configs.Located
 	for _, h := range held {
 		if configured(l, h.Kind, h.Name) || slices.Contains(l.Retired, h.Name) {
@@ -148,10 +140,35 @@ func (a *App) checkStore(ctx context.Context, l *configs.Loaded) error {
 			What: fmt.Sprintf("%s %q is gone from the configuration but holds %s", h.Kind, h.Name, holds),
 			Fix:  fmt.Sprintf("renamed? add   was: %s   to the new %s; closed? add   retired: [%s]", h.Name, h.Kind, h.Name)}))
 	}
+	return problems, nil
+}
+
+// renames are the new names that a configuration asks for, by kind and old name.
+func renames(l *configs.Loaded) map[[2]string]string {
+	was := map[[2]string]string{}
+	for name, c := range l.Channels {
+		was[[2]string{"channel", c.Was}] = name
+	}
+	for name, s := range l.Sources {
+		was[[2]string{"source", s.Was}] = name
+	}
+	for name, d := range l.Destinations {
+		was[[2]string{"destination", d.Was}] = name
+	}
+	return was
+}
+
+// checkStore refuses a configuration in which a name is gone that the store holds something for, and carries out the
+// renames that it asks for.
+func (a *App) checkStore(ctx context.Context, l *configs.Loaded) error {
+	problems, err := CheckStore(ctx, a.db, l)
+	if err != nil {
+		return err
+	}
 	if len(problems) > 0 {
 		return &configs.Invalid{Problems: problems}
 	}
-	for key, name := range was {
+	for key, name := range renames(l) {
 		if key[1] != "" && !configured(l, key[0], key[1]) {
 			if err := a.db.Rename(ctx, key[0], key[1], name, time.Now()); err != nil {
 				return err

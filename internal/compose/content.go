@@ -20,6 +20,8 @@ type Content struct {
 	Body    sdk.Body     `json:"body,omitempty"`
 	Authors []sdk.Author `json:"authors,omitempty"`
 	Tags    []string     `json:"tags,omitempty"`
+	// Own says that an editor wrote Body: it is the text of the post everywhere, in place of what a template would make.
+	Own bool `json:"own,omitempty"`
 	// Media as the source publishes them; the stored copies are found by their addresses.
 	Media []sdk.Media `json:"media,omitempty"`
 	// Entries of a digest, in order.
@@ -50,8 +52,8 @@ const summaryLength = 300
 // maxImages is how many images of an item are kept.
 const maxImages = 10
 
-// itemContent makes the content of a post from one item. Full says whether the whole text is shown.
-func itemContent(it sdk.Item, lang string, full bool) Content {
+// ItemContent makes the content of a post from one item. Full says whether the whole text is shown.
+func ItemContent(it sdk.Item, lang string, full bool) Content {
 	c := Content{Lang: it.Lang, Title: it.Title, Summary: it.Summary, URL: it.URL, Authors: it.Authors, Tags: it.Tags,
 		Media: images(it.Media), Note: it.Correction, Published: it.Published}
 	if c.Lang == "" {
@@ -81,7 +83,7 @@ func images(media []sdk.Media) []sdk.Media {
 
 // itemEntry makes an entry of a digest from an item.
 func itemEntry(id int64, it sdk.Item) Entry {
-	c := itemContent(it, "", false)
+	c := ItemContent(it, "", false)
 	return Entry{Item: id, Title: c.Title, Summary: c.Summary, URL: c.URL, Tags: c.Tags, Authors: c.Authors,
 		Media: c.Media[:min(len(c.Media), 1)], Published: c.Published}
 }

@@ -119,7 +119,7 @@ func (r Redraft) apply(c Content) (Content, error) {
 		if err != nil {
 			return c, err
 		}
-		c.Body, c.Summary = body, render.Render(body, render.Plain)
+		c.Body, c.Summary, c.Own = body, render.Render(body, render.Plain), true
 		if len(c.Summary) > sdk.MaxSummary {
 			return c, fmt.Errorf("the text has %d bytes; at most %d are possible", len(c.Summary), sdk.MaxSummary)
 		}

@@ -91,7 +91,7 @@ func (p *Program) Recompose(s Stale, now time.Time) Revise {
 			c = withdrawn(s.Current, it.Reason)
 			break
 		}
-		c = itemContent(it.Content, ch.Lang, ch.Config.Content == "full")
+		c = ItemContent(it.Content, ch.Lang, ch.Config.Content == "full")
 	case KindDigest:
 		c = p.recomposeDigest(s)
 	}

@@ -70,12 +70,29 @@ func (p *Program) Post(r Revision, destination, chat string, files Files) (sdk.P
 			post.Media = append(post.Media, m)
 		}
 	}
+	if c.Own {
+		post.Body = ownBody(c, post.URL)
+		return post, nil
+	}
 	body, err := target.template.Execute(p.data(ch, r, post))
 	if err != nil {
 		return sdk.Post{}, &sdk.Error{Code: sdk.CodeInvalid, Scope: sdk.ScopeTemplate, Op: "render", Public: err.Error(), Err: err}
 	}
 	post.Body = body
 	return post, nil
+}
+
+// ownBody is the text of a post that an editor wrote: title, text and the address of the article.
+func ownBody(c Content, link string) sdk.Body {
+	var body sdk.Body
+	if c.Title != "" {
+		body = append(body, sdk.Paragraph(sdk.Strong(sdk.Text(c.Title))))
+	}
+	body = append(body, c.Body...)
+	if link != "" {
+		body = append(body, sdk.Paragraph(sdk.Link(link, sdk.Text(link))))
+	}
+	return body
 }
 
 // Reply makes the post that answers a copy which cannot be edited: the correction's note, or that it was withdrawn.

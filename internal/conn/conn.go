@@ -88,6 +88,8 @@ func (r *recovering) As(target any) bool {
 		return pass(r.Connector, t)
 	case *sdk.Listener:
 		return pass(r.Connector, t)
+	case *sdk.Rehearser:
+		return pass(r.Connector, t)
 	}
 	return false
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/belfry-news/belfry/internal/alert"
 	"github.com/belfry-news/belfry/internal/compose"
 )
 
@@ -225,7 +226,8 @@ func (tx *Tx) revise(post int64, c compose.Content, status compose.PostStatus, p
 // openDeliveries gives every publication of a post that is not as it should be a delivery, unless it has one.
 func (tx *Tx) openDeliveries(post int64, now time.Time) error {
 	return tx.run(`INSERT INTO deliveries (publication, destination, chat, priority, next_at, created_at)
-		SELECT id, destination, chat, CASE WHEN gone = 1 THEN 0 ELSE 1 END, $2, $2 FROM publications WHERE post = $1 AND state = 'open'
+		SELECT id, destination, chat, CASE WHEN gone = 1 OR (SELECT urgent FROM posts WHERE id = $1) THEN 0 ELSE 1 END, $2, $2
+		FROM publications WHERE post = $1 AND state = 'open'
 		ON CONFLICT (publication) WHERE state IN ('pending', 'started', 'unknown', 'held', 'awaiting_person') DO NOTHING`, post, micros(now))
 }
 
@@ -444,7 +446,7 @@ func (db *DB) NextScheduled(ctx context.Context) (time.Time, error) {
 }
 
 // CommitDue implements compose.Store.
-func (db *DB) CommitDue(ctx context.Context, post int64, status compose.PostStatus, reason string, now time.Time) error {
+func (db *DB) CommitDue(ctx context.Context, post int64, status compose.PostStatus, reason string, alerts []alert.Alert, now time.Time) error {
 	return db.Write(ctx, func(tx *Tx) error {
 		visible := micros(now)
 		if status != compose.PostLive {
@@ -459,7 +461,7 @@ func (db *DB) CommitDue(ctx context.Context, post int64, status compose.PostStat
 			return compose.ErrConflict
 		}
 		if status != compose.PostLive {
-			return nil
+			return tx.alerts(alerts, nil, now)
 		}
 		// Its time to live begins when it may leave.
 		if err := tx.run(`UPDATE publications SET expires_at = CASE WHEN expires_at > 0 THEN expires_at - (SELECT created_at FROM posts WHERE id = $1) + $2 ELSE 0 END

@@ -83,7 +83,9 @@ func TestOpenExistingRefuses(t *testing.T) {
 		make func(t *testing.T, file string)
 		want string
 	}{
-		"a newer schema": {func(t *testing.T, file string) { alter(t, file, `INSERT INTO goose_db_version (version_id, is_applied) VALUES (999, 1)`) },
+		"a newer schema": {func(t *testing.T, file string) {
+			alter(t, file, `INSERT INTO goose_db_version (version_id, is_applied) VALUES (999, 1)`)
+		},
 			"was written by a newer Belfry (schema 999"},
 		"an older schema": {func(t *testing.T, file string) { alter(t, file, `DELETE FROM goose_db_version WHERE version_id > 0`) },
 			"is of an older Belfry (schema 0"},
@@ -179,7 +181,7 @@ func TestReleaseOfAHeldPost(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := db.CommitDue(t.Context(), p.ID, compose.PostHeld, "blackout b", now); err != nil {
+	if err := db.CommitDue(t.Context(), p.ID, compose.PostHeld, "blackout b", nil, now); err != nil {
 		t.Fatal(err)
 	}
 	if n, err := db.ReleaseHeld(t.Context(), "alertes", false, "test", now); n != 1 || err != nil {
@@ -189,7 +191,7 @@ func TestReleaseOfAHeldPost(t *testing.T) {
 	if err != nil || len(due) != 1 || !due[0].Released {
 		t.Fatalf("%+v, %v", due, err)
 	}
-	if err := db.CommitDue(t.Context(), p.ID, compose.PostLive, "", now); err != nil {
+	if err := db.CommitDue(t.Context(), p.ID, compose.PostLive, "", nil, now); err != nil {
 		t.Fatal(err)
 	}
 	deliveries, err := db.Deliveries(t.Context(), store.DeliveryFilter{Post: public})

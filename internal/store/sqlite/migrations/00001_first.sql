@@ -229,7 +229,7 @@ CREATE TABLE deliveries (
   publication INTEGER REFERENCES publications (id),
   destination TEXT NOT NULL,
   chat        TEXT NOT NULL DEFAULT '',
-  priority    INTEGER NOT NULL DEFAULT 1,      -- 0: withdrawals, which go first
+  priority    INTEGER NOT NULL DEFAULT 1,      -- 0: withdrawals and urgent posts, which go first
   state       TEXT NOT NULL DEFAULT 'pending' CHECK (state IN
     ('pending', 'started', 'unknown', 'held', 'awaiting_person', 'sent', 'failed', 'suppressed', 'expired', 'dropped')),
   reason      TEXT NOT NULL DEFAULT '',

@@ -1,0 +1,150 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/belfry-news/belfry/configs"
+	"github.com/belfry-news/belfry/internal/pluginhost"
+	"github.com/belfry-news/belfry/sdk"
+	"github.com/belfry-news/belfry/sdk/plugin"
+)
+
+type pluginCmd struct {
+	List  pluginListCmd  `cmd:"" help:"List the types of sources and destinations."`
+	Check pluginCheckCmd `cmd:"" help:"Start a plugin of a third party and say what it is."`
+	Serve pluginServeCmd `cmd:"" hidden:"" help:"Serve one kind of plugin to the daemon that started this process."`
+}
+
+type pluginServeCmd struct {
+	Kind string `arg:""`
+}
+
+// Run serves one kind to the host that started this process.
+func (c *pluginServeCmd) Run() error {
+	if s := specOf(c.Kind); s != nil {
+		plugin.Serve(s)
+		return nil
+	}
+	return unusable("there is no kind of plugin called %q", c.Kind)
+}
+
+type pluginListCmd struct{}
+
+// Help is the long help.
+func (*pluginListCmd) Help() string {
+	return `Those of third parties are listed when a configuration names them under plugins.external.
+
+Example:
+
+    belfry plugin list
+
+Exit codes: 0 listed. With --json: a list of {type, summary, roles, path}.`
+}
+
+type pluginJSON struct {
+	Type    string     `json:"type"`
+	Summary string     `json:"summary"`
+	Roles   []sdk.Role `json:"roles"`
+	Path    string     `json:"path"`
+}
+
+// Run lists types.
+func (c *pluginListCmd) Run(g *global, std streams) error {
+	list := []pluginJSON{}
+	for _, s := range builtIn() {
+		list = append(list, pluginJSON{Type: s.Type, Summary: s.Summary, Roles: s.Roles})
+	}
+	if _, err := os.Stat(g.Config); err == nil {
+		cfg, err := g.load()
+		if err != nil {
+			return err
+		}
+		for _, name := range slices.Sorted(maps.Keys(cfg.Plugins.External)) {
+			list = append(list, pluginJSON{Type: name, Roles: []sdk.Role{}, Path: cfg.Plugins.External[name].Path})
+		}
+	}
+	if g.JSON {
+		return writeJSON(std.out, list)
+	}
+	t := newTable("TYPE", "WHAT", "CAN")
+	for _, p := range list {
+		what := p.Summary
+		if p.Path != "" {
+			what = "a plugin of a third party: belfry plugin check " + p.Path
+		}
+		t.add(p.Type, what, orDash(roles(p.Roles)))
+	}
+	t.write(std.out)
+	return nil
+}
+
+func roles(list []sdk.Role) string {
+	out := make([]string, len(list))
+	for i, r := range list {
+		out[i] = string(r)
+	}
+	return strings.Join(out, ", ")
+}
+
+type pluginCheckCmd struct {
+	Path   string   `arg:"" help:"The program."`
+	Args   []string `arg:"" optional:"" help:"Its arguments."`
+	Type   string   `placeholder:"TYPE" help:"The type that is used of it; without it, its file's name without belfry-plugin-."`
+	SHA256 string   `name:"sha256" placeholder:"HEX" help:"Its checksum; another program is not started."`
+	Memory int      `default:"256" env:"BELFRY__PLUGINS__MEMORY" placeholder:"MIB" help:"The most memory of its process, in MiB."`
+}
+
+// Help is the long help.
+func (*pluginCheckCmd) Help() string {
+	return `Starts the program as the daemon would, with its limits and its environment, and asks what it is.
+
+Example:
+
+    belfry plugin check ./belfry-plugin-example --type example
+
+Exit codes: 0 it is a plugin, 1 it is not, or does not start.`
+}
+
+// Run starts a plugin and describes it.
+func (c *pluginCheckCmd) Run(ctx context.Context, g *global, std streams) error {
+	path, err := filepath.Abs(c.Path)
+	if err != nil {
+		return unusable("%s is no path: %w", c.Path, err)
+	}
+	dir, err := os.MkdirTemp("", "belfry-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	host := pluginhost.New(pluginhost.Config{RunDir: dir, Log: g.quiet(std.err), Limits: pluginhost.Limits{Memory: int64(c.Memory) << 20, Call: configs.Default().Plugins.Deadline.Std()},
+		Command: func(string) (pluginhost.Command, error) {
+			return pluginhost.Command{Path: path, Args: c.Args, Foreign: true, SHA256: c.SHA256}, nil
+		}})
+	defer func() {
+		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+		defer cancel()
+		_ = host.Close(end)
+	}()
+	typ := c.Type
+	if typ == "" {
+		name := strings.TrimSuffix(filepath.Base(path), ".exe")
+		typ = strings.TrimPrefix(strings.TrimPrefix(name, "belfry-plugin-"), "belfry-")
+	}
+	found, err := host.Describe(ctx, typ)
+	if err != nil {
+		return pluginSentence(err)
+	}
+	out := pluginJSON{Type: found.Type, Summary: found.Summary, Roles: found.Roles, Path: path}
+	if g.JSON {
+		return writeJSON(std.out, out)
+	}
+	fmt.Fprintf(std.out, "%s is a plugin for type %s: %s\n  it can: %s\n  use it:\n    plugins: {external: {%s: {path: %q}}}\n", c.Path, out.Type, out.Summary, roles(out.Roles), out.Type, path)
+	return nil
+}

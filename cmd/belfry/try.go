@@ -1,0 +1,244 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/belfry-news/belfry/configs"
+	"github.com/belfry-news/belfry/sdk"
+)
+
+type tryCmd struct {
+	Type         string   `arg:"" help:"The type of source, such as rss."`
+	From         string   `arg:"" name:"from" help:"An address, a file, or - for standard input."`
+	BaseURL      string   `name:"base-url" placeholder:"URL" help:"What relative links of a file are resolved against."`
+	ContentType  string   `placeholder:"TYPE" help:"The media type of a file, as a server would declare it."`
+	AllowPrivate networks `placeholder:"NETWORK" help:"Allow private addresses: all of them, or this network."`
+	Memory       int      `default:"256" env:"BELFRY__PLUGINS__MEMORY" placeholder:"MIB" help:"The most memory of the source's process, in MiB."`
+}
+
+// Help is the long help.
+func (*tryCmd) Help() string {
+	return `The source runs in a process of its own, under the limits and the guard of the daemon. Nothing is stored and no
+configuration is needed. --set sets an option of the type, such as --set zone=Europe/Paris.
+
+Examples:
+
+    belfry try rss https://news.example/feed.xml
+    belfry try rss http://10.0.3.7/feed.xml --allow-private
+    curl -s https://news.example/ | belfry try rss - --base-url https://news.example/ --json
+
+With --json the first line is {"feed": {title, url, description, lang, updated}}, and each further line an item {key, url,
+title, summary, content_html, content_text, authors, tags, lang, published, updated, media}, newest first as in most
+feeds. Every name is there: unknown texts are "", unknown times and sizes null. Times are RFC 3339 in UTC; authors are
+names; media are {url, type, alt, width, height}.
+
+Exit codes: 0 read, 2 everything else, with one sentence on standard error.`
+}
+
+// Run prints the items of a source.
+func (c *tryCmd) Run(ctx context.Context, g *global, std streams) error {
+	batch, err := c.fetch(ctx, g, std)
+	if err != nil {
+		return &exitError{exitUsage, fmt.Errorf("%s", oneLine(err))}
+	}
+	if g.JSON {
+		about := batch.About
+		feed := feedJSON{about.Title, about.URL, about.Description, about.Lang, stamp{about.Updated}}
+		if err := writeLine(std.out, map[string]feedJSON{"feed": feed}); err != nil {
+			return err
+		}
+		for _, it := range batch.Items {
+			if err := writeLine(std.out, newItemJSON(it)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	c.print(batch, std)
+	return nil
+}
+
+// oneLine makes one sentence of an error.
+func oneLine(err error) string {
+	lines := strings.FieldsFunc(err.Error(), func(r rune) bool { return r == '\n' })
+	for i := range lines {
+		lines[i] = strings.TrimSpace(lines[i])
+	}
+	return strings.Join(lines, "; ")
+}
+
+func (c *tryCmd) print(batch sdk.Batch, std streams) {
+	about := batch.About
+	name := orDash(plain(about.Title))
+	if about.Lang != "" {
+		name += " (" + plain(about.Lang) + ")"
+	}
+	fmt.Fprintln(std.out, strings.TrimSpace(name+"  "+plain(about.URL)))
+	fmt.Fprintln(std.out, count(len(batch.Items), "item"))
+	if len(batch.Items) > 0 {
+		fmt.Fprintln(std.out)
+	}
+	t := newTable("PUBLISHED", "TITLE", "IMAGES", "TAGS", "URL")
+	for _, it := range batch.Items {
+		published := "-"
+		if !it.Published.IsZero() {
+			published = it.Published.UTC().Format("2006-01-02 15:04 UTC")
+		}
+		t.add(published, clip(orDash(it.Title), 60), fmt.Sprint(len(it.Media)), clip(orDash(strings.Join(it.Tags, ", ")), 30), plain(orDash(it.URL)))
+	}
+	if len(batch.Items) > 0 {
+		t.write(std.out)
+	}
+	for _, r := range batch.Removed {
+		fmt.Fprintf(std.out, "withdrawn: %s %s\n", plain(r.Key), plain(r.Reason))
+	}
+	for _, n := range batch.Notices {
+		fmt.Fprintln(std.out, "note:", plain(n))
+	}
+}
+
+// fetch opens the source in a process of its own and asks it once.
+func (c *tryCmd) fetch(ctx context.Context, g *global, std streams) (sdk.Batch, error) {
+	spec := specOf(c.Type)
+	var cfg *configs.Loaded
+	if spec == nil {
+		var err error
+		if cfg, err = c.external(g); err != nil {
+			return sdk.Batch{}, err
+		}
+	} else if !spec.Has(sdk.RoleSource) {
+		return sdk.Batch{}, fmt.Errorf("%s is no source that is fetched; known are %s", c.Type, strings.Join(typesWith(sdk.RoleSource), ", "))
+	}
+	options := optionsTree(g.Set)
+	request := sdk.FetchRequest{Now: time.Now().UTC(), Force: true}
+	if err := c.aim(&request, options, spec, std); err != nil {
+		return sdk.Batch{}, err
+	}
+	shop, err := newWorkshop(cfg, c.Memory, g.quiet(std.err))
+	if err != nil {
+		return sdk.Batch{}, err
+	}
+	defer shop.close()
+	ctx, cancel := context.WithTimeout(ctx, configs.Default().Plugins.Deadline.Std())
+	defer cancel()
+	source, err := shop.Open(ctx, "try", c.Type, true, options)
+	if err != nil {
+		return sdk.Batch{}, optionError(c.Type, err)
+	}
+	defer source.Close(context.WithoutCancel(ctx))
+	fetcher, ok := sdk.As[sdk.Source](source)
+	if !ok {
+		return sdk.Batch{}, fmt.Errorf("%s is no source that is fetched", c.Type)
+	}
+	batch, err := fetcher.Fetch(ctx, request)
+	if err == nil {
+		err = batch.Validate()
+	}
+	if err != nil {
+		return sdk.Batch{}, fmt.Errorf("%s: %w", inputName(c.From), pluginSentence(err))
+	}
+	return batch, nil
+}
+
+// external finds a third party's type in the configuration.
+func (c *tryCmd) external(g *global) (*configs.Loaded, error) {
+	known := typesWith(sdk.RoleSource)
+	unknown := fmt.Errorf("there is no type of source called %q; known are %s, and those under plugins.external of the configuration", c.Type, strings.Join(known, ", "))
+	if near := sdk.Nearest(c.Type, known); near != "" {
+		unknown = fmt.Errorf("there is no type of source called %q; did you mean %q?", c.Type, near)
+	}
+	if _, err := os.Stat(g.Config); err != nil {
+		return nil, unknown
+	}
+	o := g.options()
+	o.Flags = nil // --set means the source's options here
+	cfg, err := configs.Load(o)
+	if err != nil {
+		return nil, fmt.Errorf("%w; and the configuration cannot be asked for others: %s", unknown, oneLine(err))
+	}
+	if _, ok := cfg.Plugins.External[c.Type]; !ok {
+		return nil, unknown
+	}
+	return cfg, nil
+}
+
+// maxDocument is the largest file that is read, in bytes; sources have limits of their own below it.
+const maxDocument = 15 << 20
+
+// aim points the source at an address, or gives it the document of a file.
+func (c *tryCmd) aim(r *sdk.FetchRequest, options map[string]any, spec *sdk.Spec, std streams) error {
+	takes := func(option string) bool {
+		return spec == nil || slices.ContainsFunc(spec.Fields(), func(f sdk.Field) bool { return f.Path == option })
+	}
+	if len(c.AllowPrivate) > 0 {
+		if !takes("allow_private") {
+			return fmt.Errorf("a source of type %s has no allow_private", c.Type)
+		}
+		options["allow_private"] = c.AllowPrivate.texts()
+	}
+	if isAddress(c.From) {
+		if c.BaseURL != "" || c.ContentType != "" {
+			return fmt.Errorf("--base-url and --content-type are for files; %s has an address, and its server says the type", c.From)
+		}
+		if !takes("url") {
+			return fmt.Errorf("a source of type %s has no address; give its options with --set, and a file", c.Type)
+		}
+		options["url"] = c.From
+		return nil
+	}
+	body, err := readInput(c.From, std, maxDocument)
+	if err != nil {
+		return err
+	}
+	r.Document = &sdk.Document{URL: c.BaseURL, ContentType: c.ContentType, Body: body}
+	if _, given := options["url"]; !given && takes("url") {
+		options["url"] = "https://document.invalid/" // never asked for: the document is here
+	}
+	return nil
+}
+
+func isAddress(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && (strings.Contains(s, "://") || slices.Contains([]string{"http", "https", "feed", "webcal"}, u.Scheme))
+}
+
+// optionsTree makes settings of key=value pairs; dots in a key lead into settings.
+func optionsTree(pairs map[string]string) map[string]any {
+	out := map[string]any{}
+	for key, value := range pairs {
+		at := out
+		tokens := strings.Split(key, ".")
+		for _, t := range tokens[:len(tokens)-1] {
+			sub, ok := at[t].(map[string]any)
+			if !ok {
+				sub = map[string]any{}
+				at[t] = sub
+			}
+			at = sub
+		}
+		at[tokens[len(tokens)-1]] = sdk.Untyped(value)
+	}
+	return out
+}
+
+// optionError says what is wrong with options given on the command line.
+func optionError(typ string, err error) error {
+	ps, ok := asProblems(err)
+	if !ok {
+		return err
+	}
+	lines := make([]string, len(ps))
+	for i, p := range ps {
+		lines[i] = p.String()
+		if p.Pointer != "" && !p.OnKey {
+			lines[i] = dotted(p.Pointer) + ": " + lines[i]
+		}
+	}
+	return fmt.Errorf("%s: %s", typ, strings.Join(lines, "; "))
+}

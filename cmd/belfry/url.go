@@ -1,0 +1,130 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/belfry-news/belfry/sdk"
+)
+
+type urlCmd struct {
+	Check urlCheckCmd `cmd:"" default:"withargs" help:"Say whether an address may be fetched, and what would be dialled."`
+}
+
+type urlCheckCmd struct {
+	URL          string   `arg:"" name:"url" help:"The address."`
+	AllowPrivate networks `placeholder:"NETWORK" help:"Allow private addresses: all of them, or this network. May be repeated."`
+}
+
+// Help is the long help.
+func (*urlCheckCmd) Help() string {
+	return `The name is resolved, and each address judged as it would be at the moment of dialling. Nothing is fetched.
+
+Example:
+
+    belfry url check http://10.0.3.7/feed.xml --allow-private 10.0.3.7/32
+
+With --json: {url, host, allowed, reason, addresses: [{address, allowed, reason}]}.
+
+Exit codes: 0 allowed, 1 refused or the name cannot be resolved, 2 not an http or https address.`
+}
+
+type urlJSON struct {
+	URL       string        `json:"url"`
+	Host      string        `json:"host"`
+	Allowed   bool          `json:"allowed"`
+	Reason    string        `json:"reason"`
+	Addresses []addressJSON `json:"addresses"`
+}
+
+type addressJSON struct {
+	Address string `json:"address"`
+	Allowed bool   `json:"allowed"`
+	Reason  string `json:"reason"`
+}
+
+// Run judges an address.
+func (c *urlCheckCmd) Run(ctx context.Context, g *global, std streams) error {
+	guard := sdk.Guard{Allow: []netip.Prefix(c.AllowPrivate)}
+	u, err := guard.CheckURL(c.URL)
+	if err != nil && sdk.AsError(err).Code != sdk.CodeForbidden {
+		return unusable("%s", sdk.AsError(err).Public)
+	}
+	out := urlJSON{URL: c.URL, Allowed: err == nil, Addresses: []addressJSON{}}
+	if err != nil {
+		out.Reason = sdk.AsError(err).Public
+	}
+	if u != nil {
+		out.URL, out.Host = u.String(), u.Hostname()
+		ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
+		defer cancel()
+		found, err := guard.Resolve(ctx, u)
+		if err != nil {
+			out.Allowed, out.Reason = false, sdk.AsError(err).Public
+		}
+		for _, r := range found {
+			a := addressJSON{Address: r.Addr.String(), Allowed: r.Refused == nil}
+			if r.Refused != nil {
+				a.Reason = sdk.AsError(r.Refused).Public
+			}
+			out.Addresses = append(out.Addresses, a)
+		}
+		out.judge()
+	}
+	if g.JSON {
+		if err := writeLine(std.out, out); err != nil {
+			return err
+		}
+	} else {
+		out.print(std)
+	}
+	if !out.Allowed {
+		return &exitError{code: exitFailed}
+	}
+	return nil
+}
+
+// judge refuses a name of which no address may be dialled. One refused address among others is left out when dialling.
+func (u *urlJSON) judge() {
+	if len(u.Addresses) == 0 {
+		return
+	}
+	for _, a := range u.Addresses {
+		if a.Allowed {
+			return
+		}
+	}
+	u.Allowed = false
+	if u.Reason == "" {
+		u.Reason = u.Addresses[0].Reason
+	}
+}
+
+func (u *urlJSON) print(std streams) {
+	verdict := "allowed"
+	if !u.Allowed {
+		verdict = "refused: " + u.Reason
+	}
+	fmt.Fprintf(std.out, "%s is %s\n", plain(u.URL), verdict)
+	for _, a := range u.Addresses {
+		if a.Allowed {
+			fmt.Fprintf(std.out, "  would dial %s\n", a.Address)
+		} else {
+			fmt.Fprintf(std.out, "  would not dial: %s\n", a.Reason)
+		}
+	}
+	if !u.Allowed && len(u.Addresses) > 0 {
+		fmt.Fprintf(std.out, "  if this is your own server, allow it: allow_private: [%s]\n", hostPrefix(u.Addresses[0].Address))
+	}
+}
+
+// hostPrefix writes one address as a network.
+func hostPrefix(address string) string {
+	a, err := netip.ParseAddr(address)
+	if err != nil {
+		return address
+	}
+	return netip.PrefixFrom(a, a.BitLen()).String()
+}

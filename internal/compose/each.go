@@ -1,0 +1,85 @@
+package compose
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/belfry-news/belfry/internal/alert"
+)
+
+func (e *Engine) each(ctx context.Context, p *Program, ch *Channel) (time.Time, error) {
+	for range 5 {
+		now := time.Now()
+		waiting, err := e.s.Store.WaitingItems(ctx, ch.Name)
+		if err != nil || len(waiting) == 0 {
+			return time.Time{}, err
+		}
+		recent, err := e.s.Store.RecentPosts(ctx, ch.Name, dayStart(p.Zone, now))
+		if err != nil {
+			return time.Time{}, err
+		}
+		d := ch.DecideEach(p.Zone, p.MediaWait, waiting, recent, now)
+		if len(d.Post)+len(d.Out) == 0 {
+			return d.Look, nil
+		}
+		c := Commit{Channel: ch.Name, Out: d.Out, Alerts: heldAlerts(ch.Name, d.Out)}
+		for _, w := range d.Post {
+			c.Posts = append(c.Posts, p.eachPost(ch, w, now))
+		}
+		err = e.s.Store.CommitPosts(ctx, c, now)
+		if errors.Is(err, ErrConflict) {
+			continue
+		}
+		if err != nil {
+			return time.Time{}, err
+		}
+		for _, w := range d.Post {
+			e.s.Log.Info("a post was made", "channel", ch.Name, "item", w.Item)
+		}
+		e.composed()
+		return d.Look, nil
+	}
+	return time.Now().Add(lookEvery), nil
+}
+
+// eachPost makes the post of one item.
+func (p *Program) eachPost(ch *Channel, w Waiting, now time.Time) NewPost {
+	c := ItemContent(w.Content, ch.Lang, ch.Config.Content == "full")
+	c.Note = "" // a first revision corrects nothing that anybody has read
+	return NewPost{Channel: ch.Name, Key: fmt.Sprintf("item:%d", w.Item), Kind: KindEach, Status: PostLive, Content: c,
+		Items: []PostItem{{w.Item, w.Revision}}, VisibleAt: now, Urgent: ch.isUrgent(View(w.Source, w.Content)),
+		Targets: ch.targets([]Waiting{w}, now)}
+}
+
+// targets are the places a post of these items goes to.
+func (ch *Channel) targets(items []Waiting, now time.Time) []NewTarget {
+	var out []NewTarget
+	for _, t := range ch.Targets {
+		goes := t.where.program == nil || len(items) == 0
+		for _, w := range items {
+			ok, err := t.where.Match(View(w.Source, w.Content))
+			goes = goes || ok && err == nil
+		}
+		if goes {
+			out = append(out, NewTarget{Destination: t.Config.Destination, Chat: t.Config.Chat, ExpiresAt: now.Add(t.Config.MaxAge.Std())})
+		}
+	}
+	return out
+}
+
+func heldAlerts(channel string, out []LeaveOut) []alert.Alert {
+	held := 0
+	for _, o := range out {
+		if o.Hold {
+			held++
+		}
+	}
+	if held == 0 {
+		return nil
+	}
+	return []alert.Alert{{Code: alert.HeldForRelease, Subject: channel,
+		Sentence: fmt.Sprintf("channel %s: a blackout holds posts; they stay held after its end until a person releases them", channel),
+		Mend:     fmt.Sprintf("look: belfry post list --channel %s --held; post them: belfry post release --channel %s; drop them: add --drop", channel, channel)}}
+}
