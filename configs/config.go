@@ -18,7 +18,6 @@ type Config struct {
 	Timezone      string                 `yaml:"timezone" doc:"The zone of schedules, hours and shown times, by its IANA name." example:"Europe/Paris"`
 	Site          Site                   `yaml:"site" doc:"The public pages."`
 	Listen        string                 `yaml:"listen" doc:"Where the public pages are served."`
-	AdminListen   string                 `yaml:"admin_listen" doc:"Where health and metrics are served; keep it private."`
 	DataDir       string                 `yaml:"data_dir" doc:"The folder of the database, the images and the run files. Relative to the configuration."`
 	Storage       string                 `yaml:"storage" doc:"The database: sqlite, in data_dir."`
 	Sources       map[string]Source      `yaml:"sources" doc:"Where items come from."`
@@ -35,7 +34,7 @@ type Config struct {
 // Default is the configuration before anything is configured.
 func Default() Config {
 	c := Config{Timezone: "UTC", Listen: "127.0.0.1:8080", DataDir: "data", Storage: "sqlite",
-		Media:         Media{MaxBytes: 15 << 20, MaxPixels: 50_000_000, Width: 1280, Timeout: sdk.D(20 * time.Second)},
+		Media:         Media{MaxBytes: 15 << 20, MaxPixels: 30_000_000, Width: 1280, Timeout: sdk.D(20 * time.Second)},
 		Plugins:       Plugins{Memory: 384, Deadline: sdk.D(90 * time.Second)},
 		ShutdownGrace: sdk.D(20 * time.Second)}
 	c.Site = Site{Title: "Belfry", Lang: "en"}
@@ -317,14 +316,13 @@ type UTM struct {
 type Corrections struct {
 	Revised   []string     `yaml:"revised" enum:"edit|reply|repost|list" doc:"What is tried, in order, when a post has a new revision."`
 	Withdrawn []string     `yaml:"withdrawn" enum:"delete|mark|reply|list" doc:"What is tried, in order, when a post is withdrawn."`
-	Messages  string       `yaml:"messages" enum:"next_digest|none" doc:"How direct messages follow."`
 	MinGap    sdk.Duration `yaml:"min_gap" doc:"The least time between two edits of one post on one destination; the last revision wins."`
 }
 
 // SetDefaults implements sdk.Defaulter.
 func (c *Corrections) SetDefaults() {
 	*c = Corrections{Revised: []string{"edit", "reply", "list"}, Withdrawn: []string{"delete", "mark", "list"},
-		Messages: "next_digest", MinGap: sdk.D(time.Minute)}
+		MinGap: sdk.D(time.Minute)}
 }
 
 // Validate checks the rungs.

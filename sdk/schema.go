@@ -196,6 +196,9 @@ func DefaultText(v reflect.Value) string {
 		if v.IsValid() && v.Kind() == reflect.Bool {
 			return "false"
 		}
+		if v.IsValid() && v.Type() == reflect.TypeFor[Duration]() {
+			return "0s"
+		}
 		return ""
 	}
 	switch v.Kind() {

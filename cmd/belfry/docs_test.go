@@ -13,7 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-//go:generate go test . -run TestCommandsPage|TestHelp -update
+//go:generate go test . -run TestCommandsPage|TestHelp|TestConfigurationPage|TestSchemaFile -update
 
 // golden compares a text with a file, or rewrites the file with -update.
 func golden(t *testing.T, file, got string) {

@@ -32,7 +32,7 @@ func (c *runCmd) rehearsal(ctx context.Context, g *global, flags map[string]stri
 		clean()
 		return nil, fmt.Errorf("the images cannot be copied for the rehearsal: %w", err)
 	}
-	flags["data_dir"], flags["admin_listen"] = dir, ""
+	flags["data_dir"] = dir
 	if c.Listen == "" {
 		flags["listen"] = "127.0.0.1:0"
 	}

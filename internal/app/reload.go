@@ -111,7 +111,7 @@ func NeedRestart(changes []configs.Change) []string {
 	var out []string
 	for _, c := range changes {
 		top, _, _ := strings.Cut(c.Path, ".")
-		if slices.Contains([]string{"listen", "admin_listen", "data_dir", "storage", "media", "plugins"}, top) && !slices.Contains(out, top) {
+		if slices.Contains([]string{"listen", "data_dir", "storage", "media", "plugins"}, top) && !slices.Contains(out, top) {
 			out = append(out, top)
 		}
 	}

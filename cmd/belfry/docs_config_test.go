@@ -1,0 +1,113 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/belfry-news/belfry/configs"
+	"github.com/belfry-news/belfry/sdk"
+)
+
+// The reference of the configuration says what the structs say.
+func TestConfigurationPage(t *testing.T) {
+	t.Parallel()
+	golden(t, filepath.Join("..", "..", "docs", "configuration.md"), configurationPage())
+}
+
+// The schema that is shipped for editors is the one that the program prints.
+func TestSchemaFile(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	if err := writeJSON(&out, configs.Schema(builtIn())); err != nil {
+		t.Fatal(err)
+	}
+	golden(t, filepath.Join("..", "..", "configs", "belfry.schema.json"), out.String())
+}
+
+func configurationPage() string {
+	var b strings.Builder
+	f := func(format string, args ...any) { fmt.Fprintf(&b, format, args...) }
+	f(`# Configuration
+
+Made from the program itself (go generate ./cmd/belfry). [belfry.example.yaml](../configs/belfry.example.yaml) shows it at
+work; "belfry config schema" prints the JSON Schema that editors complete and check by
+([belfry.schema.json](../configs/belfry.schema.json)).
+
+One YAML file, or a folder of files merged in name order. Over a file comes its neighbour conf.d/*.yaml, then the
+environment (BELFRY__SITE__URL sets site.url), then --set site.url=…. Maps merge by key, lists are replaced whole. A
+misspelt key, a value of another type, a key that stands twice, a second document or a number like 010 is a problem, named
+with its line. A changed file is read again by itself, or at once on SIGHUP; it counts whole or not at all.
+
+A value may be a reference: "${env:NAME}" takes it from the environment, "${file:path}" from a file (relative to the
+configuration). Use them for credentials. What is a secret or came by a reference is never shown.
+
+Names of sources, destinations and channels are small letters, digits, - and _. A name that holds posts cannot just vanish:
+rename it with was:, or list it in retired:.
+`)
+	section := func(title, intro string, fields []sdk.Field) {
+		f("\n## %s\n\n%s\n", title, intro)
+		f("| setting | type | default | meaning |\n|---|---|---|---|\n")
+		for _, s := range fields {
+			kind := s.Type
+			if s.Enum != nil {
+				kind = strings.Join(s.Enum, ", ")
+			}
+			def := s.Default
+			if s.Required {
+				def = "*required*"
+			} else if def != "" {
+				def = "`" + cell(def) + "`"
+			}
+			doc := s.Doc
+			if s.Example != "" {
+				doc += " Example: `" + s.Example + "`"
+			}
+			f("| `%s` | %s | %s | %s |\n", s.Path, cell(kind), def, cell(doc))
+		}
+	}
+	root := sdk.Fields(configs.Default())
+	top := func(prefixes ...string) (out []sdk.Field) {
+		for _, s := range root {
+			first, _, _ := strings.Cut(s.Path, ".")
+			if slices.Contains(prefixes, strings.TrimSuffix(first, "[]")) {
+				out = append(out, s)
+			}
+		}
+		return out
+	}
+	section("The whole", "What concerns all of it.\n", top("timezone", "site", "listen", "data_dir", "storage", "retired", "media", "plugins", "shutdown_grace"))
+	section("Alerts", "Settings, or the word none.\n", append([]sdk.Field{}, sdk.Fields(configs.Default().Alerts)...))
+	section("Sources", "Every source has these settings besides those of its type.\n", top("sources"))
+	for _, s := range builtIn() {
+		if s.Has(sdk.RoleSource) {
+			section("Source type "+s.Type, s.Summary+"\n", s.Fields())
+		}
+	}
+	section("Destinations", "Every destination has these settings besides those of its type.\n", top("destinations"))
+	for _, s := range builtIn() {
+		if s.Has(sdk.RolePublisher) {
+			section("Destination type "+s.Type, s.Summary+"\n", s.Fields())
+		}
+	}
+	section("Channels", `A channel posts each item, or makes digests, or neither when only editors write in it.
+
+Expressions (where, urgent) see item.source, key, group, title, summary, text, url, lang, tags, authors, urgency (1 to 9, 5
+when the source does not say), has_image and published, and may call hasTag("…"), hasWord("…"), titleHas("…"),
+hasAuthor("…"), fromSource("…") and inLang("…"), each with several words to choose from; case and accents do not count.
+
+Templates are Markdown with the fields .Title .Summary .Text .URL .Permalink .Lang .Channel .Tags .Hashtags .Authors
+.Published .Updated .Now .Correction .Credit .Items .Count and, besides the functions of Go's text/template, cut, upper,
+lower, date, join and default. A line's end is one that readers see. What an item says is always text: it can become
+neither markup nor template code. A closing line of links and hashtags is kept when a text is cut.
+`, top("channels"))
+	section("Blackouts", "A time in which nothing new is posted. Corrections and withdrawals always pass.\n", top("blackouts"))
+	return b.String()
+}
+
+func cell(s string) string {
+	return strings.NewReplacer("|", `\|`, "\n", " ", "<", `\<`).Replace(s)
+}
