@@ -185,7 +185,9 @@ func TestAThreadFollowsItsText(t *testing.T) {
 		t.Errorf("the parts do not answer each other: %d %d %d", m[0].ReplyTo, m[1].ReplyTo, m[2].ReplyTo)
 	}
 	s2.publish(feedtest.Article{ID: "a", Title: "Fil corrigé", Summary: "s", HTML: "<p>" + long[:5000] + "</p>"})
-	s2.until("the thread is shorter", func() bool { return len(s2.messages()) == 2 && strings.Contains(s2.messages()[0], "corrigé") && s2.idle() })
+	s2.until("the thread is shorter", func() bool {
+		return len(s2.messages()) == 2 && strings.Contains(s2.messages()[0], "corrigé") && s2.idle()
+	})
 }
 
 func TestALegalRetractionStaysGone(t *testing.T) {
@@ -296,4 +298,3 @@ func TestARevokedTokenStopsAndResumes(t *testing.T) {
 		t.Errorf("alerts stay: %+v", alerts)
 	}
 }
-
