@@ -2,78 +2,85 @@ package sdk
 
 import "time"
 
-// Item is one thing from a source. (source, Key) is its identity; the same key with other content is a revision.
+// Item is one thing from a source. (source, Key) is its identity; the same key with other content is a revision. The
+// names in JSON are those of the store, and stay.
 type Item struct {
 	// Key is the source's own stable identifier, opaque, at most MaxKey bytes.
-	Key string
+	Key string `json:"key"`
 	// Group names the part of the source that the item belongs to (a calendar's resource); empty when there is none.
-	Group string
+	Group string `json:"group,omitempty"`
 	// Title is plain text on one line.
-	Title string
+	Title string `json:"title,omitempty"`
 	// Summary is plain text.
-	Summary string
+	Summary string `json:"summary,omitempty"`
 	// Body is the full content.
-	Body Body
+	Body Body `json:"body,omitempty"`
 	// URL is the article's own address, http or https.
-	URL     string
-	Authors []Author
+	URL     string   `json:"url,omitempty"`
+	Authors []Author `json:"authors,omitempty"`
 	// Tags are plain text, as the source spells them.
-	Tags []string
+	Tags []string `json:"tags,omitempty"`
 	// Lang is a BCP 47 tag; empty when unknown.
-	Lang  string
-	Media []Media
+	Lang  string  `json:"lang,omitempty"`
+	Media []Media `json:"media,omitempty"`
 	// Published and Updated are the source's own times, zero when unknown. They order items; they never decide newness.
-	Published, Updated time.Time
+	Published time.Time `json:"published,omitzero"`
+	Updated   time.Time `json:"updated,omitzero"`
 	// NotBefore is the embargo: before it the item appears nowhere.
-	NotBefore time.Time
+	NotBefore time.Time `json:"not_before,omitzero"`
 	// Due is when what the item announces happens (calendars).
-	Due time.Time
+	Due time.Time `json:"due,omitzero"`
 	// ExpiresAt is when the item loses its meaning; nothing new is posted of it afterwards.
-	ExpiresAt time.Time
+	ExpiresAt time.Time `json:"expires_at,omitzero"`
 	// Urgency goes from 1 (most urgent) to 9, as in IPTC NewsML; 0 means that the source does not say and counts as 5.
-	Urgency int
+	Urgency int `json:"urgency,omitempty"`
 	// Correction is the newsroom's note on what this revision corrects.
-	Correction string
+	Correction string `json:"correction,omitempty"`
 	// TranslationOf is the key of the item, in the same source, that this one translates.
-	TranslationOf string
+	TranslationOf string `json:"translation_of,omitempty"`
 }
 
 // NormalUrgency is what an urgency of 0 counts as.
 const NormalUrgency = 5
 
 // Author of an item. Each field is plain text and may be empty.
-type Author struct{ Name, URL string }
+type Author struct {
+	Name string `json:"name,omitempty"`
+	URL  string `json:"url,omitempty"`
+}
 
 // Media is a picture, a film or a sound of an item.
 type Media struct {
 	// URL is where the source publishes it. In a Post that the host hands to a connector it is the copy on Belfry's own
 	// origin, or empty when there is none.
-	URL string
+	URL string `json:"url,omitempty"`
 	// Type is the media type (image/jpeg…); empty when unknown.
-	Type string
+	Type string `json:"type,omitempty"`
 	// Alt describes it for those who do not see it.
-	Alt string
+	Alt string `json:"alt,omitempty"`
 	// Credit names the author and the licence or the rights' holder.
-	Credit string
+	Credit string `json:"credit,omitempty"`
 	// Width and Height in pixels; 0 when unknown.
-	Width, Height int
+	Width  int `json:"width,omitempty"`
+	Height int `json:"height,omitempty"`
 	// Duration of films and sounds; 0 when unknown.
-	Duration time.Duration
+	Duration time.Duration `json:"duration,omitempty"`
 	// File identifies the host's stored copy; its zero value means that there is none.
-	File File
+	File File `json:"file,omitzero"`
 }
 
 // File is a stored copy of a medium. Plan sees it without Data; the host fills Data in before Publish and Edit.
 type File struct {
 	// SHA256 is the hex digest of the content and the file's identity.
-	SHA256 string
-	Name   string
-	Type   string
+	SHA256 string `json:"sha256,omitempty"`
+	Name   string `json:"name,omitempty"`
+	Type   string `json:"type,omitempty"`
 	// Size in bytes.
-	Size int64
+	Size int64 `json:"size,omitempty"`
 	// Width and Height in pixels; 0 when it is no picture.
-	Width, Height int
-	Data          []byte
+	Width  int    `json:"width,omitempty"`
+	Height int    `json:"height,omitempty"`
+	Data   []byte `json:"data,omitempty"`
 }
 
 // Bounds on what the host takes from a source, in bytes unless said otherwise. What exceeds them is refused with
