@@ -203,8 +203,7 @@ func TestParseRefuses(t *testing.T) {
 		t.Run(test.expr, func(t *testing.T) {
 			t.Parallel()
 			spec, err := Parse(test.expr, time.UTC)
-			var bad *SyntaxError
-			if !errors.As(err, &bad) {
+			if _, ok := errors.AsType[*SyntaxError](err); !ok {
 				t.Fatalf("%q was accepted as %v (%v)", test.expr, spec, err)
 			}
 			if got := err.Error(); got != test.want {

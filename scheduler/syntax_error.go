@@ -70,7 +70,7 @@ func words(text string) []word {
 func (w word) split(sep string) []word {
 	var pieces []word
 	column := w.column
-	for _, piece := range strings.Split(w.text, sep) {
+	for piece := range strings.SplitSeq(w.text, sep) {
 		pieces = append(pieces, word{piece, column})
 		column += utf8.RuneCountInString(piece) + utf8.RuneCountInString(sep)
 	}

@@ -99,8 +99,7 @@ func TestParseHoursRefuses(t *testing.T) {
 		t.Run(test.text, func(t *testing.T) {
 			t.Parallel()
 			ws, err := ParseHours(test.text)
-			var bad *SyntaxError
-			if !errors.As(err, &bad) {
+			if _, ok := errors.AsType[*SyntaxError](err); !ok {
 				t.Fatalf("%q was accepted as %v (%v)", test.text, ws, err)
 			}
 			if got := err.Error(); got != test.want {

@@ -111,8 +111,7 @@ func (c *Client) Send(req *http.Request, op string) (Answer, error) {
 
 // classify turns a failure of the transport into an Error. The URL is never repeated whole: platforms put tokens there.
 func (c *Client) classify(err error, op string, u *url.URL, left bool) *Error {
-	var guarded *Error
-	if errors.As(err, &guarded) {
+	if guarded, ok := errors.AsType[*Error](err); ok {
 		e := *guarded
 		e.Op = op
 		e.Public = fmt.Sprintf("%s refused: %s", u.Host, guarded.Public)
@@ -156,8 +155,7 @@ func transportSentence(err error, host string) string {
 
 // withoutURL takes the request's address, which may carry a token, out of the cause.
 func withoutURL(err error) error {
-	var ue *url.Error
-	if errors.As(err, &ue) {
+	if ue, ok := errors.AsType[*url.Error](err); ok {
 		return ue.Err
 	}
 	return err
@@ -166,8 +164,7 @@ func withoutURL(err error) error {
 // TransportError turns a failure of an exchange that only reads (a fetch) into an Error with CodeUnavailable, or into the
 // Guard's refusal, without repeating the URL.
 func TransportError(err error, op, host string) *Error {
-	var known *Error
-	if errors.As(err, &known) {
+	if known, ok := errors.AsType[*Error](err); ok {
 		e := *known
 		e.Op = op
 		if e.Code == CodeForbidden {

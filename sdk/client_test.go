@@ -246,7 +246,7 @@ func TestClientUsesNoProxy(t *testing.T) {
 func TestExchange(t *testing.T) {
 	t.Parallel()
 	ctx := sdk.WithExchange(t.Context(), func(r *http.Request) (*http.Response, error) {
-		return &http.Response{StatusCode: 201, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(r.URL.Path))}, nil
+		return &http.Response{StatusCode: http.StatusCreated, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(r.URL.Path))}, nil
 	})
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://10.0.0.1/x", nil)
 	if err != nil {

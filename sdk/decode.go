@@ -3,6 +3,7 @@ package sdk
 import (
 	"encoding"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/netip"
 	"reflect"
@@ -106,9 +107,9 @@ func (d *decoder) value(at string, tree any, v reflect.Value, tags fieldTags) {
 	if len(d.problems) > before || !v.CanAddr() {
 		return
 	}
-	if val, ok := v.Addr().Interface().(Validator); ok {
+	if val, ok := reflect.TypeAssert[Validator](v.Addr()); ok {
 		err := val.Validate()
-		if ps, ok := err.(Problems); ok {
+		if ps, ok := errors.AsType[Problems](err); ok {
 			for _, p := range ps {
 				p.Pointer = at + p.Pointer
 				d.problems = append(d.problems, p)
@@ -123,9 +124,9 @@ func (d *decoder) value(at string, tree any, v reflect.Value, tags fieldTags) {
 type TreeDecoder interface{ DecodeTree(tree any) error }
 
 func (d *decoder) plain(at string, tree any, v reflect.Value, tags fieldTags) {
-	if td, ok := v.Addr().Interface().(TreeDecoder); ok {
+	if td, ok := reflect.TypeAssert[TreeDecoder](v.Addr()); ok {
 		if err := td.DecodeTree(tree); err != nil {
-			if ps, ok := err.(Problems); ok {
+			if ps, ok := errors.AsType[Problems](err); ok {
 				for _, p := range ps {
 					p.Pointer = at + p.Pointer
 					d.problems = append(d.problems, p)
@@ -142,7 +143,7 @@ func (d *decoder) plain(at string, tree any, v reflect.Value, tags fieldTags) {
 			v.SetZero()
 		case reflect.Struct:
 			// "key:" with nothing below it is an empty mapping, unless the struct is written as a scalar.
-			if _, scalar := v.Addr().Interface().(encoding.TextUnmarshaler); !scalar {
+			if _, scalar := reflect.TypeAssert[encoding.TextUnmarshaler](v.Addr()); !scalar {
 				d.plain(at, map[string]any{}, v, tags)
 				return
 			}
@@ -152,7 +153,7 @@ func (d *decoder) plain(at string, tree any, v reflect.Value, tags fieldTags) {
 		}
 		return
 	}
-	if tu, ok := v.Addr().Interface().(encoding.TextUnmarshaler); ok {
+	if tu, ok := reflect.TypeAssert[encoding.TextUnmarshaler](v.Addr()); ok {
 		d.text(at, tree, v, tu)
 		return
 	}
@@ -183,7 +184,7 @@ func (d *decoder) text(at string, tree any, v reflect.Value, tu encoding.TextUnm
 	case Untyped:
 		s = string(t)
 	case json.Number:
-		if _, secret := v.Addr().Interface().(*Secret); secret {
+		if _, secret := reflect.TypeAssert[*Secret](v.Addr()); secret {
 			d.add(at, "put it in quotes", "text expected, found a number")
 			return
 		}
@@ -193,7 +194,7 @@ func (d *decoder) text(at string, tree any, v reflect.Value, tu encoding.TextUnm
 		return
 	}
 	if err := tu.UnmarshalText([]byte(s)); err != nil {
-		if _, network := v.Addr().Interface().(*netip.Prefix); network {
+		if _, network := reflect.TypeAssert[*netip.Prefix](v.Addr()); network {
 			d.add(at, networkFix(s), "%q is no network", s)
 			return
 		}
@@ -210,7 +211,7 @@ func networkFix(s string) string {
 }
 
 func setDefaults(ptr reflect.Value) {
-	if def, ok := ptr.Interface().(Defaulter); ok {
+	if def, ok := reflect.TypeAssert[Defaulter](ptr); ok {
 		def.SetDefaults()
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"reflect"
+	"slices"
 )
 
 // Role is the name of an ability, as it crosses to the host and stands in reports.
@@ -76,7 +77,11 @@ func Define[C any, T Connector](typ, summary string, defaults C, open func(ctx c
 	spec := &Spec{Type: typ, Summary: summary,
 		defaults: func() any { c := defaults; return &c },
 		open: func(ctx context.Context, s Settings, config any) (Connector, error) {
-			return open(ctx, s, *config.(*C))
+			c, ok := config.(*C)
+			if !ok {
+				return nil, Errorf(CodeInvalid, "open", "the settings of %s are a %T", typ, config)
+			}
+			return open(ctx, s, *c)
 		}}
 	for _, r := range roleTypes {
 		if reflect.TypeFor[T]().Implements(r.typ) {
@@ -88,12 +93,7 @@ func Define[C any, T Connector](typ, summary string, defaults C, open func(ctx c
 
 // Has reports whether instances have the role.
 func (s *Spec) Has(role Role) bool {
-	for _, r := range s.Roles {
-		if r == role {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(s.Roles, role)
 }
 
 // Check decodes a configuration strictly and throws it away. Its error is Problems.

@@ -67,7 +67,7 @@ func (d Duration) String() string {
 	var b strings.Builder
 	if days := std / day; days > 0 {
 		fmt.Fprintf(&b, "%dd", days)
-		std -= days * day
+		std %= day
 	}
 	if std > 0 {
 		s := std.String()

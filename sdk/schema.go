@@ -24,7 +24,7 @@ type schemer interface{ JSONSchema() map[string]any }
 
 func schemaOf(t reflect.Type, def reflect.Value) map[string]any {
 	ptr := reflect.New(t)
-	if s, ok := ptr.Interface().(schemer); ok {
+	if s, ok := reflect.TypeAssert[schemer](ptr); ok {
 		return s.JSONSchema()
 	}
 	switch ptr.Interface().(type) {
@@ -113,9 +113,9 @@ func (t fieldTags) constrain(s map[string]any) {
 		return
 	}
 	if t.enum != nil {
-		words := make([]any, len(t.enum))
-		for i, w := range t.enum {
-			words[i] = w
+		words := make([]any, 0, len(t.enum)+1)
+		for _, w := range t.enum {
+			words = append(words, w)
 		}
 		if types, ok := s["type"].([]any); ok && slices.Contains(types, any("null")) {
 			words = append(words, nil)
@@ -186,7 +186,7 @@ func listFields(prefix string, t reflect.Type, def reflect.Value, out *[]Field) 
 }
 
 func scalarType(t reflect.Type) bool {
-	_, text := reflect.New(t).Interface().(encoding.TextUnmarshaler)
+	_, text := reflect.TypeAssert[encoding.TextUnmarshaler](reflect.New(t))
 	return text
 }
 
@@ -203,13 +203,13 @@ func DefaultText(v reflect.Value) string {
 	}
 	switch v.Kind() {
 	case reflect.Struct, reflect.Pointer, reflect.Map:
-		if m, ok := v.Interface().(encoding.TextMarshaler); ok {
+		if m, ok := reflect.TypeAssert[encoding.TextMarshaler](v); ok {
 			b, _ := m.MarshalText()
 			return string(b)
 		}
 		return ""
 	}
-	if m, ok := v.Interface().(encoding.TextMarshaler); ok {
+	if m, ok := reflect.TypeAssert[encoding.TextMarshaler](v); ok {
 		b, _ := m.MarshalText()
 		return string(b)
 	}
@@ -224,7 +224,7 @@ func DefaultText(v reflect.Value) string {
 }
 
 func typeName(t reflect.Type) string {
-	if named, ok := reflect.New(t).Interface().(interface{ TypeName() string }); ok {
+	if named, ok := reflect.TypeAssert[interface{ TypeName() string }](reflect.New(t)); ok {
 		return named.TypeName()
 	}
 	switch reflect.New(t).Interface().(type) {

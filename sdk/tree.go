@@ -47,7 +47,8 @@ func treeOf(v reflect.Value) any {
 				out[f.name] = treeOf(fv)
 				continue
 			}
-			for k, sub := range fv.Interface().(map[string]any) {
+			inline, _ := reflect.TypeAssert[map[string]any](fv) // Define allows no other inline field
+			for k, sub := range inline {
 				out[k] = Tree(sub)
 			}
 		}

@@ -76,8 +76,7 @@ func (c *checkCmd) Run(ctx context.Context, g *global, std streams) error {
 // there is no configuration.
 func (g *global) problems(ctx context.Context) (*configs.Loaded, []configs.Located, error) {
 	cfg, err := g.load()
-	var invalid *configs.Invalid
-	if errors.As(err, &invalid) {
+	if invalid, ok := errors.AsType[*configs.Invalid](err); ok {
 		return nil, invalid.Problems, nil
 	}
 	if err != nil {

@@ -276,6 +276,6 @@ func scalar(v any) string {
 	var b strings.Builder
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
-	_ = e.Encode(s) // a text always can be
+	_ = e.Encode(s) //nolint:errchkjson // a text always can be
 	return strings.TrimSpace(b.String())
 }

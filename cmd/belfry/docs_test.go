@@ -203,7 +203,7 @@ func flags(b *strings.Builder, list []*kong.Flag, global bool) {
 func detail(text string) string {
 	var out []string
 	code := false
-	for _, line := range strings.Split(text, "\n") {
+	for line := range strings.SplitSeq(text, "\n") {
 		switch indented := strings.HasPrefix(line, "    "); {
 		case indented && !code:
 			out = append(out, "```")

@@ -176,8 +176,7 @@ func inputName(path string) string {
 
 // pathCause takes the path out of a file error whose sentence names it already.
 func pathCause(err error) error {
-	var pe *os.PathError
-	if errors.As(err, &pe) {
+	if pe, ok := errors.AsType[*os.PathError](err); ok {
 		return pe.Err
 	}
 	return err

@@ -41,7 +41,7 @@ func (n *networks) IsBool() bool { return true }
 
 func parseNetworks(text string) ([]netip.Prefix, error) {
 	var out []netip.Prefix
-	for _, s := range strings.Split(text, ",") {
+	for s := range strings.SplitSeq(text, ",") {
 		if addr, err := netip.ParseAddr(s); err == nil && addr.Zone() == "" {
 			out = append(out, netip.PrefixFrom(addr, addr.BitLen()))
 			continue

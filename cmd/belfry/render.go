@@ -273,7 +273,7 @@ func (c *renderCmd) calls(ctx context.Context, g *global, std streams, s *stage,
 
 // sentenceOf is what an error of a connector says to people.
 func sentenceOf(err error) error {
-	if e := sdk.AsError(err); e.Public != "" && e.Err != err {
+	if e := sdk.AsError(err); e.Public != "" && e.Err != err { //nolint:errorlint // the very same value
 		return fmt.Errorf("%s", e.Public)
 	}
 	return err

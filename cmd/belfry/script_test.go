@@ -327,7 +327,7 @@ func scriptUntil(ts *testscript.TestScript, neg bool, args []string) {
 func scriptField(ts *testscript.TestScript, _ bool, args []string) {
 	var v any
 	ts.Check(json.Unmarshal([]byte(ts.ReadFile("stdout")), &v))
-	for _, token := range strings.Split(arg(ts, args, 1, "!"), ".") {
+	for token := range strings.SplitSeq(arg(ts, args, 1, "!"), ".") {
 		switch t := v.(type) {
 		case map[string]any:
 			v = t[token]

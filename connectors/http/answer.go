@@ -234,7 +234,7 @@ func pointed(text []byte, pointer string) (any, bool) {
 	if d.Decode(&v) != nil || d.More() {
 		return nil, false
 	}
-	for _, token := range strings.Split(strings.TrimPrefix(pointer, "/"), "/") {
+	for token := range strings.SplitSeq(strings.TrimPrefix(pointer, "/"), "/") {
 		token = strings.NewReplacer("~1", "/", "~0", "~").Replace(token)
 		switch at := v.(type) {
 		case map[string]any:

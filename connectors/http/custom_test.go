@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -114,9 +115,7 @@ func TestTemplateProblems(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			config := tree{"url": "https://ops.example/hook", "body": c.body, "content_type": c.contentType}
-			for key, value := range c.more {
-				config[key] = value
-			}
+			maps.Copy(config, c.more)
 			err := belfry.Spec().Check(config)
 			if c.want == "" {
 				if err != nil {

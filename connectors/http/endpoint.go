@@ -94,7 +94,7 @@ func (c *Config) hidden() []string {
 		path, query, _ := strings.Cut(rest, "?")
 		add(rest)
 		add(path)
-		for _, segment := range strings.Split(path, "/") {
+		for segment := range strings.SplitSeq(path, "/") {
 			if len(segment) >= 12 {
 				add(segment)
 			}

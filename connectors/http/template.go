@@ -261,8 +261,8 @@ func knownFields() []string {
 
 func fieldNames(t reflect.Type) []string {
 	var out []string
-	for i := range t.NumField() {
-		out = append(out, t.Field(i).Name)
+	for field := range t.Fields() {
+		out = append(out, field.Name)
 	}
 	return out
 }
@@ -378,8 +378,7 @@ func (b body) read(out string) (any, error) {
 
 // shortJSONError leaves out what could be a post's text.
 func shortJSONError(err error) error {
-	var syntax *json.SyntaxError
-	if errors.As(err, &syntax) {
+	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
 		return fmt.Errorf("a mistake at byte %d", syntax.Offset)
 	}
 	return errors.New("it ends too early")

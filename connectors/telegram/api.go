@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"mime/multipart"
@@ -88,12 +89,12 @@ type upload struct {
 // numbers there.
 func (c *Connector) call(ctx context.Context, at place, method string, v verb, f fields, files []upload, out any) error {
 	err := c.once(ctx, method, v, f, files, out)
-	if r, ok := err.(*refusal); ok && r.MigrateTo < 0 && f["chat_id"] != nil && (v == reading || v == sending) {
+	if r, ok := errors.AsType[*refusal](err); ok && r.MigrateTo < 0 && f["chat_id"] != nil && (v == reading || v == sending) {
 		f.set("chat_id", r.MigrateTo)
 		delete(f, "reply_parameters")
 		err = c.once(ctx, method, v, f, files, out)
 	}
-	if r, ok := err.(*refusal); ok {
+	if r, ok := errors.AsType[*refusal](err); ok {
 		return c.judge(r, method, v, at)
 	}
 	return err

@@ -3,6 +3,7 @@ package telegram
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"slices"
 	"strconv"
 	"strings"
@@ -167,7 +168,7 @@ func (e *edition) call(ctx context.Context, method string, i int, params fields,
 	var result json.RawMessage
 	err := e.c.call(ctx, e.at, method, editing, params, files, &result)
 	if err != nil {
-		if r, ok := sdk.AsError(err).Err.(*refusal); ok && r.Status == 400 && strings.Contains(strings.ToLower(r.Description), "message is not modified") {
+		if r, ok := errors.AsType[*refusal](err); ok && r.Status == 400 && strings.Contains(strings.ToLower(r.Description), "message is not modified") {
 			return message{}, nil
 		}
 		return message{}, err
@@ -198,7 +199,7 @@ func (c *Connector) Delete(ctx context.Context, ref sdk.PartRef) error {
 	if err == nil {
 		return nil
 	}
-	if r, ok := sdk.AsError(err).Err.(*refusal); ok && r.Status == 400 {
+	if r, ok := errors.AsType[*refusal](err); ok && r.Status == 400 {
 		said := strings.ToLower(r.Description)
 		if strings.Contains(said, "message to delete not found") || strings.Contains(said, "message_id_invalid") {
 			return nil

@@ -236,7 +236,7 @@ func TestErrorsHoldNoToken(t *testing.T) {
 }
 
 func mustPlan(t *testing.T, conn interface {
-	Plan(sdk.ChannelRef, sdk.Post) ([]sdk.Part, error)
+	Plan(to sdk.ChannelRef, p sdk.Post) ([]sdk.Part, error)
 }) []sdk.Part {
 	t.Helper()
 	parts, err := conn.Plan(sdk.ChannelRef{ID: "-100"}, article("un"))

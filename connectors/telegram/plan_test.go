@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -106,9 +107,7 @@ func TestPlanGolden(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			tree := map[string]any{"token": token}
-			for key, value := range c.settings {
-				tree[key] = value
-			}
+			maps.Copy(tree, c.settings)
 			parts, err := open(t, tree).Plan(sdk.ChannelRef{ID: "-1001234567890"}, c.post)
 			if err != nil {
 				t.Fatal(err)

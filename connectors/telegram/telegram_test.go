@@ -6,6 +6,7 @@ import (
 	"image"
 	"image/color"
 	"image/png"
+	"maps"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -63,9 +64,7 @@ func unresolved(t *testing.T, o telegramtest.Options, settings map[string]any) *
 	t.Cleanup(web.Close)
 	b.url = web.URL
 	tree := map[string]any{"token": token, "api": web.URL, "allow_private": []any{"127.0.0.1/32"}}
-	for key, value := range settings {
-		tree[key] = value
-	}
+	maps.Copy(tree, settings)
 	b.Connector = open(t, tree)
 	return b
 }

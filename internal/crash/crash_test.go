@@ -153,7 +153,7 @@ func children(pid int) []int {
 		text = append(append(text, ' '), more...)
 	}
 	var out []int
-	for _, f := range strings.Fields(string(text)) {
+	for f := range strings.FieldsSeq(string(text)) {
 		var child int
 		if _, err := fmt.Sscan(f, &child); err == nil && !slices.Contains(out, child) {
 			out = append(out, child)

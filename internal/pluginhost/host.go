@@ -99,8 +99,7 @@ func (h *Host) Check(ctx context.Context, kindName string, config map[string]any
 		return failed
 	}
 	err := wire.CheckConfig(ctx, p.conn, kindName, config)
-	var broken *wire.TransportError
-	if !errors.As(err, &broken) {
+	if _, ok := errors.AsType[*wire.TransportError](err); !ok {
 		return err
 	}
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {

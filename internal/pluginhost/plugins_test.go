@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
@@ -180,8 +181,10 @@ func (s *badSource) Close(ctx context.Context) error {
 func (s *badSource) Fetch(ctx context.Context, r sdk.FetchRequest) (sdk.Batch, error) {
 	if s.config.Once != "" {
 		f, err := os.OpenFile(s.config.Once, os.O_CREATE|os.O_EXCL, 0o600)
-		if err != nil {
+		if errors.Is(err, fs.ErrExist) {
 			return sdk.Batch{Next: sdk.Cursor("afterwards")}, nil
+		} else if err != nil {
+			return sdk.Batch{}, err
 		}
 		_ = f.Close()
 	}

@@ -1,10 +1,8 @@
 package web
 
 import (
-	"encoding/json"
 	"math"
 	"os"
-	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -120,56 +118,6 @@ func TestOneDoor(t *testing.T) {
 			if m != `<script type="application/ld+json">` {
 				t.Errorf("%s holds %q", f.Name(), m)
 			}
-		}
-	}
-}
-
-// TestWords holds that every message that pages ask for exists, and that none is kept for nothing.
-func TestWords(t *testing.T) {
-	t.Parallel()
-	text, err := os.ReadFile("../i18n/catalogue/en.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var words map[string]string
-	if err := json.Unmarshal(text, &words); err != nil {
-		t.Fatal(err)
-	}
-	asked := map[string]bool{"months": true, "weekdays": true} // by package i18n itself
-	for _, pattern := range []string{"*.go", "templates/*.html", "../compose/*.go"} {
-		found, err := filepath.Glob(pattern)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, f := range found {
-			if strings.HasSuffix(f, "_test.go") {
-				continue
-			}
-			text, err := os.ReadFile(f)
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, m := range regexp.MustCompile(`"((?:page|front|channel|follow|post|time|list|digest)\.[a-z.]+|[1-5][0-9][0-9](?:\.[a-z]+)?)"`).FindAllStringSubmatch(string(text), -1) {
-				key := m[1]
-				if key[0] <= '9' {
-					key = "error." + key
-				}
-				asked[key] = true
-				_, one := words[key]
-				_, many := words[key+".other"]
-				if !one && !many {
-					t.Errorf("%s asks for %q, which no catalogue has", f, key)
-				}
-			}
-		}
-	}
-	for key := range words {
-		base := key
-		for _, suffix := range []string{".one", ".other", ".day", ".text"} {
-			base = strings.TrimSuffix(base, suffix)
-		}
-		if !asked[key] && !asked[base] {
-			t.Errorf("the catalogues have %q, for which nothing asks", key)
 		}
 	}
 }

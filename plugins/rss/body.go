@@ -41,8 +41,8 @@ func readBody(r io.Reader, h http.Header, limit int64, place func() error) (body
 	}
 	raw := &stream{Reader: r}
 	var in io.Reader = raw
-	for i := len(codings) - 1; i >= 0; i-- {
-		decoder, err := decode(in, codings[i])
+	for _, coding := range slices.Backward(codings) {
+		decoder, err := decode(in, coding)
 		if err != nil {
 			return nil, false, raw.or(err)
 		}
@@ -120,8 +120,7 @@ func (s *stream) or(err error) error {
 	if s.err != nil {
 		return s.err
 	}
-	var known *sdk.Error
-	if errors.As(err, &known) {
+	if _, ok := errors.AsType[*sdk.Error](err); ok {
 		return err
 	}
 	return &sdk.Error{Code: sdk.CodeInvalid, Scope: sdk.ScopeDestination, Op: opFetch, Public: "the answer cannot be decompressed", Err: err}

@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"context"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"runtime"
@@ -71,9 +72,7 @@ func TestStatuses(t *testing.T) {
 			t.Parallel()
 			b := newBench(t)
 			header := http.Header{"Date": {"Fri, 20 Nov 2026 07:00:00 GMT"}}
-			for k, v := range c.header {
-				header[k] = v
-			}
+			maps.Copy(header, c.header)
 			b.site.Set("/feed", feedtest.Page{Status: c.status, Header: header, Type: "text/html", Body: []byte("<html>secret page")})
 			e := b.fails(t)
 			if e.Code != c.code || e.RetryAfter != c.wait || !strings.Contains(e.Public, c.says) {

@@ -37,8 +37,8 @@ func keys(entries []feed.Entry, c *cursor) (items []sdk.Item, notices []string) 
 			owners[e.ID] = id
 		}
 	}
-	for id, print := range owners {
-		c.Shared[print] = oldest(entries, id)
+	for id, mark := range owners {
+		c.Shared[mark] = oldest(entries, id)
 	}
 	seen := map[string]bool{}
 	repeated := 0

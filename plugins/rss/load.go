@@ -60,8 +60,7 @@ func (s *Source) load(ctx context.Context, r sdk.FetchRequest, c *cursor) (loade
 
 // lasting tells whether a failure is one that time alone does not mend.
 func lasting(err error) bool {
-	var status statusCause
-	if errors.As(err, &status) {
+	if status, ok := errors.AsType[statusCause](err); ok {
 		return status < 500 && status != http.StatusTooManyRequests
 	}
 	return sdk.AsError(err).Code == sdk.CodeInvalid

@@ -184,8 +184,7 @@ func (s *Source) explain(err error, u *url.URL) error {
 	if u != nil {
 		where = u.Host + ": "
 	}
-	var page *feed.PageError
-	if errors.As(err, &page) {
+	if page, ok := errors.AsType[*feed.PageError](err); ok {
 		fix := "give the feed's own address as url"
 		if len(page.Feeds) > 0 {
 			fix = "it names a feed at " + strings.Join(shownAll(page.Feeds[:1]), "") + "; give that as url"

@@ -65,20 +65,20 @@ func exceeds(text string, u sdk.Unit, limit int) bool {
 
 const ellipsis = "…"
 
-// CutText shortens plain text to at most max units. What is cut off is shown by an ellipsis, which counts; it is left out
+// CutText shortens plain text to at most limit units. What is cut off is shown by an ellipsis, which counts; it is left out
 // where it does not fit. The cut is at the border of a word when one is near (within 40 characters, and leaving a third of
-// the room), and never inside a grapheme cluster, a #hashtag, an @mention or an address that fits. A max of 0 or less
+// the room), and never inside a grapheme cluster, a #hashtag, an @mention or an address that fits. A limit of 0 or less
 // gives nothing.
-func CutText(text string, max int, u sdk.Unit) string {
-	if max <= 0 {
+func CutText(text string, limit int, u sdk.Unit) string {
+	if limit <= 0 {
 		return ""
 	}
-	if !exceeds(text, u, max) {
+	if !exceeds(text, u, limit) {
 		return text
 	}
-	room, mark := max-Count(ellipsis, u), ellipsis
+	room, mark := limit-Count(ellipsis, u), ellipsis
 	if room < 0 {
-		room, mark = max, ""
+		room, mark = limit, ""
 	}
 	kept, ok := cutAt(text, room, u, 0)
 	if !ok {
@@ -209,25 +209,22 @@ func nearWord(seams []seam, i int, more bool) int {
 }
 
 func firstCluster(s string) string {
-	cluster, _, _, _ := uniseg.FirstGraphemeClusterInString(s, -1)
+	cluster, _, _, _ := uniseg.FirstGraphemeClusterInString(s, -1) //nolint:dogsled // the rest is of no use here
 	return cluster
 }
 
-// cutBytes gives the longest beginning of at most max bytes that ends at the border of a cluster.
-func cutBytes(s string, max int) string {
-	if len(s) <= max {
+// cutBytes gives the longest beginning of at most limit bytes that ends at the border of a cluster.
+func cutBytes(s string, limit int) string {
+	if len(s) <= limit {
 		return s
 	}
 	// Clusters are counted from the last space on, where one certainly begins.
-	from := strings.LastIndexByte(s[:max], ' ')
-	if from < 0 {
-		from = 0
-	}
+	from := max(strings.LastIndexByte(s[:limit], ' '), 0)
 	end, state := from, -1
 	for rest := s[from:]; ; {
 		var cluster string
 		cluster, rest, _, state = uniseg.FirstGraphemeClusterInString(rest, state)
-		if end+len(cluster) > max {
+		if end+len(cluster) > limit {
 			return s[:end]
 		}
 		end += len(cluster)

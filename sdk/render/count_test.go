@@ -46,7 +46,7 @@ func TestCutText(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name, text string
-		max        int
+		limit      int
 		unit       sdk.Unit
 		want       string
 	}{
@@ -77,8 +77,8 @@ func TestCutText(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			if got := CutText(tt.text, tt.max, tt.unit); got != tt.want {
-				t.Errorf("CutText(%q, %d, %s) = %q, want %q", tt.text, tt.max, tt.unit, got, tt.want)
+			if got := CutText(tt.text, tt.limit, tt.unit); got != tt.want {
+				t.Errorf("CutText(%q, %d, %s) = %q, want %q", tt.text, tt.limit, tt.unit, got, tt.want)
 			}
 		})
 	}
@@ -88,13 +88,13 @@ func FuzzCutText(f *testing.F) {
 	for i, s := range naughty {
 		f.Add(strings.Repeat(s+" ", 3), i%40, byte(i))
 	}
-	f.Fuzz(func(t *testing.T, text string, max int, unit byte) {
+	f.Fuzz(func(t *testing.T, text string, limit int, unit byte) {
 		u := []sdk.Unit{sdk.UnitBytes, sdk.UnitUTF16, sdk.UnitCodePoints, sdk.UnitGraphemes}[unit%4]
-		got := CutText(text, max, u)
-		if n := Count(got, u); n > max && max >= 0 {
-			t.Fatalf("CutText(%q, %d, %s) = %q, which counts %d", text, max, u, got, n)
+		got := CutText(text, limit, u)
+		if n := Count(got, u); n > limit && limit >= 0 {
+			t.Fatalf("CutText(%q, %d, %s) = %q, which counts %d", text, limit, u, got, n)
 		}
-		if max >= 0 && Count(text, u) <= max {
+		if limit >= 0 && Count(text, u) <= limit {
 			if got != text {
 				t.Fatalf("what fits was cut: %q", got)
 			}

@@ -35,7 +35,7 @@ func TestMeasure(t *testing.T) {
 
 func TestCut(t *testing.T) {
 	t.Parallel()
-	graphemes := func(max int) Bound { return Bound{Markup: Plain, Unit: sdk.UnitGraphemes, Max: max} }
+	graphemes := func(limit int) Bound { return Bound{Markup: Plain, Unit: sdk.UnitGraphemes, Max: limit} }
 	link := sdk.Link("https://x.example/a")
 	closing := sdk.Paragraph(link, sdk.Text(" #one #deux_2"))
 	const closed = "https://x.example/a #one #deux_2" // 32
@@ -92,8 +92,8 @@ func TestCutEveryBound(t *testing.T) {
 	for _, m := range markups {
 		t.Run(string(m), func(t *testing.T) {
 			t.Parallel()
-			for max := 0; max < 400; max += 7 {
-				checkCut(t, body, Bound{Markup: m, Unit: sdk.UnitUTF16, Max: max, Visible: max%2 == 0})
+			for limit := 0; limit < 400; limit += 7 {
+				checkCut(t, body, Bound{Markup: m, Unit: sdk.UnitUTF16, Max: limit, Visible: limit%2 == 0})
 			}
 		})
 	}
@@ -101,7 +101,7 @@ func TestCutEveryBound(t *testing.T) {
 
 func TestSplit(t *testing.T) {
 	t.Parallel()
-	graphemes := func(max int) Bound { return Bound{Markup: Plain, Unit: sdk.UnitGraphemes, Max: max} }
+	graphemes := func(limit int) Bound { return Bound{Markup: Plain, Unit: sdk.UnitGraphemes, Max: limit} }
 	link := func(label string) sdk.Node { return sdk.Link("https://x.example/", sdk.Text(label)) }
 	tests := []struct {
 		name  string
@@ -160,8 +160,8 @@ func TestSplitEveryBound(t *testing.T) {
 	for _, m := range markups {
 		t.Run(string(m), func(t *testing.T) {
 			t.Parallel()
-			for max := 1; max < 200; max += 7 {
-				checkSplit(t, body, Bound{Markup: m, Unit: sdk.UnitCodePoints, Max: max, First: max * (max % 3), Visible: max%2 == 0})
+			for limit := 1; limit < 200; limit += 7 {
+				checkSplit(t, body, Bound{Markup: m, Unit: sdk.UnitCodePoints, Max: limit, First: limit * (limit % 3), Visible: limit%2 == 0})
 			}
 		})
 	}

@@ -42,14 +42,14 @@ func (b Bound) fits(blocks []block, limit int) bool {
 	return !long && valid(blocks) && b.measure(blocks) <= limit
 }
 
-// lastThat gives the largest n up to max for which f holds, where f holds for all smaller ones; 0 counts as holding. It
+// lastThat gives the largest n up to limit for which f holds, where f holds for all smaller ones; 0 counts as holding. It
 // looks near the beginning first, since what fits is often a small part.
-func lastThat(max int, f func(n int) bool) int {
+func lastThat(limit int, f func(n int) bool) int {
 	low, high := 0, 1
-	for high <= max && f(high) {
+	for high <= limit && f(high) {
 		low, high = high, high*2
 	}
-	high = min(high, max+1)
+	high = min(high, limit+1)
 	for low+1 < high {
 		if mid := (low + high) / 2; f(mid) {
 			low = mid

@@ -98,7 +98,8 @@ func checkWholeClusters(t *testing.T, bound Bound, whole sdk.Body, parts ...sdk.
 	t.Helper()
 	borders := map[string]bool{}
 	each(normalize(whole), func(bl *block) {
-		cluster, state := "", -1
+		var cluster string
+		state := -1
 		for rest := bl.text.text; rest != ""; {
 			cluster, rest, _, state = uniseg.FirstGraphemeClusterInString(rest, state)
 			borders[cluster], borders[strings.TrimSpace(cluster)] = true, true
@@ -106,7 +107,8 @@ func checkWholeClusters(t *testing.T, bound Bound, whole sdk.Body, parts ...sdk.
 	})
 	for _, part := range parts {
 		each(normalize(part), func(bl *block) {
-			cluster, state := "", -1
+			var cluster string
+			state := -1
 			for rest := strings.TrimSuffix(bl.text.text, ellipsis); rest != ""; {
 				cluster, rest, _, state = uniseg.FirstGraphemeClusterInString(rest, state)
 				if !borders[cluster] && !borders[strings.TrimFunc(cluster, unicode.IsSpace)] && strings.TrimSpace(cluster) != "" {
@@ -131,7 +133,8 @@ func exceedsAlone(b sdk.Body, bound Bound) (found bool) {
 				found = found || bound.measure([]block{link}) > limit-40
 			}
 		}
-		cluster, state := "", -1
+		var cluster string
+		state := -1
 		for rest := bl.text.text; rest != ""; {
 			cluster, rest, _, state = uniseg.FirstGraphemeClusterInString(rest, state)
 			found = found || len(cluster) > limit/8

@@ -2,6 +2,7 @@ package render
 
 import (
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -211,12 +212,12 @@ func (r *htmlReader) implied(tag string, role role) {
 
 // closeOpen closes the innermost of the elements named, unless a limit is further in.
 func (r *htmlReader) closeOpen(tags, limits string) {
-	for i := len(r.open) - 1; i >= 0; i-- {
-		if hasWord(tags, r.open[i].tag) {
+	for i, v := range slices.Backward(r.open) {
+		if hasWord(tags, v.tag) {
 			r.popTo(i)
 			return
 		}
-		if hasWord(limits, r.open[i].tag) {
+		if hasWord(limits, v.tag) {
 			return
 		}
 	}

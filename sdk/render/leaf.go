@@ -1,5 +1,7 @@
 package render
 
+import "slices"
+
 import "github.com/belfry-news/belfry/sdk"
 
 // container is a quotation, list or item that leaves stand in.
@@ -25,11 +27,11 @@ type leaf struct {
 // leavesOf takes a tree apart.
 func leavesOf(blocks []block) []leaf {
 	var out []leaf
-	join := func(path []*container, c *container) []*container { return append(path[:len(path):len(path)], c) }
+	join := func(path []*container, c *container) []*container { return append(slices.Clip(path), c) }
 	var walk func(blocks []block, path []*container)
 	walk = func(blocks []block, path []*container) {
 		for i, bl := range blocks {
-			inside := path
+			var inside []*container
 			switch bl.kind {
 			case sdk.NodeQuote, sdk.NodeList:
 				inside = join(path, &container{kind: bl.kind, ordered: bl.ordered, number: bl.level, first: len(out)})

@@ -265,19 +265,9 @@ func telegramAttributes(s string, at, i int) (attrs map[string]string, next int,
 		if skip(); i == len(s) {
 			return nil, 0, unclosed()
 		}
-		var value strings.Builder
+		var value string
 		if quote := s[i]; quote == '"' || quote == '\'' {
-			i++
-			for i < len(s) && s[i] != quote {
-				if text, n := telegramEntity(s[i:]); s[i] == '&' && n > 0 {
-					value.WriteString(text)
-					i += n
-				} else {
-					value.WriteByte(s[i])
-					i++
-				}
-			}
-			if i == len(s) {
+			if value, i = telegramQuoted(s, i+1, quote); i == len(s) {
 				return nil, 0, unclosed()
 			}
 			i++
@@ -289,13 +279,29 @@ func telegramAttributes(s string, at, i int) (attrs map[string]string, next int,
 			if i == len(s) || s[i] != '>' && !isHTMLSpace(s[i]) {
 				return nil, 0, refused(from, "the value of the attribute %q needs quotation marks", name)
 			}
-			value.WriteString(strings.ToLower(s[from:i]))
+			value = strings.ToLower(s[from:i])
 		}
 		if attrs == nil {
 			attrs = map[string]string{}
 		}
-		attrs[name] = value.String()
+		attrs[name] = value
 	}
+}
+
+// telegramQuoted reads the value of an attribute from i on, and gives the offset of the quotation mark that ends it, or of
+// the end of the text.
+func telegramQuoted(s string, i int, quote byte) (value string, end int) {
+	var b strings.Builder
+	for i < len(s) && s[i] != quote {
+		if text, n := telegramEntity(s[i:]); s[i] == '&' && n > 0 {
+			b.WriteString(text)
+			i += n
+		} else {
+			b.WriteByte(s[i])
+			i++
+		}
+	}
+	return b.String(), i
 }
 
 func isHTMLSpace(c byte) bool { return c == ' ' || c >= '\t' && c <= '\r' }

@@ -467,12 +467,12 @@ func TestPublisherSuiteCatches(t *testing.T) {
 			parts[0].Request = fmt.Appendf(nil, `{"text":"%d"}`, n.Add(1))
 			return parts
 		}), "differs the next time"},
-		"a plan that writes": {platformFaults{plan: plan(func(c *platformConn, to sdk.ChannelRef, p sdk.Post) ([]sdk.Part, error) {
+		"a plan that writes": {platformFaults{plan: func(c *platformConn, to sdk.ChannelRef, p sdk.Post) ([]sdk.Part, error) {
 			if len(p.Tags) > 0 {
 				p.Tags[0] = "changed"
 			}
 			return c.Plan(to, p)
-		})}, "Plan changed"},
+		}}, "Plan changed"},
 		"a plan with the token": {planned(func(c *platformConn, parts []sdk.Part) []sdk.Part {
 			parts[0].Request = append(parts[0].Request, []byte("?token="+c.config.Token.Reveal())...)
 			return parts
@@ -574,7 +574,7 @@ func TestEditorDeleterAndFinderSuitesCatch(t *testing.T) {
 		"finding nothing when blind": {finderChecks, platformFaults{find: func(c *platformConn, ctx context.Context, to sdk.ChannelRef, key string) (sdk.PartRef, bool, error) {
 			ref, found, err := c.Find(ctx, to, key)
 			if err != nil {
-				return sdk.PartRef{}, false, nil
+				return sdk.PartRef{}, false, nil //nolint:nilerr // the fault that the suite has to find
 			}
 			return ref, found, nil
 		}}, "although it could not look"},

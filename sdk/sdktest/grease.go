@@ -43,7 +43,7 @@ func (g *grease) Marshal(v any) (mem.BufferSlice, error) {
 	case *wire.OpenResponse:
 		m.Roles = append([]string{g.word()}, append(m.Roles, g.word())...)
 	case *wire.DescribeResponse:
-		for _, t := range m.Types {
+		for _, t := range m.GetTypes() {
 			t.Roles = append(t.Roles, g.word())
 		}
 	}

@@ -58,7 +58,7 @@ func Loopback(tb testing.TB, spec *sdk.Spec) Opener {
 		}
 		_ = l.conn.Close()
 		srv.Stop()
-		<-served
+		_ = <-served // what Serve says to a Stop
 	})
 	// The connection is made here so that its goroutines belong to the loopback and not to an instance.
 	l.conn.Connect()

@@ -146,7 +146,11 @@ func (s *newsroomSource) Map(ctx context.Context, r sdk.WebhookRequest) (sdk.Bat
 	if err := s.room.meet(ctx, "map"); err != nil {
 		return sdk.Batch{}, err
 	}
-	var it struct{ Key, Title, URL string }
+	var it struct {
+		Key   string `json:"key"`
+		Title string `json:"title"`
+		URL   string `json:"url"`
+	}
 	if err := json.Unmarshal(r.Body, &it); err != nil || it.Key == "" {
 		return sdk.Batch{}, sdk.Errorf(sdk.CodeInvalid, "map", "the body is no item")
 	}

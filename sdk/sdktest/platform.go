@@ -217,7 +217,9 @@ func (c *platformConn) Publish(ctx context.Context, to sdk.ChannelRef, part sdk.
 
 // accept reads a part as strictly as a platform would.
 func accept(part sdk.Part) (string, []string, error) {
-	var request struct{ Text *string }
+	var request struct {
+		Text *string `json:"text"`
+	}
 	if err := json.Unmarshal(part.Request, &request); err != nil || request.Text == nil || part.Kind != "post" {
 		return "", nil, sdk.Errorf(sdk.CodeInvalid, "publish", "the request cannot be read")
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -22,8 +23,8 @@ func record(t *testing.T, f func(tb testing.TB)) *recorder {
 	t.Helper()
 	r := &recorder{TB: t}
 	r.apart(func() { f(r) })
-	for i := len(r.cleanups) - 1; i >= 0; i-- {
-		r.apart(r.cleanups[i])
+	for _, v := range slices.Backward(r.cleanups) {
+		r.apart(v)
 	}
 	return r
 }

@@ -54,7 +54,7 @@ func (l *labels) stacks() string {
 	_ = pprof.Lookup("goroutine").WriteTo(&b, 1)
 	mark := fmt.Sprintf("%q:%q", labelKey, l.value)
 	var found []string
-	for _, stack := range strings.Split(b.String(), "\n\n") {
+	for stack := range strings.SplitSeq(b.String(), "\n\n") {
 		if strings.Contains(stack, mark) {
 			found = append(found, stack)
 		}
@@ -75,10 +75,11 @@ func (l *secretLog) Enabled(context.Context, slog.Level) bool { return true }
 
 // Handle implements slog.Handler.
 func (l *secretLog) Handle(_ context.Context, r slog.Record) error {
-	line := r.Message
-	r.Attrs(func(a slog.Attr) bool { line += " " + a.String(); return true })
+	var line strings.Builder
+	line.WriteString(r.Message)
+	r.Attrs(func(a slog.Attr) bool { line.WriteString(" " + a.String()); return true })
 	for _, a := range l.attrs {
-		line += " " + a.String()
+		line.WriteString(" " + a.String())
 	}
 	root := l
 	for root.up != nil {
@@ -86,7 +87,7 @@ func (l *secretLog) Handle(_ context.Context, r slog.Record) error {
 	}
 	root.mu.Lock()
 	defer root.mu.Unlock()
-	root.lines = append(root.lines, line)
+	root.lines = append(root.lines, line.String())
 	return nil
 }
 

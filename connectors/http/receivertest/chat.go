@@ -67,7 +67,7 @@ func mattermostPosts(p *Product, r *http.Request, body []byte, fail func(int, st
 	}
 	id, patch := strings.CutSuffix(strings.TrimPrefix(r.URL.Path, "/api/v4/posts/"), "/patch")
 	m := p.find(id)
-	ok := true
+	var ok bool
 	switch {
 	case r.Method == http.MethodPost && r.URL.Path == "/api/v4/posts":
 		if in.Channel == "" {
@@ -77,7 +77,6 @@ func mattermostPosts(p *Product, r *http.Request, body []byte, fail func(int, st
 		if p.post(n) {
 			return reply{201, map[string]any{"id": n.ID, "channel_id": in.Channel, "message": in.Message}}
 		}
-		ok = false
 	case m == nil:
 		return fail(404, "app.post.get.app_error", "Unable to get the post.")
 	case r.Method == http.MethodPut && patch && in.Channel == "":

@@ -114,7 +114,7 @@ func TestProductsRefuse(t *testing.T) {
 				t.Parallel()
 				p := c.make()
 				r := httptest.NewRequest(call.method, call.target, strings.NewReader(call.body))
-				for _, line := range strings.Split(strings.TrimSpace(call.header), "\n") {
+				for line := range strings.SplitSeq(strings.TrimSpace(call.header), "\n") {
 					if key, value, ok := strings.Cut(line, ": "); ok {
 						r.Header.Set(key, value)
 					}

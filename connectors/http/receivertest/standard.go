@@ -218,7 +218,7 @@ func (s *Standard) verify(h http.Header, body []byte) (id string, err error) {
 		return "", fmt.Errorf("webhook-timestamp is %s off", off)
 	}
 	signed := append([]byte(id+"."+h.Get("webhook-timestamp")+"."), body...)
-	for _, entry := range strings.Split(h.Get("webhook-signature"), " ") {
+	for entry := range strings.SplitSeq(h.Get("webhook-signature"), " ") {
 		version, text, ok := strings.Cut(entry, ",")
 		if !ok {
 			return "", errors.New("webhook-signature is no list of version and signature")

@@ -11,6 +11,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"strconv"
 	"strings"
@@ -187,9 +188,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	result, err := s.answer(r)
 	w.Header().Set("Content-Type", "application/json")
 	if err != nil {
-		for key, values := range err.header() {
-			w.Header()[key] = values
-		}
+		maps.Copy(w.Header(), err.header())
 		w.WriteHeader(err.code)
 		_, _ = w.Write(err.json())
 		return

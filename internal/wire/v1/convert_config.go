@@ -22,7 +22,7 @@ func toConfig(tree map[string]any) (*Config, error) {
 	}
 	out := &Config{Json: b}
 	findUntyped(tree, "", &out.Untyped)
-	slices.Sort(out.Untyped)
+	slices.Sort(out.GetUntyped())
 	return out, nil
 }
 

@@ -48,8 +48,8 @@ func fill(t *rapid.T, v reflect.Value, depth int) {
 	case reflect.Int, reflect.Int64:
 		v.SetInt(rapid.Int64().Draw(t, "int"))
 	case reflect.Struct:
-		for i := range v.NumField() {
-			fill(t, v.Field(i), depth)
+		for _, field := range v.Fields() {
+			fill(t, field, depth)
 		}
 	case reflect.Pointer:
 		if rapid.Bool().Draw(t, "present") {
@@ -410,7 +410,7 @@ func TestBatchesAreSentInChunks(t *testing.T) {
 		if n := proto.Size(c); n > 2*chunk {
 			t.Errorf("a chunk of %d bytes", n)
 		}
-		if c.End != nil {
+		if c.GetEnd() != nil {
 			ends++
 		}
 		chunks++

@@ -91,8 +91,7 @@ func fromStatus(ctx context.Context, err error, op Op) error {
 	if err == nil {
 		return nil
 	}
-	var known *sdk.Error
-	if errors.As(err, &known) {
+	if _, ok := errors.AsType[*sdk.Error](err); ok {
 		return err
 	}
 	st := status.Convert(err)

@@ -8,6 +8,7 @@ import (
 	"compress/gzip"
 	"compress/zlib"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -210,9 +211,7 @@ func (p *Page) write(w http.ResponseWriter, r *http.Request) {
 	if p.ResetAfter < 0 {
 		panic(http.ErrAbortHandler)
 	}
-	for name, values := range p.Header {
-		w.Header()[name] = values
-	}
+	maps.Copy(w.Header(), p.Header)
 	if p.Location != "" {
 		w.Header().Set("Location", p.Location)
 	}

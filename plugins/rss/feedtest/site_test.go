@@ -39,11 +39,11 @@ func TestSiteIsStrict(t *testing.T) {
 	server := httptest.NewServer(site)
 	t.Cleanup(server.Close)
 	site.Set("/feed", feedtest.Page{Body: []byte("x"), ETag: `W/"1"`, Modified: "Fri, 20 Nov 2026 07:00:00 GMT"})
-	if resp, _ := ask(t, server.URL+"/none"); resp.StatusCode != 404 {
+	if resp, _ := ask(t, server.URL+"/none"); resp.StatusCode != http.StatusNotFound {
 		t.Errorf("a path without a page answers %d", resp.StatusCode)
 	}
 	resp, _ := ask(t, server.URL+"/feed")
-	if resp.StatusCode != 200 || resp.Header.Get("ETag") != `W/"1"` {
+	if resp.StatusCode != http.StatusOK || resp.Header.Get("ETag") != `W/"1"` {
 		t.Errorf("the page answers %d: %v", resp.StatusCode, resp.Header)
 	}
 	for _, c := range []struct {

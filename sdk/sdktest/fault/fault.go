@@ -8,6 +8,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"strconv"
@@ -210,9 +211,7 @@ func (a *recorder) wire() []byte {
 }
 
 func (a *recorder) send(w http.ResponseWriter, r *http.Request, drip time.Duration) {
-	for key, values := range a.header {
-		w.Header()[key] = values
-	}
+	maps.Copy(w.Header(), a.header)
 	a.WriteHeader(http.StatusOK)
 	w.WriteHeader(a.status)
 	if drip <= 0 {

@@ -90,7 +90,11 @@ func (r *reader) jsonHead(head []byte) {
 	}
 	var own struct {
 		Belfry struct {
-			Removed []struct{ ID, At, Reason string }
+			Removed []struct {
+				ID     string `json:"id"`
+				At     string `json:"at"`
+				Reason string `json:"reason"`
+			} `json:"removed"`
 		} `json:"_belfry"`
 	}
 	if err := json.Unmarshal(head, &own); err != nil {

@@ -334,7 +334,7 @@ func number(s string) int {
 // duration reads seconds, MM:SS or HH:MM:SS.
 func duration(s string) time.Duration {
 	var total float64
-	for _, part := range strings.Split(strings.TrimSpace(s), ":") {
+	for part := range strings.SplitSeq(strings.TrimSpace(s), ":") {
 		n, err := strconv.ParseFloat(part, 64)
 		if err != nil || n < 0 || n > 1e7 {
 			return 0

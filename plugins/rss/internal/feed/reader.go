@@ -169,8 +169,8 @@ func (r *reader) setSite(raw string, base *url.URL) {
 	r.counts.badLinks = before
 }
 
-// line makes one line of plain text, at most most bytes long.
-func line(s string, most int) string { return cutBytes(render.Line(s), most) }
+// line makes one line of plain text that has no more than the given number of bytes.
+func line(s string, limit int) string { return cutBytes(render.Line(s), limit) }
 
 // cutBytes cuts a text at a word boundary near its limit, with an ellipsis.
 func cutBytes(s string, most int) string {

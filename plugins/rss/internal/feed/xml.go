@@ -61,8 +61,7 @@ func (r *reader) xml(text []byte) error {
 func (r *reader) scan(text []byte) (*feedxml.Document, error) {
 	o := feedxml.Options{URL: r.in.URL, Keep: MaxItems}
 	d, err := feedxml.Scan(r.ctx, text, o)
-	var other *feedxml.NotFeedError
-	if errors.As(err, &other) {
+	if other, ok := errors.AsType[*feedxml.NotFeedError](err); ok {
 		if other.Page {
 			return nil, &PageError{Feeds: FindFeeds(text, r.in.URL)}
 		}

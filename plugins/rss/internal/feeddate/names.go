@@ -42,7 +42,7 @@ var months = func() map[string]int {
 		"november nov novembre noviembre novembro listopada ноября ноя нояб",
 		"december dec decembre dezember dez diciembre dic dicembre dezembro desember des grudnia декабря дек",
 	} {
-		for _, n := range strings.Fields(names) {
+		for n := range strings.FieldsSeq(names) {
 			out[n] = i + 1
 		}
 	}

@@ -7,9 +7,10 @@
 package feedjson
 
 import (
-	"bytes"
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/belfry-news/belfry/sdk"
 )
@@ -343,7 +344,7 @@ func (s *scanner) text() {
 // scalar copies a number, true, false or null.
 func (s *scanner) scalar() error {
 	from := s.pos
-	for s.pos < len(s.data) && !bytes.ContainsRune([]byte(" \n\r\t,]}:{[\""), rune(s.data[s.pos])) {
+	for s.pos < len(s.data) && strings.IndexByte(" \n\r\t,]}:{[\"", s.data[s.pos]) < 0 {
 		s.pos++
 	}
 	if s.pos == from || s.pos-from > 400 {
@@ -362,7 +363,7 @@ func (s *scanner) finish() (*Document, error) {
 		return nil, invalid("the document is JSON, but no JSON Feed: it has no list of items")
 	}
 	d := s.doc
-	d.Head = append(s.head, '}')
+	d.Head = slices.Concat(s.head, []byte{'}'})
 	for _, i := range s.items {
 		d.Items = append(d.Items, s.out[i.from:i.to])
 	}

@@ -124,8 +124,7 @@ func FuzzScan(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		d, err := Scan(context.Background(), data, Options{Keep: 50})
 		if err != nil {
-			var known *sdk.Error
-			if !errors.As(err, &known) {
+			if _, ok := errors.AsType[*sdk.Error](err); !ok {
 				t.Fatalf("an unknown error: %v", err)
 			}
 			return

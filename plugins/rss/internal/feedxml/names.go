@@ -2,6 +2,7 @@ package feedxml
 
 import (
 	"bytes"
+	"maps"
 	"strings"
 )
 
@@ -227,9 +228,7 @@ func buildTables() (rss, atom *table, count int) {
 func merge(a, b map[string]*element) map[string]*element {
 	out := make(map[string]*element, len(a)+len(b))
 	for _, m := range []map[string]*element{a, b} {
-		for k, e := range m {
-			out[k] = e
-		}
+		maps.Copy(out, m)
 	}
 	return out
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"net/url"
+	"slices"
 )
 
 // role is what an open element is to the scanner.
@@ -173,8 +174,8 @@ func (s *scanner) closeForgotten(item bool, ns string, local []byte) {
 }
 
 func split(name []byte) (prefix, local []byte) {
-	if i := bytes.IndexByte(name, ':'); i >= 0 {
-		return name[:i], name[i+1:]
+	if before, after, ok := bytes.Cut(name, []byte{':'}); ok {
+		return before, after
 	}
 	return nil, name
 }
@@ -222,9 +223,9 @@ func (s *scanner) resolve(prefix []byte) string {
 			return s.short(namespace(a.value))
 		}
 	}
-	for i := len(s.bindings) - 1; i >= 0; i-- {
-		if bytes.Equal(s.bindings[i].prefix, prefix) {
-			return s.short(s.bindings[i].ns)
+	for _, v := range slices.Backward(s.bindings) {
+		if bytes.Equal(v.prefix, prefix) {
+			return s.short(v.ns)
 		}
 	}
 	if prefix == nil {
@@ -355,8 +356,8 @@ func (s *scanner) known(f *frame, ns string, local []byte) {
 
 // end closes an element by its name, with everything inside it that is still open.
 func (s *scanner) end(name []byte) {
-	for i := len(s.stack) - 1; i >= 0; i-- {
-		if !bytes.EqualFold(s.stack[i].name, name) {
+	for i, v := range slices.Backward(s.stack) {
+		if !bytes.EqualFold(v.name, name) {
 			continue
 		}
 		if i < len(s.stack)-1 {

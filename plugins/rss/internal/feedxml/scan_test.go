@@ -200,9 +200,8 @@ func TestScanRefuses(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			_, err := Scan(context.Background(), []byte(c.doc), Options{Keep: 1000})
-			var other *NotFeedError
 			if c.says == "" {
-				if !errors.As(err, &other) {
+				if _, ok := errors.AsType[*NotFeedError](err); !ok {
 					t.Fatalf("the error is %v", err)
 				}
 				return

@@ -96,7 +96,7 @@ func (s *scanner) characters(run []byte, literal bool) {
 }
 
 func appendEscaped(dst []byte, s string) []byte {
-	for i := 0; i < len(s); i++ {
+	for i := range len(s) {
 		switch s[i] {
 		case '<':
 			dst = append(dst, "&lt;"...)
