@@ -1,23 +1,20 @@
 package crash
 
 import (
-	"bytes"
 	"context"
 	"flag"
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/belfry-news/belfry/connectors/telegram/telegramtest"
 	"github.com/belfry-news/belfry/internal/compose"
+	"github.com/belfry-news/belfry/internal/daemontest"
 	"github.com/belfry-news/belfry/internal/store"
 	"github.com/belfry-news/belfry/internal/store/sqlite"
 )
@@ -36,7 +33,7 @@ func TestCrash(t *testing.T) {
 	}
 	t.Logf("seed %d, %d cycles", *seed, *cycles)
 	dir := t.TempDir()
-	h := &harness{t: t, dir: dir, binary: build(t, dir), random: rand.New(rand.NewPCG(*seed, 1)), world: newWorld(t, dir)}
+	h := &harness{t: t, dir: dir, binary: daemontest.Build(t), random: rand.New(rand.NewPCG(*seed, 1)), world: newWorld(t, dir)}
 	if err := os.WriteFile(filepath.Join(dir, "belfry.yaml"), []byte(h.world.config()), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -46,17 +43,6 @@ func TestCrash(t *testing.T) {
 	}
 	h.settle()
 	h.judge()
-}
-
-func build(t *testing.T, dir string) string {
-	t.Helper()
-	binary := filepath.Join(dir, "belfry")
-	cmd := exec.Command("go", "build", "-o", binary, "github.com/belfry-news/belfry/cmd/belfry")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("build: %v\n%s", err, out)
-	}
-	return binary
 }
 
 type harness struct {
@@ -69,98 +55,7 @@ type harness struct {
 	unknown int // calls that were unknown at some moment and resolved by hand
 }
 
-// daemon is one run of the binary, in a process group of its own.
-type daemon struct {
-	cmd  *exec.Cmd
-	log  *buffer
-	done chan struct{}
-}
-
-// buffer is a log that can be read while it is written.
-type buffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (b *buffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-func (b *buffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
-}
-
-func (h *harness) start() *daemon {
-	h.t.Helper()
-	d := &daemon{cmd: exec.Command(h.binary, "run", "--config", filepath.Join(h.dir, "belfry.yaml")), log: &buffer{}, done: make(chan struct{})}
-	d.cmd.Dir, d.cmd.Stdout, d.cmd.Stderr = h.dir, d.log, d.log
-	d.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	d.cmd.WaitDelay = 5 * time.Second
-	if err := d.cmd.Start(); err != nil {
-		h.t.Fatal(err)
-	}
-	go func() { _ = d.cmd.Wait(); close(d.done) }()
-	h.t.Cleanup(func() { d.kill("group") })
-	return d
-}
-
-// ready waits until the daemon serves.
-func (d *daemon) ready(t *testing.T) {
-	t.Helper()
-	for range 600 {
-		if strings.Contains(d.log.String(), "serving http://") {
-			return
-		}
-		select {
-		case <-d.done:
-			t.Fatalf("the daemon ended by itself:\n%s", d.log)
-		case <-time.After(20 * time.Millisecond):
-		}
-	}
-	t.Fatalf("the daemon is not ready:\n%s", d.log)
-}
-
-// kill kills the daemon alone, its whole group, or only its plugin.
-func (d *daemon) kill(what string) {
-	switch what {
-	case "daemon":
-		_ = d.cmd.Process.Kill()
-	case "group":
-		_ = syscall.Kill(-d.cmd.Process.Pid, syscall.SIGKILL)
-		_ = d.cmd.Process.Kill()
-	case "plugin":
-		for _, pid := range children(d.cmd.Process.Pid) {
-			_ = syscall.Kill(pid, syscall.SIGKILL)
-		}
-		return
-	}
-	<-d.done
-}
-
-// children are the processes that a process started (Linux).
-func children(pid int) []int {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
-	if err != nil {
-		return nil
-	}
-	tasks, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
-	for _, task := range tasks {
-		more, _ := os.ReadFile(task)
-		text = append(append(text, ' '), more...)
-	}
-	var out []int
-	for f := range strings.FieldsSeq(string(text)) {
-		var child int
-		if _, err := fmt.Sscan(f, &child); err == nil && !slices.Contains(out, child) {
-			out = append(out, child)
-		}
-	}
-	return out
-}
+func (h *harness) start() *daemontest.Daemon { return daemontest.Start(h.t, h.binary, h.dir) }
 
 // killInMigrations kills the daemon while it makes its database.
 func (h *harness) killInMigrations(n int) {
@@ -168,7 +63,7 @@ func (h *harness) killInMigrations(n int) {
 	for range n {
 		d := h.start()
 		time.Sleep(time.Duration(h.random.IntN(60)) * time.Millisecond)
-		d.kill("group")
+		d.Kill(daemontest.Group)
 		h.kills["migration"]++
 	}
 }
@@ -184,26 +79,27 @@ func (h *harness) cycle(i int) {
 	h.kills[what]++
 	if what == "start" {
 		time.Sleep(time.Duration(h.random.IntN(150)) * time.Millisecond)
-		d.kill("group")
+		d.Kill(daemontest.Group)
 		return
 	}
-	d.ready(h.t)
+	d.Ready()
 	deadline := time.Now().Add(time.Duration(300+h.random.IntN(1500)) * time.Millisecond)
 	for time.Now().Before(deadline) {
 		h.world.act(h.random)
 		time.Sleep(time.Duration(h.random.IntN(200)) * time.Millisecond)
 	}
 	if what == "plugin" {
-		d.kill("plugin")
+		d.Kill(daemontest.Plugins)
 		time.Sleep(time.Duration(h.random.IntN(600)) * time.Millisecond)
-		select {
-		case <-d.done:
-			h.t.Fatalf("cycle %d: the daemon ended with its plugin:\n%s", i, d.log)
-		default:
+		if !d.Running() {
+			h.t.Fatalf("cycle %d: the daemon ended with its plugin:\n%s", i, d.Log())
 		}
-		what = "group"
 	}
-	d.kill(what)
+	if what == "daemon" {
+		d.Kill(daemontest.Alone)
+	} else {
+		d.Kill(daemontest.Group)
+	}
 }
 
 // settle lets the daemon work everything off, with an operator beside it who looks at the receivers and says what became
@@ -212,8 +108,8 @@ func (h *harness) settle() {
 	h.t.Helper()
 	ctx := context.Background()
 	d := h.start()
-	d.ready(h.t)
-	defer func() { _ = d.cmd.Process.Signal(syscall.SIGTERM); <-d.done }()
+	d.Ready()
+	defer d.Stop()
 	db, err := sqlite.Open(ctx, filepath.Join(h.dir, "data", "belfry.db"))
 	if err != nil {
 		h.t.Fatal(err)
@@ -222,12 +118,10 @@ func (h *harness) settle() {
 	quiet := 0
 	for deadline := time.Now().Add(90*time.Second + time.Duration(*cycles)*time.Second); quiet < 12; time.Sleep(250 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			h.t.Fatalf("not everything was worked off:\n%s\n%s", h.open(db), tail(d.log.String()))
+			h.t.Fatalf("not everything was worked off:\n%s\n%s", h.open(db), d.Tail())
 		}
-		select {
-		case <-d.done:
-			h.t.Fatalf("the daemon ended by itself:\n%s", d.log)
-		default:
+		if !d.Running() {
+			h.t.Fatalf("the daemon ended by itself:\n%s", d.Log())
 		}
 		h.operate(db)
 		quiet++
@@ -236,8 +130,6 @@ func (h *harness) settle() {
 		}
 	}
 }
-
-func tail(log string) string { return log[max(0, len(log)-6000):] }
 
 // open lists what is still under way.
 func (h *harness) open(db *store.DB) string {
