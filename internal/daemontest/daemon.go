@@ -76,6 +76,9 @@ func (d *Daemon) Ready() string {
 	return ""
 }
 
+// Pid is the process.
+func (d *Daemon) Pid() int { return d.cmd.Process.Pid }
+
 // Log is what the daemon has written so far.
 func (d *Daemon) Log() string { return d.log.String() }
 
