@@ -99,6 +99,24 @@ func (s *Spec) Has(role Role) bool {
 // Check decodes a configuration strictly and throws it away. Its error is Problems.
 func (s *Spec) Check(tree map[string]any) error { return Decode(tree, s.defaults()) }
 
+// ChannelChecker is what the settings of a Resolver may be: they tell, without the network, whether the name of a channel
+// can be right, so that a misspelt one is found when the configuration is read.
+type ChannelChecker interface {
+	// CheckChannel gives the error that ResolveChannel would give for the spelling alone.
+	CheckChannel(name string) error
+}
+
+// CheckChannel checks the spelling of a channel's name for an instance of this configuration, which Check has accepted.
+// Types whose settings are no ChannelChecker accept every name.
+func (s *Spec) CheckChannel(tree map[string]any, name string) error {
+	c := s.defaults()
+	checker, ok := c.(ChannelChecker)
+	if !ok || Decode(tree, c) != nil {
+		return nil
+	}
+	return checker.CheckChannel(name)
+}
+
 // Open decodes a configuration strictly and makes an instance of it.
 func (s *Spec) Open(ctx context.Context, settings Settings, tree map[string]any) (Connector, error) {
 	c := s.defaults()

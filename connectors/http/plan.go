@@ -23,10 +23,22 @@ const maxName = 256
 // on as data.to, for receivers with several rooms. Nothing is asked of the receiver: there is no question that every
 // receiver understands.
 func (c *Connector) ResolveChannel(_ context.Context, name string) (sdk.ChannelRef, sdk.Limits, error) {
-	bad := func(format string, args ...any) (sdk.ChannelRef, sdk.Limits, error) {
+	if err := c.config.CheckChannel(name); err != nil {
+		return sdk.ChannelRef{}, sdk.Limits{}, err
+	}
+	ref := sdk.ChannelRef{ID: c.host, Title: c.host, State: []byte(name)}
+	if name != "" {
+		ref.ID, ref.Title = c.host+" "+name, name
+	}
+	return ref, c.limits(), nil
+}
+
+// CheckChannel implements sdk.ChannelChecker.
+func (c *Config) CheckChannel(name string) error {
+	bad := func(format string, args ...any) error {
 		e := sdk.Errorf(sdk.CodeInvalid, "chat", format, args...)
 		e.Scope = sdk.ScopeDestination
-		return sdk.ChannelRef{}, sdk.Limits{}, e
+		return e
 	}
 	switch {
 	case len(name) > maxName:
@@ -34,11 +46,7 @@ func (c *Connector) ResolveChannel(_ context.Context, name string) (sdk.ChannelR
 	case slices.ContainsFunc([]rune(name), unicode.IsControl):
 		return bad("the name in chat: holds a control character")
 	}
-	ref := sdk.ChannelRef{ID: c.host, Title: c.host, State: []byte(name)}
-	if name != "" {
-		ref.ID, ref.Title = c.host+" "+name, name
-	}
-	return ref, c.limits(), nil
+	return nil
 }
 
 func (c *Connector) limits() sdk.Limits {

@@ -86,6 +86,12 @@ func (c *Connector) ResolveChannel(ctx context.Context, name string) (sdk.Channe
 	return c.reference(ch, at), c.limits(ch, m), nil
 }
 
+// CheckChannel implements sdk.ChannelChecker.
+func (c *Config) CheckChannel(name string) error {
+	_, err := chatID(name)
+	return err
+}
+
 // chatID turns a name of the configuration into a chat_id field.
 func chatID(name string) (json.RawMessage, error) {
 	bad := func(code sdk.Code, format string, args ...any) error {

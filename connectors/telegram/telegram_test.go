@@ -223,4 +223,11 @@ func TestSpec(t *testing.T) {
 	if !strings.Contains(string(spec.SchemaJSON()), `"link_preview"`) {
 		t.Error("the schema lacks link_preview")
 	}
+	tree := map[string]any{"token": "123456:a-token_that_is_long_enough_to_be_one"}
+	if err := spec.CheckChannel(tree, "@gazette"); err != nil {
+		t.Error(err)
+	}
+	if err := spec.CheckChannel(tree, "gazette"); err == nil || !strings.Contains(err.Error(), `did you mean "@gazette"?`) {
+		t.Errorf("a name without @: %v", err)
+	}
 }
