@@ -44,8 +44,13 @@ type Daemon struct {
 // to the test's own environment. The group is killed when the test ends.
 func Start(tb testing.TB, binary, dir string, env ...string) *Daemon {
 	tb.Helper()
-	d := &Daemon{Done: make(chan struct{}), tb: tb, log: &buffer{},
-		cmd: exec.Command(binary, "run", "--config", filepath.Join(dir, "belfry.yaml"))}
+	return StartBy(tb, dir, env, binary, "run", "--config", filepath.Join(dir, "belfry.yaml"))
+}
+
+// StartBy is Start by a command line of one's own, such as one that makes a mount first.
+func StartBy(tb testing.TB, dir string, env []string, command ...string) *Daemon {
+	tb.Helper()
+	d := &Daemon{Done: make(chan struct{}), tb: tb, log: &buffer{}, cmd: exec.Command(command[0], command[1:]...)}
 	d.cmd.Dir, d.cmd.Stdout, d.cmd.Stderr, d.cmd.Env = dir, d.log, d.log, append(os.Environ(), env...)
 	d.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	d.cmd.WaitDelay = 5 * time.Second
@@ -55,6 +60,17 @@ func Start(tb testing.TB, binary, dir string, env ...string) *Daemon {
 	go func() { _ = d.cmd.Wait(); close(d.Done) }()
 	tb.Cleanup(func() { d.Kill(Group) })
 	return d
+}
+
+// Ended waits until the process has ended by itself, and gives its exit code; -1 when it was killed.
+func (d *Daemon) Ended(within time.Duration) int {
+	d.tb.Helper()
+	select {
+	case <-d.Done:
+	case <-time.After(within):
+		d.tb.Fatalf("the daemon did not end within %s:\n%s", within, d.Tail())
+	}
+	return d.cmd.ProcessState.ExitCode()
 }
 
 var serving = regexp.MustCompile(`serving (http://[^\s,]+)`)
