@@ -25,7 +25,7 @@ build:
 # Everything: formatting, vet, generated files, all tests with the race detector, the example plugin, twenty crash cycles.
 # What it needs besides Go it installs when it may, and names otherwise.
 test:
-	@.ci/need gcc chromium
+	@.ci/need gcc chromium strace unshare nsenter nginx caddy systemd-analyze
 	@.ci/tidy-check
 	$(GO) vet ./...
 	$(GO) test -race -timeout 10m ./...
@@ -39,7 +39,7 @@ lint:
 
 # Renews what is generated: the protocol's code, the reference pages, the JSON Schema, golden files.
 generate:
-	@.ci/need protobuf-compiler
+	@.ci/need protoc
 	$(GO) generate ./...
 
 # Writes bench/RESULTS.md. YARDSTICKS= names the folder of the peers' yardsticks, to be measured in the same run.

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"os/signal"
+	"sync"
 	"syscall"
 
 	"github.com/belfry-news/belfry/internal/app"
@@ -69,6 +70,11 @@ func (c *runCmd) Run(ctx context.Context, g *global, std streams) error {
 		return err
 	}
 	c.announce(a, g, options.Log, std)
+	super := &supervisor{a, options.Log}
+	super.ready()
+	watching, unwatch := context.WithCancel(ctx)
+	var watchdog sync.WaitGroup
+	watchdog.Go(func() { super.watch(watching) })
 	var failure error
 wait:
 	for {
@@ -84,6 +90,9 @@ wait:
 			}
 		}
 	}
+	super.stopping()
+	unwatch()
+	watchdog.Wait()
 	grace := a.Config().ShutdownGrace.Std()
 	stopCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
 	defer cancel()
