@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"net"
+	"net/http"
 	"net/netip"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -202,5 +204,49 @@ func TestResolve(t *testing.T) {
 	got, err := g.Resolve(t.Context(), u)
 	if err != nil || len(got) == 0 || got[0].Refused == nil {
 		t.Errorf("localhost: %+v, %v", got, err)
+	}
+}
+
+// TestNoSpellingIsDialled holds that no spelling of an address that is not public leads the client to a connection.
+func TestNoSpellingIsDialled(t *testing.T) {
+	t.Parallel()
+	var hits atomic.Int64
+	ports := map[string]string{}
+	for _, at := range []string{"127.0.0.1:0", "[::1]:0"} {
+		l, err := net.Listen("tcp", at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		server := &http.Server{ConnState: func(net.Conn, http.ConnState) { hits.Add(1) }, ReadHeaderTimeout: time.Second}
+		done := make(chan struct{})
+		go func() { defer close(done); _ = server.Serve(l) }()
+		t.Cleanup(func() { _ = server.Close(); <-done })
+		_, ports[at], err = net.SplitHostPort(l.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	client := sdk.NewClient(sdk.ClientConfig{Timeout: 3 * time.Second})
+	t.Cleanup(client.CloseIdle)
+	for _, host := range []string{
+		"127.0.0.1", "127.0.0.1.", "127.1", "127.0.1", "2130706433", "0x7f000001", "0x7f.0.0.1", "0177.0.0.1", "017700000001", "127.000.000.001",
+		"localhost", "LOCALHOST", "localhost.", "foo.localhost", "１２７.0.0.1", "127。0。0。1", "⑫7.0.0.1", "user:pass@127.0.0.1",
+		"0.0.0.0", "0", "[::]", "[::1]", "[0:0:0:0:0:0:0:1]", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "[::127.0.0.1]", "[::1%25lo]",
+		"10.0.0.1", "172.16.0.1", "192.168.0.1", "169.254.169.254", "[fe80::1]", "[fd00::1]", "[fc00::1]", "100.64.0.1", "[64:ff9b::7f00:1]",
+		"[64:ff9b:1::7f00:1]", "[2002:7f00:1::]", "[2001:0:7f00:1::]", "198.18.0.1", "192.0.2.1", "224.0.0.1", "255.255.255.255", "[ff02::1]",
+		"[100::1]", "[2001:db8::1]",
+	} {
+		for _, port := range ports {
+			req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+host+":"+port+"/", nil)
+			if err != nil {
+				continue // it is no address at all
+			}
+			if a, err := client.Send(req, "test"); err == nil {
+				t.Errorf("%s answered %d", host, a.Status)
+			}
+		}
+	}
+	if n := hits.Load(); n > 0 {
+		t.Errorf("%d connections were made", n)
 	}
 }
