@@ -53,6 +53,7 @@ type cli struct {
 	global
 
 	Run        runCmd        `cmd:"" group:"serve" help:"Run the daemon until it is told to stop."`
+	Demo       demoCmd       `cmd:"" group:"serve" help:"Show the main job on this machine, without the internet."`
 	Check      checkCmd      `cmd:"" group:"serve" help:"Read the configuration and name every problem."`
 	Config     configCmd     `cmd:"" group:"serve" help:"An example, the schema, and what is in force."`
 	Version    versionCmd    `cmd:"" group:"serve" help:"Print the version."`

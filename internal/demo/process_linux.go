@@ -1,0 +1,26 @@
+package demo
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"syscall"
+)
+
+// processAttributes give the daemon a group of its own, so that a Ctrl-C reaches it through the supervisor alone, and end it
+// with the supervisor, however that ends.
+func processAttributes() *syscall.SysProcAttr {
+	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+}
+
+// stopSignal asks a daemon to end.
+const stopSignal = syscall.SIGTERM
+
+// killGroup ends a process and what it started.
+func killGroup(cmd *exec.Cmd) { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+
+// alive reports whether a process of that number runs.
+func alive(pid int) bool {
+	p, err := os.FindProcess(pid)
+	return err == nil && !errors.Is(p.Signal(syscall.Signal(0)), os.ErrProcessDone)
+}
