@@ -52,8 +52,8 @@ func (l *Loaded) checkType(c *collector, section, name, typ string, known []stri
 		if near := sdk.Nearest(typ, known); near != "" {
 			fix = fmt.Sprintf("did you mean %q? (%s)", near, fix)
 		}
-		if other, exists := l.specs[typ]; exists {
-			fix = fmt.Sprintf("%s is %s; here %s", typ, other.Summary, fix)
+		if _, exists := l.specs[typ]; exists {
+			fix = fmt.Sprintf("%s is a type of %s; %s", typ, map[string]string{"sources": "destinations", "destinations": "sources"}[section], fix)
 		}
 		c.at(at+"/type", fmt.Sprintf("unknown type %q in %s.%s", typ, section, name), fix)
 		return
@@ -81,14 +81,7 @@ func (l *Loaded) checkType(c *collector, section, name, typ string, known []stri
 		rest[key] = value
 	}
 	if err := spec.Check(rest); err != nil {
-		ps, ok := err.(sdk.Problems)
-		if !ok {
-			ps = sdk.Problems{{What: err.Error()}}
-		}
-		for _, p := range ps {
-			p.Pointer = at + p.Pointer
-			c.addAll(sdk.Problems{p})
-		}
+		c.addBelow(at, err)
 	}
 }
 
@@ -220,7 +213,7 @@ func (c *collector) exists(at, what, name string, known []string) {
 
 // addBelow adds a problem whose own pointer, if it has one, starts at a setting.
 func (c *collector) addBelow(at string, err error) {
-	if ps, ok := err.(sdk.Problems); ok {
+	if ps, ok := errors.AsType[sdk.Problems](err); ok {
 		for _, p := range ps {
 			p.Pointer = at + p.Pointer
 			c.addAll(sdk.Problems{p})
@@ -344,8 +337,8 @@ func (l *Loaded) Tree() map[string]any {
 			if err != nil {
 				continue
 			}
-			for key, value := range masked.(map[string]any) {
-				settings[key] = value
+			if m, ok := masked.(map[string]any); ok {
+				maps.Copy(settings, m)
 			}
 		}
 	}

@@ -6,12 +6,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"sort"
 	"strings"
+	"unicode"
 
 	"github.com/belfry-news/belfry/sdk"
 	"github.com/knadh/koanf/providers/confmap"
@@ -79,7 +81,7 @@ func Load(o Options) (*Loaded, error) {
 	for _, s := range o.Specs {
 		l.specs[s.Type] = s
 	}
-	c := &collector{loaded: l, environ: func(name string) (string, bool) {
+	c := &collector{loaded: l, values: map[string]string{}, environ: func(name string) (string, bool) {
 		for _, e := range slices.Backward(o.Environ) {
 			if k, v, ok := strings.Cut(e, "="); ok && k == name {
 				return v, true
@@ -143,16 +145,16 @@ func configFiles(path string) ([]string, error) {
 	} else {
 		files = append(files, path)
 	}
-	for _, ext := range []string{"*.yaml", "*.yml"} {
-		more, err := filepath.Glob(filepath.Join(folder, ext))
-		if err != nil {
-			return nil, err
-		}
-		sort.Strings(more)
-		files = append(files, more...)
+	more, err := os.ReadDir(folder) // in the order of names
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("%s cannot be read: %w", folder, pathCause(err))
 	}
-	if info.IsDir() {
-		sort.Strings(files)
+	for _, f := range more {
+		ext := filepath.Ext(f.Name())
+		// What begins with a dot is an editor's.
+		if (ext == ".yaml" || ext == ".yml") && !strings.HasPrefix(f.Name(), ".") {
+			files = append(files, filepath.Join(folder, f.Name()))
+		}
 	}
 	if len(files) == 0 {
 		return nil, fmt.Errorf("%s: the folder holds no .yaml file", path)
@@ -160,10 +162,39 @@ func configFiles(path string) ([]string, error) {
 	return files, nil
 }
 
+// open says of a setting's name that its value is never a secret: it is one of Belfry's own, and no type has a secret of
+// that name.
+func (l *Loaded) open(name string) bool {
+	known := false
+	look := func(fields []sdk.Field) (secret bool) {
+		for _, f := range fields {
+			parts := strings.FieldsFunc(f.Path, func(r rune) bool { return r == '.' || r == '[' || r == ']' })
+			if len(parts) == 0 || parts[len(parts)-1] != name {
+				continue
+			}
+			if strings.Contains(f.Type, "secret") {
+				return true
+			}
+			known = true
+		}
+		return false
+	}
+	for _, own := range []any{Default(), Source{}, Destination{}, Channel{}} {
+		if look(sdk.Fields(own)) {
+			return false
+		}
+	}
+	for _, spec := range l.specs {
+		if look(spec.Fields()) {
+			return false
+		}
+	}
+	return known
+}
+
 // pathCause takes the path out of a file error whose sentence names it already.
 func pathCause(err error) error {
-	var pe *os.PathError
-	if errors.As(err, &pe) {
+	if pe, ok := errors.AsType[*os.PathError](err); ok {
 		return pe.Err
 	}
 	return err
@@ -180,17 +211,17 @@ func (l *Loaded) merge(o Options, files []string, c *collector) map[string]any {
 	for _, file := range files {
 		text, err := os.ReadFile(file)
 		if err != nil {
-			c.problems = append(c.problems, Located{Position{File: file}, "the file cannot be read: " + pathCause(err).Error(), ""})
+			c.problems = append(c.problems, Located{Position{File: file}, "the file cannot be read: " + pathCause(err).Error(),
+				"let the user that runs Belfry read it, or take it away"})
 			c.broken = true
 			continue
 		}
 		l.Files = append(l.Files, file)
-		doc := parseYAML(file, text)
+		doc := parseYAML(file, text, l.open)
 		c.problems = append(c.problems, doc.problems...)
+		c.pointers = append(c.pointers, doc.wrong...)
 		c.broken = c.broken || doc.broken || len(doc.tree) == 0
-		for pointer, n := range doc.nodes {
-			l.nodes[pointer] = n
-		}
+		maps.Copy(l.nodes, doc.nodes)
 		load(doc.tree)
 	}
 	envTree := map[string]any{}
@@ -214,9 +245,12 @@ func (l *Loaded) merge(o Options, files []string, c *collector) map[string]any {
 
 // layer sets one value of the environment or of a flag in a tree.
 func (l *Loaded) layer(tree map[string]any, keys []string, value string, at Position) {
-	pointer := ""
 	for i, key := range keys {
-		pointer += sdk.Pointer(key)
+		path := make([]any, i+1)
+		for j := range path {
+			path[j] = keys[j]
+		}
+		pointer := sdk.Pointer(path...)
 		if _, known := l.nodes[pointer]; !known || i == len(keys)-1 {
 			l.nodes[pointer] = node{key: at, value: at}
 		}
@@ -275,6 +309,7 @@ func (l *Loaded) substitute(at string, tree any, c *collector) any {
 		return tree
 	}
 	l.secret[at] = true
+	c.values[at] = value
 	return sdk.Untyped(value)
 }
 
@@ -283,9 +318,9 @@ func (l *Loaded) lookUp(kind, name string, environ func(string) (string, bool)) 
 		value, ok := environ(name)
 		switch {
 		case !ok:
-			return "", fmt.Errorf("the environment variable %s is not set", name)
+			return "", fmt.Errorf("the environment variable %s is not set; set it where Belfry is started", name)
 		case value == "":
-			return "", fmt.Errorf("the environment variable %s is empty", name)
+			return "", fmt.Errorf("the environment variable %s is empty; set it where Belfry is started", name)
 		}
 		return value, nil
 	}
@@ -295,11 +330,11 @@ func (l *Loaded) lookUp(kind, name string, environ func(string) (string, bool)) 
 	}
 	text, err := os.ReadFile(path)
 	if err != nil {
-		return "", fmt.Errorf("the file %s cannot be read: %w", name, pathCause(err))
+		return "", fmt.Errorf("the file %s cannot be read: %w; write the value into it, for the user that runs Belfry alone", name, pathCause(err))
 	}
 	value := strings.TrimSuffix(strings.TrimSuffix(string(text), "\n"), "\r")
 	if value == "" {
-		return "", fmt.Errorf("the file %s is empty", name)
+		return "", fmt.Errorf("the file %s is empty; write the value into it", name)
 	}
 	if info, err := os.Stat(path); err == nil && info.Mode().Perm()&0o004 != 0 {
 		l.Warnings = append(l.Warnings, Located{Position{File: path}, "others can read this file", "chmod 600 " + path})
@@ -332,6 +367,8 @@ type collector struct {
 	// setting that is wrong already says nothing more about it.
 	pointers, settled []string
 	environ           func(string) (string, bool)
+	// values are what references stand for, by pointer. No message repeats them.
+	values map[string]string
 	// broken says that something is missing from the configuration because it could not be read.
 	broken bool
 }
@@ -361,9 +398,25 @@ func (c *collector) addAll(ps sdk.Problems) {
 		if slices.ContainsFunc(c.settled, wrong) {
 			continue
 		}
-		c.problems = append(c.problems, c.loaded.Locate(p))
+		c.problems = append(c.problems, c.loaded.Locate(c.discreet(p)))
 		c.pointers = append(c.pointers, p.Pointer)
 	}
+}
+
+// discreet takes what a reference stands for, and every word of it, out of a problem.
+func (c *collector) discreet(p sdk.Problem) sdk.Problem {
+	for at, value := range c.values {
+		if at != p.Pointer && !strings.HasPrefix(at, p.Pointer+"/") && !strings.HasPrefix(p.Pointer, at+"/") {
+			continue
+		}
+		for _, word := range strings.FieldsFunc(value, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }) {
+			if len(word) > 2 && strings.Contains(p.What+p.Fix, word) || value == word && strings.Contains(p.What+p.Fix, value) {
+				p.What, p.Fix = "what the reference stands for does not fit here", "look at the value of the variable or at the file"
+				p.Line = 0
+			}
+		}
+	}
+	return p
 }
 
 func (c *collector) at(pointer, what, fix string) {
@@ -407,7 +460,9 @@ func (l *Loaded) Spec(typ string) *sdk.Spec { return l.specs[typ] }
 // hashTree identifies every value and every template.
 func hashTree(tree map[string]any, files []string) string {
 	h := sha256.New()
-	_ = json.NewEncoder(h).Encode(tree)
+	if err := json.NewEncoder(h).Encode(tree); err != nil {
+		return "" // a tree of texts can be written
+	}
 	for _, f := range files {
 		if strings.HasSuffix(f, ".tmpl") {
 			text, _ := os.ReadFile(f)

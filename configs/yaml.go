@@ -46,6 +46,8 @@ type document struct {
 	tree     map[string]any
 	nodes    map[string]node // by JSON Pointer
 	problems []Located
+	// wrong are the pointers of settings that could not be read.
+	wrong []string
 	// broken says that the file could not be read as YAML, so that its tree lacks what stands there.
 	broken bool
 }
@@ -68,6 +70,8 @@ func (l Located) String() string {
 	return l.Position.String() + ": " + s
 }
 
+const emptyFix = "write settings into it or take it away; an example to start from: belfry config example"
+
 // maxQuotes bounds how many missing quotes of one file are told of at once.
 const maxQuotes = 20
 
@@ -76,24 +80,26 @@ const maxNodes = 100_000
 
 // parseYAML reads one document into a tree of nil, bool, json.Number, string, []any and map[string]any, as YAML 1.2's
 // core schema reads it, and refuses what different readers read differently.
-func parseYAML(file string, text []byte) *document {
+//
+// open says of a setting's name that its value is never a secret and may be repeated in a message.
+func parseYAML(file string, text []byte, open func(name string) bool) *document {
 	d := &document{tree: map[string]any{}, nodes: map[string]node{}}
-	r := &reader{doc: d, file: file, anchors: map[string]ast.Node{}}
+	r := &reader{doc: d, file: file, open: open, anchors: map[string]ast.Node{}}
 	src := strings.TrimPrefix(string(text), "\ufeff")
 	switch {
 	case !utf8.ValidString(src):
 		r.problem(Position{File: file}, "the file is not UTF-8", "save it as UTF-8")
 		return d
+	case strings.Contains(src, "\x00"):
+		r.problem(Position{File: file}, "the file holds bytes that are no text", "look whether this is the right file")
+		return d
 	case strings.TrimSpace(src) == "":
-		r.problem(Position{File: file}, "the file is empty", "start from the example: belfry config example")
+		r.problem(Position{File: file}, "the file is empty", emptyFix)
 		return d
 	}
 	f, err := safeParse(src)
-	for range maxQuotes {
-		if err == nil {
-			break
-		}
-		p, fix := syntaxProblem(file, src, err)
+	for i := 0; err != nil && i < maxQuotes; i++ {
+		p, fix := syntaxProblem(file, src, err, open)
 		d.problems = append(d.problems, p)
 		if fix == nil {
 			break
@@ -112,16 +118,15 @@ func parseYAML(file string, text []byte) *document {
 		docs = docs[1:]
 	}
 	if len(docs) == 0 {
-		r.problem(Position{File: file}, "the file holds nothing but comments", "start from the example: belfry config example")
+		r.problem(Position{File: file}, "the file holds nothing but comments", emptyFix)
 		return d
 	}
-	for _, extra := range docs[1:] {
+	if len(docs) > 1 {
 		at := Position{File: file, Line: 1, Column: 1}
-		if extra.Start != nil {
-			at = r.at(extra.Start)
+		if start := docs[1].Start; start != nil {
+			at = r.at(start)
 		}
 		r.problem(at, "a second document begins here and would be ignored", "remove the line ---, or put it in a file of its own in conf.d")
-		break
 	}
 	body, ok := mapping(docs[0].Body)
 	if !ok {
@@ -152,11 +157,10 @@ var (
 
 // syntaxProblem says what is wrong in the words of the place, without an extract: neighbouring lines hold secrets. Where
 // only quotes are missing it puts them in; nil otherwise.
-func syntaxProblem(file, src string, err error) (Located, *quoting) {
+func syntaxProblem(file, src string, err error, open func(string) bool) (Located, *quoting) {
 	at := Position{File: file, Line: 1, Column: 1}
-	what := strings.SplitN(err.Error(), "\n", 2)[0]
-	var se *yaml.SyntaxError
-	if errors.As(err, &se) {
+	what, _, _ := strings.Cut(err.Error(), "\n")
+	if se, ok := errors.AsType[*yaml.SyntaxError](err); ok {
 		what = se.GetMessage()
 		if p := se.GetToken().Position; p != nil {
 			at.Line, at.Column = p.Line, max(p.Column, 1)
@@ -166,13 +170,13 @@ func syntaxProblem(file, src string, err error) (Located, *quoting) {
 	for i, line := range lines {
 		if m := flowCron.FindStringSubmatchIndex(line); m != nil && (i+1 == at.Line || i+2 == at.Line) {
 			name, value := line[m[4]:m[5]], line[m[8]:m[9]]
-			if p, ok := quoteProblem(Position{file, i + 1, utf8.RuneCountInString(line[:m[8]]) + 1}, name, value); ok {
+			if p, ok := quoteProblem(Position{file, i + 1, utf8.RuneCountInString(line[:m[8]]) + 1}, name, value, open); ok {
 				return p, quoteValue(lines, i, m[8], m[9])
 			}
 		}
 		if m := unquoted.FindStringSubmatch(line); m != nil && (i+1 == at.Line || i+2 == at.Line) {
 			value, name := m[2], strings.TrimSpace(m[1])
-			if p, ok := quoteProblem(Position{file, i + 1, utf8.RuneCountInString(m[1]) + 1}, name, value); ok {
+			if p, ok := quoteProblem(Position{file, i + 1, utf8.RuneCountInString(m[1]) + 1}, name, value, open); ok {
 				return p, quoteValue(lines, i, len(m[1]), len(m[1])+len(value))
 			}
 		}
@@ -189,9 +193,19 @@ func syntaxProblem(file, src string, err error) (Located, *quoting) {
 	case strings.Contains(what, "end token"):
 		return Located{at, what, "close the bracket"}, nil
 	case strings.Contains(what, "could not find end character of"):
-		return Located{at, "a quotation mark is opened here and never closed", ""}, nil
+		return Located{at, "a quotation mark is opened here and never closed", "close it"}, nil
 	}
-	return Located{at, "this is no YAML: " + what, ""}, nil
+	for i, line := range lines[:min(at.Line, len(lines))] {
+		if n := strings.Count(line, `"`) - strings.Count(line, `\"`); n%2 == 1 {
+			before, _, _ := strings.Cut(line, `"`)
+			col := utf8.RuneCountInString(before) + 1
+			return Located{Position{file, i + 1, col}, fmt.Sprintf("a quotation mark is missing on this line, and line %d cannot be read", at.Line), "write quotation marks in pairs"}, nil
+		}
+	}
+	if strings.Contains(what, "value is not allowed in this context") {
+		return Located{at, "this line does not fit those above it", "give settings that belong together the same indentation"}, nil
+	}
+	return Located{at, "this is no YAML: " + what, "look at this line and the one above it"}, nil
 }
 
 // quoting is a value that was put in quotes, which shifts what stands behind it.
@@ -221,10 +235,9 @@ func (q quoting) written(line, column int) int {
 	return column - 2
 }
 
-func quoteProblem(at Position, name, value string) (Located, bool) {
-	key := strings.TrimSuffix(strings.TrimPrefix(name, "- "), ":")
-	key = strings.TrimSpace(key)
-	what, why := "", ""
+func quoteProblem(at Position, name, value string, open func(string) bool) (Located, bool) {
+	key := strings.TrimSpace(strings.TrimSuffix(strings.TrimPrefix(name, "- "), ":"))
+	var why string
 	switch value[0] {
 	case '*':
 		if !cronLike.MatchString(value) && !strings.ContainsAny(value, " /") {
@@ -236,19 +249,20 @@ func quoteProblem(at Position, name, value string) (Located, bool) {
 	default:
 		return Located{}, false
 	}
-	if key == "" || key == "-" {
-		key = "value"
-		what = fmt.Sprintf("%q must be quoted: %s", value, why)
-		return Located{at, what, fmt.Sprintf("write - %q", value)}, true
+	switch {
+	case key == "" || key == "-":
+		return Located{at, "the value must be quoted: " + why, `put it in quotes: - "…"`}, true
+	case !open(key):
+		return Located{at, fmt.Sprintf("the value of %s must be quoted: %s", key, why), fmt.Sprintf(`put it in quotes: %s: "…"`, key)}, true
 	}
-	what = fmt.Sprintf("%s %q must be quoted: %s", key, value, why)
-	return Located{at, what, fmt.Sprintf("write %s: %q", key, value)}, true
+	return Located{at, fmt.Sprintf("%s %q must be quoted: %s", key, value, why), fmt.Sprintf("write %s: %q", key, value)}, true
 }
 
 // reader turns goccy's syntax tree into ours.
 type reader struct {
 	doc     *document
 	file    string
+	open    func(name string) bool
 	anchors map[string]ast.Node
 	depth   int
 	count   int
@@ -260,6 +274,12 @@ type reader struct {
 
 func (r *reader) problem(at Position, what, fix string) {
 	r.doc.problems = append(r.doc.problems, Located{at, what, fix})
+}
+
+// unread reports a value that cannot be read, so that nothing more is said about its setting.
+func (r *reader) unread(pointer string, at Position, what, fix string) {
+	r.problem(at, what, fix)
+	r.doc.wrong = append(r.doc.wrong, pointer)
 }
 
 func (r *reader) at(t *token.Token) Position {
@@ -332,7 +352,11 @@ func (r *reader) merge(at string, keyAt Position, n ast.Node) []map[string]any {
 		}
 		return out
 	}
+	before := len(r.doc.problems)
 	tree, ok := r.value(at, keyAt, n).(map[string]any)
+	if !ok && len(r.doc.problems) > before {
+		return nil
+	}
 	if !ok {
 		r.problem(keyAt, "<< merges settings, and this is something else", "")
 		return nil
@@ -380,7 +404,7 @@ func (r *reader) value(at string, keyAt Position, n ast.Node) any {
 		if s, ok := v.Value.(ast.ScalarNode); ok && v.Start.Value == "!!str" {
 			return s.GetToken().Value
 		}
-		r.problem(place.value, fmt.Sprintf("the tag %s is not used here", v.Start.Value), "write the value alone")
+		r.unread(at, place.value, fmt.Sprintf("the tag %s is not used here", v.Start.Value), "write the value alone")
 		return nil
 	case *ast.MappingNode, *ast.MappingValueNode:
 		m, _ := mapping(n)
@@ -400,9 +424,9 @@ func (r *reader) value(at string, keyAt Position, n ast.Node) any {
 	case *ast.BoolNode:
 		return v.Value
 	case *ast.IntegerNode, *ast.FloatNode, *ast.InfinityNode, *ast.NanNode:
-		return r.number(place.value, n.GetToken().Value)
+		return r.number(at, place.value, n.GetToken().Value)
 	}
-	r.problem(place.value, nodeName(n)+" cannot stand here", "")
+	r.unread(at, place.value, nodeName(n)+" cannot stand here", "")
 	return nil
 }
 
@@ -411,7 +435,11 @@ func (r *reader) alias(at string, keyAt Position, v *ast.AliasNode) any {
 	name := v.Value.GetToken().Value
 	target, ok := r.anchors[name]
 	if !ok {
-		r.problem(place, fmt.Sprintf("*%s names no anchor above it", name), fmt.Sprintf("put %q in quotes if it is text", "*"+name))
+		if !r.repeats(at) {
+			r.unread(at, place, "YAML reads a leading * as an alias, and this one names no anchor above it", "put the value in quotes if it is text")
+			return nil
+		}
+		r.unread(at, place, fmt.Sprintf("*%s names no anchor above it", name), fmt.Sprintf("put %q in quotes if it is text", "*"+name))
 		return nil
 	}
 	outer := r.via
@@ -424,16 +452,30 @@ func (r *reader) alias(at string, keyAt Position, v *ast.AliasNode) any {
 
 var plainNumber = regexp.MustCompile(`^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?$`)
 
+// repeats says whether a message may repeat the value of a setting.
+func (r *reader) repeats(at string) bool {
+	names := strings.Split(at, "/")
+	name := names[len(names)-1]
+	if strings.Trim(name, "0123456789") == "" && len(names) > 1 { // an entry of a list
+		name = names[len(names)-2]
+	}
+	return r.open(name)
+}
+
 // number keeps the text of a number, and refuses spellings that YAML 1.1 and 1.2 read differently.
-func (r *reader) number(at Position, text string) any {
+func (r *reader) number(at string, place Position, text string) any {
 	if plainNumber.MatchString(text) {
 		return json.Number(text)
+	}
+	if !r.repeats(at) {
+		r.unread(at, place, "this number is read differently by different programs", "put it in quotes if it is text, and write it plainly if it is a number")
+		return nil
 	}
 	fix := fmt.Sprintf("put it in quotes if it is text: %q", text)
 	if trimmed := strings.TrimLeft(text, "0"); trimmed != text && strings.Trim(trimmed, "0123456789") == "" && trimmed != "" {
 		fix = fmt.Sprintf("write %s if it is a number, %q if it is text", trimmed, text)
 	}
-	r.problem(at, fmt.Sprintf("%s is read as different numbers by different programs", text), fix)
+	r.unread(at, place, fmt.Sprintf("%s is read as different numbers by different programs", text), fix)
 	return nil
 }
 

@@ -327,7 +327,12 @@ func (d *decoder) scalar(at string, tree any, v reflect.Value, tags fieldTags) {
 	case reflect.String:
 		s, ok := tree.(string)
 		if !ok {
-			wrong(fmt.Sprintf("put it in quotes: \"%v\"", tree))
+			fix := "write a single text"
+			switch tree.(type) {
+			case bool, json.Number:
+				fix = fmt.Sprintf("put it in quotes: \"%v\"", tree)
+			}
+			wrong(fix)
 			return
 		}
 		v.SetString(s)
