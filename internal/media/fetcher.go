@@ -56,6 +56,7 @@ const (
 	maxAttempts = 4
 	maxHops     = 5
 	lookEvery   = time.Second
+	longestWait = 24 * time.Hour // a server that asks for more is not asked again
 )
 
 // NewFetcher makes a Fetcher; Start starts it.
@@ -80,14 +81,20 @@ func (f *Fetcher) Start(context.Context) error {
 	return nil
 }
 
-// Stop gives up what is under way; it is wanted again at the next start.
-func (f *Fetcher) Stop(context.Context) error {
-	if f.cancel != nil {
-		f.cancel()
-		f.done.Wait()
-		f.client.CloseIdle()
+// Stop gives up what is under way, which is wanted again at the next start, and waits for it until ctx ends.
+func (f *Fetcher) Stop(ctx context.Context) error {
+	if f.cancel == nil {
+		return nil
 	}
-	return nil
+	f.cancel()
+	ended := make(chan struct{})
+	go func() { f.done.Wait(); f.client.CloseIdle(); close(ended) }()
+	select {
+	case <-ended:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }
 
 func (f *Fetcher) loop(ctx context.Context) {
@@ -132,13 +139,25 @@ func (f *Fetcher) one(ctx context.Context, w Wanted, decoding chan struct{}) {
 		return
 	}
 	var next time.Time
-	if !errors.Is(err, ErrPicture) && w.Attempt+1 < maxAttempts && sdk.AsError(err).Code == sdk.CodeUnavailable {
-		next = time.Now().Add(max(10*time.Second<<(2*w.Attempt), sdk.AsError(err).RetryAfter))
+	if again, wait := passing(err); again && w.Attempt+1 < maxAttempts {
+		next = time.Now().Add(max(10*time.Second<<(2*w.Attempt), wait))
 	}
 	f.s.Log.Info("an image cannot be fetched", "media", w.ID, "err", err, "again", !next.IsZero())
 	if err := f.s.Store.MediaFailed(ctx, w.ID, err.Error(), next); err != nil {
 		f.s.Log.Error("an image's failure cannot be recorded", "media", w.ID, "err", err)
 	}
+}
+
+// passing says whether another attempt can do better: the server may recover, and so may our own disk.
+func passing(err error) (again bool, wait time.Duration) {
+	if errors.Is(err, ErrPicture) {
+		return false, 0
+	}
+	e, ok := errors.AsType[*sdk.Error](err)
+	if !ok {
+		return true, 0
+	}
+	return e.Code == sdk.CodeUnavailable && e.RetryAfter <= longestWait, e.RetryAfter
 }
 
 // get fetches, processes and stores one image. Every hop of a redirect passes the guard anew.
@@ -156,11 +175,10 @@ func (f *Fetcher) get(ctx context.Context, raw string, decoding chan struct{}) (
 		req.Header.Set("Accept", "image/jpeg, image/png, image/webp, image/gif;q=0.8, */*;q=0.1")
 		a, err := f.client.Send(req, "image")
 		if err != nil {
-			e := *sdk.AsError(err)
-			if e.Code == sdk.CodeUnknownOutcome {
-				e.Code = sdk.CodeUnavailable // reading has no effect
+			if e := sdk.AsError(err); e.Code == sdk.CodeUnknownOutcome {
+				err = sdk.TransportError(e.Err, "image", u.Host) // reading has no effect
 			}
-			return sdk.File{}, &e
+			return sdk.File{}, err
 		}
 		switch {
 		case a.Status >= 300 && a.Status < 400 && a.Header.Get("Location") != "":

@@ -36,10 +36,23 @@ const SmallWidth = 640
 // ErrPicture says that a file is no picture that can be shown.
 var ErrPicture = errors.New("it is no picture that can be shown")
 
+// maxSide is the longest side that is decoded, in pixels; no camera makes longer ones, and their product still counts in 32
+// bits.
+const maxSide = 1<<15 - 1
+
+// maxScans is how many scans a progressive JPEG may have. Encoders write about ten; each costs a pass over the picture, and
+// thousands fit into a small file.
+const maxScans = 200
+
 // Process decodes a picture within the bounds, turns it upright, scales it down and encodes it anew, so that nothing of
 // the file but the picture remains. Pictures with transparency stay PNG, the others become JPEG. Of an animation the
 // first frame is kept.
-func Process(file []byte, b Bounds) (Picture, error) {
+func Process(file []byte, b Bounds) (p Picture, err error) {
+	defer func() {
+		if fault := recover(); fault != nil { // a fault of a decoder is not ours
+			p, err = Picture{}, fmt.Errorf("%w: reading it failed: %v", ErrPicture, fault)
+		}
+	}()
 	if len(file) > b.MaxBytes {
 		return Picture{}, fmt.Errorf("%w: it has more than %d bytes", ErrPicture, b.MaxBytes)
 	}
@@ -47,15 +60,21 @@ func Process(file []byte, b Bounds) (Picture, error) {
 	if err != nil {
 		return Picture{}, fmt.Errorf("%w: it is neither JPEG, PNG, GIF nor WebP", ErrPicture)
 	}
-	if cfg.Width < 1 || cfg.Height < 1 || cfg.Width > 1<<16 || cfg.Height > 1<<16 || cfg.Width*cfg.Height > b.MaxPixels {
+	if cfg.Width > maxSide || cfg.Height > maxSide {
+		return Picture{}, fmt.Errorf("%w: %d by %d pixels; a side may have %d", ErrPicture, cfg.Width, cfg.Height, maxSide)
+	}
+	if cfg.Width*cfg.Height > b.MaxPixels {
 		return Picture{}, fmt.Errorf("%w: %d by %d pixels are more than %d", ErrPicture, cfg.Width, cfg.Height, b.MaxPixels)
+	}
+	if format == "jpeg" && bytes.Count(file, []byte{0xff, 0xda}) > maxScans {
+		return Picture{}, fmt.Errorf("%w: it has more than %d scans", ErrPicture, maxScans)
 	}
 	if cfg.Width < 8 || cfg.Height < 8 {
 		return Picture{}, fmt.Errorf("%w: %d by %d pixels are no picture", ErrPicture, cfg.Width, cfg.Height)
 	}
 	img, _, err := image.Decode(bytes.NewReader(file))
 	if err != nil {
-		return Picture{}, fmt.Errorf("%w: %s", ErrPicture, err)
+		return Picture{}, fmt.Errorf("%w: %w", ErrPicture, err)
 	}
 	turn := 1
 	if format == "jpeg" {
@@ -63,7 +82,7 @@ func Process(file []byte, b Bounds) (Picture, error) {
 	}
 	opaque := isOpaque(img)
 	full := upright(scale(img, turn, b.Width), turn)
-	p := Picture{Width: full.Bounds().Dx(), Height: full.Bounds().Dy(), Type: "image/jpeg", Ext: ".jpg"}
+	p = Picture{Width: full.Bounds().Dx(), Height: full.Bounds().Dy(), Type: "image/jpeg", Ext: ".jpg"}
 	if !opaque {
 		p.Type, p.Ext = "image/png", ".png"
 	}
@@ -95,14 +114,29 @@ func scale(img image.Image, turn, width int) *image.NRGBA {
 	if shown > width {
 		w, h = max(w*width/shown, 1), max(h*width/shown, 1)
 	}
-	out := image.NewNRGBA(image.Rect(0, 0, w, h))
 	if w == b.Dx() && h == b.Dy() {
+		out := image.NewNRGBA(image.Rect(0, 0, w, h))
 		draw.Draw(out, out.Bounds(), img, b.Min, draw.Src)
-	} else {
-		draw.CatmullRom.Scale(out, out.Bounds(), img, b, draw.Src, nil)
+		return out
 	}
+	// First by exact halves, which mean four pixels into one: the last step takes 32 bytes for each pixel of the new width
+	// and the old height.
+	for b.Dx() >= 2*w && b.Dy() >= 2*h {
+		half := image.NewNRGBA(image.Rect(0, 0, b.Dx()/2, b.Dy()/2))
+		draw.ApproxBiLinear.Scale(half, half.Bounds(), img, image.Rect(b.Min.X, b.Min.Y, b.Min.X+2*half.Rect.Dx(), b.Min.Y+2*half.Rect.Dy()), draw.Src, nil)
+		img, b = half, half.Bounds()
+	}
+	out := image.NewNRGBA(image.Rect(0, 0, w, h))
+	var last draw.Interpolator = draw.CatmullRom
+	if w*b.Dy() > maxScaled {
+		last = draw.ApproxBiLinear
+	}
+	last.Scale(out, out.Bounds(), img, b, draw.Src, nil)
 	return out
 }
+
+// maxScaled is up to which size the last step of scaling takes the finer way, in pixels.
+const maxScaled = 4 << 20
 
 // upright undoes an EXIF orientation (1 to 8).
 func upright(img *image.NRGBA, turn int) *image.NRGBA {
