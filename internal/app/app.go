@@ -65,71 +65,32 @@ type App struct {
 	rehearsal *Rehearsal
 
 	cleanups []cleanup // undone from the last to the first
+	// phase is guarded by mu. An App runs once: what it closed is not opened again.
+	phase phase
+	// watching are the goroutines that look at the configuration and at alerts, until unwatch; life is the context of what
+	// they do, which Stop gives the time it has.
 	watching sync.WaitGroup
-	unwatch  func()
+	watch    context.Context
+	unwatch  context.CancelFunc
+	life     context.Context
+	giveUp   context.CancelFunc
+	// retiring are the connectors that a reload replaced and that are closed once their last call has ended.
+	retiring sync.WaitGroup
 	ready    atomic.Bool
 }
+
+type phase int
+
+const (
+	phaseNew phase = iota
+	phaseStarted
+	phaseStopped
+)
 
 // cleanup undoes one step of starting.
 type cleanup struct {
 	name string
 	do   func(ctx context.Context) error
-}
-
-// instances are opened connectors by name.
-type instances struct {
-	p atomic.Pointer[map[string]*instance]
-}
-
-func (i *instances) all() map[string]*instance {
-	if m := i.p.Load(); m != nil {
-		return *m
-	}
-	return nil
-}
-
-func (i *instances) use(m map[string]*instance) { i.p.Store(&m) }
-
-// acquire gives an instance that stays open until done is called; false when there is none.
-func (i *instances) acquire(name string) (inst *instance, done func(), ok bool) {
-	if inst, ok = i.all()[name]; !ok {
-		return nil, nil, false
-	}
-	inst.users.RLock()
-	if inst.closed {
-		inst.users.RUnlock()
-		return nil, nil, false
-	}
-	return inst, inst.users.RUnlock, true
-}
-
-// closeAll closes every instance that is not among those kept.
-func (i *instances) closeAll(ctx context.Context, log *slog.Logger, kept map[string]*instance) {
-	for name, inst := range i.all() {
-		if kept[name] != inst {
-			inst.close(ctx, log, name)
-		}
-	}
-}
-
-// instance is an opened connector that is closed when its last user is done.
-type instance struct {
-	conn        sdk.Connector
-	fingerprint string
-	rules       intake.Rules
-	// users hold it for reading while they use the connector; closed is guarded by it.
-	users  sync.RWMutex
-	closed bool
-}
-
-// close waits for the calls under way.
-func (i *instance) close(ctx context.Context, log *slog.Logger, name string) {
-	i.users.Lock()
-	defer i.users.Unlock()
-	i.closed = true
-	if err := i.conn.Close(ctx); err != nil {
-		log.Warn("a connector did not close", "instance", name, "err", err)
-	}
 }
 
 // New reads and checks the configuration. Its error is *configs.Invalid when that has problems.
@@ -143,6 +104,8 @@ func New(o Options) (*App, error) {
 		return nil, err
 	}
 	a := &App{o: o, log: o.Log}
+	a.watch, a.unwatch = context.WithCancel(context.Background())
+	a.life, a.giveUp = context.WithCancel(context.Background())
 	a.loaded.Store(loaded)
 	if o.Rehearse {
 		a.rehearsal = &Rehearsal{zone: func() *time.Location { return a.Config().Zone() }}
@@ -180,15 +143,28 @@ func UserAgent(version string, l *configs.Loaded) string {
 }
 
 // Start opens everything, from the right of the way of the data to the left, and serves. The context ends with starting.
-// An error leaves nothing open.
-func (a *App) Start(ctx context.Context) (err error) {
+// An error leaves nothing open. An App is started once.
+func (a *App) Start(ctx context.Context) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	defer func() {
-		if err != nil {
-			a.undo(context.WithoutCancel(ctx))
-		}
-	}()
+	if a.phase != phaseNew {
+		return errors.New("this daemon was started before; make a new one")
+	}
+	if err := a.start(ctx); err != nil {
+		a.phase = phaseStopped
+		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.Config().ShutdownGrace.Std())
+		defer cancel()
+		a.ready.Store(false)
+		return errors.Join(err, a.undo(grace))
+	}
+	a.phase = phaseStarted
+	a.watching.Go(func() { a.tellAlerts(a.watch) })
+	a.watching.Go(func() { a.watchConfig(a.watch) })
+	a.ready.Store(true)
+	return nil
+}
+
+func (a *App) start(ctx context.Context) error {
 	dir := DataDir(a.Config())
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("the data folder %s cannot be made: %w", dir, err)
@@ -203,6 +179,9 @@ func (a *App) Start(ctx context.Context) (err error) {
 	}
 	a.onStop("store", func(context.Context) error { return a.db.Close() })
 	if err := a.checkStore(ctx, a.Config()); err != nil {
+		return err
+	}
+	if err := a.rename(ctx, a.Config()); err != nil {
 		return err
 	}
 	if a.files, err = media.NewFiles(filepath.Join(dir, "media")); err != nil {
@@ -225,12 +204,7 @@ func (a *App) Start(ctx context.Context) (err error) {
 		return err
 	}
 	a.lastReload.Store(&ReloadReport{Generation: a.generation, At: time.Now()})
-	watchCtx, cancel := context.WithCancel(context.Background())
-	a.watching.Go(func() { a.tellAlerts(watchCtx) })
-	a.watching.Go(func() { a.watchConfig(watchCtx) })
-	a.unwatch = func() { cancel(); a.watching.Wait() }
-	a.ready.Store(true)
-	return nil
+	return a.endAlerts(ctx, a.Config(), time.Now())
 }
 
 func (a *App) onStop(name string, do func(ctx context.Context) error) {
@@ -246,6 +220,7 @@ func (a *App) startPlugins(dir string) error {
 	a.host = pluginhost.New(pluginhost.Config{Command: command, RunDir: runDir(dir), Log: a.log,
 		Limits: pluginhost.Limits{Memory: int64(a.Config().Plugins.Memory) << 20, Call: a.Config().Plugins.Deadline.Std()}})
 	a.onStop("plugins", a.host.Close)
+	a.onStop("replaced connectors", func(ctx context.Context) error { return wait(ctx, &a.retiring) })
 	specs := map[string]*sdk.Spec{}
 	for _, s := range a.o.Config.Specs {
 		specs[s.Type] = s
@@ -304,7 +279,7 @@ func (a *App) startLanes(ctx context.Context, program *compose.Program) error {
 	if err := a.startWeb(); err != nil {
 		return err
 	}
-	a.onStop("destinations", func(ctx context.Context) error { a.destinations.closeAll(ctx, a.log, nil); return nil })
+	a.onStop("destinations", func(ctx context.Context) error { return a.destinations.closeAll(ctx, a.log) })
 	if err := a.outbox.Start(ctx, true); err != nil {
 		return err
 	}
@@ -343,8 +318,7 @@ func (a *App) startWeb() error {
 }
 
 func cause(err error) error {
-	var op *net.OpError
-	if errors.As(err, &op) {
+	if op, ok := errors.AsType[*net.OpError](err); ok {
 		return op.Err
 	}
 	return err
@@ -355,7 +329,7 @@ func (a *App) startSources(ctx context.Context) error {
 	if err := a.useSources(ctx, a.Config()); err != nil {
 		return err
 	}
-	a.onStop("sources", func(ctx context.Context) error { a.sources.closeAll(ctx, a.log, nil); return nil })
+	a.onStop("sources", func(ctx context.Context) error { return a.sources.closeAll(ctx, a.log) })
 	a.poller = intake.NewPoller(intake.Settings{Store: a.db, Log: a.log, Workers: 16, Deadline: a.Config().Plugins.Deadline.Std(),
 		Committed: a.engine.Wake,
 		Instance: func(name string) (intake.Instance, func(), bool) {
@@ -375,15 +349,32 @@ func (a *App) startSources(ctx context.Context) error {
 	return nil
 }
 
-// Stop stops from the left of the way of the data to the right, and waits for what is under way until ctx ends.
+// Stop stops from the left of the way of the data to the right, and waits for what is under way until ctx ends. It may be
+// called at any time, and again: a daemon that never started has nothing to stop.
 func (a *App) Stop(ctx context.Context) error {
 	a.ready.Store(false)
-	if a.unwatch != nil {
-		a.unwatch() // before the lock: a watcher may be about to reload
-	}
+	a.unwatch()
+	// What a watcher does, perhaps a reload, may use the time that there is, and no more.
+	stop := context.AfterFunc(ctx, a.giveUp)
+	defer stop()
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.undo(ctx)
+	defer a.giveUp()
+	a.phase = phaseStopped
+	err := wait(ctx, &a.watching)
+	return errors.Join(err, a.undo(ctx))
+}
+
+// wait waits for a group until ctx ends.
+func wait(ctx context.Context, group *sync.WaitGroup) error {
+	done := make(chan struct{})
+	go func() { group.Wait(); close(done) }()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }
 
 func (a *App) undo(ctx context.Context) error {

@@ -47,27 +47,33 @@ func (a *App) openSources(ctx context.Context, l *configs.Loaded) (all map[strin
 	old := a.sources.all()
 	for _, name := range slices.Sorted(maps.Keys(l.Sources)) {
 		s := l.Sources[name]
-		print := fingerprint(key, s.Type, s.Isolation, s.Options, l.Site.URL)
+		mark := fingerprint(key, s.Type, s.Isolation, s.Options, l.Site.URL)
 		rules := sourceRules(name, s)
-		if before, ok := old[name]; ok && before.fingerprint == print && before.rules == rules {
-			all[name] = before
-			continue
+		if before, ok := old[name]; ok && before.fingerprint == mark {
+			rules.Checkable = before.rules.Checkable
+			if before.rules == rules {
+				all[name] = before
+				continue
+			}
 		}
 		c, err := a.opener.Open(ctx, name, s.Type, isolated(s), s.Options)
 		if err != nil {
-			for _, f := range fresh {
-				f.close(ctx, a.log, name)
-			}
+			a.drop(ctx, fresh)
 			return nil, nil, fmt.Errorf("source %s cannot be opened: %w", name, err)
 		}
-		if _, checks := sdk.As[sdk.Checker](c); !checks {
-			rules.Checkable = false
-		}
-		i := &instance{conn: c, fingerprint: print, rules: rules}
+		_, rules.Checkable = sdk.As[sdk.Checker](c)
+		i := &instance{conn: c, fingerprint: mark, rules: rules}
 		all[name] = i
 		fresh = append(fresh, i)
 	}
 	return all, fresh, nil
+}
+
+// drop closes what was opened for a configuration that is not used.
+func (a *App) drop(ctx context.Context, fresh []*instance) {
+	for _, i := range fresh {
+		_ = i.close(ctx, a.log, "") // nobody uses it
+	}
 }
 
 func sourceRules(name string, s configs.Source) intake.Rules {
@@ -96,42 +102,41 @@ func (a *App) putSources(ctx context.Context, l *configs.Loaded, all map[string]
 	return nil
 }
 
-// openDestinations opens the destinations of a configuration; those that did not change are kept.
-func (a *App) openDestinations(ctx context.Context, l *configs.Loaded) (all map[string]*instance, settings []store.DestinationSetting, err error) {
+// openDestinations opens the destinations of a configuration; those that did not change are kept. On an error nothing
+// new is open.
+func (a *App) openDestinations(ctx context.Context, l *configs.Loaded) (all map[string]*instance, fresh []*instance,
+	settings []store.DestinationSetting, err error) {
 	key, err := a.db.Secret(ctx, "fingerprint")
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	all = map[string]*instance{}
-	var fresh []*instance
 	for _, name := range slices.Sorted(maps.Keys(l.Destinations)) {
 		d := l.Destinations[name]
-		print := fingerprint(key, d.Type, d.Options)
-		settings = append(settings, store.DestinationSetting{Name: name, Fingerprint: print})
-		if before, ok := a.destinations.all()[name]; ok && before.fingerprint == print {
+		mark := fingerprint(key, d.Type, d.Options)
+		settings = append(settings, store.DestinationSetting{Name: name, Fingerprint: mark})
+		if before, ok := a.destinations.all()[name]; ok && before.fingerprint == mark {
 			all[name] = before
 			continue
 		}
 		c, err := a.opener.Open(ctx, name, d.Type, false, d.Options)
 		if err != nil {
-			for _, f := range fresh {
-				f.close(ctx, a.log, name)
-			}
-			return nil, nil, fmt.Errorf("destination %s cannot be opened: %w", name, err)
+			a.drop(ctx, fresh)
+			return nil, nil, nil, fmt.Errorf("destination %s cannot be opened: %w", name, err)
 		}
 		if a.rehearsal != nil {
 			c = a.rehearsal.standIn(name, a.opener.Specs[d.Type], d.Options, c)
 		}
-		i := &instance{conn: c, fingerprint: print}
+		i := &instance{conn: c, fingerprint: mark}
 		all[name] = i
 		fresh = append(fresh, i)
 	}
-	return all, settings, nil
+	return all, fresh, settings, nil
 }
 
 // useDestinations opens the destinations and puts them in force.
 func (a *App) useDestinations(ctx context.Context, l *configs.Loaded) error {
-	all, settings, err := a.openDestinations(ctx, l)
+	all, _, settings, err := a.openDestinations(ctx, l)
 	if err != nil {
 		return err
 	}
@@ -156,10 +161,9 @@ func (a *App) putDestinations(ctx context.Context, l *configs.Loaded, all map[st
 		lanes[name] = outbox.Destination{Name: name, Conn: i.conn, Resend: d.OnUnknown == "resend", NoRates: d.Rates == "off", Timeout: d.Timeout.Std(),
 			RetryFor: d.Retry.Std(), Parallel: d.Parallel}
 	}
-	before := instances{}
-	before.use(a.destinations.all())
+	before := a.destinations.all()
 	a.destinations.use(all)
 	a.outbox.Use(ctx, lanes)
-	before.closeAll(ctx, a.log, all)
+	a.retire(before, all)
 	return nil
 }

@@ -35,18 +35,19 @@ func (a *App) Status() ReloadReport { return *a.lastReload.Load() }
 func (a *App) Reload(ctx context.Context) ReloadReport {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if a.phase != phaseStarted {
+		return ReloadReport{At: time.Now(), Err: errors.New("the daemon does not run")}
+	}
 	report := ReloadReport{Generation: a.generation, At: time.Now()}
 	report.Err = a.reload(ctx, &report)
 	a.lastReload.Store(&report)
-	key := alert.Key{Code: alert.ConfigRefused, Subject: a.Config().Path}
 	if report.Err != nil {
 		a.log.Error("the changed configuration was refused; the running one stays in force", "generation", a.generation, "err", report.Err)
-		_ = a.db.Raise(ctx, alert.Alert{Code: key.Code, Subject: key.Subject,
+		_ = a.db.Raise(context.WithoutCancel(ctx), alert.Alert{Code: alert.ConfigRefused, Subject: a.Config().Path,
 			Sentence: fmt.Sprintf("the changed configuration was refused; generation %d stays in force: %s", a.generation, firstLine(report.Err)),
 			Mend:     "see every problem: belfry check --config " + a.Config().Path}, report.At)
 		return report
 	}
-	_ = a.db.ResolveAlerts(ctx, []alert.Key{key}, report.At)
 	a.log.Info("the configuration was applied", "generation", report.Generation, "changes", len(report.Changes), "need_restart", report.NeedRestart)
 	return report
 }
@@ -73,29 +74,39 @@ func (a *App) reload(ctx context.Context, report *ReloadReport) error {
 	if err != nil {
 		return err
 	}
-	destinations, settings, err := a.openDestinations(ctx, loaded)
+	destinations, freshDestinations, settings, err := a.openDestinations(ctx, loaded)
 	if err != nil {
-		for _, i := range fresh {
-			i.close(ctx, a.log, "")
-		}
+		a.drop(ctx, fresh)
 		return err
 	}
 	report.Changes = configs.Diff(a.Config().Tree(), loaded.Tree())
 	report.NeedRestart = NeedRestart(report.Changes)
-	// From here on nothing can fail but the store itself.
-	if err := a.putDestinations(ctx, loaded, destinations, settings); err != nil {
+	if err := context.Cause(ctx); err != nil {
+		a.drop(ctx, append(fresh, freshDestinations...))
 		return err
 	}
-	if err := a.db.UseChannels(ctx, channelNames(loaded), report.At); err != nil {
+	// From here on nothing can fail but the store itself, and nobody composes by the old names what the new ones hold.
+	ctx = context.WithoutCancel(ctx)
+	if err := a.engine.Swap(program, func() error {
+		if err := a.rename(ctx, loaded); err != nil {
+			return err
+		}
+		return a.db.UseChannels(ctx, channelNames(loaded), time.Now())
+	}); err != nil {
+		a.drop(ctx, append(fresh, freshDestinations...))
 		return err
 	}
-	a.engine.Use(program)
-	before := instances{}
-	before.use(a.sources.all())
+	lanes, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(a.life, cancel)()
+	if err := a.putDestinations(lanes, loaded, destinations, settings); err != nil {
+		return err
+	}
+	before := a.sources.all()
 	if err := a.putSources(ctx, loaded, sources); err != nil {
 		return err
 	}
-	before.closeAll(ctx, a.log, sources)
+	a.retire(before, sources)
 	a.web.Use(&loaded.Config)
 	a.poller.Wake()
 	if report.Generation, err = a.db.Apply(ctx, loaded.Tree(), report.At); err != nil {
@@ -103,7 +114,38 @@ func (a *App) reload(ctx context.Context, report *ReloadReport) error {
 	}
 	a.loaded.Store(loaded)
 	a.generation = report.Generation
-	return nil
+	return a.endAlerts(ctx, loaded, time.Now())
+}
+
+// endAlerts ends the alerts about sources, destinations and channels that are not configured any more, and about a refused
+// configuration: this one is in force.
+func (a *App) endAlerts(ctx context.Context, l *configs.Loaded, now time.Time) error {
+	rows, err := a.db.Alerts(ctx)
+	if err != nil {
+		return err
+	}
+	var over []alert.Key
+	for _, r := range rows {
+		name, _, _ := strings.Cut(r.Subject, " ") // a destination may be followed by a place there
+		ends := false
+		switch r.Code {
+		case alert.ConfigRefused:
+			ends = true
+		case alert.SourceFailing, alert.SourceGone, alert.SourceStale, alert.SourceHeld, alert.PluginHeld:
+			ends = !configured(l, "source", name)
+		case alert.DestinationStop, alert.DestinationDown:
+			ends = !configured(l, "destination", name)
+		case alert.ScheduleMissed, alert.HeldForRelease:
+			ends = !configured(l, "channel", name)
+		}
+		if ends {
+			over = append(over, r.Key())
+		}
+	}
+	if len(over) == 0 {
+		return nil
+	}
+	return a.db.ResolveAlerts(ctx, over, now)
 }
 
 // NeedRestart lists the changed settings that are read at the start only.
@@ -158,8 +200,7 @@ func renames(l *configs.Loaded) map[[2]string]string {
 	return was
 }
 
-// checkStore refuses a configuration in which a name is gone that the store holds something for, and carries out the
-// renames that it asks for.
+// checkStore refuses a configuration in which a name is gone that the store holds something for.
 func (a *App) checkStore(ctx context.Context, l *configs.Loaded) error {
 	problems, err := CheckStore(ctx, a.db, l)
 	if err != nil {
@@ -168,6 +209,11 @@ func (a *App) checkStore(ctx context.Context, l *configs.Loaded) error {
 	if len(problems) > 0 {
 		return &configs.Invalid{Problems: problems}
 	}
+	return nil
+}
+
+// rename carries out the renames that a configuration asks for.
+func (a *App) rename(ctx context.Context, l *configs.Loaded) error {
 	for key, name := range renames(l) {
 		if key[1] != "" && !configured(l, key[0], key[1]) {
 			if err := a.db.Rename(ctx, key[0], key[1], name, time.Now()); err != nil {

@@ -40,7 +40,6 @@ type stage struct {
 	telegram *telegramtest.Server
 	hook     *receivertest.Standard
 	urls     map[string]string
-	log      *strings.Builder
 	app      *App
 }
 
@@ -117,7 +116,7 @@ func specs() []*sdk.Spec { return []*sdk.Spec{httpconn.Spec(), telegram.Spec(), 
 // start starts a daemon; it is stopped with the test.
 func (s *stage) start() *App {
 	s.t.Helper()
-	var log io.Writer = io.Discard
+	log := io.Discard
 	if testing.Verbose() {
 		log = os.Stderr
 	}

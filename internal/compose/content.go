@@ -101,22 +101,24 @@ func digestContent(lang, title string, entries []Entry) Content {
 // campaign are parameters added to links.
 type campaign struct{ source, medium, name string }
 
-// addCampaign adds campaign parameters to an article's address, unless it has its own.
+// addCampaign adds campaign parameters to an article's address, unless it has its own. What stands there already stays as
+// it is written: not every server reads it as a form.
 func addCampaign(raw string, c campaign) string {
 	if raw == "" || c == (campaign{}) {
 		return raw
 	}
 	u, err := url.Parse(raw)
-	if err != nil {
+	if err != nil || u.Host == "" {
 		return raw
 	}
 	q := u.Query()
-	for key, v := range map[string]string{"utm_source": c.source, "utm_medium": c.medium, "utm_campaign": c.name} {
-		if v != "" && !q.Has(key) {
-			q.Set(key, v)
+	pairs := strings.Split(u.RawQuery, "&")
+	for _, p := range [][2]string{{"utm_source", c.source}, {"utm_medium", c.medium}, {"utm_campaign", c.name}} {
+		if p[1] != "" && !q.Has(p[0]) {
+			pairs = append(pairs, p[0]+"="+url.QueryEscape(p[1]))
 		}
 	}
-	u.RawQuery = q.Encode()
+	u.RawQuery = strings.TrimPrefix(strings.Join(pairs, "&"), "&")
 	return u.String()
 }
 

@@ -63,7 +63,11 @@ func (ch *Channel) targets(items []Waiting, now time.Time) []NewTarget {
 			goes = goes || ok && err == nil
 		}
 		if goes {
-			out = append(out, NewTarget{Destination: t.Config.Destination, Chat: t.Config.Chat, ExpiresAt: now.Add(t.Config.MaxAge.Std())})
+			n := NewTarget{Destination: t.Config.Destination, Chat: t.Config.Chat}
+			if age := t.Config.MaxAge.Std(); age > 0 {
+				n.ExpiresAt = now.Add(age)
+			}
+			out = append(out, n)
 		}
 	}
 	return out

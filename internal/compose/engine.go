@@ -39,7 +39,7 @@ type PostItem struct {
 // NewTarget is one place a post goes to.
 type NewTarget struct {
 	Destination, Chat string
-	// ExpiresAt is when it is dropped if it could not leave.
+	// ExpiresAt is when it is dropped if it could not leave; zero when it never is.
 	ExpiresAt time.Time
 }
 
@@ -120,6 +120,7 @@ type Settings struct {
 type Engine struct {
 	s       Settings
 	program atomic.Pointer[Program]
+	look    sync.Mutex // held during a look
 	wake    chan struct{}
 	cancel  context.CancelFunc
 	done    sync.WaitGroup
@@ -132,10 +133,17 @@ func NewEngine(s Settings, p *Program) *Engine {
 	return e
 }
 
-// Use puts another program in force from the next look on.
-func (e *Engine) Use(p *Program) {
+// Swap puts another program in force after a change of what it rests on, such as the names in the store. No look is under
+// way meanwhile; when the change fails, the program stays.
+func (e *Engine) Swap(p *Program, change func() error) error {
+	e.look.Lock()
+	defer e.look.Unlock()
+	if err := change(); err != nil {
+		return err
+	}
 	e.program.Store(p)
 	e.Wake()
+	return nil
 }
 
 // Program gives the program in force.
@@ -191,6 +199,8 @@ func (e *Engine) loop(ctx context.Context) {
 
 // Look does everything that is due, and says when something will be due again; zero when only new rows can change that.
 func (e *Engine) Look(ctx context.Context) (time.Time, error) {
+	e.look.Lock()
+	defer e.look.Unlock()
 	p := e.program.Load()
 	errs := []error{e.evaluate(ctx, p)}
 	next, err := e.recompose(ctx, p)

@@ -19,11 +19,53 @@ type Changed struct {
 	State    string
 	Baseline bool
 	Content  sdk.Item
-	SeenAt   time.Time
+	// Link is the article's address, spelt so that two spellings of it are equal; empty when it has none.
+	Link   string
+	SeenAt time.Time
 	// In is where channels have it.
 	In []Membership
-	// Duplicates are the channels in which another live item has the same article's address, and that item.
+	// Duplicates are the channels in which an earlier live item of another source has the same address, and that item.
 	Duplicates map[string]int64
+}
+
+// EvaluateItems lets every channel look at changed items, which come in the order of their ids: of one article that two of
+// them bring, a channel takes the first. created is when each channel first existed. It is pure.
+func (p *Program) EvaluateItems(items []Changed, created map[string]time.Time) []Evaluation {
+	out := make([]Evaluation, len(items))
+	taken := articles{}
+	for i, it := range items {
+		taken.mark(&it, p.Channels)
+		out[i] = p.EvaluateItem(it, created)
+		taken.take(it, out[i])
+	}
+	return out
+}
+
+// articles remembers, for one batch of changed items, which channels take which article up: the store does not know yet.
+type articles map[[2]string]Changed
+
+// mark completes the duplicates of an item by those within its batch. Items come in the order of their ids.
+func (a articles) mark(it *Changed, channels map[string]*Channel) {
+	for name := range channels {
+		first, ok := a[[2]string{name, it.Link}]
+		if _, known := it.Duplicates[name]; !ok || known || it.Link == "" || first.Source == it.Source {
+			continue
+		}
+		if it.Duplicates == nil {
+			it.Duplicates = map[string]int64{}
+		}
+		it.Duplicates[name] = first.ID
+	}
+}
+
+// take notes what an evaluation took up.
+func (a articles) take(it Changed, e Evaluation) {
+	for _, m := range e.Set {
+		key := [2]string{m.Channel, it.Link}
+		if _, known := a[key]; !known && m.State == StateWaiting && it.State == "live" && it.Link != "" {
+			a[key] = it
+		}
+	}
 }
 
 // MembershipState is where an item stands in a channel. Append-only.

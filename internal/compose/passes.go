@@ -18,10 +18,9 @@ func (e *Engine) evaluate(ctx context.Context, p *Program) error {
 		if err != nil {
 			return err
 		}
-		es := make([]Evaluation, len(items))
+		es := p.EvaluateItems(items, created)
 		var images []string
-		for i, it := range items {
-			es[i] = p.EvaluateItem(it, created)
+		for i := range es {
 			images = append(images, es[i].Images...)
 		}
 		now := time.Now()
@@ -43,7 +42,7 @@ func (e *Engine) evaluate(ctx context.Context, p *Program) error {
 }
 
 // recompose makes the posts anew whose items changed, and says when it has to look again for the sake of images that are
-// still being fetched: a copy must not lose its picture because the new one is late.
+// still being fetched (a copy must not lose its picture because the new one is late) or for the end of an embargo.
 func (e *Engine) recompose(ctx context.Context, p *Program) (look time.Time, err error) {
 	after := int64(0)
 	for {
@@ -55,6 +54,10 @@ func (e *Engine) recompose(ctx context.Context, p *Program) (look time.Time, err
 			after = s.Post
 			now := time.Now()
 			r := p.Recompose(s, now)
+			look = sooner(look, r.Until)
+			if r.Content == nil && !r.Until.IsZero() {
+				continue // it stays stale until then
+			}
 			if r.Content != nil {
 				pending, err := e.s.Store.PendingImages(ctx, r.Content.Images())
 				if err != nil {
@@ -125,5 +128,9 @@ func (e *Engine) scheduled(ctx context.Context, p *Program, paused map[string]ti
 		}
 		e.composed()
 	}
-	return e.s.Store.NextScheduled(ctx)
+	next, err := e.s.Store.NextScheduled(ctx)
+	if !next.After(now) {
+		next = time.Time{} // its channel is paused, which is looked at again soon enough
+	}
+	return next, err
 }

@@ -49,7 +49,7 @@ func foreseen(f Forecast) []string {
 func TestLookAhead(t *testing.T) {
 	t.Parallel()
 	from := time.Date(2026, 11, 20, 6, 0, 0, 0, time.UTC)
-	at := func(d time.Duration) time.Time { return from.Add(d) }
+	at := from.Add
 	item := func(id int64, key string, seen time.Duration, change ...func(*Waiting)) Waiting {
 		w := Waiting{Item: id, Revision: 1, Source: "s", Content: sdk.Item{Key: key, Title: key}, SeenAt: at(seen), ChangedAt: at(seen), Since: at(seen)}
 		for _, c := range change {
@@ -97,7 +97,7 @@ func TestLookAhead(t *testing.T) {
 			channels: map[string]configs.Channel{"a": each(func(e *configs.Each) { e.MaxAge, e.Pace.Gap = sdk.D(time.Hour), sdk.D(40*time.Minute) })},
 			rows: Rows{Waiting: map[string][]Waiting{"a": {item(1, "old", -2*time.Hour), item(2, "k2", -time.Minute),
 				item(3, "k3", -time.Minute, func(w *Waiting) { w.Content.ExpiresAt = at(20 * time.Minute) })}}},
-			hours: 3, want: []string{"20 06:00 a each [k2]", "20 06:00 a out old: max_age hold=false", "20 06:40 a out k3: expired hold=false"}},
+			hours: 3, want: []string{"20 06:00 a each [k2]", "20 06:00 a out old: max_age hold=false", "20 06:20 a out k3: expired hold=false"}},
 		"a blackout holds": {
 			channels:  map[string]configs.Channel{"a": each()},
 			blackouts: map[string]configs.Blackout{"b": {Hours: "06:00-07:00", Then: "hold"}},

@@ -71,8 +71,7 @@ type compiler struct{ problems sdk.Problems }
 
 func (k *compiler) condition(at, text string) Condition {
 	c, err := CompileCondition(text)
-	var ee *ExpressionError
-	if errors.As(err, &ee) {
+	if ee, ok := errors.AsType[*ExpressionError](err); ok {
 		k.problems = append(k.problems, sdk.Problem{Pointer: at, What: ee.What, Line: 1, Column: ee.Column + 1})
 	}
 	return c
@@ -80,8 +79,7 @@ func (k *compiler) condition(at, text string) Condition {
 
 func (k *compiler) template(at, text string) *Template {
 	t, err := CompileTemplate(text)
-	var te *TemplateError
-	if errors.As(err, &te) {
+	if te, ok := errors.AsType[*TemplateError](err); ok {
 		k.problems = append(k.problems, sdk.Problem{Pointer: at, What: te.What, Fix: te.Fix, Line: te.Line, Column: te.Column})
 	}
 	return t
@@ -112,6 +110,12 @@ func (k *compiler) channel(name string, c configs.Channel, root *configs.Config,
 		}
 	}
 	if c.Digest != nil {
+		if c.Digest.Timezone != "" {
+			if _, err := scheduler.LoadZone(c.Digest.Timezone); err != nil {
+				k.problems.Add(at+"/digest/timezone", err.Error(), "")
+				return ch
+			}
+		}
 		spec, err := c.Digest.Schedule(zone)
 		if err != nil {
 			k.problems.Add(at+"/digest/cron", err.Error(), "")

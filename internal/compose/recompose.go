@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -68,12 +69,15 @@ type Revise struct {
 	// Content of the new revision; nil when nothing changes.
 	Content *Content
 	Status  PostStatus
+	// Until is when an embargo on what an item says now ends, and the post is to be made anew again; zero when there is none.
+	Until time.Time
 }
 
 // Recompose makes a post anew from its items as they are now. It is pure.
 //
 // A withdrawn item withdraws its post, or leaves a digest; a digest without items is withdrawn. An item that comes back
-// brings its post back.
+// brings its post back. What an item says under an embargo is in no post before the embargo's end: until then the post
+// says what it said.
 func (p *Program) Recompose(s Stale, now time.Time) Revise {
 	r := Revise{Post: s.Post, On: s.Revision, Items: s.Items, Status: s.Status}
 	if s.Status == PostRetracted || s.Kind == KindEditor {
@@ -91,9 +95,14 @@ func (p *Program) Recompose(s Stale, now time.Time) Revise {
 			c = withdrawn(s.Current, it.Reason)
 			break
 		}
+		if it.NotBefore.After(now) {
+			r.Until = it.NotBefore
+			return r
+		}
 		c = ItemContent(it.Content, ch.Lang, ch.Config.Content == "full")
 	case KindDigest:
-		c = p.recomposeDigest(s)
+		c, r.Until = p.recomposeDigest(s, now)
+		r.Items = slices.DeleteFunc(slices.Clone(s.Items), func(it StaleItem) bool { return it.embargoed(now) })
 	}
 	status := PostLive
 	if c.Withdrawn {
@@ -109,13 +118,25 @@ func (p *Program) Recompose(s Stale, now time.Time) Revise {
 	return r
 }
 
-// recomposeDigest keeps the entries whose items are live, as they are now.
-func (p *Program) recomposeDigest(s Stale) Content {
+func (it StaleItem) embargoed(now time.Time) bool {
+	return it.State == "live" && it.NotBefore.After(now)
+}
+
+// recomposeDigest keeps the entries whose items are live, as they are now, or as they were while an embargo lasts, of which
+// it gives the earliest end.
+func (p *Program) recomposeDigest(s Stale, now time.Time) (c Content, until time.Time) {
 	var entries []Entry
 	var notes, gone []string
 	for _, it := range s.Items {
 		if it.State != "live" {
 			gone = append(gone, it.Reason)
+			continue
+		}
+		if it.embargoed(now) {
+			until = sooner(until, it.NotBefore)
+			if i := slices.IndexFunc(s.Current.Entries, func(e Entry) bool { return e.Item == it.ID }); i >= 0 {
+				entries = append(entries, s.Current.Entries[i])
+			}
 			continue
 		}
 		e := itemEntry(it.ID, it.Content)
@@ -125,14 +146,14 @@ func (p *Program) recomposeDigest(s Stale) Content {
 		entries = append(entries, e)
 	}
 	if len(entries) == 0 {
-		return withdrawn(s.Current, strings.Join(gone, "; "))
+		return withdrawn(s.Current, strings.Join(gone, "; ")), until
 	}
-	c := digestContent(s.Current.Lang, s.Current.Title, entries)
+	c = digestContent(s.Current.Lang, s.Current.Title, entries)
 	c.Note, c.Published = s.Current.Note, s.Current.Published
 	if len(notes) > 0 {
 		c.Note = strings.Join(notes, " ")
 	}
-	return c
+	return c, until
 }
 
 // withdrawn is the content of a post that was taken back. Its title stays in the record, and is shown nowhere.

@@ -87,6 +87,10 @@ func expressionError(err error) error {
 		what += "; an expression may use item and the functions hasTag, hasWord, titleHas, hasAuthor, fromSource, inLang"
 	case strings.Contains(what, "has no field"):
 		what += "; item has source, key, group, title, summary, text, url, lang, tags, authors, urgency, has_image, published"
+	case what == "unexpected token EOF":
+		what = "the expression ends too early; close every bracket and every quotation mark"
+	case strings.Contains(what, "mismatched types"):
+		what += "; compare numbers with numbers, and text with text in quotes"
 	case strings.HasPrefix(what, "expected bool"):
 		what += "; write a condition, such as hasTag(\"alerte\") or item.urgency <= 2"
 	}

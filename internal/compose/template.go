@@ -294,6 +294,9 @@ func templateError(err error) error {
 	if strings.HasPrefix(what, "function ") && strings.HasSuffix(what, " not defined") {
 		e.Fix = "besides those of text/template there are cut, upper, lower, date, join and default"
 	}
+	if what == "unexpected EOF" {
+		what, e.Fix = "the template ends inside an if, range, with or block", "close it with {{end}}"
+	}
 	e.What = what
 	return e
 }

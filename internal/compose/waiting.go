@@ -80,39 +80,48 @@ type Wait struct {
 	Until time.Time
 }
 
-// DecideEach decides about an each channel. It is pure. The zone is the daemon's; it bounds the day of per_day.
+// DecideEach decides about an each channel. It is pure. The zone is the daemon's; it bounds the day of per_day. Between now
+// and Look nothing is decided otherwise, however often somebody looks.
 func (ch *Channel) DecideEach(zone *time.Location, imageWait time.Duration, waiting []Waiting, recent Recent, now time.Time) EachDecision {
 	d := EachDecision{}
 	each := ch.Config.Each
 	var ready []Waiting
 	for _, w := range waiting {
-		view := View(w.Source, w.Content)
-		urgent := ch.isUrgent(view)
-		at, reason := w.readyAt(each.Settle.Std(), urgent)
+		at, reason := w.readyAt(each.Settle.Std(), ch.isUrgent(View(w.Source, w.Content)))
+		tooOld := time.Time{}
+		if each.MaxAge > 0 && !w.Released {
+			tooOld = at.Add(each.MaxAge.Std())
+		}
 		switch {
-		case !w.Content.ExpiresAt.IsZero() && !now.Before(w.Content.ExpiresAt):
+		case reached(w.Content.ExpiresAt, now):
 			d.Out = append(d.Out, LeaveOut{Item: w.Item, Reason: ReasonExpired, Detail: w.Content.ExpiresAt.UTC().Format(time.RFC3339)})
+			continue
+		case reached(tooOld, now):
+			d.Out = append(d.Out, LeaveOut{Item: w.Item, Reason: ReasonMaxAge, Detail: each.MaxAge.String()})
+			continue
 		case now.Before(at):
 			d.wait(w, reason, at)
-		case each.MaxAge > 0 && now.Sub(at) > each.MaxAge.Std() && !w.Released:
-			d.Out = append(d.Out, LeaveOut{Item: w.Item, Reason: ReasonMaxAge, Detail: each.MaxAge.String()})
 		case w.ImagesPending && now.Sub(w.ImagesSince) < imageWait:
 			d.wait(w, "its images", w.ImagesSince.Add(imageWait))
 		default:
-			if b, silenced := ch.covering(view, now); silenced && !w.Released {
-				d.Out = append(d.Out, LeaveOut{Item: w.Item, Reason: ReasonBlackout, Detail: b.name, Hold: !b.drop})
-				continue
-			}
 			ready = append(ready, w)
 		}
+		d.lookAt(w.Content.ExpiresAt)
+		d.lookAt(tooOld)
 	}
 	ch.order(ready)
 	for _, w := range ready {
-		if !ch.isUrgent(View(w.Source, w.Content)) {
+		view := View(w.Source, w.Content)
+		if !ch.isUrgent(view) {
 			if until, what := ch.mayNotBefore(zone, recent, now); until.After(now) {
 				d.wait(w, what, until)
 				continue
 			}
+		}
+		// A blackout is for what would leave now; what waits for its turn may be let out after it.
+		if b, silenced := ch.covering(view, now); silenced && !w.Released {
+			d.Out = append(d.Out, LeaveOut{Item: w.Item, Reason: ReasonBlackout, Detail: b.name, Hold: !b.drop})
+			continue
 		}
 		d.Post = append(d.Post, w)
 		recent.Last, recent.Today = now, recent.Today+1
@@ -120,12 +129,15 @@ func (ch *Channel) DecideEach(zone *time.Location, imageWait time.Duration, wait
 	return d
 }
 
+// reached reports whether a time, if there is one, has come.
+func reached(t, now time.Time) bool { return !t.IsZero() && !now.Before(t) }
+
 func (d *EachDecision) wait(w Waiting, what string, until time.Time) {
 	d.Why = append(d.Why, Wait{w.Item, what, until})
-	if d.Look.IsZero() || until.Before(d.Look) {
-		d.Look = until
-	}
+	d.lookAt(until)
 }
+
+func (d *EachDecision) lookAt(t time.Time) { d.Look = sooner(d.Look, t) }
 
 // readyAt is when an item may be used at the earliest, and what it waits for until then.
 func (w Waiting) readyAt(settle time.Duration, urgent bool) (time.Time, string) {

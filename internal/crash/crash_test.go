@@ -110,7 +110,7 @@ func (h *harness) settle() {
 	d := h.start()
 	d.Ready()
 	defer d.Stop()
-	db, err := sqlite.Open(ctx, filepath.Join(h.dir, "data", "belfry.db"))
+	db, err := sqlite.OpenExisting(ctx, filepath.Join(h.dir, "data", "belfry.db"))
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -220,7 +220,7 @@ func (h *harness) arrived(d store.Delivery) bool {
 func (h *harness) judge() {
 	h.t.Helper()
 	ctx := context.Background()
-	db, err := sqlite.Open(ctx, filepath.Join(h.dir, "data", "belfry.db"))
+	db, err := sqlite.OpenExisting(ctx, filepath.Join(h.dir, "data", "belfry.db"))
 	if err != nil {
 		h.t.Fatal(err)
 	}

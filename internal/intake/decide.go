@@ -1,9 +1,10 @@
 package intake
 
 import (
+	"bytes"
 	"fmt"
+	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/belfry-news/belfry/internal/alert"
@@ -176,6 +177,12 @@ const longOutage = 30 * 24 * time.Hour
 // futureSlack is how far ahead a publication date may be before it counts as an embargo.
 const futureSlack = 10 * time.Minute
 
+// longestWait bounds how long a source can ask not to be fetched, so that a wrong hint does not silence it.
+const longestWait = 7 * 24 * time.Hour
+
+// maxSentence is how long a sentence of a source may be, in bytes.
+const maxSentence = 500
+
 // checkGap is the least time between the two checks that prove a withdrawal.
 const checkGap = 10 * time.Minute
 
@@ -184,7 +191,7 @@ func Decide(r Rules, st State, b sdk.Batch, found Found, now time.Time) Change {
 	d := &decision{rules: r, batch: b, found: found, now: now, ch: Change{State: st}}
 	d.first = !st.Primed || (!st.OKAt.IsZero() && now.Sub(st.OKAt) > longOutage)
 	d.items()
-	if d.rules.Checkable && len(b.Items) > 0 && len(b.Whole) == 0 {
+	if len(b.Items) > 0 && len(b.Whole) == 0 {
 		d.slid()
 	}
 	d.removals()
@@ -214,7 +221,9 @@ func (d *decision) notice(format string, args ...any) {
 
 // items sorts the batch's items into new ones, revisions and the unchanged.
 func (d *decision) items() {
-	d.notices = append(d.notices, d.batch.Notices[:min(len(d.batch.Notices), 20)]...)
+	for _, n := range d.batch.Notices[:min(len(d.batch.Notices), 20)] {
+		d.notice("%s", cleanText(n, maxSentence, false))
+	}
 	d.seen, d.keys = map[int64]bool{}, map[string]bool{}
 	var fresh []Insert
 	// The newest item stands first in most documents; taking them from the end gives older ones the smaller ids.
@@ -365,7 +374,7 @@ func (d *decision) slid() {
 			continue
 		}
 		u := Update{ID: k.ID, State: k.State, Listed: false, ListedAt: d.now, SetCheck: true}
-		if d.rules.Watch > 0 && k.State == Live && !k.Baseline && k.Link != "" && d.now.Sub(k.SeenAt) < d.rules.Watch {
+		if d.rules.Checkable && d.rules.Watch > 0 && k.State == Live && !k.Baseline && k.Link != "" && d.now.Sub(k.SeenAt) < d.rules.Watch {
 			// An item that vanished while older ones stayed was probably withdrawn; one that slid off the end was not.
 			u.CheckAt = d.now.Add(time.Hour)
 			if !oldest.IsZero() && k.Published.After(oldest) {
@@ -392,9 +401,7 @@ func (d *decision) removals() {
 	for _, k := range d.found.Listed {
 		byKey[k.Key] = k
 	}
-	for key, k := range d.found.ByKey {
-		byKey[key] = k
-	}
+	maps.Copy(byKey, d.found.ByKey)
 	for _, rm := range d.batch.Removed {
 		if k, ok := byKey[rm.Key]; ok && !d.keys[rm.Key] {
 			add(k, cleanText(rm.Reason, 200, false))
@@ -456,24 +463,26 @@ func (d *decision) state() {
 	if quiet.IsZero() {
 		quiet = st.OKAt
 	}
+	moved := !bytes.Equal(st.Cursor, d.batch.Next)
 	st.Cursor, st.Primed, st.Failures, st.Code, st.Error, st.Force, st.Gone = d.batch.Next, true, 0, "", "", false, false
 	st.FetchedAt, st.OKAt = d.now, d.now
-	if len(d.ch.Inserts) > 0 {
-		st.NewAt = d.now
+	if len(d.ch.Inserts) > 0 || d.first {
+		st.NewAt = d.now // for a source without items the waiting begins now
 		quiet = d.now
 	}
 	if d.batch.About != (sdk.About{}) {
-		st.About = d.batch.About
+		st.About = cleanAbout(d.batch.About)
 	}
 	if !d.batch.Unchanged {
 		st.Notices = d.notices[:min(len(d.notices), 20)]
 	}
 	st.WaitUntil = time.Time{}
-	if d.batch.Wait > 0 {
-		st.WaitUntil = d.now.Add(d.batch.Wait)
+	wait := min(d.batch.Wait, longestWait)
+	if wait > 0 {
+		st.WaitUntil = d.now.Add(wait)
 	}
-	st.NextAt = d.now.Add(max(d.rules.Poll, d.batch.Wait))
-	if d.batch.More {
+	st.NextAt = d.now.Add(max(d.rules.Poll, wait))
+	if d.batch.More && moved { // one that does not get on has no more
 		st.NextAt = d.now
 	}
 	if len(d.ch.Holds) > 0 {
@@ -500,7 +509,7 @@ func Fail(r Rules, st State, err *sdk.Error, now time.Time, jitter float64) Chan
 		return limited(ch, r, err, now)
 	}
 	s.Failures++
-	s.FetchedAt, s.Code, s.Error = now, err.Code, strings.TrimSpace(publicSentence(err))
+	s.FetchedAt, s.Code, s.Error = now, err.Code, publicSentence(err)
 	backoff := min(r.Poll<<min(s.Failures-1, 20), 24*time.Hour)
 	if backoff <= 0 {
 		backoff = 24 * time.Hour
@@ -509,7 +518,7 @@ func Fail(r Rules, st State, err *sdk.Error, now time.Time, jitter float64) Chan
 		backoff = max(backoff, min(time.Hour<<min(s.Failures-1, 5), 24*time.Hour))
 	}
 	wait := backoff + time.Duration(jitter*float64(backoff)/10)
-	s.NextAt = now.Add(max(wait, err.RetryAfter))
+	s.NextAt = now.Add(max(wait, min(err.RetryAfter, longestWait)))
 	s.WaitUntil = s.NextAt
 	if err.Code == sdk.CodeGone {
 		s.Gone = true
@@ -529,8 +538,8 @@ func Fail(r Rules, st State, err *sdk.Error, now time.Time, jitter float64) Chan
 // it has been so for a day.
 func limited(ch Change, r Rules, err *sdk.Error, now time.Time) Change {
 	s := &ch.State
-	s.FetchedAt, s.Code, s.Error = now, err.Code, strings.TrimSpace(publicSentence(err))
-	s.NextAt = now.Add(max(2*r.Poll, err.RetryAfter))
+	s.FetchedAt, s.Code, s.Error = now, err.Code, publicSentence(err)
+	s.NextAt = now.Add(max(2*r.Poll, min(err.RetryAfter, longestWait)))
 	s.WaitUntil = s.NextAt
 	if now.Sub(s.OKAt) > 24*time.Hour {
 		ch.Alerts = append(ch.Alerts, failing(r.Name, s))
@@ -545,8 +554,9 @@ func failing(name string, s *State) alert.Alert {
 }
 
 func publicSentence(err *sdk.Error) string {
-	if err.Public != "" {
-		return err.Public
+	s := err.Public
+	if s == "" {
+		s = err.Error()
 	}
-	return err.Error()
+	return cleanText(s, maxSentence, false)
 }

@@ -222,9 +222,11 @@ func TestNextFetch(t *testing.T) {
 	}{
 		{"poll is the floor", sdk.Batch{Wait: time.Minute}, 5 * time.Minute},
 		{"the server asks for more", sdk.Batch{Wait: time.Hour}, time.Hour},
-		{"there is more at once", sdk.Batch{More: true, Wait: time.Hour}, 0},
+		{"there is more at once", sdk.Batch{More: true, Next: sdk.Cursor("2"), Wait: time.Hour}, 0},
+		{"more without getting on is none", sdk.Batch{More: true, Next: sdk.Cursor("1")}, 5 * time.Minute},
+		{"a wrong hint silences no source", sdk.Batch{Wait: 365 * 24 * time.Hour}, 7 * 24 * time.Hour},
 	} {
-		if got := Decide(rules(nil), primed(nil), c.batch, Found{}, now).State.NextAt.Sub(now); got != c.want {
+		if got := Decide(rules(nil), primed(func(s *State) { s.Cursor = sdk.Cursor("1") }), c.batch, Found{}, now).State.NextAt.Sub(now); got != c.want {
 			t.Errorf("%s: fetches again after %s, want %s", c.name, got, c.want)
 		}
 	}

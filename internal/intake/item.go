@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/belfry-news/belfry/sdk"
 	"golang.org/x/text/unicode/norm"
@@ -25,6 +26,8 @@ func cleanItem(it sdk.Item) (sdk.Item, []string, bool) {
 		return it, []string{"an item without a key was left out"}, false
 	case len(it.Key) > sdk.MaxKey:
 		return it, []string{fmt.Sprintf("an item whose key is longer than %d bytes was left out", sdk.MaxKey)}, false
+	case !utf8.ValidString(it.Key) || strings.ContainsRune(it.Key, 0):
+		return it, []string{"an item whose key is no text was left out"}, false
 	}
 	it.Title = cleanText(it.Title, sdk.MaxTitle, false)
 	it.Summary = cleanText(it.Summary, sdk.MaxSummary, true)
@@ -68,8 +71,16 @@ func cleanItem(it sdk.Item) (sdk.Item, []string, bool) {
 		it.Urgency = 0
 	}
 	for _, t := range []*time.Time{&it.Published, &it.Updated, &it.NotBefore, &it.Due, &it.ExpiresAt} {
-		if !t.IsZero() {
-			*t = t.UTC().Truncate(time.Microsecond)
+		if t.IsZero() {
+			continue
+		}
+		*t = t.UTC().Truncate(time.Microsecond)
+		switch {
+		case t.Year() >= 1 && t.Year() <= lastYear:
+		case t == &it.NotBefore && t.Year() > lastYear:
+			*t = time.Date(lastYear, 12, 31, 0, 0, 0, 0, time.UTC) // an embargo without end stays one
+		default:
+			*t = time.Time{}
 		}
 	}
 	if it.Title == "" && it.Summary == "" && len(it.Body) == 0 {
@@ -77,6 +88,26 @@ func cleanItem(it sdk.Item) (sdk.Item, []string, bool) {
 		return it, notes, false
 	}
 	return it, notes, true
+}
+
+// lastYear is the last one that RFC 3339 can write.
+const lastYear = 9999
+
+// cleanAbout bounds what a source says of itself.
+func cleanAbout(a sdk.About) sdk.About {
+	a.Title, a.Description = cleanText(a.Title, sdk.MaxTitle, false), cleanText(a.Description, sdk.MaxTitle, false)
+	if u, err := sdk.CheckLink(a.URL); err == nil {
+		a.URL = u
+	} else {
+		a.URL = ""
+	}
+	if !langTag.MatchString(a.Lang) {
+		a.Lang = ""
+	}
+	if a.Updated.Year() < 1 || a.Updated.Year() > lastYear {
+		a.Updated = time.Time{}
+	}
+	return a
 }
 
 var langTag = regexp.MustCompile(`^[a-zA-Z]{2,3}(-[a-zA-Z0-9]{2,8})*$`)
@@ -198,13 +229,12 @@ func Canonical(raw string) string {
 	if u.Scheme == "http" {
 		u.Scheme = "https"
 	}
-	q := u.Query()
-	for name := range q {
-		if strings.HasPrefix(name, "utm_") || strings.HasPrefix(name, "mc_") || slices.Contains(tracking, name) {
-			q.Del(name)
-		}
-	}
-	u.RawQuery = q.Encode()
+	// Not by url.Values: it drops parameters that it cannot read, and with them what tells two articles apart.
+	u.RawQuery = strings.Join(slices.DeleteFunc(slices.Sorted(strings.SplitSeq(u.RawQuery, "&")), func(pair string) bool {
+		name, _, _ := strings.Cut(pair, "=")
+		return pair == "" || strings.HasPrefix(name, "utm_") || strings.HasPrefix(name, "mc_") || slices.Contains(tracking, name)
+	}), "&")
+	u.ForceQuery = false
 	u.Path = strings.TrimSuffix(u.Path, "/")
 	return u.String()
 }

@@ -3,6 +3,7 @@ package intake
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"sync"
@@ -62,11 +63,14 @@ type Poller struct {
 	wake   chan struct{}
 	cancel context.CancelFunc
 	done   sync.WaitGroup
+
+	mu   sync.Mutex
+	busy map[string]bool // sources that are being fetched, or wait for a worker
 }
 
 // NewPoller makes a Poller; Start starts it.
 func NewPoller(s Settings) *Poller {
-	return &Poller{s: s, wake: make(chan struct{}, 1)}
+	return &Poller{s: s, wake: make(chan struct{}, 1), busy: map[string]bool{}}
 }
 
 // Start begins to fetch. The context ends with starting; Stop ends the fetching.
@@ -105,7 +109,24 @@ func (p *Poller) Wake() {
 // pollEvery is the contract: a row that became due is noticed within this time, whatever hint was lost.
 const pollEvery = time.Second
 
-// fetchLoop hands due sources to workers. A claimed source is leased, so it is handed out once.
+// begin marks a source as busy; false when it is already. A lease alone does not tell: it can end before its fetch does.
+func (p *Poller) begin(name string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.busy[name] {
+		return false
+	}
+	p.busy[name] = true
+	return true
+}
+
+func (p *Poller) end(name string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.busy, name)
+}
+
+// fetchLoop hands due sources to workers, each to one at a time.
 func (p *Poller) fetchLoop(ctx context.Context) {
 	work := make(chan State)
 	var workers sync.WaitGroup
@@ -113,33 +134,40 @@ func (p *Poller) fetchLoop(ctx context.Context) {
 		workers.Go(func() {
 			for st := range work {
 				p.fetch(ctx, st)
+				p.end(st.Name)
 			}
 		})
 	}
 	defer workers.Wait()
 	defer close(work)
 	for ctx.Err() == nil {
-		claimed, err := p.s.Store.ClaimSources(ctx, time.Now(), p.s.Deadline+30*time.Second, 4*p.s.Workers)
+		now := time.Now()
+		claimed, err := p.s.Store.ClaimSources(ctx, now, p.s.Deadline+30*time.Second, 4*p.s.Workers)
 		if err != nil && ctx.Err() == nil {
 			p.s.Log.Error("due sources cannot be read", "err", err)
 		}
 		for _, st := range claimed {
+			if !p.begin(st.Name) {
+				continue // the fetch under way ends the lease
+			}
 			select {
 			case work <- st:
 			case <-ctx.Done():
+				p.end(st.Name)
 				_ = p.s.Store.ReleaseSource(context.WithoutCancel(ctx), st.Name)
 			}
 		}
 		if len(claimed) == 0 {
-			p.rest(ctx)
+			p.rest(ctx, now)
 		}
 	}
 }
 
-// rest waits until a source is due, a hint comes, or the poll's contract asks for a look.
-func (p *Poller) rest(ctx context.Context) {
+// rest waits until a source is due, a hint comes, or the poll's contract asks for a look. What was due when it was looked
+// for and could not be claimed, because it is paused, is no reason to look sooner.
+func (p *Poller) rest(ctx context.Context, looked time.Time) {
 	wait := pollEvery
-	if next, err := p.s.Store.NextSource(ctx); err == nil && !next.IsZero() {
+	if next, err := p.s.Store.NextSource(ctx); err == nil && next.After(looked) {
 		wait = min(wait, max(time.Until(next), time.Millisecond))
 	}
 	t := time.NewTimer(wait)
@@ -166,8 +194,12 @@ func (p *Poller) fetch(ctx context.Context, st State) {
 		_ = p.s.Store.ReleaseSource(context.WithoutCancel(ctx), st.Name)
 		return
 	}
-	if err := p.commit(ctx, inst.Rules, st, batch, err); err != nil {
+	if err = p.commit(ctx, inst.Rules, st, batch, err); err != nil {
 		log.Error("what was fetched cannot be stored", "err", err)
+		// What cannot be stored now is not asked for again at once.
+		err = p.commit(ctx, inst.Rules, st, sdk.Batch{}, sdk.Errorf(sdk.CodeInvalid, "store", "what it gave cannot be stored; the log has the details"))
+	}
+	if err != nil {
 		_ = p.s.Store.ReleaseSource(context.WithoutCancel(ctx), st.Name)
 	}
 }
@@ -180,6 +212,9 @@ func (p *Poller) call(ctx context.Context, inst Instance, st State) (sdk.Batch, 
 	ctx, cancel := context.WithTimeout(ctx, p.s.Deadline)
 	defer cancel()
 	batch, err := source.Fetch(ctx, sdk.FetchRequest{Cursor: st.Cursor, Now: time.Now().UTC(), Force: st.Force})
+	if _, told := errors.AsType[*sdk.Error](err); err != nil && !told && ctx.Err() != nil {
+		err = &sdk.Error{Code: sdk.CodeUnavailable, Op: "fetch", Public: fmt.Sprintf("it did not answer within %s", sdk.D(p.s.Deadline)), Err: err}
+	}
 	if err == nil && len(batch.Next) > sdk.MaxCursor {
 		err = sdk.Errorf(sdk.CodeInvalid, "fetch", "the source asks to remember %d bytes, and %d are the most", len(batch.Next), sdk.MaxCursor)
 	}

@@ -15,7 +15,11 @@
 //	settle   one transaction: the outcome, the part's reference, and the next row if the publication is not there yet.
 //	recover  rows of a batch whose lease is over: started ones are unknown, the others are pending again.
 //
-// Authority is the row: a node that lost its lease finds its fence refused at start, and stops. An unknown outcome is
-// resolved by the platform (a key it recognises, a look-up) or else by a person. While it is unknown, nothing else
-// happens to its publication; other posts go on.
+// Authority is the row: a node that lost its lease finds its fence refused at start, and stops; of what it settles later,
+// only an accepted call counts. An unknown outcome is resolved by the platform (a key it recognises, a look-up) or else by
+// a person. While it is unknown, nothing else happens to its publication; other posts go on. A call that is certainly
+// missing is forgotten, and what to do is decided anew: what was taken back meanwhile does not leave.
+//
+// A delivery that cannot even be worked on is put off for a minute at a time and ends as failed; a connector that ignores
+// its deadline is left alone with its call. Neither blocks the posts behind it.
 package outbox

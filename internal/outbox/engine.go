@@ -74,7 +74,8 @@ func (e *Engine) Start(ctx context.Context, alone bool) error {
 }
 
 // Use serves exactly these destinations from now on. A destination whose connector changed is served by the new one once
-// the calls under way have ended; Use returns when nothing uses the old connectors any more.
+// the calls under way have ended; Use returns when nothing uses the old connectors any more, or soon after ctx has ended:
+// then only calls that ignored their deadline may still do so.
 func (e *Engine) Use(ctx context.Context, destinations map[string]Destination) {
 	e.mu.Lock()
 	var ending []*destinationLanes

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"runtime/debug"
 	"sync"
 	"time"
 
@@ -19,6 +18,8 @@ const (
 	batchSize = 32
 	// lookEvery is the contract: a row that became due is noticed within this time, whatever hint was lost.
 	lookEvery = time.Second
+	// asideFor is how long a delivery that cannot even be worked on is put off.
+	asideFor = time.Minute
 	// resolveAgain is how long a channel's reference and limits are believed.
 	resolveAgain = 24 * time.Hour
 )
@@ -33,6 +34,7 @@ type destinationLanes struct {
 	drain   chan struct{} // closed: claim and start nothing more
 	cancel  context.CancelFunc
 	running sync.WaitGroup
+	calls   sync.WaitGroup // of the connector, those that ignored their deadline included
 
 	mu    sync.Mutex
 	known map[string]Lane // by chat
@@ -61,7 +63,18 @@ func (l *destinationLanes) stop(ctx context.Context) {
 	case <-ctx.Done():
 	}
 	l.cancel()
-	<-ended
+	<-ended // within the grace of the calls under way
+	l.await(ctx)
+}
+
+// await waits for calls that ignored their deadline, while ctx lasts.
+func (l *destinationLanes) await(ctx context.Context) {
+	ended := make(chan struct{})
+	go func() { l.calls.Wait(); close(ended) }()
+	select {
+	case <-ended:
+	case <-ctx.Done():
+	}
 }
 
 func (l *destinationLanes) wakeUp() {
@@ -88,12 +101,17 @@ func (l *destinationLanes) run(ctx context.Context) {
 	log := l.e.s.Log.With("destination", l.dest.Name)
 	for ctx.Err() == nil && !l.draining() {
 		free := cap(slots) - len(slots)
-		var batches []Batch
-		if free > 0 {
-			var err error
-			if batches, err = l.e.s.Store.Claim(ctx, l.dest.Name, time.Now(), leaseTime, free, batchSize); err != nil && ctx.Err() == nil {
+		if free == 0 {
+			l.rest(ctx, lookEvery) // a worker that ends wakes it
+			continue
+		}
+		batches, err := l.e.s.Store.Claim(ctx, l.dest.Name, time.Now(), l.lease(), free, batchSize)
+		if err != nil {
+			if ctx.Err() == nil {
 				log.Error("deliveries cannot be claimed", "err", err)
 			}
+			l.rest(ctx, lookEvery)
+			continue
 		}
 		for _, b := range batches {
 			slots <- struct{}{}
@@ -103,16 +121,24 @@ func (l *destinationLanes) run(ctx context.Context) {
 			})
 		}
 		if len(batches) == 0 {
-			l.rest(ctx)
+			l.rest(ctx, l.idle(ctx))
 		}
 	}
 }
 
-func (l *destinationLanes) rest(ctx context.Context) {
-	wait := lookEvery
-	if next, err := l.e.s.Store.Next(ctx, l.dest.Name, time.Now()); err == nil && !next.IsZero() {
-		wait = min(wait, max(time.Until(next), time.Millisecond))
+// lease is how long a batch belongs to its node: several calls may take their whole time.
+func (l *destinationLanes) lease() time.Duration { return max(leaseTime, 4*(l.dest.Timeout+grace)) }
+
+// idle is how long nothing is due.
+func (l *destinationLanes) idle(ctx context.Context) time.Duration {
+	next, err := l.e.s.Store.Next(ctx, l.dest.Name, time.Now())
+	if err != nil || next.IsZero() {
+		return lookEvery
 	}
+	return min(lookEvery, max(time.Until(next), time.Millisecond))
+}
+
+func (l *destinationLanes) rest(ctx context.Context, wait time.Duration) {
 	t := time.NewTimer(wait)
 	defer t.Stop()
 	select {
@@ -135,24 +161,25 @@ func (l *destinationLanes) serve(ctx context.Context, b Batch) {
 	if !ok {
 		return
 	}
-	deadline := time.Now().Add(leaseTime)
 	queue := append([]int64(nil), b.Deliveries...)
 	for len(queue) > 0 {
 		if ctx.Err() != nil || l.draining() {
 			return
 		}
 		// A call that could outlive the lease is not started: after the lease nobody knows it is under way.
-		if time.Until(deadline) < 2*l.dest.Timeout {
-			until := time.Now().Add(leaseTime)
+		if time.Until(b.LeaseUntil) < 2*(l.dest.Timeout+grace) {
+			until := time.Now().Add(l.lease())
 			if err := l.e.s.Store.Renew(ctx, b, until); err != nil {
 				log.Warn("a lease was lost", "err", err)
 				return
 			}
-			deadline = until
+			b.LeaseUntil = until
 		}
 		next, goOn, err := l.deliver(ctx, b, lane, queue[0])
-		if err != nil && ctx.Err() == nil {
-			log.Error("a delivery cannot be worked on", "delivery", queue[0], "err", err)
+		if err != nil {
+			if ctx.Err() == nil {
+				log.Error("what became of a delivery cannot be recorded", "delivery", queue[0], "err", err)
+			}
 			return
 		}
 		if !goOn {
@@ -186,8 +213,8 @@ func (l *destinationLanes) lane(ctx context.Context, b Batch) (Lane, bool) {
 	lane, err = l.resolve(ctx, b.Chat)
 	if err != nil {
 		if ctx.Err() == nil {
-			s := l.trouble(sdk.AsError(err), Work{Destination: l.dest.Name, Chat: b.Chat, Created: now}, nil, now)
-			if err := l.e.s.Store.LaneTrouble(ctx, l.dest.Name, b.Chat, s, now); err != nil {
+			s := l.trouble(sdk.AsError(err), b.Chat, time.Now())
+			if err := l.e.s.Store.LaneTrouble(ctx, l.dest.Name, b.Chat, s, time.Now()); err != nil {
 				l.e.s.Log.Error("trouble cannot be recorded", "destination", l.dest.Name, "err", err)
 			}
 		}
@@ -219,16 +246,11 @@ func (l *destinationLanes) resolve(ctx context.Context, chat string) (Lane, erro
 	if !ok {
 		return lane, sdk.Errorf(sdk.CodeUnsupported, "resolve", "this type of destination has no channels to post to")
 	}
-	ctx, cancel := context.WithTimeout(ctx, l.dest.Timeout)
-	defer cancel()
-	var err error
-	lane.Ref, lane.Limits, err = r.ResolveChannel(ctx, chat)
-	if err != nil && sdk.AsError(err).Code == sdk.CodeUnknownOutcome {
-		e := *sdk.AsError(err)
-		e.Code = sdk.CodeUnavailable // looking something up has no effect
-		err = &e
-	}
-	return lane, err
+	return bounded(ctx, l, "resolve", sdk.CodeUnavailable, func(ctx context.Context) (found Lane, err error) {
+		found = lane
+		found.Ref, found.Limits, err = r.ResolveChannel(ctx, chat)
+		return found, err
+	})
 }
 
 // deliver takes one delivery one call further. next is the delivery that carries the publication on, when it does so at
@@ -238,20 +260,25 @@ func (l *destinationLanes) deliver(ctx context.Context, b Batch, lane Lane, id i
 	for range 8 {
 		now := time.Now()
 		w, err := store.Work(ctx, id)
+		settle := Settlement{Delivery: id, Publication: w.Publication, Version: w.Version, Batch: b.ID, Fence: b.Fence}
 		if err != nil {
-			return 0, false, err
+			return 0, true, l.setAside(ctx, w, settle, err)
 		}
-		settle := Settlement{Delivery: id, Publication: w.Publication, Version: w.Version, Batch: b.ID}
 		call, ended, err := l.decide(ctx, w, lane, &settle, now)
 		if err != nil {
-			return 0, false, err
+			return 0, true, l.setAside(ctx, w, settle, err)
 		}
 		if ended {
 			next, err = store.Settle(ctx, settle, now)
-			if errors.Is(err, ErrConflict) {
+			switch {
+			case errors.Is(err, ErrConflict):
 				continue
+			case errors.Is(err, ErrFence):
+				return 0, false, nil
+			case err != nil:
+				return 0, true, l.setAside(ctx, w, settle, err)
 			}
-			return next, err == nil, err
+			return next, settle.LaneUntil.IsZero() && settle.DestinationUntil.IsZero(), nil
 		}
 		if call.Key == "" {
 			call.Key = "msg_" + rand.Text()
@@ -267,13 +294,36 @@ func (l *destinationLanes) deliver(ctx context.Context, b Batch, lane Lane, id i
 		case errors.Is(err, ErrFence), errors.Is(err, ErrPaused):
 			return 0, false, nil
 		case err != nil:
-			return 0, false, err
+			return 0, true, l.setAside(ctx, w, settle, err)
 		case !wait.IsZero():
 			return 0, false, nil // the rates are rows: the next claim waits for them
 		}
 		return l.send(ctx, b, lane, w, *call, settle)
 	}
 	return 0, true, nil // it changes faster than it can be read; its turn comes again
+}
+
+// setAside puts off a delivery that cannot even be worked on, so that it blocks no other. What stays so ends as failed. The
+// error is not about this delivery: nothing can be written.
+func (l *destinationLanes) setAside(ctx context.Context, w Work, s Settlement, fault error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	l.e.s.Log.Error("a delivery cannot be worked on", "destination", l.dest.Name, "delivery", s.Delivery, "err", fault)
+	now := time.Now()
+	aside := Settlement{Delivery: s.Delivery, Publication: s.Publication, Version: s.Version, Batch: s.Batch, Fence: s.Fence,
+		Error: "it cannot be worked on; the log has the details"}
+	if !w.Created.IsZero() && now.Sub(w.Created) > l.dest.RetryFor && w.Retry == nil {
+		aside.State = Failed
+		aside.Alerts = append(aside.Alerts, failedAlert(w, aside.Error))
+	} else {
+		aside.Postpone, aside.KeepCall = now.Add(asideFor), true
+	}
+	_, err := l.e.s.Store.Settle(ctx, aside, now)
+	if errors.Is(err, ErrConflict) {
+		return nil // it changed meanwhile: its turn comes again
+	}
+	return err
 }
 
 // decide finds the call, or fills in the settlement that ends or postpones the delivery. Its error is of the store and
@@ -304,7 +354,7 @@ func (l *destinationLanes) decide(ctx context.Context, w Work, lane Lane, s *Set
 		case e.Code.Disposition() == sdk.DispositionRetry:
 			*s = l.retry(e, w, Call{Op: OpPublish}, *s, now)
 			s.Code, s.Error = e.Code, sentence(e)
-		case len(w.Parts) > 0:
+		case w.corrects():
 			s.NextRung, s.Code, s.Error = true, e.Code, sentence(e) // it cannot be said this way; another may do
 		default:
 			*s = l.refused(e, w, *s)
@@ -329,52 +379,6 @@ func (l *destinationLanes) decide(ctx context.Context, w Work, lane Lane, s *Set
 	return nil, true, nil
 }
 
-// plans asks renderer and connector for the parts of a publication.
-type plans struct {
-	ctx  context.Context
-	l    *destinationLanes
-	lane Lane
-	w    Work
-}
-
-func (p *plans) Post() ([]sdk.Part, error) {
-	post, err := p.l.e.s.Renderer.Post(p.ctx, p.w)
-	if err != nil {
-		return nil, err
-	}
-	return p.plan(post)
-}
-
-func (p *plans) Reply() ([]sdk.Part, error) {
-	post, err := p.l.e.s.Renderer.Reply(p.ctx, p.w)
-	if err != nil {
-		return nil, err
-	}
-	return p.plan(post)
-}
-
-// plan calls the connector. A plan is pure, so that whatever goes wrong in it goes wrong every time.
-func (p *plans) plan(post sdk.Post) (parts []sdk.Part, err error) {
-	publisher, ok := sdk.As[sdk.Publisher](p.l.dest.Conn)
-	if !ok {
-		return nil, sdk.Errorf(sdk.CodeUnsupported, "plan", "this type of destination has no channels to post to")
-	}
-	defer recovered(&err, sdk.CodeInvalid, "plan", p.l.e.s.Log)
-	parts, err = publisher.Plan(p.lane.Ref, post)
-	if err == nil && len(parts) == 0 {
-		err = sdk.Errorf(sdk.CodeInvalid, "plan", "there is nothing to post")
-	}
-	return parts, err
-}
-
-// recovered turns a panic of a connector into an error, so that it costs its delivery and not the daemon.
-func recovered(err *error, code sdk.Code, op string, log interface{ Error(string, ...any) }) {
-	if p := recover(); p != nil {
-		log.Error("a connector failed", "op", op, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
-		*err = &sdk.Error{Code: code, Op: op, Public: "the connector failed; the log has the details"}
-	}
-}
-
 // send makes the call that was started, and settles it.
 func (l *destinationLanes) send(ctx context.Context, b Batch, lane Lane, w Work, call Call, s Settlement) (int64, bool, error) {
 	ref, err := l.call(ctx, lane, call)
@@ -386,8 +390,12 @@ func (l *destinationLanes) send(ctx context.Context, b Batch, lane Lane, w Work,
 	} else {
 		e := sdk.AsError(err)
 		s.KeepCall = w.Retry != nil
-		if call.Op == OpEdit && len(ref.IDs) > 0 {
+		switch {
+		case call.Op != OpEdit:
+		case len(ref.IDs) > 0:
 			s.HalfDone, s.Ref = &call, ref
+		case e.Code.Disposition() == sdk.DispositionAsk:
+			s.HalfDone, s.Ref = &call, call.Ref
 		}
 		s = l.settleError(e, w, call, s, now)
 		goOn = s.LaneUntil.IsZero() && s.DestinationUntil.IsZero() && !s.StopLane && !s.StopDestination
@@ -403,44 +411,4 @@ func (l *destinationLanes) send(ctx context.Context, b Batch, lane Lane, w Work,
 		l.e.s.Settled()
 	}
 	return next, goOn, settleErr
-}
-
-// call makes one platform call within the deadline. A panic may have come after the call had its effect.
-func (l *destinationLanes) call(ctx context.Context, lane Lane, c Call) (ref sdk.PartRef, err error) {
-	ctx, cancel := context.WithTimeout(ctx, l.dest.Timeout)
-	defer cancel()
-	if len(c.Part.Files) > 0 {
-		if err := l.e.s.Renderer.Fill(ctx, c.Part.Files); err != nil {
-			return ref, &sdk.Error{Code: sdk.CodeUnavailable, Op: "load images", Err: err}
-		}
-	}
-	defer recovered(&err, sdk.CodeUnknownOutcome, string(c.Op), l.e.s.Log)
-	c.Part.Key = c.Key
-	unsupported := func() (sdk.PartRef, error) {
-		return ref, sdk.Errorf(sdk.CodeUnsupported, string(c.Op), "this type of destination cannot %s", c.Op)
-	}
-	switch c.Op {
-	case OpPublish, OpReply:
-		publisher, ok := sdk.As[sdk.Publisher](l.dest.Conn)
-		if !ok {
-			return unsupported()
-		}
-		ref, err = publisher.Publish(ctx, lane.Ref, c.Part)
-	case OpEdit:
-		editor, ok := sdk.As[sdk.Editor](l.dest.Conn)
-		if !ok {
-			return unsupported()
-		}
-		ref, err = editor.Edit(ctx, c.Ref, c.Part)
-	case OpDelete:
-		deleter, ok := sdk.As[sdk.Deleter](l.dest.Conn)
-		if !ok {
-			return unsupported()
-		}
-		err = deleter.Delete(ctx, c.Ref)
-	}
-	if err == nil && len(ref.State) > sdk.MaxPartState {
-		ref.State = nil // what is too long is not half kept; the part can then not be edited
-	}
-	return ref, err
 }

@@ -1,7 +1,6 @@
 package outbox
 
 import (
-	"context"
 	"fmt"
 	"math/rand/v2"
 	"time"
@@ -27,22 +26,26 @@ func backoff(attempt int) time.Duration {
 // settleError turns the failure of a call into what is recorded.
 func (l *destinationLanes) settleError(e *sdk.Error, w Work, call Call, s Settlement, now time.Time) Settlement {
 	s.Code, s.Error = e.Code, sentence(e)
+	if call.Op == OpDelete && e.Code.Disposition() == sdk.DispositionAsk {
+		s.KeepCall = true // until it is repeated, nobody knows whether the copy is there
+	}
 	switch e.Code.Disposition() {
 	case sdk.DispositionRetry:
 		return l.retry(e, w, call, s, now)
 	case sdk.DispositionAsk:
 		if call.Op == OpEdit || call.Op == OpDelete {
 			// Both are idempotent: doing them again does no harm.
-			e.Code = sdk.CodeUnavailable
-			return l.retry(e, w, call, s, now)
+			again := *e
+			again.Code = sdk.CodeUnavailable
+			return l.retry(&again, w, call, s, now)
 		}
 		s.State, s.CountAttempt, s.DestinationFailed = Unknown, true, true
 		return s
 	case sdk.DispositionStop, sdk.DispositionRefuse:
-		return l.stopped(e, w, s)
+		return l.stopped(e, w, s, now)
 	case sdk.DispositionSuppress:
 		if call.Op == OpPublish {
-			return l.stopped(e, w, s)
+			return l.stopped(e, w, s, now)
 		}
 		s.NextRung = true // the copy is gone: it can be neither edited nor answered
 		return s
@@ -56,9 +59,19 @@ func (l *destinationLanes) settleError(e *sdk.Error, w Work, call Call, s Settle
 	return l.refused(e, w, s)
 }
 
-// trouble is settleError for what goes wrong before there is a delivery to settle.
-func (l *destinationLanes) trouble(e *sdk.Error, w Work, _ *Call, now time.Time) Settlement {
-	return l.settleError(e, w, Call{Op: OpPublish}, Settlement{}, now)
+// trouble is what to do with a channel that cannot be resolved: there is no delivery to settle yet.
+func (l *destinationLanes) trouble(e *sdk.Error, chat string, now time.Time) Settlement {
+	w := Work{Destination: l.dest.Name, Chat: chat, Created: now}
+	s := Settlement{Code: e.Code, Error: sentence(e)}
+	switch e.Code.Disposition() {
+	case sdk.DispositionRetry:
+		return l.retry(e, w, Call{Op: OpPublish}, s, now)
+	case sdk.DispositionAsk:
+		again := *e
+		again.Code = sdk.CodeUnavailable // looking something up has no effect
+		return l.retry(&again, w, Call{Op: OpPublish}, s, now)
+	}
+	return l.stopped(e, w, s, now)
 }
 
 // retry keeps the delivery pending, never earlier than the platform asked.
@@ -83,11 +96,15 @@ func (l *destinationLanes) retry(e *sdk.Error, w Work, call Call, s Settlement, 
 		s.LaneUntil = until
 	}
 	if e.Scope == sdk.ScopeAccount {
-		// Nobody answers: there is no use in trying every other post at once.
-		s.DestinationUntil = now.Add(min(until.Sub(now), time.Minute))
+		// Nobody answers: there is no use in trying every other post at once. What the platform asked for is kept in full.
+		s.DestinationUntil = now.Add(max(min(until.Sub(now), time.Minute), e.RetryAfter))
 	}
 	if call.Op == OpPublish && now.Sub(w.Created) > l.dest.RetryFor {
 		s.Postpone = time.Time{}
+		if s.KeepCall {
+			s.State = Unknown // an earlier attempt may have arrived: this is no failure, and a person has to look
+			return s
+		}
 		s.State = Failed
 		s.Error = fmt.Sprintf("given up after %s: %s", sdk.D(l.dest.RetryFor), s.Error)
 		s.Alerts = append(s.Alerts, failedAlert(w, s.Error))
@@ -96,8 +113,8 @@ func (l *destinationLanes) retry(e *sdk.Error, w Work, call Call, s Settlement, 
 }
 
 // stopped stops the channel or the destination until a person or another configuration resumes it. The delivery waits.
-func (l *destinationLanes) stopped(e *sdk.Error, w Work, s Settlement) Settlement {
-	s.Postpone = time.Now()
+func (l *destinationLanes) stopped(e *sdk.Error, w Work, s Settlement, now time.Time) Settlement {
+	s.Postpone = now
 	subject := l.dest.Name
 	if e.Scope == sdk.ScopeAccount || e.Code == sdk.CodeUnauthenticated {
 		s.StopDestination = true
@@ -178,102 +195,4 @@ func heldAlert(w Work, blackout string, drop bool) []alert.Alert {
 	return []alert.Alert{{Code: alert.HeldForRelease, Subject: w.Channel,
 		Sentence: fmt.Sprintf("%s is held by the blackout %s, and stays held after its end until a person releases it", copyName(w), blackout),
 		Mend:     fmt.Sprintf("look: belfry post list --channel %s --held; post it: belfry post release --channel %s; drop it: add --drop", w.Channel, w.Channel)}}
-}
-
-// UnknownKey identifies the alert about an unknown call.
-func UnknownKey(delivery int64) alert.Key {
-	return alert.Key{Code: alert.OutcomeUnknown, Subject: fmt.Sprintf("delivery %d", delivery)}
-}
-
-// lookAfterUnknown resolves unknown outcomes beside the lanes, so that a look-up delays nothing.
-func (l *destinationLanes) lookAfterUnknown(ctx context.Context) {
-	t := time.NewTicker(lookEvery)
-	defer t.Stop()
-	for {
-		l.resolveUnknown(ctx)
-		select {
-		case <-ctx.Done():
-			return
-		case <-l.drain:
-			return
-		case <-t.C:
-		}
-	}
-}
-
-// resolveUnknown looks after the destination's calls whose outcome is not known.
-func (l *destinationLanes) resolveUnknown(ctx context.Context) {
-	log := l.e.s.Log.With("destination", l.dest.Name)
-	calls, err := l.e.s.Store.UnknownCalls(ctx, l.dest.Name)
-	if err != nil {
-		if ctx.Err() == nil {
-			log.Error("unknown outcomes cannot be read", "err", err)
-		}
-		return
-	}
-	for _, u := range calls {
-		now := time.Now()
-		r, decided := l.resolution(ctx, u, now)
-		if !decided {
-			continue
-		}
-		if err := l.e.s.Store.Resolve(ctx, u, r, now); err != nil && ctx.Err() == nil {
-			log.Error("an unknown outcome cannot be settled", "delivery", u.Delivery, "err", err)
-			continue
-		}
-		if r.Repeat || r.Accepted {
-			l.wakeUp()
-		}
-		log.Info("an unknown outcome was looked after", "delivery", u.Delivery, "accepted", r.Accepted, "repeat", r.Repeat, "person", !r.Accepted && !r.Repeat)
-	}
-}
-
-// resolution finds out what became of a call, or what to do without knowing; false when it has to be asked again later.
-func (l *destinationLanes) resolution(ctx context.Context, u UnknownCall, now time.Time) (Resolution, bool) {
-	if u.Crashes >= poisonCrashes {
-		return l.ask(u, fmt.Sprintf("the daemon ended %d times in the midst of it", u.Crashes))
-	}
-	if u.Call.Op == OpEdit || u.Call.Op == OpDelete {
-		return Resolution{Repeat: true, Until: now}, true // both are idempotent
-	}
-	if now.Sub(u.Created) > l.dest.RetryFor && u.Attempt > 1 {
-		return l.ask(u, fmt.Sprintf("%d attempts in %s brought no clear answer", u.Attempt, sdk.D(l.dest.RetryFor)))
-	}
-	if finder, ok := sdk.As[sdk.Finder](l.dest.Conn); ok {
-		if lane, known := l.lane(ctx, Batch{Destination: l.dest.Name, Chat: u.Chat}); known {
-			callCtx, cancel := context.WithTimeout(ctx, l.dest.Timeout)
-			ref, found, err := finder.Find(callCtx, lane.Ref, u.Call.Key)
-			cancel()
-			switch {
-			case err == nil && found:
-				return Resolution{Accepted: true, Ref: ref, Resolve: []alert.Key{UnknownKey(u.Delivery)}}, true
-			case err == nil:
-				return Resolution{Repeat: true, Until: now.Add(backoff(u.Attempt))}, true
-			case sdk.AsError(err).Code != sdk.CodeUnsupported:
-				return Resolution{}, false
-			}
-		}
-	}
-	lane, ok, err := l.e.s.Store.Lane(ctx, l.dest.Name, u.Chat)
-	if err != nil {
-		return Resolution{}, false
-	}
-	if same := lane.Limits.Rules.SameKeyFor; ok && same > 0 && now.Sub(u.FirstAt) < same {
-		return Resolution{Repeat: true, Until: now.Add(backoff(u.Attempt))}, true
-	}
-	if l.dest.Resend {
-		return Resolution{Repeat: true, Until: now.Add(backoff(u.Attempt))}, true
-	}
-	return l.ask(u, "the platform cannot tell")
-}
-
-// ask leaves the call to a person, once.
-func (l *destinationLanes) ask(u UnknownCall, why string) (Resolution, bool) {
-	if u.Alerted {
-		return Resolution{}, false
-	}
-	return Resolution{Alert: &alert.Alert{Code: alert.OutcomeUnknown, Subject: UnknownKey(u.Delivery).Subject,
-		Sentence: fmt.Sprintf("post %s of channel %s may or may not have appeared on %s: the connection ended before an answer came, and %s",
-			u.Post, u.Channel, laneSubject(l.dest.Name, u.Chat), why),
-		Mend: fmt.Sprintf("look there, then say so: belfry post resolve %d --arrived, or belfry post resolve %d --missing", u.Delivery, u.Delivery)}}, true
 }

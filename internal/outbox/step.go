@@ -1,6 +1,7 @@
 package outbox
 
 import (
+	"errors"
 	"slices"
 	"time"
 
@@ -38,13 +39,29 @@ type Plans interface {
 	Reply() ([]sdk.Part, error)
 }
 
+// once remembers the plan of a post.
+type once struct {
+	Plans
+	asked bool
+	parts []sdk.Part
+	err   error
+}
+
+func (o *once) Post() ([]sdk.Part, error) {
+	if !o.asked {
+		o.asked = true
+		o.parts, o.err = o.Plans.Post()
+	}
+	return o.parts, o.err
+}
+
 // legalLadder is climbed by a retraction for good, whatever the channel says.
 var legalLadder = []string{"delete", "mark", "list"}
 
 // Decide finds the next call that brings a publication nearer to its desired state. It is pure but for the plans. Its
 // error comes from them.
 func Decide(w Work, l Ladders, able Able, rules sdk.Rules, plans Plans, now time.Time) (Step, error) {
-	s, err := decide(w, l, able, rules, plans, now)
+	s, err := decide(w, l, able, rules, &once{Plans: plans}, now)
 	if s.Call != nil {
 		s.Call.Wanted = w.Want
 	}
@@ -56,7 +73,7 @@ func decide(w Work, l Ladders, able Able, rules sdk.Rules, plans Plans, now time
 	switch {
 	case w.Gone && w.HaveGone, !w.Gone && w.Have == w.Want:
 		return Step{Done: OutcomeReplaced}, nil
-	case w.Gone && len(posted) == 0:
+	case w.Gone && len(w.Parts) == 0:
 		return Step{Done: OutcomeWithdrawn}, nil
 	case w.Gone:
 		return decideWithdrawal(w, l, able, rules, plans, posted, now)
@@ -68,6 +85,12 @@ func decide(w Work, l Ladders, able Able, rules sdk.Rules, plans Plans, now time
 		parts, err := plans.Post()
 		if err != nil {
 			return Step{}, err
+		}
+		if len(posted) > 0 && len(parts) <= len(posted) {
+			break // all of it is there, of one revision or another
+		}
+		if w.Rung > 0 {
+			able = Able{} // changing what is there was refused; what is missing follows all the same
 		}
 		return reconcile(w, parts, posted, able, rules, now), nil
 	}
@@ -87,17 +110,23 @@ func partsOf(parts []Part, s Series) []Part {
 
 // decideRevision brings a copy to a new revision by the ladder.
 func decideRevision(w Work, l Ladders, able Able, rules sdk.Rules, plans Plans, posted []Part, now time.Time) (Step, error) {
-	parts, err := plans.Post()
-	if err != nil {
-		return Step{}, err
+	rung := ""
+	if w.Rung < len(l.Revised) {
+		rung = l.Revised[w.Rung]
 	}
-	if same(parts, posted) {
-		return Step{Done: OutcomeUnchanged}, nil
+	var parts []sdk.Part
+	if w.Rung == 0 || rung == "edit" || rung == "repost" {
+		var err error
+		switch parts, err = plans.Post(); {
+		case err == nil && same(parts, posted):
+			return Step{Done: OutcomeUnchanged}, nil
+		case err != nil && (rung == "edit" || rung == "repost" || !unfit(err)):
+			return Step{}, err
+		}
 	}
-	if w.Rung >= len(l.Revised) {
+	switch rung {
+	case "":
 		return Step{Done: OutcomeLeft}, nil
-	}
-	switch l.Revised[w.Rung] {
 	case "edit":
 		if !able.Edit || !within(rules.EditFor, w.Out, now) {
 			return Step{NextRung: true}, nil
@@ -123,6 +152,18 @@ func decideRevision(w Work, l Ladders, able Able, rules sdk.Rules, plans Plans, 
 	return Step{NextRung: true}, nil
 }
 
+// unfit reports whether the platform can never show a revision as it is; a note, or a person, may still say it.
+func unfit(err error) bool {
+	var e *sdk.Error
+	return errors.As(err, &e) && e.Code.Disposition() != sdk.DispositionRetry
+}
+
+// corrects reports whether a step of the ladder is tried, so that a refusal leads to the next one. What was never there
+// in full is published, and a refusal ends that.
+func (w Work) corrects() bool {
+	return w.Gone || w.Have > 0 && slices.ContainsFunc(w.Parts, func(p Part) bool { return p.Series == SeriesPost })
+}
+
 // midway reports whether an edit of several parts was begun: it is finished without another wait.
 func midway(w Work, posted []Part) bool {
 	return slices.ContainsFunc(posted, func(p Part) bool { return p.Revision == w.Want })
@@ -144,7 +185,7 @@ func decideWithdrawal(w Work, l Ladders, able Able, rules sdk.Rules, plans Plans
 		}
 		return remove(append(posted, partsOf(w.Parts, SeriesReply)...), true), nil
 	case "mark":
-		if !able.Edit || !within(rules.EditFor, w.Out, now) {
+		if len(posted) == 0 || !able.Edit || !within(rules.EditFor, w.Out, now) {
 			return Step{NextRung: true}, nil
 		}
 		parts, err := plans.Post()
@@ -159,7 +200,7 @@ func decideWithdrawal(w Work, l Ladders, able Able, rules sdk.Rules, plans Plans
 		}
 		return reconcile(w, parts, posted, able, rules, now), nil
 	case "reply":
-		if !within(rules.ReplyFor, w.Out, now) {
+		if len(posted) == 0 || !within(rules.ReplyFor, w.Out, now) {
 			return Step{NextRung: true}, nil
 		}
 		return reply(w, plans, posted)
@@ -214,13 +255,13 @@ func reconcile(w Work, parts []sdk.Part, posted []Part, able Able, rules sdk.Rul
 	}
 	first := calls[0]
 	if first.Op == OpEdit && (!able.Edit || !within(rules.EditFor, w.Out, now)) || first.Op == OpDelete && !able.Delete {
-		// Half of an older revision is there and cannot be changed: what is missing follows as it is planned now.
+		// Half of an older revision is there and cannot be changed: what is missing follows as it is planned now, and then
+		// the ladder goes on.
 		later := slices.IndexFunc(calls, func(c Call) bool { return c.Op == OpPublish })
 		if later < 0 {
-			return Step{Done: OutcomeUnchanged}
+			return Step{NextRung: true}
 		}
-		calls = calls[later:]
-		first = calls[0]
+		return Step{Call: &calls[later]}
 	}
 	first.Final = len(calls) == 1
 	return Step{Call: &first}

@@ -148,7 +148,9 @@ type Settlement struct {
 	Delivery    int64
 	Publication int64
 	Version     int64
-	Batch       int64
+	// Batch and Fence say by which lease the delivery is settled.
+	Batch int64
+	Fence string
 	// Call was accepted, with Ref.
 	Call *Call
 	Ref  sdk.PartRef
@@ -165,7 +167,8 @@ type Settlement struct {
 	Error string
 	// CountAttempt says that the attempt counts; a pause or a stop is nobody's fault.
 	CountAttempt bool
-	// HalfDone is an edit that failed and changed something all the same; Ref then replaces the part's reference.
+	// HalfDone is an edit that failed and changed something all the same, or may have; Ref then replaces the part's
+	// reference, and what the part shows counts as not known.
 	HalfDone *Call
 	// KeepCall keeps the call as it is for the next attempt: an earlier attempt of it may have arrived.
 	KeepCall bool
@@ -219,6 +222,8 @@ type UnknownCall struct {
 	Crashes int
 	// Alerted says that a person was asked.
 	Alerted bool
+	// Gone says that the post was taken back since.
+	Gone bool
 }
 
 // Store is what the outbox needs of the store.
@@ -234,7 +239,10 @@ type Store interface {
 	Work(ctx context.Context, delivery int64) (Work, error)
 	// Start begins a call, or says until when the rates ask to wait, or gives ErrConflict, ErrFence or ErrPaused.
 	Start(ctx context.Context, s Start, now time.Time) (wait time.Time, err error)
-	// Settle records an outcome. It gives the next delivery of the same publication when one is due at once.
+	// Settle records an outcome. It gives the next delivery of the same publication when one is due at once. An accepted
+	// call is recorded whoever holds the lease by now; any other outcome gives ErrFence once the lease was lost, and one
+	// that was decided on an older version of the publication gives ErrConflict, unless its call was made: then the
+	// delivery ends, and the publication goes on as it is wanted now.
 	Settle(ctx context.Context, s Settlement, now time.Time) (next int64, err error)
 	// Recover ends the batches whose lease is over, or all of them, and says how many calls became unknown.
 	Recover(ctx context.Context, all bool, now time.Time) (unknown int, err error)
@@ -243,18 +251,18 @@ type Store interface {
 	// LaneTrouble pauses or stops a channel on a platform, or its destination, outside of a delivery.
 	LaneTrouble(ctx context.Context, destination, chat string, s Settlement, now time.Time) error
 	UnknownCalls(ctx context.Context, destination string) ([]UnknownCall, error)
-	// Resolve settles an unknown call: as accepted with ref, or as certainly not (it becomes pending and repeats the very
-	// same call), or as waiting for a person.
+	// Resolve settles an unknown call: as accepted with ref, or to be repeated or decided anew, or as waiting for a person.
 	Resolve(ctx context.Context, u UnknownCall, r Resolution, now time.Time) error
 }
 
 // Resolution of an unknown call.
 type Resolution struct {
-	// Accepted with Ref, or Repeat it; neither leaves it waiting for a person and raises the alert.
-	Accepted bool
-	Ref      sdk.PartRef
-	Repeat   bool
-	// Until is when it is repeated.
+	// Accepted with Ref; or Repeat the very same call; or decide Anew what to do, because the call is certainly missing or
+	// does no harm twice. None of them leaves it waiting for a person and raises the alert.
+	Accepted     bool
+	Ref          sdk.PartRef
+	Repeat, Anew bool
+	// Until is when it is repeated or decided anew.
 	Until   time.Time
 	Alert   *alert.Alert
 	Resolve []alert.Key

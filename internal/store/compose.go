@@ -46,7 +46,7 @@ func (db *DB) ChangedItems(ctx context.Context, limit int) ([]compose.Changed, e
 		var c compose.Changed
 		var content string
 		var seen int64
-		if err := r.Scan(&c.ID, &c.Source, &c.Change, &c.Revision, &c.State, &c.Baseline, &content, &seen); err != nil {
+		if err := r.Scan(&c.ID, &c.Source, &c.Change, &c.Revision, &c.State, &c.Baseline, &content, &c.Link, &seen); err != nil {
 			return err
 		}
 		c.SeenAt = timeOf(seen)
@@ -54,7 +54,7 @@ func (db *DB) ChangedItems(ctx context.Context, limit int) ([]compose.Changed, e
 		ids = append(ids, c.ID)
 		out = append(out, c)
 		return decode(content, &out[len(out)-1].Content)
-	}, `SELECT id, source, changed, revision, state, baseline, content, seen_at FROM items WHERE changed > 0 ORDER BY id LIMIT $1`, limit)
+	}, `SELECT id, source, changed, revision, state, baseline, content, link, seen_at FROM items WHERE changed > 0 ORDER BY id LIMIT $1`, limit)
 	if err != nil || len(out) == 0 {
 		return nil, err
 	}
@@ -84,7 +84,7 @@ func (db *DB) ChangedItems(ctx context.Context, limit int) ([]compose.Changed, e
 		}
 		c.Duplicates[channel] = other
 		return nil
-	}, `SELECT i.id, o.id, ci.channel FROM items i JOIN items o ON o.link = i.link AND o.id < i.id AND o.source <> i.source AND o.state = 'live'
+	}, `SELECT i.id, o.id, ci.channel FROM items i JOIN items o ON o.link = i.link AND o.link <> '' AND o.id < i.id AND o.source <> i.source AND o.state = 'live'
 		JOIN channel_items ci ON ci.item = o.id AND ci.state IN ('waiting', 'used', 'held')
 		WHERE i.id IN @list($1) AND i.link <> ''`, jsonList(ids))
 }
@@ -161,7 +161,7 @@ func (db *DB) StalePosts(ctx context.Context, after int64, limit int) ([]compose
 // CommitRevision implements compose.Store.
 func (db *DB) CommitRevision(ctx context.Context, r compose.Revise, now time.Time) error {
 	return db.Write(ctx, func(tx *Tx) error {
-		n, err := tx.exec(`UPDATE posts SET stale = 0 WHERE id = $1 AND revision = $2`, r.Post, r.On)
+		n, err := tx.exec(`UPDATE posts SET stale = $3 WHERE id = $1 AND revision = $2`, r.Post, r.On, !r.Until.IsZero())
 		if err != nil {
 			return err
 		}
@@ -203,10 +203,11 @@ func (tx *Tx) revise(post int64, c compose.Content, status compose.PostStatus, p
 	}
 	// A copy that was dropped stays so, and one that was refused gets another chance by another content; a withdrawal
 	// still looks whether something of it is there. What is held for a person stays held, unless it is withdrawn.
-	if err := tx.run(`UPDATE publications SET version = version + 1, want = (SELECT revision FROM posts WHERE id = $1), rung = 0, reason = '',
+	const stays = `NOT EXISTS (SELECT 1 FROM parts WHERE publication = publications.id)
+		AND (state IN ('expired', 'dropped') OR state = 'failed' AND $2 OR state = 'held' AND NOT $2)`
+	if err := tx.run(`UPDATE publications SET version = version + 1, want = (SELECT revision FROM posts WHERE id = $1), rung = 0,
 		gone = $2, purge = max(purge, $3), have_gone = 0,
-		state = CASE WHEN EXISTS (SELECT 1 FROM parts WHERE publication = publications.id) THEN 'open'
-			WHEN state IN ('expired', 'dropped') OR state = 'failed' AND $2 OR state = 'held' AND NOT $2 THEN state ELSE 'open' END
+		state = CASE WHEN `+stays+` THEN state ELSE 'open' END, reason = CASE WHEN `+stays+` THEN reason ELSE '' END
 		WHERE post = $1`, post, c.Withdrawn, purge); err != nil {
 		return err
 	}

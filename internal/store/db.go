@@ -19,6 +19,7 @@ type DB struct {
 	rewrite func(string) string
 	// fatal reports whether an error of a commit means that what the disk holds is not known any more.
 	fatal func(error) bool
+	close func() error
 
 	jobs   chan job
 	quit   chan struct{}
@@ -29,6 +30,9 @@ type DB struct {
 	mu    sync.Mutex
 	reads map[string]*sql.Stmt
 
+	closing sync.Once
+	closed  error
+
 	node string
 }
 
@@ -38,6 +42,8 @@ type Options struct {
 	Reader, Writer *sql.DB
 	Rewrite        func(string) string
 	Fatal          func(error) bool
+	// Close closes both; it is called once, when nothing uses them any more.
+	Close func() error
 }
 
 // ErrFailed says that the disk refused a commit in a way after which only a restart tells what it holds.
@@ -48,7 +54,7 @@ var ErrNotFound = errors.New("not found")
 
 // New makes a DB and starts its writer; Close stops it.
 func New(o Options) *DB {
-	db := &DB{reader: o.Reader, writer: o.Writer, rewrite: o.Rewrite, fatal: o.Fatal, jobs: make(chan job, 1024),
+	db := &DB{reader: o.Reader, writer: o.Writer, rewrite: o.Rewrite, fatal: o.Fatal, close: o.Close, jobs: make(chan job, 1024),
 		quit: make(chan struct{}), ended: make(chan struct{}), failed: make(chan struct{}), reads: map[string]*sql.Stmt{}, node: token(12)}
 	go db.write()
 	return db
@@ -57,16 +63,19 @@ func New(o Options) *DB {
 // Failed is closed when the store must not be used any more.
 func (db *DB) Failed() <-chan struct{} { return db.failed }
 
-// Close writes what waits and closes the connections.
+// Close writes what waits and closes the connections. A second call gives what the first one gave.
 func (db *DB) Close() error {
-	close(db.quit)
-	<-db.ended
-	db.mu.Lock()
-	for _, st := range db.reads {
-		_ = st.Close()
-	}
-	db.mu.Unlock()
-	return errors.Join(db.writer.Close(), db.reader.Close())
+	db.closing.Do(func() {
+		close(db.quit)
+		<-db.ended
+		db.mu.Lock()
+		for _, st := range db.reads {
+			_ = st.Close()
+		}
+		db.mu.Unlock()
+		db.closed = db.close()
+	})
+	return db.closed
 }
 
 // job is one caller's part of a transaction.
@@ -82,6 +91,13 @@ const maxGroup = 256
 // disk. An error of do undoes what do did, and nothing else. do must not call the network or wait for anybody.
 func (db *DB) Write(ctx context.Context, do func(*Tx) error) error {
 	j := job{do: do, done: make(chan error, 1)}
+	select {
+	case <-db.failed:
+		return ErrFailed
+	case <-db.quit:
+		return sql.ErrConnDone
+	default: // an end goes before a free place in the queue
+	}
 	select {
 	case <-db.failed:
 		return ErrFailed
@@ -139,7 +155,12 @@ func (db *DB) write() {
 // commit runs a group in one transaction and tells each caller.
 func (db *DB) commit(tx *Tx, group []job) {
 	results := make([]error, len(group))
-	err := tx.begin()
+	err := db.Cause()
+	if err != nil {
+		err = ErrFailed // parts that waited while another one failed
+	} else {
+		err = tx.begin()
+	}
 	if err == nil {
 		for i, j := range group {
 			results[i] = tx.part(j.do, len(group) > 1)
@@ -159,11 +180,7 @@ func (db *DB) commit(tx *Tx, group []job) {
 		tx.rollback()
 		if db.fatal(err) {
 			db.cause = err
-			select {
-			case <-db.failed:
-			default:
-				close(db.failed)
-			}
+			close(db.failed)
 			err = fmt.Errorf("%w: %w", ErrFailed, err)
 		}
 	}

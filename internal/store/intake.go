@@ -4,8 +4,12 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
+	"strings"
 	"time"
+	"unicode/utf8"
 
+	"github.com/belfry-news/belfry/internal/alert"
 	"github.com/belfry-news/belfry/internal/intake"
 	"github.com/belfry-news/belfry/sdk"
 )
@@ -97,7 +101,8 @@ func (db *DB) ReleaseSource(ctx context.Context, name string) error {
 // NextSource implements intake.Store.
 func (db *DB) NextSource(ctx context.Context) (time.Time, error) {
 	var at int64
-	err := db.queryRow(ctx, `SELECT coalesce(min(next_at), 0) FROM sources WHERE configured = 1 AND gone = 0 AND lease = 0`).Scan(&at)
+	err := db.queryRow(ctx, `SELECT coalesce(min(next_at), 0) FROM sources WHERE configured = 1 AND gone <= force AND lease = 0
+		AND NOT EXISTS (SELECT 1 FROM pauses p WHERE p.scope = 'all' OR p.scope = 'source' AND p.name = sources.name)`).Scan(&at)
 	return timeOf(at), err
 }
 
@@ -239,6 +244,9 @@ func (tx *Tx) intakeRows(ch intake.Change, now time.Time) error {
 		}
 	}
 	for _, in := range ch.Inserts {
+		if !utf8.ValidString(in.Item.Key) || strings.ContainsRune(in.Item.Key, 0) {
+			return fmt.Errorf("store: the key %q of source %s is no text", in.Item.Key, ch.State.Name) // it could not be found again
+		}
 		content, err := encode(in.Item)
 		if err != nil {
 			return err
@@ -254,12 +262,33 @@ func (tx *Tx) intakeRows(ch intake.Change, now time.Time) error {
 			return err
 		}
 	}
+	shown := []int64{}
 	for _, u := range ch.Updates {
 		if err := tx.updateItem(ch.State.Name, u, now); err != nil {
 			return err
 		}
+		if u.Listed && !u.ListedAt.IsZero() {
+			shown = append(shown, u.ID)
+		}
 	}
-	return nil
+	return tx.shownAgain(ch.State.Name, shown, now)
+}
+
+// shownAgain ends the held withdrawals of items that their source shows again.
+func (tx *Tx) shownAgain(source string, items []int64, now time.Time) error {
+	if len(items) == 0 {
+		return nil
+	}
+	n, err := tx.exec(`DELETE FROM held_removals WHERE item IN @list($1) AND hold IN (SELECT id FROM holds WHERE source = $2 AND ended_at = 0)`, jsonList(items), source)
+	if err != nil || n == 0 {
+		return err
+	}
+	if err := tx.run(`UPDATE holds SET ended_at = $2 WHERE source = $1 AND ended_at = 0 AND kind = 'removal'
+		AND NOT EXISTS (SELECT 1 FROM held_removals r WHERE r.hold = holds.id)`, source, micros(now)); err != nil {
+		return err
+	}
+	return tx.run(`UPDATE alerts SET resolved_at = $2 WHERE code = $3 AND subject = $1 AND resolved_at = 0
+		AND NOT EXISTS (SELECT 1 FROM holds WHERE source = $1 AND ended_at = 0)`, source, micros(now), string(alert.SourceHeld))
 }
 
 func (tx *Tx) updateItem(source string, u intake.Update, now time.Time) error {

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -127,7 +128,7 @@ func (db *DB) Apply(ctx context.Context, tree map[string]any, now time.Time) (in
 	err = db.Write(ctx, func(tx *Tx) error {
 		var last string
 		err := notFound(tx.row(`SELECT generation, tree FROM configurations ORDER BY generation DESC LIMIT 1`).Scan(&generation, &last))
-		if err != nil && err != ErrNotFound {
+		if err != nil && !errors.Is(err, ErrNotFound) {
 			return err
 		}
 		if last == text {

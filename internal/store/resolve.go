@@ -74,7 +74,7 @@ func (db *DB) ResolveByHand(ctx context.Context, delivery int64, say Say, url, a
 				return err
 			}
 			if say == SayMissing {
-				err = tx.run(`UPDATE deliveries SET state = 'pending', next_at = $2, reason = '' WHERE id = $1`, delivery, micros(now))
+				err = tx.decideAnew(u, now)
 			} else {
 				_, err = tx.settleCall(outbox.Settlement{Delivery: delivery, Publication: u.Publication, Call: &u.Call, Ref: sdk.PartRef{URL: url}}, now)
 			}

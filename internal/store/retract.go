@@ -82,7 +82,7 @@ func (tx *Tx) purge(p Post, reason string, now time.Time, out *Retracted) error 
 		if err := tx.blockItem(item, reason, now); err != nil {
 			return err
 		}
-		if err := tx.dropFromDigests(item); err != nil {
+		if err := tx.dropFromDigests(item, now); err != nil {
 			return err
 		}
 	}
@@ -109,10 +109,8 @@ func (tx *Tx) purge(p Post, reason string, now time.Time, out *Retracted) error 
 		if err := tx.retract(q, blank, true, now); err != nil {
 			return err
 		}
-		// A call that is under way or unknown keeps its text until it is settled, to be repeated exactly; others do not.
-		if err := tx.run(`UPDATE deliveries SET call = '' WHERE state NOT IN ('unknown', 'started') AND publication IN (SELECT id FROM publications WHERE post = $1)`, id); err != nil {
-			return err
-		}
+		// A call that is under way, or may have arrived, keeps its text until it is settled: to be repeated exactly is how a
+		// platform that knows repeats says where the copy is that must go. No other delivery holds a call.
 		out.Posts, out.Files = append(out.Posts, q.PublicID), append(out.Files, files...)
 	}
 	return nil
@@ -165,7 +163,7 @@ func (tx *Tx) blockItem(item int64, reason string, now time.Time) error {
 }
 
 // dropFromDigests takes an item's entry out of every revision of the digests that have it, and has them made anew.
-func (tx *Tx) dropFromDigests(item int64) error {
+func (tx *Tx) dropFromDigests(item int64, now time.Time) error {
 	digests, err := tx.ids(`SELECT p.id FROM posts p JOIN post_items pi ON pi.post = p.id WHERE pi.item = $1 AND p.kind = 'digest'`, item)
 	if err != nil {
 		return err
@@ -204,7 +202,7 @@ func (tx *Tx) dropFromDigests(item int64) error {
 			}
 		}
 		// The copies still show the entry: a further revision makes them follow, even where its content is the same now.
-		if err := tx.reviseSame(id); err != nil {
+		if err := tx.reviseSame(id, now); err != nil {
 			return err
 		}
 	}
@@ -212,7 +210,7 @@ func (tx *Tx) dropFromDigests(item int64) error {
 }
 
 // reviseSame makes a further revision with the content of the newest, so that every copy is looked at again.
-func (tx *Tx) reviseSame(post int64) error {
+func (tx *Tx) reviseSame(post int64, now time.Time) error {
 	p, err := tx.post(post)
 	if err != nil {
 		return err
@@ -221,7 +219,7 @@ func (tx *Tx) reviseSame(post int64) error {
 		p.Content = compose.Content{Lang: p.Content.Lang, Title: p.Content.Title, Withdrawn: true, Reason: fmt.Sprintf("all items of %s were retracted", p.PublicID)}
 		p.Status = compose.PostWithdrawn
 	}
-	return tx.revise(post, p.Content, p.Status, p.Status == compose.PostWithdrawn, time.Now())
+	return tx.revise(post, p.Content, p.Status, p.Status == compose.PostWithdrawn, now)
 }
 
 // purgeMedia forgets the images that only this post shows, and gives the names of their files.

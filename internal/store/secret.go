@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"encoding/hex"
+	"errors"
 )
 
 // Secret gives a random secret of this installation by its name, 32 bytes, made when it is first asked for.
@@ -10,7 +11,7 @@ func (db *DB) Secret(ctx context.Context, name string) ([]byte, error) {
 	name = "secret." + name
 	var text string
 	err := notFound(db.queryRow(ctx, `SELECT value FROM meta WHERE name = $1`, name).Scan(&text))
-	if err == ErrNotFound {
+	if errors.Is(err, ErrNotFound) {
 		err = db.Write(ctx, func(tx *Tx) error {
 			if err := tx.run(`INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING`, name, hex.EncodeToString([]byte(token(52)))[:64]); err != nil {
 				return err

@@ -19,6 +19,9 @@ func OpenExisting(ctx context.Context, file string) (*store.DB, error) {
 	if _, err := os.Stat(file); err != nil {
 		return nil, err
 	}
+	if err := checkPresent(file); err != nil {
+		return nil, err
+	}
 	writer, err := connect(file, url.Values{"mode": {"rw"}, "_txlock": {"immediate"}, "_pragma": {
 		"busy_timeout(10000)", "synchronous(FULL)", "foreign_keys(1)", "temp_store(2)", "cache_size(-4000)"}})
 	if err != nil {
@@ -35,7 +38,11 @@ func OpenExisting(ctx context.Context, file string) (*store.DB, error) {
 		return nil, err
 	}
 	reader.SetMaxOpenConns(Readers)
-	return store.New(store.Options{Reader: reader, Writer: writer, Rewrite: store.SQLite, Fatal: fatal}), nil
+	return store.New(store.Options{Reader: reader, Writer: writer, Rewrite: store.SQLite, Fatal: fatal, Close: func() error {
+		err := errors.Join(reader.Close(), writer.Close())
+		dropMark(file)
+		return err
+	}}), nil
 }
 
 // sameSchema refuses a database whose schema is not this program's.
@@ -100,11 +107,14 @@ func Copy(ctx context.Context, from, to string) error {
 	if _, err := os.Stat(to); !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("%s exists already", to)
 	}
+	if err := checkPresent(from); err != nil {
+		return err
+	}
 	db, err := connect(from, url.Values{"mode": {"rw"}, "_pragma": {"busy_timeout(10000)"}})
 	if err != nil {
 		return err
 	}
-	defer db.Close()
+	defer func() { _ = db.Close(); dropMark(from) }()
 	have, err := schemaOf(ctx, db, from)
 	if err != nil {
 		return err

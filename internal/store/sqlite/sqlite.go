@@ -31,6 +31,9 @@ func Open(ctx context.Context, file string) (*store.DB, error) {
 	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
 		return nil, fmt.Errorf("the data folder cannot be made: %w", err)
 	}
+	if err := checkLog(file); err != nil {
+		return nil, err
+	}
 	writer, err := connect(file, url.Values{"_txlock": {"immediate"}, "_pragma": {
 		"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)", "auto_vacuum(2)",
 		"temp_store(2)", "cache_size(-16000)", "journal_size_limit(67108864)"}})
@@ -38,7 +41,14 @@ func Open(ctx context.Context, file string) (*store.DB, error) {
 		return nil, err
 	}
 	writer.SetMaxOpenConns(1)
-	if err := migrate(ctx, writer, file); err != nil {
+	err = migrate(ctx, writer, file)
+	if err == nil {
+		err = checkPages(ctx, writer, file)
+	}
+	if err == nil {
+		err = setMark(file)
+	}
+	if err != nil {
 		_ = writer.Close()
 		return nil, err
 	}
@@ -49,7 +59,28 @@ func Open(ctx context.Context, file string) (*store.DB, error) {
 	}
 	reader.SetMaxOpenConns(Readers)
 	reader.SetMaxIdleConns(Readers)
-	return store.New(store.Options{Reader: reader, Writer: writer, Rewrite: store.SQLite, Fatal: fatal}), nil
+	return store.New(store.Options{Reader: reader, Writer: writer, Rewrite: store.SQLite, Fatal: fatal, Close: func() error {
+		return errors.Join(endMark(file), reader.Close(), writer.Close())
+	}}), nil
+}
+
+// checkAlways is the size in bytes up to which every start reads the whole database; larger ones are read only after a
+// daemon that did not end by itself.
+const checkAlways = 32 << 20
+
+// checkPages refuses a database whose pages do not fit together.
+func checkPages(ctx context.Context, db *sql.DB, file string) error {
+	if info, err := os.Stat(file); err == nil && info.Size() > checkAlways && !marked(file) {
+		return nil
+	}
+	var said string
+	if err := db.QueryRowContext(ctx, `PRAGMA quick_check(1)`).Scan(&said); err != nil {
+		return damaged(file, err)
+	}
+	if said != "ok" {
+		return fmt.Errorf("%s is damaged (%s); restore a backup, or move the file away to start anew", file, said)
+	}
+	return nil
 }
 
 func connect(file string, query url.Values) (*sql.DB, error) {
@@ -77,8 +108,7 @@ func migrate(ctx context.Context, db *sql.DB, file string) error {
 	}
 	all := provider.ListSources()
 	if newest := all[len(all)-1].Version; have > newest {
-		return fmt.Errorf("the database %s was written by a newer Belfry (schema %d, this one knows %d); "+
-			"start the newer version, or restore the backup from before the update", file, have, newest)
+		return newer(file, have, newest)
 	}
 	if _, err := provider.Up(ctx); err != nil {
 		return damaged(file, fmt.Errorf("bring the schema up to date: %w", err))
@@ -88,8 +118,7 @@ func migrate(ctx context.Context, db *sql.DB, file string) error {
 
 // damaged names the file when it is the file that is wrong.
 func damaged(file string, err error) error {
-	var se *sqlite.Error
-	if errors.As(err, &se) {
+	if se, ok := errors.AsType[*sqlite.Error](err); ok {
 		switch se.Code() & 0xff {
 		case sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT:
 			return fmt.Errorf("%s is damaged or is no database of Belfry: %w; restore a backup, or move the file away to start anew", file, err)
@@ -105,8 +134,8 @@ func damaged(file string, err error) error {
 // fatal reports whether a failed commit leaves open what the disk holds: the reading of a page back may then give
 // something else than was written, and only a restart from the file is safe.
 func fatal(err error) bool {
-	var se *sqlite.Error
-	if !errors.As(err, &se) {
+	se, ok := errors.AsType[*sqlite.Error](err)
+	if !ok {
 		return false
 	}
 	switch se.Code() & 0xff {

@@ -1,0 +1,336 @@
+package hostile
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/belfry-news/belfry/connectors/http/receivertest"
+	"github.com/belfry-news/belfry/internal/daemontest"
+	"github.com/belfry-news/belfry/plugins/rss/feedtest"
+)
+
+// press is a newsroom and a receiver around a daemon whose disk fails.
+type press struct {
+	t        *testing.T
+	dir      string
+	program  string
+	room     *feedtest.Newsroom
+	site     *feedtest.Site
+	receiver *receivertest.Standard
+	written  []string
+}
+
+const pressSecret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+
+func newPress(t *testing.T) *press {
+	t.Helper()
+	p := &press{t: t, dir: t.TempDir(), program: daemontest.Build(t), room: &feedtest.Newsroom{Channel: feedtest.Channel{Title: "Press", Lang: "en"}}, site: feedtest.New()}
+	var err error
+	if p.receiver, err = receivertest.NewStandard(receivertest.StandardOptions{Secrets: []string{pressSecret}}); err != nil {
+		t.Fatal(err)
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/", p.site)
+	mux.Handle("/hook", p.receiver)
+	server := httptest.NewServer(mux)
+	t.Cleanup(server.Close)
+	config := fmt.Sprintf(`
+listen: 127.0.0.1:0
+data_dir: data
+alerts: none
+sources: {press: {type: rss, url: %q, poll: 1s, baseline: all, max_new: 100000, allow_private: [127.0.0.0/8]}}
+destinations: {hook: {type: http, url: %q, secret: %q, allow_private: [127.0.0.0/8]}}
+channels: {all: {title: All, sources: [press], each: {settle: 0s}, publish_to: [{destination: hook}]}}
+`, server.URL+"/feed", server.URL+"/hook", pressSecret)
+	if err := os.WriteFile(filepath.Join(p.dir, "belfry.yaml"), []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p.serve()
+	return p
+}
+
+func (p *press) serve() { p.site.Feed("/feed", p.room.RSS()) }
+
+// write publishes an article; size is that of its summary, in bytes.
+func (p *press) write(size int) {
+	title := fmt.Sprintf("Article %d", len(p.written))
+	p.written = append(p.written, title)
+	p.room.Publish(feedtest.Article{ID: title, Link: "https://press.example/" + strconv.Itoa(len(p.written)), Title: title,
+		Summary: strings.Repeat("word ", size/5), Published: time.Now()})
+	p.serve()
+}
+
+func (p *press) data(name string) string { return filepath.Join(p.dir, "data", name) }
+
+func (p *press) start() *daemontest.Daemon {
+	p.t.Helper()
+	d := daemontest.Start(p.t, p.program, p.dir)
+	d.Ready()
+	return d
+}
+
+// arrived is what the receiver holds, by title.
+func (p *press) arrived() map[string]int {
+	out := map[string]int{}
+	for _, post := range p.receiver.State().Posts {
+		out[post.Title]++
+	}
+	return out
+}
+
+// until waits for something; what says what.
+func (p *press) until(what string, d *daemontest.Daemon, within time.Duration, ok func() bool) {
+	p.t.Helper()
+	for deadline := time.Now().Add(within); !ok(); time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			p.t.Fatalf("waited %s for %s; the receiver holds %d of %d:\n%s", within, what, len(p.arrived()), len(p.written), d.Tail())
+		}
+	}
+}
+
+func (p *press) complete() bool { return len(p.arrived()) == len(p.written) }
+
+// judge holds that each article is at the receiver exactly once.
+func (p *press) judge() {
+	p.t.Helper()
+	got := p.arrived()
+	for _, title := range p.written {
+		if got[title] != 1 {
+			p.t.Errorf("%s is at the receiver %d times", title, got[title])
+		}
+	}
+	if len(got) != len(p.written) {
+		p.t.Errorf("the receiver holds %d articles of %d", len(got), len(p.written))
+	}
+}
+
+// inMount starts the daemon with its data folder on a mount of its own, for which the shell text stands.
+func (p *press) inMount(setup string) *daemontest.Daemon {
+	p.t.Helper()
+	if err := os.MkdirAll(p.data(""), 0o700); err != nil {
+		p.t.Fatal(err)
+	}
+	return daemontest.StartBy(p.t, p.dir, nil, "unshare", "-Urm", "sh", "-ec", setup+`; exec "$0" run --config belfry.yaml`, p.program)
+}
+
+// inside runs a command in the daemon's mounts.
+func (p *press) inside(d *daemontest.Daemon, command ...string) {
+	p.t.Helper()
+	args := append([]string{"-t", strconv.Itoa(d.Pid()), "-U", "-m", "--preserve-credentials", "--wd=" + p.dir}, command...)
+	if out, err := exec.Command("nsenter", args...).CombinedOutput(); err != nil {
+		p.t.Fatalf("%v: %v\n%s", command, err, out)
+	}
+}
+
+// TestDiskFull fills a small disk, and makes room again.
+func TestDiskFull(t *testing.T) {
+	t.Parallel()
+	p := newPress(t)
+	d := p.inMount("mount -t tmpfs -o size=12m none data; head -c 6000000 /dev/zero > data/ballast")
+	d.Ready()
+	for i := 0; !strings.Contains(d.Log(), "full"); i++ {
+		if i > 200 {
+			t.Fatalf("the disk never filled:\n%s", d.Tail())
+		}
+		p.write(40_000)
+		time.Sleep(100 * time.Millisecond)
+		if !d.Running() {
+			t.Fatalf("the daemon ended:\n%s", d.Tail())
+		}
+	}
+	before := len(p.arrived())
+	p.write(10)
+	time.Sleep(2 * time.Second)
+	if !d.Running() {
+		t.Fatalf("the daemon ended:\n%s", d.Tail())
+	}
+	t.Logf("the disk was full after %d articles; %d had arrived", len(p.written), before)
+	p.inside(d, "rm", p.data("ballast"))
+	p.until("everything after there was room", d, time.Minute, p.complete)
+	d.Stop()
+	p.judge()
+}
+
+// TestReadOnly starts on a disk that cannot be written, and then on one that can.
+func TestReadOnly(t *testing.T) {
+	t.Parallel()
+	p := newPress(t)
+	p.write(10)
+	d := p.start()
+	p.until("the first article", d, 20*time.Second, p.complete)
+	d.Stop()
+	d = p.inMount("mount --bind data data; mount -o remount,ro,bind data")
+	if code := d.Ended(20 * time.Second); code == 0 || !strings.Contains(d.Log(), "data") || !strings.Contains(d.Log(), "read-only") {
+		t.Errorf("on a read-only disk the daemon ends with %d and says:\n%s", code, d.Tail())
+	}
+	p.write(10)
+	d = p.start()
+	p.until("the second article", d, 20*time.Second, p.complete)
+	d.Stop()
+	p.judge()
+}
+
+// TestFailingSync lets the n-th sync of the disk fail. What the disk holds is then unknown: the daemon must accept nothing
+// more, and find out by a restart.
+func TestFailingSync(t *testing.T) {
+	t.Parallel()
+	p := newPress(t)
+	for n := range 4 {
+		d := p.start()
+		p.write(10)
+		p.until("an article", d, 20*time.Second, p.complete)
+		tracer := exec.Command("strace", "-f", "-qq", "-o", os.DevNull, "-e", "trace=fsync,fdatasync", "-e", fmt.Sprintf("inject=fsync,fdatasync:error=EIO:when=%d+", n+1),
+			"-p", strconv.Itoa(d.Pid()))
+		if err := tracer.Start(); err != nil {
+			t.Fatal(err)
+		}
+		p.write(10)
+		if code := d.Ended(30 * time.Second); code == 0 || !strings.Contains(d.Log(), "restart Belfry") {
+			t.Errorf("sync %d: the daemon ended with %d and said:\n%s", n+1, code, d.Tail())
+		}
+		_ = tracer.Process.Kill()
+		_ = tracer.Wait()
+	}
+	d := p.start()
+	p.until("everything", d, 20*time.Second, p.complete)
+	d.Stop()
+	p.judge()
+}
+
+// TestLostLog takes the write-ahead log away from a daemon that was killed.
+func TestLostLog(t *testing.T) {
+	t.Parallel()
+	p := newPress(t)
+	d := p.start()
+	for range 5 {
+		p.write(10)
+	}
+	p.until("five articles", d, 20*time.Second, p.complete)
+	d.Kill(daemontest.Group)
+	log, err := os.ReadFile(p.data("belfry.db-wal"))
+	if err != nil || len(log) == 0 {
+		t.Fatalf("the log: %d bytes, %v", len(log), err)
+	}
+	if err := os.Remove(p.data("belfry.db-wal")); err != nil {
+		t.Fatal(err)
+	}
+	d = daemontest.Start(t, p.program, p.dir)
+	if code := d.Ended(20 * time.Second); code == 0 || !strings.Contains(d.Log(), "belfry.db-wal") {
+		t.Errorf("without its log the daemon ended with %d and said:\n%s", code, d.Tail())
+	}
+	if err := os.WriteFile(p.data("belfry.db-wal"), log, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	d = p.start()
+	p.write(10)
+	p.until("the sixth article", d, 20*time.Second, p.complete)
+	d.Stop()
+	p.judge()
+}
+
+// TestFlippedBits flips bits of the database and of its log, after a kill and after a regular end. The daemon starts clean,
+// or refuses and names the file; it never crashes, and nothing leaves a second time.
+func TestFlippedBits(t *testing.T) {
+	t.Parallel()
+	p := newPress(t)
+	d := p.start()
+	for range 30 {
+		p.write(2000)
+		time.Sleep(10 * time.Millisecond)
+	}
+	p.until("thirty articles", d, 30*time.Second, p.complete)
+	time.Sleep(time.Second) // the last outcome is written
+	d.Kill(daemontest.Group)
+	killed := p.snapshot()
+	d = p.start()
+	d.Stop()
+	ended := p.snapshot()
+	random := rand.New(rand.NewPCG(7, 7))
+	refused, clean := 0, 0
+	for i := range 45 {
+		files, name := killed, "belfry.db-wal"
+		switch i % 3 {
+		case 1:
+			name = "belfry.db"
+		case 2:
+			files, name = ended, "belfry.db"
+		}
+		p.restore(files)
+		broken := bytes.Clone(files[name])
+		for range 1 + i/9 {
+			at := random.IntN(len(broken))
+			if i%6 < 3 {
+				at = random.IntN(min(len(broken), 4096)) // the beginning holds what matters most
+			}
+			broken[at] ^= 1 << random.IntN(8)
+		}
+		if err := os.WriteFile(p.data(name), broken, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		d := daemontest.Start(t, p.program, p.dir)
+		ready := false
+		for range 500 {
+			if ready = strings.Contains(d.Log(), "serving http://"); ready || !d.Running() {
+				break
+			}
+			time.Sleep(20 * time.Millisecond)
+		}
+		if ready {
+			time.Sleep(300 * time.Millisecond) // it looks at everything that waits
+		}
+		running := d.Running()
+		d.Kill(daemontest.Group)
+		switch log := d.Log(); {
+		case strings.Contains(log, "panic") || strings.Contains(log, "goroutine "):
+			t.Errorf("flip %d in %s: the daemon crashed:\n%s", i, name, d.Tail())
+		case running && ready:
+			clean++
+		case !running && strings.Contains(log, "belfry.db"):
+			refused++
+		default:
+			t.Errorf("flip %d in %s: running %v, and it says:\n%s", i, name, running, d.Tail())
+		}
+	}
+	t.Logf("%d starts were clean, %d refused", clean, refused)
+	if clean == 0 || refused == 0 {
+		t.Error("there were not both")
+	}
+	p.judge()
+}
+
+// snapshot reads the database and, after a kill, its log.
+func (p *press) snapshot() map[string][]byte {
+	p.t.Helper()
+	files := map[string][]byte{}
+	for _, name := range databaseFiles {
+		if text, err := os.ReadFile(p.data(name)); err == nil {
+			files[name] = text
+		}
+	}
+	return files
+}
+
+// restore puts a snapshot back.
+func (p *press) restore(files map[string][]byte) {
+	p.t.Helper()
+	for _, name := range databaseFiles {
+		_ = os.Remove(p.data(name))
+		if text, ok := files[name]; ok {
+			if err := os.WriteFile(p.data(name), text, 0o600); err != nil {
+				p.t.Fatal(err)
+			}
+		}
+	}
+}
+
+var databaseFiles = []string{"belfry.db", "belfry.db-wal", "belfry.db-shm", "belfry.db-open"}
