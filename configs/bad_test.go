@@ -20,7 +20,7 @@ import (
 var update = flag.Bool("update", false, "write what is found as what is wanted")
 
 // secrets are what no message may repeat, whatever is wrong.
-var secrets = []string{"hunter2", "123456:AbCdEf", "0123456789"}
+var secrets = []string{"hunter2", "123456:AbCdEf", "0099887766"}
 
 // sentence is one line of what an admin reads: a place, what is wrong, and in most cases what would be right.
 var sentence = regexp.MustCompile(`^[^:]+(:\d+:\d+)?: .*[^.!]$`)

@@ -129,6 +129,12 @@ func (l *Loaded) check(c *collector) {
 		}
 		for i, t := range ch.PublishTo {
 			c.exists(at+sdk.Pointer("publish_to", i, "destination"), "destination", t.Destination, destinations)
+			d := l.Destinations[t.Destination]
+			if spec := l.specs[d.Type]; spec != nil {
+				if err := spec.CheckChannel(d.Options, t.Chat); err != nil {
+					c.at(at+sdk.Pointer("publish_to", i, "chat"), sdk.AsError(err).Public, "")
+				}
+			}
 		}
 		if ch.Each != nil && ch.Each.Hours != "" {
 			if _, err := scheduler.ParseHours(ch.Each.Hours); err != nil {

@@ -373,8 +373,8 @@ type collector struct {
 	broken bool
 }
 
-// decode adds the problems of decoding. A key that nothing reads spoils nothing else; any other mistake leaves a setting
-// without what was meant.
+// decode adds the problems of decoding. The settings they are about keep their defaults, so that the others can be looked
+// at all the same.
 func (c *collector) decode(err error) {
 	var ps sdk.Problems
 	if !errors.As(err, &ps) {
@@ -386,7 +386,6 @@ func (c *collector) decode(err error) {
 	}
 	c.next()
 	c.addAll(ps)
-	c.broken = slices.ContainsFunc(ps, func(p sdk.Problem) bool { return !p.OnKey })
 }
 
 // next begins another look at the settings.
@@ -394,7 +393,9 @@ func (c *collector) next() { c.settled = slices.Clone(c.pointers) }
 
 func (c *collector) addAll(ps sdk.Problems) {
 	for _, p := range ps {
-		wrong := func(s string) bool { return s == p.Pointer || strings.HasPrefix(s, p.Pointer+"/") }
+		wrong := func(s string) bool {
+			return s == p.Pointer || strings.HasPrefix(s, p.Pointer+"/") || strings.HasPrefix(p.Pointer, s+"/")
+		}
 		if slices.ContainsFunc(c.settled, wrong) {
 			continue
 		}

@@ -235,7 +235,7 @@ func (d *decoder) structure(at string, tree any, v reflect.Value) {
 		sub, present := m[f.name]
 		if !present {
 			if f.required {
-				d.add(at, "", "%q is missing%s", f.name, because(f.doc))
+				d.add(at+"/"+escapePointer(f.name), "", "%q is missing%s", f.name, because(f.doc))
 			}
 			continue
 		}
@@ -526,7 +526,7 @@ func Pointer(keys ...any) string {
 // Nearest gives the known name that a misspelt one most probably means, or "" when none is near: at most a third of its
 // letters apart, counting a swap of neighbours as one.
 func Nearest(name string, known []string) string {
-	best, bestAt := "", len(name)/3+1
+	best, bestAt := "", (len(name)+2)/3
 	if len(name) < 3 {
 		bestAt = 1
 	}

@@ -119,7 +119,7 @@ func TestDecodeRefuses(t *testing.T) {
 		in   any
 		want string
 	}{
-		"a missing setting":         {tree{}, `"name" is missing: what it is called`},
+		"a missing setting":         {tree{}, `/name: "name" is missing: what it is called`},
 		"an unknown key":            {tree{"name": "x", "cuont": number("1")}, `/cuont: unknown key "cuont"; did you mean "count"?`},
 		"one far from everything":   {tree{"name": "x", "nested": tree{"url": "u", "zzzzzz": true}}, `/nested/zzzzzz: unknown key "zzzzzz" in nested; known are depth, url`},
 		"a key with a slash":        {tree{"name": "x", "nested": tree{"url": "u", "a/b~c": true}}, `/nested/a~1b~0c: unknown key "a/b~c" in nested; known are depth, url`},
@@ -152,9 +152,9 @@ func TestDecodeRefuses(t *testing.T) {
 		"text for settings":         {tree{"name": "x", "nested": "u"}, `/nested: settings expected (key: value), found text`},
 		"a list for named settings": {tree{"name": "x", "each": list{}}, `/each: settings expected (name: …), found a list`},
 		"text for everything":       {"x", `settings expected (key: value), found text`},
-		"missing below":             {tree{"name": "x", "nested": tree{}}, `/nested: "url" is missing: URL of it`},
-		"missing in a map":          {tree{"name": "x", "each": tree{"a/b": tree{}}}, `/each/a~1b: "url" is missing: URL of it`},
-		"missing in a list":         {tree{"name": "x", "list": list{tree{"url": "u"}, nil}}, `/list/1: "url" is missing: URL of it`},
+		"missing below":             {tree{"name": "x", "nested": tree{}}, `/nested/url: "url" is missing: URL of it`},
+		"missing in a map":          {tree{"name": "x", "each": tree{"a/b": tree{}}}, `/each/a~1b/url: "url" is missing: URL of it`},
+		"missing in a list":         {tree{"name": "x", "list": list{tree{"url": "u"}, nil}}, `/list/1/url: "url" is missing: URL of it`},
 		"a validator below":         {tree{"name": "x", "list": list{tree{"url": "ftp://x"}}}, `/list/0/url: ftp is not spoken; write https`},
 		"a default that is checked": {tree{"name": "x", "optional": tree{"url": "u", "depth": number("4")}}, `/optional/depth: 4 is too large; at most 3`},
 	} {
@@ -184,7 +184,7 @@ func TestAllProblemsAtOnce(t *testing.T) {
 	for _, p := range ps {
 		got = append(got, fmt.Sprintf("%s %t", p.Pointer, p.OnKey))
 	}
-	want := []string{" false", "/count false", "/cuont true", "/each/a false", "/each/b/depth false", "/list/0 false", "/list/1/url false", "/nested false", "/on false"}
+	want := []string{"/count false", "/cuont true", "/each/a false", "/each/b/depth false", "/list/0 false", "/list/1/url false", "/name false", "/nested/url false", "/on false"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
@@ -312,7 +312,7 @@ func TestTreeDecoder(t *testing.T) {
 	}{
 		"text":       {"x", "x", ""},
 		"settings":   {tree{"text": "y"}, "y", ""},
-		"incomplete": {tree{}, "", `/s: "text" is missing`},
+		"incomplete": {tree{}, "", `/s/text: "text" is missing`},
 		"misspelt":   {tree{"text": "y", "txet": 1}, "y", `/s/txet: unknown key "txet"; did you mean "text"?`},
 		"a number":   {number("1"), "", "/s: write text or settings"},
 		"nothing":    {nil, "", "/s: write text or settings"},

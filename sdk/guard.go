@@ -139,11 +139,14 @@ func (g Guard) Dialer(timeout time.Duration) *net.Dialer {
 // CodeForbidden.
 func (g Guard) CheckURL(raw string) (*url.URL, error) {
 	normal, err := CheckLink(raw)
+	if u, parseErr := url.Parse(strings.TrimSpace(raw)); parseErr == nil && u.Scheme != "" && !strings.EqualFold(u.Scheme, "http") && !strings.EqualFold(u.Scheme, "https") {
+		return nil, Errorf(CodeInvalid, "", "%q is no http or https address", raw)
+	}
 	if err != nil {
 		return nil, err
 	}
 	u, err := url.Parse(normal)
-	if err != nil || (u.Scheme != "http" && u.Scheme != "https") {
+	if err != nil {
 		return nil, Errorf(CodeInvalid, "", "%q is no http or https address", raw)
 	}
 	host := u.Hostname()

@@ -1,6 +1,10 @@
 package main
 
-import "context"
+import (
+	"context"
+
+	"github.com/belfry-news/belfry/internal/desk"
+)
 
 type alertCmd struct {
 	List alertListCmd `cmd:"" default:"1" help:"List the trouble that lasts, the oldest first."`
@@ -18,17 +22,6 @@ Exit codes: 0 listed, 1 there is no store. With --json: a list of {id, code, sub
 last, count}.`
 }
 
-type alertJSON struct {
-	ID       int64  `json:"id"`
-	Code     string `json:"code"`
-	Subject  string `json:"subject"`
-	Sentence string `json:"sentence"`
-	Mend     string `json:"mend"`
-	First    stamp  `json:"first"`
-	Last     stamp  `json:"last"`
-	Count    int    `json:"count"`
-}
-
 // Run lists the alerts.
 func (c *alertListCmd) Run(ctx context.Context, g *global, std streams) error {
 	d, err := g.open(ctx, std)
@@ -36,7 +29,7 @@ func (c *alertListCmd) Run(ctx context.Context, g *global, std streams) error {
 		return err
 	}
 	defer d.close()
-	list, err := d.alerts(ctx)
+	list, err := d.Alerts(ctx)
 	if err != nil {
 		return err
 	}
@@ -50,22 +43,13 @@ func (c *alertListCmd) Run(ctx context.Context, g *global, std streams) error {
 	return nil
 }
 
-func (d *desk) alerts(ctx context.Context) ([]alertJSON, error) {
-	rows, err := d.db.Alerts(ctx)
-	list := []alertJSON{}
-	for _, r := range rows {
-		list = append(list, alertJSON{r.ID, string(r.Code), r.Subject, r.Sentence, r.Mend, stamp{r.First}, stamp{r.Last}, r.Count})
-	}
-	return list, err
-}
-
-func (d *desk) printAlerts(list []alertJSON) {
+func (d *clerk) printAlerts(list []desk.Alert) {
 	for _, a := range list {
 		times := ""
 		if a.Count > 1 {
-			times = ", " + thousands(a.Count) + " times"
+			times = ", " + desk.Thousands(a.Count) + " times"
 		}
-		d.print("%s (since %s%s)", plain(a.Sentence), d.ago(a.First.Time), times)
-		d.print("  %s", plain(a.Mend))
+		d.print("%s (since %s%s)", desk.Plain(a.Sentence), d.Ago(a.First.Time), times)
+		d.print("  %s", desk.Plain(a.Mend))
 	}
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/belfry-news/belfry/configs"
 	"github.com/belfry-news/belfry/internal/app"
 	"github.com/belfry-news/belfry/internal/compose"
-	"github.com/belfry-news/belfry/internal/store"
+	"github.com/belfry-news/belfry/internal/desk"
 	"github.com/belfry-news/belfry/internal/store/sqlite"
 	"github.com/belfry-news/belfry/sdk"
 )
@@ -74,33 +74,29 @@ func (g *global) loadFrom(path string) (*configs.Loaded, error) {
 	return configs.Load(o)
 }
 
-// desk is what a command works on: a configuration with its store.
-type desk struct {
-	cfg  *configs.Loaded
-	db   *store.DB
-	dir  string // the data folder
-	zone *time.Location
+// clerk answers a command with what the desk knows: it prints.
+type clerk struct {
+	*desk.Desk
 	std  streams
 	json bool
-	now  time.Time
 }
 
 // open loads the configuration and opens its store, which a daemon may be using.
-func (g *global) open(ctx context.Context, std streams) (*desk, error) {
+func (g *global) open(ctx context.Context, std streams) (*clerk, error) {
 	cfg, err := g.load()
 	if err != nil {
 		return nil, err
 	}
 	d := g.desk(cfg, std)
-	d.db, err = sqlite.OpenExisting(ctx, app.Database(cfg))
+	d.Store, err = sqlite.OpenExisting(ctx, app.Database(cfg))
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("there is no store in %s yet; the daemon makes it: belfry run", d.dir)
+		return nil, fmt.Errorf("there is no store in %s yet; the daemon makes it: belfry run", d.Dir)
 	}
 	return d, err
 }
 
 // openToWrite is open for commands that change something. The store's files must stay its owner's.
-func (g *global) openToWrite(ctx context.Context, std streams) (*desk, error) {
+func (g *global) openToWrite(ctx context.Context, std streams) (*clerk, error) {
 	cfg, err := g.load()
 	if err != nil {
 		return nil, err
@@ -111,46 +107,18 @@ func (g *global) openToWrite(ctx context.Context, std streams) (*desk, error) {
 	return g.open(ctx, std)
 }
 
-// desk is a desk without a store.
-func (g *global) desk(cfg *configs.Loaded, std streams) *desk {
-	return &desk{cfg: cfg, dir: app.DataDir(cfg), zone: cfg.Zone(), std: std, json: g.JSON, now: time.Now()}
+// desk is a clerk at a desk without a store.
+func (g *global) desk(cfg *configs.Loaded, std streams) *clerk {
+	dir := app.DataDir(cfg)
+	return &clerk{Desk: &desk.Desk{Config: cfg, Dir: dir, Now: time.Now(), Actor: actor(), UserAgent: app.UserAgent(version, cfg),
+		Daemon: func() (int, bool) { return app.Running(dir) }}, std: std, json: g.JSON}
 }
 
 // close closes the store.
-func (d *desk) close() { _ = d.db.Close() }
-
-// running says whether a daemon uses the store.
-func (d *desk) running() bool {
-	_, ok := app.Running(d.dir)
-	return ok
-}
+func (d *clerk) close() { _ = d.Store.Close() }
 
 // print writes a line to standard output.
-func (d *desk) print(format string, args ...any) { fmt.Fprintf(d.std.out, format+"\n", args...) }
-
-// program compiles the editorial part of the configuration, which was checked.
-func (d *desk) program() *compose.Program {
-	p, _ := compose.Compile(&d.cfg.Config)
-	return p
-}
-
-// waitFor asks again and again until something is so, or the time is over; it says whether it became so.
-func waitFor(ctx context.Context, timeout time.Duration, ask func() (bool, error)) (bool, error) {
-	deadline := time.Now().Add(timeout)
-	t := time.NewTicker(100 * time.Millisecond)
-	defer t.Stop()
-	for {
-		ok, err := ask()
-		if ok || err != nil || time.Now().After(deadline) {
-			return ok, err
-		}
-		select {
-		case <-ctx.Done():
-			return false, ctx.Err()
-		case <-t.C:
-		}
-	}
-}
+func (d *clerk) print(format string, args ...any) { fmt.Fprintf(d.std.out, format+"\n", args...) }
 
 // actor names who gives a command, for the record of acts.
 func actor() string {

@@ -13,6 +13,7 @@ import (
 	"github.com/belfry-news/belfry/configs"
 	"github.com/belfry-news/belfry/internal/app"
 	"github.com/belfry-news/belfry/internal/conn"
+	"github.com/belfry-news/belfry/internal/desk"
 	"github.com/belfry-news/belfry/internal/pluginhost"
 	"github.com/belfry-news/belfry/sdk"
 )
@@ -67,7 +68,7 @@ func (g *global) quietWorkshop(cfg *configs.Loaded, errOut io.Writer) (*workshop
 // pluginSentence is what an error of a plugin's process says to a person at a terminal, where nothing starts it again and
 // there is no log to look at.
 func pluginSentence(err error) error {
-	sentence, _, _ := strings.Cut(sentenceOf(err).Error(), "; it is started again")
+	sentence, _, _ := strings.Cut(desk.Sentence(err).Error(), "; it is started again")
 	return errors.New(strings.Replace(sentence, "its last words are in the log", "--log debug shows its last words", 1))
 }
 

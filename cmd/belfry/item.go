@@ -10,6 +10,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/belfry-news/belfry/internal/desk"
 	"github.com/belfry-news/belfry/sdk"
 	"github.com/belfry-news/belfry/sdk/render"
 )
@@ -26,8 +27,8 @@ type itemJSON struct {
 	Authors     []string    `json:"authors"`
 	Tags        []string    `json:"tags"`
 	Lang        string      `json:"lang"`
-	Published   stamp       `json:"published"`
-	Updated     stamp       `json:"updated"`
+	Published   desk.Stamp  `json:"published"`
+	Updated     desk.Stamp  `json:"updated"`
 	Media       []mediaJSON `json:"media"`
 }
 
@@ -41,17 +42,17 @@ type mediaJSON struct {
 
 // feedJSON is the first line of try.
 type feedJSON struct {
-	Title       string `json:"title"`
-	URL         string `json:"url"`
-	Description string `json:"description"`
-	Lang        string `json:"lang"`
-	Updated     stamp  `json:"updated"`
+	Title       string     `json:"title"`
+	URL         string     `json:"url"`
+	Description string     `json:"description"`
+	Lang        string     `json:"lang"`
+	Updated     desk.Stamp `json:"updated"`
 }
 
 func newItemJSON(it sdk.Item) itemJSON {
 	out := itemJSON{Key: it.Key, URL: it.URL, Title: it.Title, Summary: it.Summary, ContentHTML: render.Render(it.Body, render.HTML),
 		ContentText: render.Render(it.Body, render.Plain), Authors: []string{}, Tags: append([]string{}, it.Tags...), Lang: it.Lang,
-		Published: stamp{it.Published}, Updated: stamp{it.Updated}, Media: []mediaJSON{}}
+		Published: desk.Stamp{Time: it.Published}, Updated: desk.Stamp{Time: it.Updated}, Media: []mediaJSON{}}
 	for _, a := range it.Authors {
 		out.Authors = append(out.Authors, a.Name)
 	}

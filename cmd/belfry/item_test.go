@@ -76,29 +76,13 @@ x       1,204  日本  -
 
 func TestWords(t *testing.T) {
 	t.Parallel()
-	now := time.Date(2026, 11, 20, 7, 0, 0, 0, time.UTC)
-	d := &desk{now: now, zone: time.UTC}
 	for want, got := range map[string]string{
-		"1,204":                    thousands(1204),
-		"-1,204,000":               thousands(-1204000),
-		"204":                      thousands(204),
-		"1 item":                   count(1, "item"),
-		"0 items":                  count(0, "item"),
-		"a b c":                    plain("a\nb\t\u0085c"),
-		"[31mb":                    plain("\x1b[31mb"),
-		"never":                    d.ago(time.Time{}),
-		"5 s ago":                  d.ago(now.Add(-5 * time.Second)),
-		"59 min ago":               d.ago(now.Add(-59*time.Minute - time.Second)),
-		"2026-11-20 05:00 UTC":     d.ago(now.Add(-2 * time.Hour)),
-		"now":                      d.until(now),
-		"in 1 s":                   d.until(now.Add(time.Millisecond)),
-		"in 30 min":                d.until(now.Add(30 * time.Minute)),
-		"2026-11-21 07:00 UTC":     d.until(now.Add(24 * time.Hour)),
-		"59 s":                     span(59 * time.Second),
-		"2 h 5 min":                span(125 * time.Minute),
-		"3 days":                   span(80 * time.Hour),
-		"1 there · 2 for a person": copyCounts([]copyJSON{{State: copyByHand}, {State: copyThere}, {State: copyByHand}}),
-		"on its own page only":     copyCounts(nil),
+		"1 item":      count(1, "item"),
+		"0 items":     count(0, "item"),
+		"1,204 items": count(1204, "item"),
+		"59 s":        span(59 * time.Second),
+		"2 h 5 min":   span(125 * time.Minute),
+		"3 days":      span(80 * time.Hour),
 	} {
 		if want != got {
 			t.Errorf("got %q, want %q", got, want)

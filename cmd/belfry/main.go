@@ -15,6 +15,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/belfry-news/belfry/configs"
+	"github.com/belfry-news/belfry/internal/desk"
 )
 
 // Exit codes, the same for every command.
@@ -156,6 +157,7 @@ func moreHelp(err error) string {
 func report(err error, std streams) int {
 	var ee *exitError
 	var invalid *configs.Invalid
+	var said *desk.Error
 	switch {
 	case err == nil:
 		return exitOK
@@ -166,6 +168,9 @@ func report(err error, std streams) int {
 		return ee.code
 	case errors.As(err, &invalid):
 		fmt.Fprintln(std.err, invalid)
+	case errors.As(err, &said) && (said.Kind == desk.Unusable || said.Kind == desk.Unknown):
+		fmt.Fprintf(std.err, "belfry: %s\n", err)
+		return exitUsage
 	case errors.Is(err, context.Canceled):
 		fmt.Fprintln(std.err, "belfry: interrupted")
 	default:

@@ -24,7 +24,9 @@ func (s *supervisor) tell(state string) {
 }
 
 // ready says that pages are served.
-func (s *supervisor) ready() { s.tell(daemon.SdNotifyReady + "\nSTATUS=serving http://" + s.app.Addr()) }
+func (s *supervisor) ready() {
+	s.tell(daemon.SdNotifyReady + "\nSTATUS=serving http://" + s.app.Addr())
+}
 
 // stopping says that what is under way is waited for.
 func (s *supervisor) stopping() { s.tell(daemon.SdNotifyStopping) }

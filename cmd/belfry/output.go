@@ -7,10 +7,10 @@ import (
 	"io"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/rivo/uniseg"
 
+	"github.com/belfry-news/belfry/internal/desk"
 	"github.com/belfry-news/belfry/sdk"
 	"github.com/belfry-news/belfry/sdk/render"
 )
@@ -68,73 +68,15 @@ func (t *table) write(w io.Writer) {
 	}
 }
 
-// plain makes a stranger's text safe for a terminal and a table: one line, no control characters.
-func plain(s string) string {
-	return strings.Join(strings.FieldsFunc(s, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }), " ")
-}
-
-// clip is plain with at most n grapheme clusters.
-func clip(s string, n int) string { return render.CutText(plain(s), n, sdk.UnitGraphemes) }
-
-// orDash shows that there is nothing.
-func orDash(s string) string {
-	if s == "" {
-		return "-"
-	}
-	return s
-}
+// clip is desk.Plain with at most n grapheme clusters.
+func clip(s string, n int) string { return render.CutText(desk.Plain(s), n, sdk.UnitGraphemes) }
 
 // count writes a number with its noun, which has an s for more than one.
 func count(n int, noun string) string {
 	if n == 1 {
 		return "1 " + noun
 	}
-	return fmt.Sprintf("%s %ss", thousands(n), noun)
-}
-
-// thousands writes a number with commas.
-func thousands(n int) string {
-	s := fmt.Sprint(n)
-	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
-		s = s[:i] + "," + s[i:]
-	}
-	return s
-}
-
-// at writes a time in the zone of the configuration.
-func (d *desk) at(t time.Time) string {
-	if t.IsZero() {
-		return "-"
-	}
-	return t.In(d.zone).Format("2006-01-02 15:04 MST")
-}
-
-// ago writes a time as how long ago it was within the last hour, or when it was.
-func (d *desk) ago(t time.Time) string {
-	switch age := d.now.Sub(t); {
-	case t.IsZero():
-		return "never"
-	case age >= 0 && age < time.Minute:
-		return fmt.Sprintf("%d s ago", int(age.Seconds()))
-	case age >= 0 && age < time.Hour:
-		return fmt.Sprintf("%d min ago", int(age.Minutes()))
-	}
-	return d.at(t)
-}
-
-// until writes a time ahead as how far it is within the next hour, or when it is.
-func (d *desk) until(t time.Time) string {
-	switch ahead := t.Sub(d.now); {
-	case t.IsZero():
-		return "-"
-	case ahead <= 0:
-		return "now"
-	case ahead < time.Minute:
-		return fmt.Sprintf("in %d s", int(ahead.Seconds()+0.999))
-	case ahead < time.Hour:
-		return fmt.Sprintf("in %d min", int(ahead.Minutes()+0.5))
-	}
-	return d.at(t)
+	return fmt.Sprintf("%s %ss", desk.Thousands(n), noun)
 }
 
 // span writes a length of time.
@@ -148,26 +90,6 @@ func span(t time.Duration) string {
 		return fmt.Sprintf("%d h %d min", int(t.Hours()), int(t.Minutes())%60)
 	}
 	return fmt.Sprintf("%d days", int(t.Hours())/24)
-}
-
-// stamp writes a time for programs: RFC 3339 in UTC, or null.
-type stamp struct{ time.Time }
-
-// MarshalJSON implements json.Marshaler.
-func (s stamp) MarshalJSON() ([]byte, error) {
-	if s.IsZero() {
-		return []byte("null"), nil
-	}
-	return json.Marshal(s.UTC().Format(time.RFC3339))
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *stamp) UnmarshalJSON(text []byte) error {
-	if string(text) == "null" || string(text) == `""` {
-		s.Time = time.Time{}
-		return nil
-	}
-	return json.Unmarshal(text, &s.Time)
 }
 
 // writeJSON writes one document.

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/belfry-news/belfry/internal/desk"
 	"github.com/belfry-news/belfry/internal/web"
 )
 
@@ -49,7 +50,7 @@ func (c *pageItemCmd) Run(g *global, std streams) error {
 			return err
 		}
 		if _, ok := cfg.Channels[c.Channel]; !ok {
-			return unknownName("channel", c.Channel, slices.Collect(maps.Keys(cfg.Channels)))
+			return desk.UnknownName("channel", c.Channel, slices.Collect(maps.Keys(cfg.Channels)))
 		}
 		preview.Config = &cfg.Config
 	}

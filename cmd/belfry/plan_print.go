@@ -7,24 +7,25 @@ import (
 	"strings"
 
 	"github.com/belfry-news/belfry/internal/compose"
+	"github.com/belfry-news/belfry/internal/desk"
 )
 
-func (p *planJSON) print(d *desk) {
-	p.printChanges(d)
-	d.print("from %s until %s", d.at(p.From.Time), d.at(p.Until.Time))
+func (d *clerk) printPlan(p *desk.Plan) {
+	d.printChanges(p)
+	d.print("from %s until %s", d.At(p.From.Time), d.At(p.Until.Time))
 	if !p.Store {
 		d.print("there is no store yet, so nothing is known of items; these digests are due:")
 	}
 	if len(p.Posts) == 0 {
 		d.print("nothing will be posted")
 	}
-	p.printPosts(d)
-	p.printItems(d)
+	d.printPlanned(p)
+	d.printPlannedItems(p)
 	if len(p.Deliveries) > 0 {
 		d.print("\nat destinations: %s", deliveriesText(p.Deliveries))
 		t := newTable("DELIVERY", "POST", "WHERE", "STATE", "NEXT", "TITLE")
 		for _, x := range p.Deliveries {
-			t.add(fmt.Sprint(x.ID), x.Post, strings.TrimSpace(x.Destination+" "+x.Chat), x.State, d.until(x.Next.Time), clip(orDash(x.Title), 50))
+			t.add(fmt.Sprint(x.ID), x.Post, strings.TrimSpace(x.Destination+" "+x.Chat), x.State, d.Until(x.Next.Time), clip(desk.OrDash(x.Title), 50))
 		}
 		t.write(d.std.out)
 	}
@@ -39,7 +40,7 @@ func (p *planJSON) print(d *desk) {
 // mostAlike is how many digests without items, or items left out for the same reason, are listed one by one.
 const mostAlike = 5
 
-func (p *planJSON) printPosts(d *desk) {
+func (d *clerk) printPlanned(p *desk.Plan) {
 	if len(p.Posts) == 0 {
 		return
 	}
@@ -51,10 +52,10 @@ func (p *planJSON) printPosts(d *desk) {
 				continue
 			}
 		}
-		t.add(d.at(x.At.Time), x.Channel, x.what(), x.where())
+		t.add(d.At(x.At.Time), x.Channel, plannedWhat(x), plannedWhere(x))
 		for _, it := range x.Items {
 			if x.Kind == string(compose.KindDigest) {
-				t.add("", "", "  - "+clip(orDash(it.Title), 58), "")
+				t.add("", "", "  - "+clip(desk.OrDash(it.Title), 58), "")
 			}
 		}
 	}
@@ -66,19 +67,19 @@ func (p *planJSON) printPosts(d *desk) {
 	}
 }
 
-func deliveriesText(list []plannedDelivery) string {
+func deliveriesText(list []desk.PlannedDelivery) string {
 	by := map[string]int{}
 	for _, x := range list {
 		by[x.State]++
 	}
 	var parts []string
 	for _, state := range slices.Sorted(maps.Keys(by)) {
-		parts = append(parts, fmt.Sprintf("%s %s", thousands(by[state]), strings.ReplaceAll(state, "_", " ")))
+		parts = append(parts, fmt.Sprintf("%s %s", desk.Thousands(by[state]), strings.ReplaceAll(state, "_", " ")))
 	}
 	return strings.Join(parts, ", ")
 }
 
-func (p *planJSON) printChanges(d *desk) {
+func (d *clerk) printChanges(p *desk.Plan) {
 	if p.Changes == nil {
 		return
 	}
@@ -86,11 +87,11 @@ func (p *planJSON) printChanges(d *desk) {
 	case !p.Store:
 		d.print("nothing runs yet, so there is nothing to compare with")
 	case len(p.Changes) == 0:
-		d.print("%s is what runs: nothing changes", d.cfg.Path)
+		d.print("%s is what runs: nothing changes", d.Config.Path)
 	default:
-		d.print("%s changes %s of the running configuration:", d.cfg.Path, count(len(p.Changes), "setting"))
+		d.print("%s changes %s of the running configuration:", d.Config.Path, count(len(p.Changes), "setting"))
 		for _, ch := range p.Changes {
-			d.print("  %s", plain(ch.String()))
+			d.print("  %s", desk.Plain(ch.String()))
 		}
 		for _, name := range p.NeedRestart {
 			d.print("  %s counts from the next start only", name)
@@ -99,8 +100,9 @@ func (p *planJSON) printChanges(d *desk) {
 	d.print("")
 }
 
-func (x plannedPost) what() string {
-	what := clip(orDash(x.Title), 60)
+// plannedWhat says what is posted.
+func plannedWhat(x desk.PlannedPost) string {
+	what := clip(desk.OrDash(x.Title), 60)
 	if x.Kind == string(compose.KindDigest) {
 		what = "digest"
 		if len(x.Items) > 0 {
@@ -122,7 +124,8 @@ func (x plannedPost) what() string {
 	return what
 }
 
-func (x plannedPost) where() string {
+// plannedWhere says where it goes.
+func plannedWhere(x desk.PlannedPost) string {
 	if x.Note != "" && len(x.Items) == 0 && x.Kind == string(compose.KindDigest) {
 		return "-"
 	}
@@ -133,12 +136,12 @@ func (x plannedPost) where() string {
 	return strings.Join(places, ", ")
 }
 
-func (p *planJSON) printItems(d *desk) {
+func (d *clerk) printPlannedItems(p *desk.Plan) {
 	if len(p.Waiting) > 0 {
 		d.print("\n%s until then:", count(len(p.Waiting), "item")+waitVerb(len(p.Waiting)))
 		t := newTable("CHANNEL", "ITEM", "WAITS FOR", "UNTIL")
 		for _, w := range p.Waiting {
-			t.add(w.Channel, clip(orDash(w.Title), 60), w.For, d.until(w.Until.Time))
+			t.add(w.Channel, clip(desk.OrDash(w.Title), 60), w.For, d.Until(w.Until.Time))
 		}
 		t.write(d.std.out)
 	}
@@ -150,9 +153,9 @@ func (p *planJSON) printItems(d *desk) {
 			alike[[2]string{o.Channel, o.Sentence}]++
 		}
 		for _, o := range p.LeftOut {
-			why, item := o.Sentence, clip(orDash(o.Title), 60)
+			why, item := o.Sentence, clip(desk.OrDash(o.Title), 60)
 			if o.Future {
-				why += ", from " + d.at(o.At.Time)
+				why += ", from " + d.At(o.At.Time)
 			} else if key := [2]string{o.Channel, o.Sentence}; alike[key] > mostAlike {
 				item = clip(o.Title, 40) + " and " + count(alike[key]-1, "other")
 				alike[key] = -1
@@ -170,41 +173,4 @@ func waitVerb(n int) string {
 		return " waits"
 	}
 	return " wait"
-}
-
-// reasonSentence says in words why a channel does not use an item.
-func reasonSentence(r compose.Reason, detail string) string {
-	with := func(s string) string {
-		if detail == "" {
-			return s
-		}
-		return s + " (" + plain(detail) + ")"
-	}
-	switch r {
-	case compose.ReasonBaseline:
-		return "it was there at the source's first fetch, and baseline: does not ask for it"
-	case compose.ReasonBefore:
-		return "it is older than the channel"
-	case compose.ReasonWhere:
-		return with("the channel's where: does not hold for it")
-	case compose.ReasonDuplicate:
-		return with("another source brought the same article first")
-	case compose.ReasonMaxAge:
-		return with("it waited longer than max_age")
-	case compose.ReasonExpired:
-		return with("it lost its meaning before it could be used")
-	case compose.ReasonWithdrawn:
-		return "it was withdrawn before it was used"
-	case compose.ReasonBlocked:
-		return "an editor retracted it for good"
-	case compose.ReasonBlackout:
-		return with("a blackout silenced it")
-	case compose.ReasonDropped:
-		return "a person dropped what was held"
-	case compose.ReasonFailed:
-		return with("no post could be made of it")
-	case "":
-		return "it is not known why"
-	}
-	return with(strings.ReplaceAll(string(r), "_", " "))
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/belfry-news/belfry/configs"
+	"github.com/belfry-news/belfry/internal/desk"
 	"github.com/belfry-news/belfry/internal/pluginhost"
 	"github.com/belfry-news/belfry/sdk"
 	"github.com/belfry-news/belfry/sdk/plugin"
@@ -79,7 +80,7 @@ func (c *pluginListCmd) Run(g *global, std streams) error {
 		if p.Path != "" {
 			what = "a plugin of a third party: belfry plugin check " + p.Path
 		}
-		t.add(p.Type, what, orDash(roles(p.Roles)))
+		t.add(p.Type, what, desk.OrDash(roles(p.Roles)))
 	}
 	t.write(std.out)
 	return nil

@@ -2,14 +2,10 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
-	"time"
 
-	"github.com/belfry-news/belfry/internal/outbox"
+	"github.com/belfry-news/belfry/internal/desk"
 	"github.com/belfry-news/belfry/internal/store"
 )
 
@@ -32,36 +28,6 @@ Example:
 Exit codes: 0 listed, 1 there is no store, 2 no such name. With --json a list of deliveries.`
 }
 
-type deliveryJSON struct {
-	ID          int64  `json:"id"`
-	Post        string `json:"post"`
-	Channel     string `json:"channel"`
-	Destination string `json:"destination"`
-	Chat        string `json:"chat"`
-	Title       string `json:"title"`
-	State       string `json:"state"`
-	Reason      string `json:"reason"`
-	Op          string `json:"op"`
-	Revision    int    `json:"revision"`
-	Attempt     int    `json:"attempt"`
-	Code        string `json:"code"`
-	Error       string `json:"error"`
-	Created     stamp  `json:"created"`
-	Started     stamp  `json:"started"`
-	Settled     stamp  `json:"settled"`
-	Next        stamp  `json:"next"`
-}
-
-func newDelivery(x store.Delivery) deliveryJSON {
-	out := deliveryJSON{ID: x.ID, Post: x.Post, Channel: x.Channel, Destination: x.Destination, Chat: x.Chat, Title: x.Title, State: string(x.State), Reason: x.Reason,
-		Op: string(x.Op), Revision: x.Revision, Attempt: x.Attempt, Code: x.Code, Error: x.Error, Created: stamp{x.CreatedAt}, Started: stamp{x.StartedAt},
-		Settled: stamp{x.SettledAt}}
-	if x.State == outbox.Pending {
-		out.Next = stamp{x.NextAt}
-	}
-	return out
-}
-
 // Run lists deliveries.
 func (c *postDeliveriesCmd) Run(ctx context.Context, g *global, std streams) error {
 	d, err := g.open(ctx, std)
@@ -69,52 +35,35 @@ func (c *postDeliveriesCmd) Run(ctx context.Context, g *global, std streams) err
 		return err
 	}
 	defer d.close()
-	if c.Destination != "" {
-		if _, ok := d.cfg.Destinations[c.Destination]; !ok && !slices.Contains(d.cfg.Retired, c.Destination) {
-			return unknownName("destination", c.Destination, slices.Collect(maps.Keys(d.cfg.Destinations)))
-		}
-	}
 	if c.Limit < 1 {
 		return unusable("--limit %d lists nothing; at least 1", c.Limit)
 	}
-	f := store.DeliveryFilter{State: c.State, Destination: c.Destination, Channel: c.Channel, Limit: c.Limit}
-	if c.Post != "" {
-		p, err := d.post(ctx, c.Post)
-		if err != nil {
-			return err
-		}
-		f.Post = p.PublicID
-	}
-	rows, err := d.db.Deliveries(ctx, f)
+	list, err := d.Deliveries(ctx, desk.DeliveryQuery{State: c.State, Destination: c.Destination, Channel: c.Channel, Post: c.Post, Limit: c.Limit})
 	if err != nil {
 		return err
 	}
 	if g.JSON {
-		list := []deliveryJSON{}
-		for _, x := range rows {
-			list = append(list, newDelivery(x))
-		}
 		return writeJSON(std.out, list)
 	}
-	if len(rows) == 0 {
+	if len(list) == 0 {
 		d.print("there is no such delivery")
 		return nil
 	}
 	t := newTable("DELIVERY", "POST", "WHERE", "STATE", "WHAT", "REV", "TRIES", "WHEN", "TITLE")
-	for _, x := range rows {
-		when := x.SettledAt
-		for _, earlier := range []time.Time{x.StartedAt, x.CreatedAt} {
+	for _, x := range list {
+		when := x.Settled
+		for _, earlier := range []desk.Stamp{x.Started, x.Created} {
 			if when.IsZero() {
 				when = earlier
 			}
 		}
-		t.add(fmt.Sprint(x.ID), x.Post, strings.TrimSpace(x.Destination+" "+x.Chat), string(x.State), orDash(string(x.Op)), fmt.Sprint(x.Revision), fmt.Sprint(x.Attempt),
-			d.ago(when), clip(orDash(x.Title), 40))
+		t.add(fmt.Sprint(x.ID), x.Post, strings.TrimSpace(x.Destination+" "+x.Chat), x.State, desk.OrDash(x.Op), fmt.Sprint(x.Revision), fmt.Sprint(x.Attempt),
+			d.Ago(when.Time), clip(desk.OrDash(x.Title), 40))
 	}
 	t.write(std.out)
-	for _, x := range rows {
+	for _, x := range list {
 		if x.Error != "" {
-			d.print("  %d: %s", x.ID, plain(x.Error))
+			d.print("  %d: %s", x.ID, desk.Plain(x.Error))
 		}
 	}
 	return nil
@@ -142,21 +91,15 @@ func (c *postResendCmd) Run(ctx context.Context, g *global, std streams) error {
 		return err
 	}
 	defer d.close()
-	if err := noSuchDelivery(c.Delivery, d.db.Resend(ctx, c.Delivery, actor(), time.Now())); err != nil {
+	out, err := d.Resend(ctx, c.Delivery)
+	if err != nil {
 		return err
 	}
-	return d.acted(map[string]any{"delivery": c.Delivery, "resent": true}, "delivery %d is sent again%s", c.Delivery, d.whenRunning())
-}
-
-func noSuchDelivery(id int64, err error) error {
-	if errors.Is(err, store.ErrNotFound) {
-		return fmt.Errorf("there is no delivery %d; see: belfry post deliveries", id)
-	}
-	return err
+	return d.acted(out, "delivery %d is sent again%s", c.Delivery, d.whenRunning())
 }
 
 // acted tells that an act was recorded.
-func (d *desk) acted(out any, format string, args ...any) error {
+func (d *clerk) acted(out any, format string, args ...any) error {
 	if d.json {
 		return writeJSON(d.std.out, out)
 	}
@@ -164,8 +107,8 @@ func (d *desk) acted(out any, format string, args ...any) error {
 	return nil
 }
 
-func (d *desk) whenRunning() string {
-	if d.running() {
+func (d *clerk) whenRunning() string {
+	if d.Running() {
 		return ""
 	}
 	return ", when the daemon runs"
@@ -210,10 +153,11 @@ func (c *postResolveCmd) Run(ctx context.Context, g *global, std streams) error 
 	case c.Done:
 		say, means = store.SayDone, "it was done by hand"
 	}
-	if err := noSuchDelivery(c.Delivery, d.db.ResolveByHand(ctx, c.Delivery, say, c.URL, actor(), time.Now())); err != nil {
+	out, err := d.Resolve(ctx, c.Delivery, say, c.URL)
+	if err != nil {
 		return err
 	}
-	return d.acted(map[string]any{"delivery": c.Delivery, "resolved": string(say)}, "delivery %d: %s", c.Delivery, means)
+	return d.acted(out, "delivery %d: %s", c.Delivery, means)
 }
 
 type postReleaseCmd struct {
@@ -240,21 +184,13 @@ func (c *postReleaseCmd) Run(ctx context.Context, g *global, std streams) error 
 		return err
 	}
 	defer d.close()
-	if _, err := d.channel(c.Channel); err != nil {
-		return err
-	}
-	n, err := d.db.ReleaseHeld(ctx, c.Channel, c.Drop, actor(), time.Now())
+	out, err := d.ReleaseChannel(ctx, c.Channel, c.Drop)
 	if err != nil {
 		return err
 	}
-	if n == 0 {
-		return fmt.Errorf("channel %s holds nothing", c.Channel)
-	}
-	out := map[string]any{"channel": c.Channel, "released": 0, "dropped": 0}
-	out[map[bool]string{false: "released", true: "dropped"}[c.Drop]] = n
 	what := "released"
 	if c.Drop {
 		what = "dropped"
 	}
-	return d.acted(out, "channel %s: %s %s", c.Channel, count(n, "held thing"), what)
+	return d.acted(out, "channel %s: %s %s", c.Channel, count(out.Released+out.Dropped, "held thing"), what)
 }

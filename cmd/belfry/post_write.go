@@ -2,18 +2,14 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"net/http"
-	"net/url"
-	"path/filepath"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
-	"github.com/belfry-news/belfry/internal/app"
 	"github.com/belfry-news/belfry/internal/compose"
-	"github.com/belfry-news/belfry/internal/media"
-	"github.com/belfry-news/belfry/internal/store"
+	"github.com/belfry-news/belfry/internal/desk"
 	"github.com/belfry-news/belfry/sdk"
 )
 
@@ -50,12 +46,11 @@ func (c *postCreateCmd) Run(ctx context.Context, g *global, std streams) error {
 		return err
 	}
 	defer d.close()
-	ch, err := d.channel(c.Channel)
-	if err != nil {
-		return err
+	if _, ok := d.Config.Channels[c.Channel]; !ok {
+		return desk.UnknownName("channel", c.Channel, slices.Collect(maps.Keys(d.Config.Channels)))
 	}
 	now := time.Now()
-	at, err := parseTime(c.At, d.zone, now)
+	at, err := desk.ParseTime(c.At, d.Zone(), now)
 	if err != nil {
 		return err
 	}
@@ -66,50 +61,59 @@ func (c *postCreateCmd) Run(ctx context.Context, g *global, std streams) error {
 	if draft.Text, err = textOf(c.Text, std); err != nil {
 		return err
 	}
-	if draft.Image, err = d.image(ctx, c.Image, c.Alt, c.Credit); err != nil {
+	if draft.Image, err = d.picture(ctx, c.Image, c.Alt, c.Credit); err != nil {
 		return err
 	}
-	content, err := ch.Write(draft, now)
-	if err != nil {
-		return &exitError{exitUsage, fmt.Errorf("the post cannot be written: %w", err)}
-	}
-	id, err := d.db.CreatePost(ctx, ch.EditorPost(content, at, c.Urgent, now), nil, actor(), now)
-	if err != nil {
-		return err
-	}
-	p, err := d.db.PostByID(ctx, id)
-	if err != nil {
-		return err
-	}
-	out, err := d.fullPost(ctx, p)
+	out, err := d.Create(ctx, desk.NewPost{Channel: c.Channel, Draft: draft, At: at, Urgent: c.Urgent})
 	if err != nil {
 		return err
 	}
 	if g.JSON {
 		return writeJSON(std.out, out)
 	}
-	d.print("post %s %q", id, plain(content.Title))
+	d.print("post %s %q", out.ID, desk.Plain(out.Title))
 	d.print("  goes to %s", strings.Join(places(out.Copies), ", "))
-	blackout, drop, silenced := d.program().Silenced(c.Channel, content, at)
+	blackout, drop, silenced := d.Program().Silenced(c.Channel, out.Row.Content, at)
 	switch {
 	case silenced && drop:
 		d.print("  the blackout %s will keep it from destinations", blackout)
 	case silenced:
 		d.print("  the blackout %s will hold it; post it all the same: belfry post release --channel %s", blackout, c.Channel)
 	case at.After(now):
-		d.print("  leaves %s", d.until(at))
-	case !d.running():
+		d.print("  leaves %s", d.Until(at))
+	case !d.Running():
 		d.print("  the daemon is not running; it leaves when it starts")
 	default:
-		d.print("  leaves within a second; see: belfry why --post %s", id)
+		d.print("  leaves within a second; see: belfry why --post %s", out.ID)
 	}
 	return nil
 }
 
-func places(copies []copyJSON) []string {
+// picture takes a picture in, from a file or an address.
+func (d *clerk) picture(ctx context.Context, from, alt, credit string) (sdk.Media, error) {
+	if from == "" {
+		if alt != "" || credit != "" {
+			return sdk.Media{}, unusable("--alt and --credit belong to a picture; give it with --image")
+		}
+		return sdk.Media{}, nil
+	}
+	var data []byte
+	var err error
+	if isAddress(from) {
+		data, err = d.FetchPicture(ctx, from)
+	} else {
+		data, err = readInput(from, d.std, int64(d.Config.Media.MaxBytes))
+	}
+	if err != nil {
+		return sdk.Media{}, err
+	}
+	return d.KeepPicture(ctx, from, data, alt, credit)
+}
+
+func places(copies []desk.Copy) []string {
 	out := []string{"its page"}
 	for _, c := range copies {
-		out = append(out, c.place())
+		out = append(out, c.Place())
 	}
 	return out
 }
@@ -121,74 +125,6 @@ func textOf(text string, std streams) (string, error) {
 	}
 	b, err := readInput("-", std, sdk.MaxBodyText)
 	return string(b), err
-}
-
-// image takes a picture in: it is processed as every picture is, kept in the data folder, and recorded.
-func (d *desk) image(ctx context.Context, from, alt, credit string) (sdk.Media, error) {
-	if from == "" {
-		if alt != "" || credit != "" {
-			return sdk.Media{}, unusable("--alt and --credit belong to a picture; give it with --image")
-		}
-		return sdk.Media{}, nil
-	}
-	data, err := d.pictureData(ctx, from)
-	if err != nil {
-		return sdk.Media{}, err
-	}
-	p, err := media.Process(data, media.Bounds{MaxBytes: d.cfg.Media.MaxBytes, MaxPixels: d.cfg.Media.MaxPixels, Width: d.cfg.Media.Width})
-	if err != nil {
-		return sdk.Media{}, unusable("the picture %s cannot be used: %w", from, err)
-	}
-	files, err := media.NewFiles(filepath.Join(d.dir, "media"))
-	if err != nil {
-		return sdk.Media{}, err
-	}
-	file, err := files.Put(p)
-	if err != nil {
-		return sdk.Media{}, fmt.Errorf("the picture %s cannot be stored: %w", from, err)
-	}
-	// Its address is known to this store alone, so that no reader and no fetch goes anywhere else.
-	m := sdk.Media{URL: "belfry:" + file.SHA256, Type: file.Type, Alt: plain(alt), Credit: plain(credit), Width: file.Width, Height: file.Height}
-	return m, d.db.PutImage(ctx, m.URL, file, time.Now())
-}
-
-// pictureData reads a picture from a file, or from an address under the guard.
-func (d *desk) pictureData(ctx context.Context, from string) ([]byte, error) {
-	if !isAddress(from) {
-		return readInput(from, d.std, int64(d.cfg.Media.MaxBytes))
-	}
-	guard := sdk.Guard{Allow: d.cfg.Media.AllowPrivate}
-	client := sdk.NewClient(sdk.ClientConfig{AllowPrivate: d.cfg.Media.AllowPrivate, UserAgent: app.UserAgent(version, d.cfg), MaxBody: int64(d.cfg.Media.MaxBytes) + 1})
-	defer client.CloseIdle()
-	address := from
-	for range 6 {
-		u, err := guard.CheckURL(address)
-		if err != nil {
-			return nil, unusable("the picture %s cannot be fetched: %s", from, sdk.AsError(err).Public)
-		}
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
-		if err != nil {
-			return nil, unusable("the picture %s cannot be fetched", from)
-		}
-		req.Header.Set("Accept", "image/jpeg, image/png, image/webp, image/gif;q=0.8, */*;q=0.1")
-		a, err := client.Send(req, "image")
-		if err != nil {
-			return nil, fmt.Errorf("the picture %s cannot be fetched: %s", from, strings.TrimSuffix(sdk.AsError(err).Public, "; whether it arrived is not known"))
-		}
-		if location := a.Header.Get("Location"); a.Status >= 300 && a.Status < 400 && location != "" {
-			next, err := url.Parse(location)
-			if err != nil {
-				return nil, fmt.Errorf("the picture %s leads nowhere", from)
-			}
-			address = u.ResolveReference(next).String()
-			continue
-		}
-		if a.Status != http.StatusOK {
-			return nil, fmt.Errorf("the picture %s cannot be fetched: its server answers %d", from, a.Status)
-		}
-		return a.Body, nil
-	}
-	return nil, fmt.Errorf("the picture %s leads on and on", from)
 }
 
 type postEditCmd struct {
@@ -230,53 +166,27 @@ func (c *postEditCmd) Run(ctx context.Context, g *global, std streams) error {
 		change.Text = &text
 	}
 	if c.Image != nil {
-		m, err := d.image(ctx, *c.Image, "", "")
+		m, err := d.picture(ctx, *c.Image, "", "")
 		if err != nil {
 			return err
 		}
 		change.Image = &m
 	}
-	var p store.Post
-	for range 5 {
-		if p, err = d.post(ctx, c.ID); err != nil {
-			return err
-		}
-		content, err := change.Revise(p.Kind, p.Status, p.Content)
-		if err != nil {
-			return fmt.Errorf("post %s cannot be changed like that: %w", p.PublicID, err)
-		}
-		err = d.db.EditPost(ctx, p.ID, p.Revision, content, nil, actor(), time.Now())
-		if errors.Is(err, compose.ErrConflict) {
-			continue // somebody else changed it in between
-		}
-		if err != nil {
-			return err
-		}
-		return c.tell(ctx, d, p)
-	}
-	return fmt.Errorf("post %s is being changed by somebody else all the time; try again", p.PublicID)
-}
-
-func (c *postEditCmd) tell(ctx context.Context, d *desk, before store.Post) error {
-	p, err := d.db.PostByID(ctx, before.PublicID)
+	out, err := d.Edit(ctx, c.ID, change)
 	if err != nil {
 		return err
 	}
-	out, err := d.fullPost(ctx, p)
-	if err != nil {
-		return err
+	if g.JSON {
+		return writeJSON(std.out, out)
 	}
-	if d.json {
-		return writeJSON(d.std.out, out)
-	}
-	d.print("post %s is at revision %d: %q", p.PublicID, p.Revision, plain(p.Content.Title))
-	if p.Kind != compose.KindEditor {
+	d.print("post %s is at revision %d: %q", out.ID, out.Revision, desk.Plain(out.Title))
+	if out.Row.Kind != compose.KindEditor {
 		d.print("  the next revision from its source replaces this")
 	}
 	if len(out.Copies) > 0 {
-		d.print("  %s; see how they follow: belfry why --post %s", copiesText(len(out.Copies)), p.PublicID)
+		d.print("  %s; see how they follow: belfry why --post %s", copiesText(len(out.Copies)), out.ID)
 	}
-	if !d.running() {
+	if !d.Running() {
 		d.print("  the daemon is not running; copies follow when it starts")
 	}
 	return nil

@@ -14,6 +14,7 @@ import (
 	"github.com/belfry-news/belfry/configs"
 	"github.com/belfry-news/belfry/internal/app"
 	"github.com/belfry-news/belfry/internal/compose"
+	"github.com/belfry-news/belfry/internal/desk"
 	"github.com/belfry-news/belfry/internal/rehearse"
 	"github.com/belfry-news/belfry/internal/store/sqlite"
 	"github.com/belfry-news/belfry/sdk"
@@ -99,7 +100,7 @@ func (c *renderCmd) stage(ctx context.Context, g *global) (*stage, error) {
 	}
 	dest, ok := cfg.Destinations[c.Destination]
 	if !ok {
-		return nil, unknownName("destination", c.Destination, slices.Collect(maps.Keys(cfg.Destinations)))
+		return nil, desk.UnknownName("destination", c.Destination, slices.Collect(maps.Keys(cfg.Destinations)))
 	}
 	if dest.Type != c.Type {
 		return nil, unusable("destination %s is of type %s, not %s", c.Destination, dest.Type, c.Type)
@@ -146,7 +147,7 @@ func (c *renderCmd) target(cfg *configs.Loaded) (string, *configs.Target, error)
 		}
 	}
 	if _, ok := cfg.Channels[c.Channel]; c.Channel != "" && !ok {
-		return "", nil, unknownName("channel", c.Channel, slices.Collect(maps.Keys(cfg.Channels)))
+		return "", nil, desk.UnknownName("channel", c.Channel, slices.Collect(maps.Keys(cfg.Channels)))
 	}
 	switch {
 	case len(found) == 0:
@@ -241,17 +242,17 @@ func (c *renderCmd) calls(ctx context.Context, g *global, std streams, s *stage,
 	post, err := s.program.Post(compose.Revision{PublicID: "preview1", Channel: s.channel.Name, Number: 1, Content: content, Published: now, At: now},
 		s.destination, s.chat, files)
 	if err != nil {
-		return nil, sentenceOf(err)
+		return nil, desk.Sentence(err)
 	}
 	ref := s.ref
 	if ref.ID == "" {
 		if ref, _, err = conn.ResolveChannel(ctx, s.chat); err != nil {
-			return nil, sentenceOf(err)
+			return nil, desk.Sentence(err)
 		}
 	}
 	parts, err := conn.Plan(ref, post)
 	if err != nil {
-		return nil, sentenceOf(err)
+		return nil, desk.Sentence(err)
 	}
 	var before *sdk.PartRef
 	for i, part := range parts {
@@ -264,19 +265,11 @@ func (c *renderCmd) calls(ctx context.Context, g *global, std streams, s *stage,
 		}
 		accepted, err := conn.Publish(ctx, ref, part)
 		if err != nil {
-			return nil, sentenceOf(err)
+			return nil, desk.Sentence(err)
 		}
 		before = &accepted
 	}
 	return calls, nil
-}
-
-// sentenceOf is what an error of a connector says to people.
-func sentenceOf(err error) error {
-	if e := sdk.AsError(err); e.Public != "" && e.Err != err { //nolint:errorlint // the very same value
-		return fmt.Errorf("%s", e.Public)
-	}
-	return err
 }
 
 // pretendFiles makes up the stored copies of images that were not fetched, and says where each comes from.
@@ -309,15 +302,4 @@ func printCall(std streams, call rehearse.Call) {
 	}
 	fmt.Fprintln(std.out)
 	fmt.Fprintln(std.out, indented(call.Body))
-}
-
-// unknownName says that a name is not configured, with the nearest one.
-func unknownName(kind, name string, known []string) error {
-	if near := sdk.Nearest(name, known); near != "" {
-		return unusable("no %s is called %q; did you mean %q?", kind, name, near)
-	}
-	if len(known) == 0 {
-		return unusable("no %s is called %q; none is configured", kind, name)
-	}
-	return unusable("no %s is called %q; known are %s", kind, name, strings.Join(slices.Sorted(slices.Values(known)), ", "))
 }

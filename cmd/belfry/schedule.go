@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/belfry-news/belfry/internal/desk"
 	"github.com/belfry-news/belfry/scheduler"
 )
 
@@ -36,9 +37,9 @@ Exit codes: 0 printed, 2 the schedule, the zone or a time cannot be used.`
 }
 
 type occurrenceJSON struct {
-	At    stamp  `json:"at"`
-	Local string `json:"local"`
-	Shift string `json:"shift,omitempty"`
+	At    desk.Stamp `json:"at"`
+	Local string     `json:"local"`
+	Shift string     `json:"shift,omitempty"`
 }
 
 // Run prints due times.
@@ -51,7 +52,7 @@ func (c *scheduleNextCmd) Run(g *global, std streams) error {
 	if err != nil {
 		return &exitError{exitUsage, err}
 	}
-	from, err := parseTime(c.From, spec.Zone(), time.Now())
+	from, err := desk.ParseTime(c.From, spec.Zone(), time.Now())
 	if err != nil {
 		return err
 	}
@@ -61,7 +62,7 @@ func (c *scheduleNextCmd) Run(g *global, std streams) error {
 	case most < 0:
 		return unusable("--count %d is negative", most)
 	case c.To != "":
-		if until, err = parseTime(c.To, spec.Zone(), time.Time{}); err != nil {
+		if until, err = desk.ParseTime(c.To, spec.Zone(), time.Time{}); err != nil {
 			return err
 		}
 		most = -1
@@ -76,7 +77,7 @@ func (c *scheduleNextCmd) Run(g *global, std streams) error {
 		}
 		from = o.At
 		if g.JSON {
-			if err := writeLine(std.out, occurrenceJSON{stamp{o.At}, o.Local.Format(time.RFC3339), string(o.Shift)}); err != nil {
+			if err := writeLine(std.out, occurrenceJSON{desk.Stamp{Time: o.At}, o.Local.Format(time.RFC3339), string(o.Shift)}); err != nil {
 				return err
 			}
 			continue
@@ -100,21 +101,3 @@ func shiftNote(o scheduler.Occurrence) string {
 
 // clockOf takes the time of day out of a planned wall time.
 func clockOf(key string) string { return key[len(key)-len("15:04"):] }
-
-// parseTime reads a time as commands take it: RFC 3339, or a date with or without a time of day in a zone.
-func parseTime(text string, zone *time.Location, otherwise time.Time) (time.Time, error) {
-	if text == "" {
-		return otherwise, nil
-	}
-	if t, err := time.Parse(time.RFC3339Nano, text); err == nil {
-		return t, nil
-	}
-	if _, err := time.Parse(time.DateOnly, text); err == nil {
-		text += " 00:00"
-	}
-	t, err := scheduler.ParseLocal(text, zone)
-	if err != nil {
-		return time.Time{}, unusable("%q is no time; write it like 2026-03-29T00:00:00Z, 2026-03-29 or \"2026-03-29 02:30\"", text)
-	}
-	return t, nil
-}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/belfry-news/belfry/configs"
+	"github.com/belfry-news/belfry/internal/desk"
 	"github.com/belfry-news/belfry/sdk"
 )
 
@@ -49,7 +50,7 @@ func (c *tryCmd) Run(ctx context.Context, g *global, std streams) error {
 	}
 	if g.JSON {
 		about := batch.About
-		feed := feedJSON{about.Title, about.URL, about.Description, about.Lang, stamp{about.Updated}}
+		feed := feedJSON{about.Title, about.URL, about.Description, about.Lang, desk.Stamp{Time: about.Updated}}
 		if err := writeLine(std.out, map[string]feedJSON{"feed": feed}); err != nil {
 			return err
 		}
@@ -75,11 +76,11 @@ func oneLine(err error) string {
 
 func (c *tryCmd) print(batch sdk.Batch, std streams) {
 	about := batch.About
-	name := orDash(plain(about.Title))
+	name := desk.OrDash(desk.Plain(about.Title))
 	if about.Lang != "" {
-		name += " (" + plain(about.Lang) + ")"
+		name += " (" + desk.Plain(about.Lang) + ")"
 	}
-	fmt.Fprintln(std.out, strings.TrimSpace(name+"  "+plain(about.URL)))
+	fmt.Fprintln(std.out, strings.TrimSpace(name+"  "+desk.Plain(about.URL)))
 	fmt.Fprintln(std.out, count(len(batch.Items), "item"))
 	if len(batch.Items) > 0 {
 		fmt.Fprintln(std.out)
@@ -90,16 +91,16 @@ func (c *tryCmd) print(batch sdk.Batch, std streams) {
 		if !it.Published.IsZero() {
 			published = it.Published.UTC().Format("2006-01-02 15:04 UTC")
 		}
-		t.add(published, clip(orDash(it.Title), 60), fmt.Sprint(len(it.Media)), clip(orDash(strings.Join(it.Tags, ", ")), 30), plain(orDash(it.URL)))
+		t.add(published, clip(desk.OrDash(it.Title), 60), fmt.Sprint(len(it.Media)), clip(desk.OrDash(strings.Join(it.Tags, ", ")), 30), desk.Plain(desk.OrDash(it.URL)))
 	}
 	if len(batch.Items) > 0 {
 		t.write(std.out)
 	}
 	for _, r := range batch.Removed {
-		fmt.Fprintf(std.out, "withdrawn: %s %s\n", plain(r.Key), plain(r.Reason))
+		fmt.Fprintf(std.out, "withdrawn: %s %s\n", desk.Plain(r.Key), desk.Plain(r.Reason))
 	}
 	for _, n := range batch.Notices {
-		fmt.Fprintln(std.out, "note:", plain(n))
+		fmt.Fprintln(std.out, "note:", desk.Plain(n))
 	}
 }
 

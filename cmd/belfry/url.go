@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/belfry-news/belfry/internal/desk"
 	"github.com/belfry-news/belfry/sdk"
 )
 
@@ -107,7 +108,7 @@ func (u *urlJSON) print(std streams) {
 	if !u.Allowed {
 		verdict = "refused: " + u.Reason
 	}
-	fmt.Fprintf(std.out, "%s is %s\n", plain(u.URL), verdict)
+	fmt.Fprintf(std.out, "%s is %s\n", desk.Plain(u.URL), verdict)
 	for _, a := range u.Addresses {
 		if a.Allowed {
 			fmt.Fprintf(std.out, "  would dial %s\n", a.Address)

@@ -138,7 +138,7 @@ func TestConfigProblems(t *testing.T) {
 	}{
 		"the shortest": {tree{"url": "https://ops.example/hook", "secret": secret}, nil},
 		"no url": {tree{"secret": secret},
-			[]string{`"url" is missing: where posts are sent. Its path and query may hold a secret and are shown nowhere`}},
+			[]string{`/url: "url" is missing: where posts are sent. Its path and query may hold a secret and are shown nowhere`}},
 		"no secret": {tree{"url": "https://ops.example/hook"},
 			[]string{"secret is missing: receivers of the standard form know Belfry by its signature; make one with: " +
 				"echo whsec_$(openssl rand -base64 32)"}},

@@ -1,12 +1,15 @@
 package web
 
 import (
-	"errors"
-	"io"
 	"maps"
 	"net/http"
-	"runtime/debug"
+	"time"
+
+	"github.com/belfry-news/belfry/internal/serve"
 )
+
+// maxBody is far more than a page needs.
+const maxBody = 64 << 10
 
 // guard puts the limits and headers that hold for every answer around a handler: nobody's code runs in a page, nothing is
 // loaded from elsewhere, and a fault of one page is a page that says so.
@@ -26,56 +29,34 @@ func (s *Server) guard(next http.Handler) http.Handler {
 		"Cross-Origin-Resource-Policy":      {"cross-origin"}, // feed readers show images, and sites fetch feeds
 		"X-Permitted-Cross-Domain-Policies": {"none"},
 	}
+	words := map[int]string{http.StatusRequestEntityTooLarge: "413", http.StatusInternalServerError: "500"}
+	g := serve.Guard{Log: s.s.Log, MaxBody: maxBody,
+		Fail: func(w http.ResponseWriter, r *http.Request, status int) { s.fail(w, r, status, words[status]) }}
+	if s.s.Served != nil {
+		g.Served = func(r *http.Request, status int, took time.Duration) { s.s.Served(class(r.Pattern), status, took) }
+	}
+	limited := g.Wrap(next)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		h := w.Header()
-		maps.Copy(h, fixed)
-		out := &watched{ResponseWriter: w}
-		defer func() {
-			fault := recover()
-			if fault == nil {
-				return
-			}
-			err, _ := fault.(error)
-			aborted := errors.Is(err, http.ErrAbortHandler)
-			if !aborted {
-				s.s.Log.Error("a page failed", "path", r.URL.Path, "fault", fault, "stack", string(debug.Stack()))
-			}
-			if aborted || out.begun {
-				panic(http.ErrAbortHandler) // the answer is cut off, which the reader's program notices
-			}
-			s.fail(w, r, http.StatusInternalServerError, "500")
-		}()
-		if r.ContentLength > maxBody || r.ContentLength < 0 && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
-			h.Set("Connection", "close")
-			s.fail(out, r, http.StatusRequestEntityTooLarge, "413")
-			return
-		}
-		r.Body = http.MaxBytesReader(out, r.Body, maxBody)
-		next.ServeHTTP(out, r)
+		maps.Copy(w.Header(), fixed)
+		limited.ServeHTTP(w, r)
 	})
 }
 
-// watched notes whether an answer has begun.
-type watched struct {
-	http.ResponseWriter
-	begun bool
+// Classes of what is served: front, channel, feed, post, media, static and other.
+func class(pattern string) string {
+	switch pattern {
+	case "GET /{$}":
+		return "front"
+	case "GET /c/{channel}", "GET /c/{channel}/{$}":
+		return "channel"
+	case "GET /c/{channel}/feed.atom", "GET /c/{channel}/feed.json":
+		return "feed"
+	case "GET /c/{channel}/{post}":
+		return "post"
+	case "GET /media/{name}":
+		return "media"
+	case "GET /static/{name}", "GET /favicon.svg":
+		return "static"
+	}
+	return "other"
 }
-
-func (w *watched) WriteHeader(status int) {
-	w.begun = true
-	w.ResponseWriter.WriteHeader(status)
-}
-
-func (w *watched) Write(b []byte) (int, error) {
-	w.begun = true
-	return w.ResponseWriter.Write(b)
-}
-
-// ReadFrom lets files be sent without copying them.
-func (w *watched) ReadFrom(src io.Reader) (int64, error) {
-	w.begun = true
-	return io.Copy(w.ResponseWriter, src)
-}
-
-// Unwrap is for http.ResponseController.
-func (w *watched) Unwrap() http.ResponseWriter { return w.ResponseWriter }

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/belfry-news/belfry/internal/i18n"
+	"github.com/belfry-news/belfry/internal/serve"
 )
 
 // routes leads requests to what answers them.
@@ -27,8 +28,7 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("GET /favicon.svg", s.serveIcon)
 	mux.HandleFunc("GET /robots.txt", s.serveRobots)
 	mux.HandleFunc("GET /sitemap.xml", s.serveSitemap)
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, "ok") })
-	mux.HandleFunc("GET /readyz", s.serveReady)
+	serve.Health(mux, s.s.Ready)
 	for pattern, h := range s.s.Routes {
 		mux.Handle(pattern, h)
 	}
@@ -193,21 +193,4 @@ func (s *Server) servePost(w http.ResponseWriter, r *http.Request) {
 
 func (s *Server) withoutSlash(w http.ResponseWriter, r *http.Request) {
 	s.refuse(w, r, &missingError{elsewhere: strings.TrimSuffix(r.URL.Path, "/")})
-}
-
-func (s *Server) serveReady(w http.ResponseWriter, _ *http.Request) {
-	if !s.s.Ready() {
-		plain(w, http.StatusServiceUnavailable, "not ready")
-		return
-	}
-	plain(w, http.StatusOK, "ok")
-}
-
-// plain answers programs in a word.
-func plain(w http.ResponseWriter, status int, word string) {
-	h := w.Header()
-	h.Set("Content-Type", "text/plain; charset=utf-8")
-	h.Set("Cache-Control", controlNone)
-	w.WriteHeader(status)
-	_, _ = w.Write([]byte(word + "\n"))
 }

@@ -5,17 +5,15 @@ package web
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"net"
 	"net/http"
-	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/belfry-news/belfry/configs"
 	"github.com/belfry-news/belfry/internal/media"
-	"golang.org/x/net/netutil"
+	"github.com/belfry-news/belfry/internal/serve"
 )
 
 // Settings wire a Server.
@@ -34,6 +32,8 @@ type Settings struct {
 	Routes map[string]http.Handler
 	// Framed lets pages of this origin show the public pages in a frame; nobody else ever may.
 	Framed bool
+	// Served is told of every answer: the class of the page, the status, and how long it took; nil when nobody wants to know.
+	Served func(class string, status int, took time.Duration)
 }
 
 // Server serves the pages.
@@ -43,19 +43,11 @@ type Server struct {
 	local   atomic.Pointer[string] // where it is served, for sites without an address of their own
 	cache   *cache
 	handler http.Handler
-	http    *http.Server
-	done    sync.WaitGroup
+	http    *serve.Server
 }
 
-// Bounds on requests and connections. A page needs no more than a request line and a few headers; whoever is slower than
-// this, or holds more connections, holds others up.
+// maxConns is how many connections are held at once; renderTime and versionTime bound what a page waits for the store.
 const (
-	headerTime  = 5 * time.Second
-	readTime    = 10 * time.Second
-	writeTime   = time.Minute
-	idleTime    = 30 * time.Second
-	maxHeader   = 16 << 10
-	maxBody     = 64 << 10
 	maxConns    = 2048
 	renderTime  = 5 * time.Second
 	versionTime = 2 * time.Second
@@ -75,8 +67,7 @@ func New(s Settings) *Server {
 	srv := &Server{s: s, cache: newCache()}
 	srv.Use(s.Config)
 	srv.handler = srv.guard(srv.routes())
-	srv.http = &http.Server{Handler: srv.handler, ReadHeaderTimeout: headerTime, ReadTimeout: readTime, WriteTimeout: writeTime,
-		IdleTimeout: idleTime, MaxHeaderBytes: maxHeader, ErrorLog: slog.NewLogLogger(s.Log.Handler(), slog.LevelDebug)}
+	srv.http = serve.New(srv.handler, maxConns, "the pages are", s.Log)
 	return srv
 }
 
@@ -101,22 +92,11 @@ func (s *Server) Serve(ln net.Listener) {
 	local := localAddress(ln.Addr())
 	s.local.Store(&local)
 	s.Use(s.site.Load().config)
-	s.done.Go(func() {
-		if err := s.http.Serve(netutil.LimitListener(ln, maxConns)); !errors.Is(err, http.ErrServerClosed) {
-			s.s.Log.Error("the pages are not served any more", "err", err)
-		}
-	})
+	s.http.Serve(ln)
 }
 
 // Stop waits for requests under way until ctx ends, and then cuts them off.
-func (s *Server) Stop(ctx context.Context) error {
-	err := s.http.Shutdown(ctx)
-	if err != nil {
-		_ = s.http.Close()
-	}
-	s.done.Wait()
-	return err
-}
+func (s *Server) Stop(ctx context.Context) error { return s.http.Stop(ctx) }
 
 // localAddress is the address of a listener as a browser on the same machine writes it.
 func localAddress(a net.Addr) string {

@@ -7,9 +7,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
-
-	"github.com/belfry-news/belfry/configs"
 )
 
 // properties reads the custom properties of a block of the stylesheet.
@@ -119,19 +116,5 @@ func TestOneDoor(t *testing.T) {
 				t.Errorf("%s holds %q", f.Name(), m)
 			}
 		}
-	}
-}
-
-// TestLimits holds that whoever is slow or many holds nobody else up.
-func TestLimits(t *testing.T) {
-	t.Parallel()
-	h := New(Settings{Config: &configs.Config{Timezone: "UTC"}}).http
-	for name, d := range map[string]time.Duration{"headers": h.ReadHeaderTimeout, "reading": h.ReadTimeout, "writing": h.WriteTimeout, "idling": h.IdleTimeout} {
-		if d <= 0 || d > time.Minute {
-			t.Errorf("%s may take %s", name, d)
-		}
-	}
-	if h.MaxHeaderBytes <= 0 || h.MaxHeaderBytes > 64<<10 {
-		t.Errorf("headers may have %d bytes", h.MaxHeaderBytes)
 	}
 }

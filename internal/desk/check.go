@@ -1,0 +1,142 @@
+package desk
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net/http/httptrace"
+	"slices"
+	"time"
+
+	"github.com/belfry-news/belfry/sdk"
+)
+
+// Checked is what a destination said when it was asked. Nothing is posted for it.
+type Checked struct {
+	Destination string        `json:"destination"`
+	Type        string        `json:"type"`
+	OK          bool          `json:"ok"`
+	Resumed     bool          `json:"resumed"`
+	Chats       []CheckedChat `json:"chats"`
+}
+
+// CheckedChat is what it said of one chat. Limits are nil where it is not healthy.
+type CheckedChat struct {
+	Chat     string   `json:"chat"`
+	Channels []string `json:"channels"`
+	OK       bool     `json:"ok"`
+	// Asked says that the platform was asked; there are receivers that nothing can be asked of but to take a post.
+	Asked  bool    `json:"asked"`
+	Title  string  `json:"title"`
+	URL    string  `json:"url"`
+	Limits *Limits `json:"limits"`
+	Code   string  `json:"code"`
+	Error  string  `json:"error"`
+}
+
+// Limits are what a platform takes, in numbers and words. Unit counts Text and Caption.
+type Limits struct {
+	Text       int      `json:"text"`
+	Unit       string   `json:"unit"`
+	Caption    int      `json:"caption"`
+	Media      int      `json:"media"`
+	MediaBytes int64    `json:"media_bytes"`
+	EditFor    string   `json:"edit_for"`
+	DeleteFor  string   `json:"delete_for"`
+	Rates      []string `json:"rates"`
+}
+
+// Open opens a destination by its configuration. foreign says that it runs in another process.
+type Open func(ctx context.Context, name string) (c sdk.Connector, foreign bool, err error)
+
+// Check asks a destination's platform for every chat that channels use there. It does not need the store.
+func (d *Desk) Check(ctx context.Context, name string, open Open) (Checked, error) {
+	dest, ok := d.Config.Destinations[name]
+	if !ok {
+		return Checked{}, UnknownName("destination", name, slices.Collect(maps.Keys(d.Config.Destinations)))
+	}
+	out := Checked{Destination: name, Type: dest.Type, OK: true, Chats: []CheckedChat{}}
+	conn, foreign, err := open(ctx, name)
+	if err != nil {
+		return out, errorf(Upstream, "destination %s cannot be opened: %w", name, err)
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	if err := d.ask(ctx, conn, foreign, dest.Timeout.Std(), &out); err != nil {
+		return out, err
+	}
+	for _, chat := range out.Chats {
+		out.OK = out.OK && chat.OK
+	}
+	return out, nil
+}
+
+// Healthy says that a chat can be posted to, so that the destination may serve again; a chat that cannot stops again by
+// itself.
+func (c *Checked) Healthy() bool {
+	return len(c.Chats) == 0 || slices.ContainsFunc(c.Chats, func(x CheckedChat) bool { return x.OK })
+}
+
+// ask asks the platform for each chat.
+func (d *Desk) ask(ctx context.Context, conn sdk.Connector, foreign bool, timeout time.Duration, out *Checked) error {
+	resolver, ok := sdk.As[sdk.Resolver](conn)
+	if !ok {
+		return errorf(Conflict, "destination %s: a %s has no channels that can be asked for", out.Destination, out.Type)
+	}
+	chats := d.chats(out.Destination)
+	if len(chats) == 0 {
+		chats = []Chat{{}}
+	}
+	for _, chat := range chats {
+		asked := foreign // what another process asks is not seen here
+		ctx, cancel := context.WithTimeout(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GetConn: func(string) { asked = true }}), timeout)
+		ref, limits, err := resolver.ResolveChannel(ctx, chat.Chat)
+		cancel()
+		x := CheckedChat{Chat: chat.Chat, Channels: append([]string{}, chat.Channels...), OK: err == nil, Asked: asked, Title: ref.Title, URL: ref.URL}
+		if err != nil {
+			e := sdk.AsError(err)
+			x.Code, x.Error = string(e.Code), Sentence(err).Error()
+			if len(chat.Channels) == 0 && (e.Code == sdk.CodeInvalid || e.Code == sdk.CodeNotAChannel) {
+				// No channel uses it: that the platform wants a chat says nothing against the destination.
+				x.Error = "no channel publishes to it yet, and it has no channel of its own: " + x.Error
+			}
+		} else {
+			x.Limits = newLimits(limits)
+		}
+		out.Chats = append(out.Chats, x)
+	}
+	return nil
+}
+
+// Stopped says whether a destination has stopped, or waits, after trouble.
+func (d *Desk) Stopped(ctx context.Context, name string) (bool, error) {
+	x, err := d.Destination(ctx, name)
+	return x.State == "stopped" || x.State == "waits", err
+}
+
+// StartAgain lets a destination serve again that had stopped; what waits is tried at once.
+func (d *Desk) StartAgain(ctx context.Context, name string) error {
+	return d.Store.StartAgain(ctx, name, time.Now())
+}
+
+func newLimits(l sdk.Limits) *Limits {
+	out := &Limits{Text: l.Text, Unit: string(l.Unit), Caption: l.Caption, Media: l.Media, MediaBytes: l.MediaBytes, EditFor: windowText(l.Rules.EditFor),
+		DeleteFor: windowText(l.Rules.DeleteFor), Rates: []string{}}
+	for _, r := range l.Rules.Rates {
+		scope := "in each channel"
+		if r.Scope == sdk.RateDestination {
+			scope = "in all"
+		}
+		out.Rates = append(out.Rates, fmt.Sprintf("%d in %s %s", r.Events, sdk.D(r.Per), scope))
+	}
+	return out
+}
+
+func windowText(d time.Duration) string {
+	switch d {
+	case 0:
+		return "never"
+	case sdk.Forever:
+		return "always"
+	}
+	return "for " + sdk.D(d).String()
+}

@@ -1,0 +1,226 @@
+package desk
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/belfry-news/belfry/internal/intake"
+	"github.com/belfry-news/belfry/internal/store"
+)
+
+// Source is a configured source with what the store has of it. State is ok, new, failing, holds, gone or paused.
+type Source struct {
+	Name     string   `json:"name"`
+	Type     string   `json:"type"`
+	State    string   `json:"state"`
+	Items    int      `json:"items"`
+	Usable   int      `json:"usable"`
+	Baseline int      `json:"baseline"`
+	Held     int      `json:"held"`
+	Removed  int      `json:"withdrawn"`
+	Fetched  Stamp    `json:"fetched"`
+	OK       Stamp    `json:"ok"`
+	New      Stamp    `json:"new"`
+	Next     Stamp    `json:"next"`
+	Failures int      `json:"failures"`
+	Code     string   `json:"code"`
+	Error    string   `json:"error"`
+	Title    string   `json:"title"`
+	URL      string   `json:"url"`
+	Notices  []string `json:"notices"`
+	Channels []string `json:"channels"`
+	Holds    []Hold   `json:"holds"`
+	// Paused is the pause that keeps it from being fetched; nil when there is none.
+	Paused *Pause        `json:"-"`
+	state  *intake.State // nil before the daemon has seen it
+}
+
+// Hold is what the flood brake of a source holds.
+type Hold struct {
+	Kind  string     `json:"kind"`
+	Note  string     `json:"note"`
+	At    Stamp      `json:"at"`
+	Items []HeldItem `json:"items"`
+}
+
+// HeldItem is an item that is held, or whose withdrawal is.
+type HeldItem struct {
+	Key   string `json:"key"`
+	Title string `json:"title"`
+	URL   string `json:"url"`
+}
+
+// Sources reads all configured sources.
+func (d *Desk) Sources(ctx context.Context) ([]Source, error) {
+	states, err := d.Store.Sources(ctx)
+	if err != nil {
+		return nil, err
+	}
+	counts, err := d.Store.SourceCounts(ctx)
+	if err != nil {
+		return nil, err
+	}
+	pauses, err := d.Pauses(ctx)
+	if err != nil {
+		return nil, err
+	}
+	holds, err := d.Store.Holds(ctx, "")
+	if err != nil {
+		return nil, err
+	}
+	known := map[string]*intake.State{}
+	for i := range states {
+		known[states[i].Name] = &states[i]
+	}
+	takers := map[string][]string{}
+	for _, ch := range slices.Sorted(maps.Keys(d.Config.Channels)) {
+		for _, name := range d.Config.Channels[ch].Sources {
+			if !slices.Contains(takers[name], ch) {
+				takers[name] = append(takers[name], ch)
+			}
+		}
+	}
+	held := map[string][]Hold{}
+	for _, h := range holds {
+		held[h.Source] = append(held[h.Source], newHold(h))
+	}
+	out := []Source{}
+	for _, name := range slices.Sorted(maps.Keys(d.Config.Sources)) {
+		s := Source{Name: name, Type: d.Config.Sources[name].Type, Notices: []string{},
+			Channels: append([]string{}, takers[name]...), Holds: append([]Hold{}, held[name]...)}
+		n := counts[name]
+		s.Items, s.Usable, s.Baseline, s.Held, s.Removed = n.Items, n.Live, n.Baseline, n.Held, n.Removed
+		if st := known[name]; st != nil {
+			s.fill(st)
+		}
+		for i, p := range pauses {
+			if p.Scope == store.PauseAll || p.Scope == store.PauseSource && p.Name == name {
+				s.Paused = &pauses[i]
+			}
+		}
+		s.State = s.judge()
+		out = append(out, s)
+	}
+	return out, nil
+}
+
+func newHold(h store.OpenHold) Hold {
+	out := Hold{Kind: h.Kind, Note: h.Note, At: Stamp{h.At}, Items: []HeldItem{}}
+	for _, it := range h.Items {
+		out.Items = append(out.Items, HeldItem{it.Key, it.Title, it.URL})
+	}
+	return out
+}
+
+func (s *Source) fill(st *intake.State) {
+	s.state = st
+	s.Fetched, s.OK, s.New, s.Next = Stamp{st.FetchedAt}, Stamp{st.OKAt}, Stamp{st.NewAt}, Stamp{st.NextAt}
+	s.Failures, s.Code, s.Error, s.Title, s.URL = st.Failures, string(st.Code), st.Error, st.About.Title, st.About.URL
+	s.Notices = append(s.Notices, st.Notices...)
+	if st.Gone {
+		s.Next = Stamp{}
+	}
+}
+
+// judge says in a word how the source is.
+func (s *Source) judge() string {
+	switch {
+	case s.Paused != nil:
+		return "paused"
+	case s.state == nil:
+		return "new"
+	case s.state.Gone:
+		return "gone"
+	case s.Failures > 0:
+		return "failing"
+	case len(s.Holds) > 0:
+		return "holds"
+	case !s.state.Primed:
+		return "new"
+	}
+	return "ok"
+}
+
+// Source finds one configured source.
+func (d *Desk) Source(ctx context.Context, name string) (Source, error) {
+	if _, ok := d.Config.Sources[name]; !ok {
+		return Source{}, UnknownName("source", name, slices.Collect(maps.Keys(d.Config.Sources)))
+	}
+	all, err := d.Sources(ctx)
+	if err != nil {
+		return Source{}, err
+	}
+	i := slices.IndexFunc(all, func(s Source) bool { return s.Name == name })
+	return all[i], nil
+}
+
+// Fetched is what became of a wish to fetch a source now.
+type Fetched struct {
+	Source  string `json:"source"`
+	Fetched bool   `json:"fetched"`
+	Daemon  bool   `json:"daemon"`
+	At      Stamp  `json:"at"`
+	New     int    `json:"new"`
+	Held    int    `json:"held"`
+	Code    string `json:"code"`
+	Error   string `json:"error"`
+	// Paused is the pause that keeps the source from being fetched; nil when there is none.
+	Paused *Pause `json:"-"`
+}
+
+// Fetch makes a source due at once, even where its server asked to wait; force asks for everything, and also asks a source
+// that said it is gone. It waits for a running daemon to do it.
+func (d *Desk) Fetch(ctx context.Context, name string, force bool, wait time.Duration) (Fetched, error) {
+	before, err := d.Source(ctx, name)
+	if err != nil {
+		return Fetched{}, err
+	}
+	out := Fetched{Source: name, Daemon: d.Running(), Paused: before.Paused}
+	switch err := d.Store.FetchNow(ctx, name, force, time.Now()); {
+	case errors.Is(err, store.ErrNotFound):
+		return out, errorf(Conflict, "the daemon has not taken up source %s yet; it does so when it starts, or reloads the configuration", name)
+	case err != nil:
+		return out, err
+	}
+	after := before
+	if out.Daemon && wait > 0 && before.Paused == nil {
+		out.Fetched, err = waitFor(ctx, wait, func() (bool, error) {
+			after, err = d.Source(ctx, name)
+			return err == nil && after.state.Version != before.state.Version && after.Fetched.After(d.Now.Add(-time.Second)), err
+		})
+		if err != nil {
+			return out, err
+		}
+	}
+	out.At, out.New, out.Held, out.Code, out.Error = after.Fetched, after.Items-before.Items, after.Held-before.Held, after.Code, after.Error
+	return out, nil
+}
+
+// Released says how many items of a source were let go, or dropped.
+type Released struct {
+	Dropped  int    `json:"dropped"`
+	Released int    `json:"released"`
+	Source   string `json:"source"`
+}
+
+// ReleaseSource lets go what the flood brake of a source holds, or drops it.
+func (d *Desk) ReleaseSource(ctx context.Context, name string, drop bool) (Released, error) {
+	out := Released{Source: name}
+	s, err := d.Source(ctx, name)
+	if err != nil {
+		return out, err
+	}
+	if len(s.Holds) == 0 {
+		return out, errorf(Conflict, "source %s holds nothing", name)
+	}
+	n, err := d.Store.ReleaseSourceHolds(ctx, name, drop, d.Actor, time.Now())
+	if drop {
+		out.Dropped = n
+	} else {
+		out.Released = n
+	}
+	return out, err
+}

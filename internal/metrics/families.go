@@ -1,0 +1,95 @@
+package metrics
+
+import "slices"
+
+// The names of what Belfry measures. They are append-only: dashboards and rules hold on to them.
+const (
+	buildInfo       = "belfry_build_info"
+	collectSuccess  = "belfry_collect_success"
+	collectDuration = "belfry_collect_duration_seconds"
+
+	sourceLastSuccess = "belfry_source_last_success_timestamp_seconds"
+	sourceFailures    = "belfry_source_failures"
+	sourceGone        = "belfry_source_gone"
+	sourceHeld        = "belfry_source_held"
+
+	channelPosts      = "belfry_channel_posts"
+	channelWaiting    = "belfry_channel_waiting"
+	channelHeld       = "belfry_channel_held"
+	channelLastPost   = "belfry_channel_last_post_timestamp_seconds"
+	channelNextDigest = "belfry_channel_next_digest_timestamp_seconds"
+
+	destinationWaiting     = "belfry_destination_waiting"
+	destinationOldest      = "belfry_destination_oldest_waiting_seconds"
+	destinationUnknown     = "belfry_destination_unknown"
+	destinationHeld        = "belfry_destination_held"
+	destinationNeeds       = "belfry_destination_needs_a_person"
+	destinationDead        = "belfry_destination_dead"
+	destinationStopped     = "belfry_destination_stopped"
+	destinationLastSuccess = "belfry_destination_last_success_timestamp_seconds"
+
+	alertsOpen = "belfry_alerts_open"
+	paused     = "belfry_paused"
+
+	deliveryLag     = "belfry_delivery_lag_seconds"
+	callDuration    = "belfry_destination_call_duration_seconds"
+	fetchDuration   = "belfry_source_fetch_duration_seconds"
+	pluginRestarts  = "belfry_plugin_restarts_total"
+	requestDuration = "belfry_http_request_duration_seconds"
+)
+
+// familyOf describes one thing that is measured.
+type familyOf struct {
+	name, kind, help string
+	labels           []string
+	// page says more, for the reference page; empty when the help says it all.
+	page string
+}
+
+// families lists what is measured, in the order of the reference page.
+func families() []familyOf {
+	return []familyOf{
+		{deliveryLag, "histogram", "Time from the fetch that brought an item until a destination accepted its post.", []string{"destination"},
+			"For a digest from its due time, for an editor's post from the time it was to leave."},
+		{callDuration, "histogram", "Duration of calls to the platform of a destination, by outcome.", []string{"destination", "outcome"},
+			"`outcome` is `ok`, an error code such as `rate_limited` or `unknown_outcome`, or `other`."},
+		{fetchDuration, "histogram", "Duration of fetches of sources, by type and outcome.", []string{"type", "outcome"}, ""},
+		{pluginRestarts, "counter", "Plugin processes that were started again after they ended by themselves.", []string{"kind"}, ""},
+		{requestDuration, "histogram", "Duration of answers of the public pages, by class of page and class of status.", []string{"class", "status"},
+			"`class` is `front`, `channel`, `feed`, `post`, `media`, `static` or `other`; `status` is `2xx`, `3xx`, `4xx` or `5xx`."},
+
+		{sourceLastSuccess, "gauge", "When a source last answered well, in Unix time; 0 when it never did.", []string{"source"}, "Its age is `time() - …`."},
+		{sourceFailures, "gauge", "Fetches of a source that failed in a row.", []string{"source"}, ""},
+		{sourceGone, "gauge", "Whether the server of a source said that it is gone for good.", []string{"source"}, ""},
+		{sourceHeld, "gauge", "Items and withdrawals that the flood brake of a source holds for a person.", []string{"source"}, ""},
+
+		{channelPosts, "gauge", "Posts of a channel that are on show.", []string{"channel"}, ""},
+		{channelWaiting, "gauge", "Items that wait to be used by a channel.", []string{"channel"}, ""},
+		{channelHeld, "gauge", "Items of a channel that a blackout holds for a person.", []string{"channel"}, ""},
+		{channelLastPost, "gauge", "When the newest post of a channel was published, in Unix time; 0 when there is none.", []string{"channel"}, ""},
+		{channelNextDigest, "gauge", "When the next digest of a channel is due, in Unix time.", []string{"channel"}, "Only for channels with `digest:`."},
+
+		{destinationWaiting, "gauge", "Deliveries to a destination that wait or are under way.", []string{"destination"}, ""},
+		{destinationOldest, "gauge", "Age of the oldest delivery to a destination that waits; 0 when none does.", []string{"destination"}, ""},
+		{destinationUnknown, "gauge", "Calls to a destination that may have arrived, and of which nobody knows.", []string{"destination"}, ""},
+		{destinationHeld, "gauge", "Deliveries to a destination that a blackout holds for a person.", []string{"destination"}, ""},
+		{destinationNeeds, "gauge", "Copies at a destination that a person has to correct or delete by hand.", []string{"destination"}, ""},
+		{destinationDead, "gauge", "Copies for a destination that ended without success and are not tried again.", []string{"destination", "state"},
+			"`state` is `failed`, `expired` or `dropped`."},
+		{destinationStopped, "gauge", "Whether a destination, or one of its channels, has stopped for want of a credential or a right.", []string{"destination"}, ""},
+		{destinationLastSuccess, "gauge", "When a destination last accepted a call, in Unix time; 0 when it never did.", []string{"destination"}, ""},
+
+		{alertsOpen, "gauge", "Alerts that last, by code.", []string{"code"}, "`belfry alert list` shows them with what mends them."},
+		{paused, "gauge", "1 for everything that a person paused.", []string{"scope", "name"}, "`scope` is `all`, `source`, `channel` or `destination`."},
+
+		{buildInfo, "gauge", "1, with the version of Belfry and of Go.", []string{"version", "goversion"}, ""},
+		{collectSuccess, "gauge", "Whether the store could be read for the other gauges; they are missing when it is 0.", nil, ""},
+		{collectDuration, "gauge", "How long reading the store took when it was last read.", nil, ""},
+	}
+}
+
+// family finds a family that is listed.
+func family(name string) familyOf {
+	all := families()
+	return all[slices.IndexFunc(all, func(f familyOf) bool { return f.name == name })]
+}

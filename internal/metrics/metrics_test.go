@@ -1,0 +1,300 @@
+package metrics
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
+	"go.uber.org/goleak"
+
+	"github.com/belfry-news/belfry/configs"
+	"github.com/belfry-news/belfry/internal/alert"
+	"github.com/belfry-news/belfry/internal/compose"
+	"github.com/belfry-news/belfry/internal/desk/desktest"
+	"github.com/belfry-news/belfry/internal/store"
+	"github.com/belfry-news/belfry/internal/store/sqlite"
+	"github.com/belfry-news/belfry/sdk"
+)
+
+var update = flag.Bool("update", false, "rewrite golden files")
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const newsroom = `
+timezone: Europe/Paris
+site: {title: La Gazette}
+alerts: none
+sources:
+  articles: {type: feed}
+destinations:
+  ops: {type: hook}
+  wire: {type: hook}
+channels:
+  alertes: {title: Alertes, sources: [articles], each: {}, publish_to: [{destination: ops}]}
+  brief: {title: Le brief, sources: [articles], digest: {cron: "0 7 * * *"}}
+  desk: {title: Desk}
+`
+
+// fixture is a store with something in every family.
+func fixture(t *testing.T, now time.Time) (*store.DB, *configs.Loaded) {
+	t.Helper()
+	cfg := desktest.Load(t, newsroom)
+	db, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "belfry.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	must(db.UseSources(t.Context(), []store.SourceSetting{{Name: "articles"}}, now))
+	must(db.UseDestinations(t.Context(), []store.DestinationSetting{{Name: "ops"}, {Name: "wire"}}))
+	id, err := db.CreatePost(t.Context(), compose.NewPost{Channel: "alertes", Kind: compose.KindEditor, Status: compose.PostLive,
+		Content: compose.Content{Title: "Incendie à la gare"}, VisibleAt: now.Add(-time.Minute), Targets: []compose.NewTarget{{Destination: "ops"}}}, nil, "test",
+		now.Add(-time.Minute))
+	must(err)
+	if id == "" {
+		t.Fatal("no post")
+	}
+	must(db.Raise(t.Context(), alert.Alert{Code: alert.SourceFailing, Subject: "articles", Sentence: "it fails", Mend: "mend it"}, now))
+	_, err = db.Pause(t.Context(), store.PauseDestination, "wire", "test", now)
+	must(err)
+	return db, cfg
+}
+
+func scrape(t *testing.T, m *Metrics) string {
+	t.Helper()
+	w := httptest.NewRecorder()
+	m.Handler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+	if w.Code != 200 {
+		t.Fatalf("status %d: %s", w.Code, w.Body)
+	}
+	return w.Body.String()
+}
+
+// belfrys are the lines of a scrape that are Belfry's own and not of an instrument's buckets or of chance.
+func belfrys(text string) []string {
+	var out []string
+	for line := range strings.Lines(text) {
+		line = strings.TrimSpace(line)
+		if strings.HasPrefix(line, "belfry_") && !strings.Contains(line, "_bucket{") && !strings.HasPrefix(line, collectDuration) && !strings.HasPrefix(line, buildInfo) {
+			out = append(out, line)
+		}
+	}
+	return out
+}
+
+func use(m *Metrics) {
+	m.Accepted("ops", 80*time.Millisecond)
+	m.Accepted("ops", -time.Second) // a clock that was put back
+	m.Called("ops", "", 20*time.Millisecond)
+	m.Called("ops", sdk.CodeRateLimited, 20*time.Millisecond)
+	m.Called("ops", "from_tomorrow", 20*time.Millisecond)
+	m.Fetched("rss", "", time.Second)
+	m.PluginRestarted("rss")
+	m.Served("post", 200, time.Millisecond)
+	m.Served("post", 0, time.Millisecond)
+}
+
+func TestScrape(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 11, 20, 5, 0, 0, 0, time.UTC)
+	db, cfg := fixture(t, now)
+	m := New(Settings{Store: db, Config: func() *configs.Loaded { return cfg }, Version: "test", Now: func() time.Time { return now }})
+	use(m)
+	want := []string{
+		`belfry_alerts_open{code="source_failing"} 1`,
+		`belfry_channel_held{channel="alertes"} 0`, `belfry_channel_held{channel="brief"} 0`, `belfry_channel_held{channel="desk"} 0`,
+		`belfry_channel_last_post_timestamp_seconds{channel="alertes"} 1.79515074e+09`,
+		`belfry_channel_last_post_timestamp_seconds{channel="brief"} 0`, `belfry_channel_last_post_timestamp_seconds{channel="desk"} 0`,
+		`belfry_channel_next_digest_timestamp_seconds{channel="brief"} 1.7951544e+09`,
+		`belfry_channel_posts{channel="alertes"} 1`, `belfry_channel_posts{channel="brief"} 0`, `belfry_channel_posts{channel="desk"} 0`,
+		`belfry_channel_waiting{channel="alertes"} 0`, `belfry_channel_waiting{channel="brief"} 0`, `belfry_channel_waiting{channel="desk"} 0`,
+		`belfry_collect_success 1`,
+		`belfry_delivery_lag_seconds_count{destination="ops"} 2`, `belfry_delivery_lag_seconds_sum{destination="ops"} 0.08`,
+		`belfry_destination_call_duration_seconds_count{destination="ops",outcome="ok"} 1`,
+		`belfry_destination_call_duration_seconds_count{destination="ops",outcome="other"} 1`,
+		`belfry_destination_call_duration_seconds_count{destination="ops",outcome="rate_limited"} 1`,
+		`belfry_destination_call_duration_seconds_sum{destination="ops",outcome="ok"} 0.02`,
+		`belfry_destination_call_duration_seconds_sum{destination="ops",outcome="other"} 0.02`,
+		`belfry_destination_call_duration_seconds_sum{destination="ops",outcome="rate_limited"} 0.02`,
+		`belfry_destination_held{destination="ops"} 0`, `belfry_destination_held{destination="wire"} 0`,
+		`belfry_destination_last_success_timestamp_seconds{destination="ops"} 0`, `belfry_destination_last_success_timestamp_seconds{destination="wire"} 0`,
+		`belfry_destination_needs_a_person{destination="ops"} 0`, `belfry_destination_needs_a_person{destination="wire"} 0`,
+		`belfry_destination_oldest_waiting_seconds{destination="ops"} 60`, `belfry_destination_oldest_waiting_seconds{destination="wire"} 0`,
+		`belfry_destination_stopped{destination="ops"} 0`, `belfry_destination_stopped{destination="wire"} 0`,
+		`belfry_destination_unknown{destination="ops"} 0`, `belfry_destination_unknown{destination="wire"} 0`,
+		`belfry_destination_waiting{destination="ops"} 1`, `belfry_destination_waiting{destination="wire"} 0`,
+		`belfry_http_request_duration_seconds_count{class="post",status="2xx"} 1`, `belfry_http_request_duration_seconds_count{class="post",status="5xx"} 1`,
+		`belfry_http_request_duration_seconds_sum{class="post",status="2xx"} 0.001`, `belfry_http_request_duration_seconds_sum{class="post",status="5xx"} 0.001`,
+		`belfry_paused{name="wire",scope="destination"} 1`,
+		`belfry_plugin_restarts_total{kind="rss"} 1`,
+		`belfry_source_failures{source="articles"} 0`,
+		`belfry_source_fetch_duration_seconds_count{outcome="ok",type="rss"} 1`, `belfry_source_fetch_duration_seconds_sum{outcome="ok",type="rss"} 1`,
+		`belfry_source_gone{source="articles"} 0`, `belfry_source_held{source="articles"} 0`,
+		`belfry_source_last_success_timestamp_seconds{source="articles"} 0`,
+	}
+	for _, state := range []string{"dropped", "expired", "failed"} {
+		for _, name := range []string{"ops", "wire"} {
+			want = append(want, fmt.Sprintf(`belfry_destination_dead{destination=%q,state=%q} 0`, name, state))
+		}
+	}
+	slices.Sort(want)
+	got := belfrys(scrape(t, m))
+	slices.Sort(got)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if strings.Contains(scrape(t, m), "Incendie") {
+		t.Error("a title is in the metrics")
+	}
+}
+
+// What was read is given again for a while, and not for longer.
+func TestTheStoreIsReadRarely(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 11, 20, 5, 0, 0, 0, time.UTC)
+	db, cfg := fixture(t, now)
+	at := now
+	m := New(Settings{Store: db, Config: func() *configs.Loaded { return cfg }, Now: func() time.Time { return at }})
+	has := func() bool { return strings.Contains(scrape(t, m), `belfry_paused{name="alertes",scope="channel"} 1`) }
+	if has() {
+		t.Fatal("it is paused already")
+	}
+	if _, err := db.Pause(t.Context(), store.PauseChannel, "alertes", "test", now); err != nil {
+		t.Fatal(err)
+	}
+	at = now.Add(fresh - time.Millisecond)
+	if has() {
+		t.Error("the store was read again too early")
+	}
+	at = now.Add(fresh)
+	if !has() {
+		t.Error("the store was not read again")
+	}
+}
+
+// broken is a store that cannot be read.
+type broken struct{ Store }
+
+func (broken) DestinationRows(context.Context) (map[string]store.DestinationRow, error) {
+	return nil, errors.New("the disk is gone")
+}
+
+// Without the store there are no old figures, and the instruments go on.
+func TestABrokenStoreIsSaid(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 11, 20, 5, 0, 0, 0, time.UTC)
+	db, cfg := fixture(t, now)
+	m := New(Settings{Store: broken{db}, Config: func() *configs.Loaded { return cfg }, Now: func() time.Time { return now }})
+	m.PluginRestarted("rss")
+	if diff := cmp.Diff([]string{`belfry_collect_success 0`, `belfry_plugin_restarts_total{kind="rss"} 1`}, belfrys(scrape(t, m))); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// slow is a store that answers when the deadline is over.
+type slow struct{ Store }
+
+func (slow) SourceHealths(ctx context.Context) ([]store.SourceHealth, error) {
+	if _, ok := ctx.Deadline(); !ok {
+		return nil, errors.New("there is no deadline")
+	}
+	return nil, context.DeadlineExceeded
+}
+
+func TestReadingHasADeadline(t *testing.T) {
+	t.Parallel()
+	var log strings.Builder
+	now := time.Date(2026, 11, 20, 5, 0, 0, 0, time.UTC)
+	db, cfg := fixture(t, now)
+	m := New(Settings{Store: slow{db}, Config: func() *configs.Loaded { return cfg }, Log: textLog(&log)})
+	if got := belfrys(scrape(t, m)); !slices.Equal(got, []string{"belfry_collect_success 0"}) {
+		t.Errorf("got %q", got)
+	}
+	if !strings.Contains(log.String(), context.DeadlineExceeded.Error()) {
+		t.Errorf("the log says %q", log.String())
+	}
+}
+
+// TestFamilies holds the names, kinds, labels and help texts: others' dashboards hold on to them.
+func TestFamilies(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 11, 20, 5, 0, 0, 0, time.UTC)
+	db, cfg := fixture(t, now)
+	m := New(Settings{Store: db, Config: func() *configs.Loaded { return cfg }, Now: func() time.Time { return now }})
+	use(m)
+	found, err := m.registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got strings.Builder
+	listed := map[string]familyOf{}
+	for _, f := range families() {
+		listed[f.name] = f
+	}
+	for _, f := range found {
+		if !strings.HasPrefix(f.GetName(), "belfry_") {
+			continue
+		}
+		var labels []string
+		for _, l := range f.GetMetric()[0].GetLabel() {
+			labels = append(labels, l.GetName())
+		}
+		kind := strings.ToLower(f.GetType().String())
+		fmt.Fprintf(&got, "%s %s {%s}\n  %s\n", f.GetName(), kind, strings.Join(labels, ", "), f.GetHelp())
+		l, ok := listed[f.GetName()]
+		slices.Sort(l.labels)
+		if !ok || l.kind != kind || l.help != f.GetHelp() || !slices.Equal(l.labels, labels) {
+			t.Errorf("%s is measured otherwise than listed: %+v", f.GetName(), l)
+		}
+		delete(listed, f.GetName())
+	}
+	for name := range listed {
+		t.Errorf("%s is listed and not measured", name)
+	}
+	golden(t, "testdata/families.txt", got.String())
+	problems, err := promlint.NewWithMetricFamilies(found).Lint()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range problems {
+		if strings.HasPrefix(p.Metric, "belfry_") {
+			t.Errorf("%s: %s", p.Metric, p.Text)
+		}
+	}
+}
+
+func golden(t *testing.T, file, got string) {
+	t.Helper()
+	if *update {
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatalf("%v; make it: go generate ./internal/metrics", err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s is stale; make it anew: go generate ./internal/metrics (-want +got):\n%s", file, diff)
+	}
+}
