@@ -105,7 +105,7 @@ func (r *Rehearsal) page(w http.ResponseWriter, _ *http.Request) {
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Cache-Control", "no-store")
 	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
-	_ = rehearsalPage.Execute(w, data) // the reader has gone
+	_ = rehearsalPage.Execute(w, data) //nolint:errchkjson // the reader has gone
 }
 
 // readable writes a body for people: a text as it is, everything else indented.
@@ -118,7 +118,7 @@ func readable(raw json.RawMessage) string {
 	e := json.NewEncoder(&v)
 	e.SetEscapeHTML(false)
 	e.SetIndent("", "  ")
-	if e.Encode(raw) != nil {
+	if e.Encode(raw) != nil { //nolint:errchkjson // a request that is no JSON is shown as it is
 		return string(raw)
 	}
 	return strings.TrimSpace(v.String())

@@ -120,7 +120,7 @@ func (d *Daemon) Stop() {
 	<-d.Done
 }
 
-// What a kill hits.
+// Victim is what a kill hits.
 type Victim int
 
 // The daemon without its plugins, the daemon with them, its plugins alone.

@@ -123,7 +123,7 @@ func TestFetch(t *testing.T) {
 		"/photo": "stored", "/lied-about": "stored", "/moved": "stored",
 		"/svg":    "it is no picture that can be shown: it is neither JPEG, PNG, GIF nor WebP: for good",
 		"/inside": "169.254.169.254 is a link-local address (cloud metadata lives there): for good",
-		"/file":   `link: "file:///etc/passwd" is neither http, https nor mailto: for good`,
+		"/file":   `"file:///etc/passwd" is no http or https address: for good`,
 		"/round":  "its address leads on more than 5 times: for good",
 		"/large":  "it is no picture that can be shown: it has more than 1048576 bytes: for good",
 		"/busy":   "its server answers 503: again in 5m0s",

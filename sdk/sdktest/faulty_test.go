@@ -439,7 +439,6 @@ func TestResolverSuiteCatches(t *testing.T) {
 
 func TestPublisherSuiteCatches(t *testing.T) {
 	t.Parallel()
-	type plan = func(*platformConn, sdk.ChannelRef, sdk.Post) ([]sdk.Part, error)
 	planned := func(change func(c *platformConn, parts []sdk.Part) []sdk.Part) platformFaults {
 		return platformFaults{plan: func(c *platformConn, to sdk.ChannelRef, p sdk.Post) ([]sdk.Part, error) {
 			parts, err := c.Plan(to, p)

@@ -58,7 +58,9 @@ func Loopback(tb testing.TB, spec *sdk.Spec) Opener {
 		}
 		_ = l.conn.Close()
 		srv.Stop()
-		_ = <-served // what Serve says to a Stop
+		if err := <-served; err != nil {
+			tb.Errorf("loopback: the server: %v", err)
+		}
 	})
 	// The connection is made here so that its goroutines belong to the loopback and not to an instance.
 	l.conn.Connect()

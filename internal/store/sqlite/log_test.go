@@ -61,7 +61,7 @@ func TestReadLogNoticesDamage(t *testing.T) {
 	commits := 0
 	last := 0 // where the frames of the last commit begin
 	for at := 32; at < len(log); at += page {
-		if bytes.Compare(log[at+4:at+8], make([]byte, 4)) != 0 {
+		if !bytes.Equal(log[at+4:at+8], make([]byte, 4)) {
 			commits++
 			if at+page < len(log) {
 				last = at + page
@@ -193,4 +193,20 @@ func joined(err error, db *store.DB) error {
 		err = e
 	}
 	return err
+}
+
+func TestSchemaDigest(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "belfry.db")
+	db, err := connect(file, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if err := migrate(t.Context(), db, file); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := digestOfSchema(t.Context(), db); err != nil || got != schemaDigest {
+		t.Errorf("the migrations make another schema; write schemaDigest = %q (%v)", got, err)
+	}
 }

@@ -4,8 +4,10 @@ package sqlite
 
 import (
 	"context"
+	"crypto/sha256"
 	"database/sql"
 	"embed"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -80,7 +82,35 @@ func checkPages(ctx context.Context, db *sql.DB, file string) error {
 	if said != "ok" {
 		return fmt.Errorf("%s is damaged (%s); restore a backup, or move the file away to start anew", file, said)
 	}
+	digest, err := digestOfSchema(ctx, db)
+	if err != nil {
+		return damaged(file, err)
+	}
+	if digest != schemaDigest {
+		return fmt.Errorf("%s is damaged or was altered: its tables are not those that Belfry made; restore a backup, or move the file away to start anew", file)
+	}
 	return nil
+}
+
+// schemaDigest identifies the tables and indexes that the migrations make. A test says what it has to be.
+const schemaDigest = "5f07921ecc124f02"
+
+// digestOfSchema identifies the tables and indexes of a database.
+func digestOfSchema(ctx context.Context, db *sql.DB) (string, error) {
+	rows, err := db.QueryContext(ctx, `SELECT type, name, tbl_name, coalesce(sql, '') FROM sqlite_schema WHERE name NOT LIKE 'sqlite!_%' ESCAPE '!' AND tbl_name <> 'goose_db_version' ORDER BY type, name`)
+	if err != nil {
+		return "", err
+	}
+	defer rows.Close()
+	sum := sha256.New()
+	for rows.Next() {
+		var object [4]string
+		if err := rows.Scan(&object[0], &object[1], &object[2], &object[3]); err != nil {
+			return "", err
+		}
+		fmt.Fprintf(sum, "%q\n", object)
+	}
+	return hex.EncodeToString(sum.Sum(nil))[:16], rows.Err()
 }
 
 func connect(file string, query url.Values) (*sql.DB, error) {
