@@ -105,7 +105,7 @@ func (r *Rehearsal) page(w http.ResponseWriter, _ *http.Request) {
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Cache-Control", "no-store")
 	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
-	_ = rehearsalPage.Execute(w, data) //nolint:errchkjson // the reader has gone
+	_ = rehearsalPage.Execute(w, data) // the reader has gone
 }
 
 // readable writes a body for people: a text as it is, everything else indented.
@@ -134,7 +134,7 @@ func (r *Rehearsal) list(w http.ResponseWriter, _ *http.Request) {
 	h.Set("Cache-Control", "no-store")
 	e := json.NewEncoder(w)
 	e.SetEscapeHTML(false)
-	_ = e.Encode(map[string]any{"total": total, "calls": calls}) // the reader has gone
+	_ = e.Encode(map[string]any{"total": total, "calls": calls}) //nolint:errchkjson // the reader has gone
 }
 
 func (r *Rehearsal) style(w http.ResponseWriter, _ *http.Request) {
