@@ -4,6 +4,8 @@ SHELL       := /bin/sh
 ADDR        ?= 127.0.0.1:8080
 FEED        ?=
 CYCLES      ?= 200
+SOAK        ?= 1h
+RACE        ?=
 YARDSTICKS  ?=
 VERSION     := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS     := -s -w -X main.version=$(VERSION)
@@ -11,7 +13,7 @@ GO          ?= go
 
 export GOFLAGS := -buildvcs=false
 
-.PHONY: run build test check lint generate bench crash clean
+.PHONY: run build test check lint generate bench crash soak clean
 
 # The main job on the embedded default, with a page to look at. FEED=https://… rings your own feed.
 run: build
@@ -49,6 +51,10 @@ bench: build
 # Kills the real binary at random moments and counts what was lost or doubled.
 crash:
 	CGO_ENABLED=0 $(GO) test -count=1 -timeout 60m -v -run TestCrash ./internal/crash -args -cycles $(CYCLES)
+
+# Lets the daemon work at a steady pace for SOAK while its feeds, receivers and plugins fail, and watches what it holds.
+soak:
+	$(GO) test -count=1 -timeout 0 -v -run TestSoak ./internal/crash -args -soak $(SOAK) $(if $(RACE),-soak-race)
 
 clean:
 	rm -rf bin .run

@@ -18,6 +18,9 @@ type Config struct {
 	Timezone      string                 `yaml:"timezone" doc:"The zone of schedules, hours and shown times, by its IANA name." example:"Europe/Paris"`
 	Site          Site                   `yaml:"site" doc:"The public pages."`
 	Listen        string                 `yaml:"listen" doc:"Where the public pages are served."`
+	AdminListen   string                 `yaml:"admin_listen" doc:"Where operators find metrics, the API, profiles and health: an address of this machine only, or any other when there are tokens; or none."`
+	Admin         Admin                  `yaml:"admin" doc:"Who may use the admin address."`
+	Proxies       []netip.Prefix         `yaml:"trusted_proxies" doc:"Proxies in front of the admin address, whose X-Forwarded-For is believed." example:"[10.0.0.7/32]"`
 	DataDir       string                 `yaml:"data_dir" doc:"The folder of the database, the images and the run files. Relative to the configuration."`
 	Storage       string                 `yaml:"storage" doc:"The database: sqlite, in data_dir."`
 	Sources       map[string]Source      `yaml:"sources" doc:"Where items come from."`
@@ -33,7 +36,7 @@ type Config struct {
 
 // Default is the configuration before anything is configured.
 func Default() Config {
-	c := Config{Timezone: "UTC", Listen: "127.0.0.1:8080", DataDir: "data", Storage: "sqlite",
+	c := Config{Timezone: "UTC", Listen: "127.0.0.1:8080", AdminListen: "127.0.0.1:9080", DataDir: "data", Storage: "sqlite",
 		Media:         Media{MaxBytes: 15 << 20, MaxPixels: 30_000_000, Width: 1280, Timeout: sdk.D(20 * time.Second)},
 		Plugins:       Plugins{Memory: 384, Deadline: sdk.D(90 * time.Second)},
 		ShutdownGrace: sdk.D(20 * time.Second)}

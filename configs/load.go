@@ -129,6 +129,12 @@ func Load(o Options) (*Loaded, error) {
 	return l, nil
 }
 
+// Says reports whether a setting, given as a JSON pointer, was written somewhere; what was not has its default.
+func (l *Loaded) Says(pointer string) bool {
+	_, says := l.nodes[pointer]
+	return says
+}
+
 // configFiles lists the files to merge, in order.
 func configFiles(path string) ([]string, error) {
 	info, err := os.Stat(path)

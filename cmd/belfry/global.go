@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/belfry-news/belfry/configs"
+	"github.com/belfry-news/belfry/internal/api"
 	"github.com/belfry-news/belfry/internal/app"
 	"github.com/belfry-news/belfry/internal/compose"
 	"github.com/belfry-news/belfry/internal/desk"
@@ -33,7 +34,7 @@ type global struct {
 
 func (g *global) options() configs.Options {
 	return configs.Options{Path: g.Config, Environ: os.Environ(), Flags: g.Set, Specs: builtIn(),
-		Checks: []func(*configs.Loaded) sdk.Problems{compose.Check}}
+		Checks: []func(*configs.Loaded) sdk.Problems{compose.Check, api.Check}}
 }
 
 func (g *global) logger(w io.Writer) *slog.Logger {

@@ -59,6 +59,7 @@ type cli struct {
 	Config     configCmd     `cmd:"" group:"serve" help:"An example, the schema, and what is in force."`
 	Version    versionCmd    `cmd:"" group:"serve" help:"Print the version."`
 	Completion completionCmd `cmd:"" group:"serve" help:"Completion for a shell."`
+	Token      tokenCmd      `cmd:"" group:"serve" help:"Make a token for the API, and what the configuration holds of it."`
 
 	Status statusCmd `cmd:"" group:"look" help:"One screen: what runs, what waits, what needs a person."`
 	Plan   planCmd   `cmd:"" group:"look" help:"What will be posted where, and what a new configuration would change."`

@@ -94,7 +94,7 @@ func (s *Server) guarded(scope string, next http.Handler) http.Handler {
 // local says that a request comes from this machine itself: not through a proxy that runs here, and not from a page in a
 // browser here that made a name of its own lead to this machine.
 func local(r *http.Request) bool {
-	if !api.Peer(r).IsLoopback() {
+	if !serve.Peer(r).IsLoopback() {
 		return false
 	}
 	for _, name := range []string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-Ip", "Via"} {
@@ -131,7 +131,7 @@ func (s *Server) Start(ctx context.Context) error {
 	if at, ok := ln.Addr().(*net.TCPAddr); (!ok || !at.IP.IsLoopback()) && s.s.Tokens.Empty() {
 		_ = ln.Close()
 		return fmt.Errorf("the admin address %s can be reached from other machines, and no token is configured; write admin_listen: 127.0.0.1:9080, "+
-			"or add a token: admin: {tokens: {NAME: {hash: \"sha256:…\", scopes: [read]}}}", s.s.Listen)
+			"or make a token: belfry token NAME", s.s.Listen)
 	}
 	s.addr = ln.Addr().String()
 	s.http.Serve(ln)

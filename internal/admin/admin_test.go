@@ -24,7 +24,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // settings are those of a daemon with a newsroom at work.
-func settings(t *testing.T, tokens map[string]api.TokenConfig) Settings {
+func settings(t *testing.T, tokens map[string]configs.Token) Settings {
 	t.Helper()
 	n := desktest.New(t, time.Now())
 	k := api.NewTokens(nil)
@@ -37,8 +37,8 @@ func settings(t *testing.T, tokens map[string]api.TokenConfig) Settings {
 			Open: func(context.Context, string) (sdk.Connector, bool, error) { return nil, false, errors.New("closed") }})}
 }
 
-func withTokens() map[string]api.TokenConfig {
-	return map[string]api.TokenConfig{"reader": {Hash: api.Hash("reads"), Scopes: []string{api.ScopeRead}}, "operator": {Hash: api.Hash("operates"), Scopes: []string{api.ScopeOperate}}}
+func withTokens() map[string]configs.Token {
+	return map[string]configs.Token{"reader": {Hash: api.Hash("reads"), Scopes: []string{api.ScopeRead}}, "operator": {Hash: api.Hash("operates"), Scopes: []string{api.ScopeOperate}}}
 }
 
 // TestWhoMaySee holds who sees what, from where.
@@ -122,12 +122,12 @@ func TestWhereItListens(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		listen string
-		tokens map[string]api.TokenConfig
+		tokens map[string]configs.Token
 		want   string
 	}{
 		"loopback":               {"127.0.0.1:0", nil, ""},
 		"localhost":              {"localhost:0", nil, ""},
-		"everywhere":             {":0", nil, "the admin address :0 can be reached from other machines, and no token is configured; write admin_listen: 127.0.0.1:9080, or add a token: admin: {tokens:"},
+		"everywhere":             {":0", nil, "the admin address :0 can be reached from other machines, and no token is configured; write admin_listen: 127.0.0.1:9080, or make a token: belfry token NAME"},
 		"everywhere by IPv4":     {"0.0.0.0:0", nil, "can be reached from other machines"},
 		"everywhere with tokens": {"0.0.0.0:0", withTokens(), ""},
 		"no address":             {"127.0.0.1:port", nil, "the admin address 127.0.0.1:port cannot be used"},

@@ -53,9 +53,9 @@ func newFixture(t *testing.T) *fixture {
 	t.Helper()
 	f := &fixture{Newsroom: desktest.New(t, time.Now().UTC().Truncate(time.Second)), log: &log{},
 		scopeOf: map[string]string{"reader": ScopeRead, "poster": ScopePost, "operator": ScopeOperate}}
-	all := map[string]TokenConfig{"all": {Hash: Hash("all-token"), Scopes: []string{ScopeRead, ScopePost, ScopeOperate}}}
+	all := map[string]configs.Token{"all": {Hash: Hash("all-token"), Scopes: []string{ScopeRead, ScopePost, ScopeOperate}}}
 	for name, scope := range f.scopeOf {
-		all[name] = TokenConfig{Hash: Hash(name + "-token"), Scopes: []string{scope}}
+		all[name] = configs.Token{Hash: Hash(name + "-token"), Scopes: []string{scope}}
 	}
 	tokens := NewTokens(nil)
 	if err := tokens.Use(all); err != nil {

@@ -4,9 +4,9 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"maps"
-	"net"
 	"net/http"
 	"net/netip"
 	"regexp"
@@ -18,6 +18,8 @@ import (
 
 	"golang.org/x/time/rate"
 
+	"github.com/belfry-news/belfry/configs"
+	"github.com/belfry-news/belfry/internal/serve"
 	"github.com/belfry-news/belfry/sdk"
 )
 
@@ -30,35 +32,6 @@ const (
 	// ScopeOperate fetches, releases, pauses, resends, checks, and retracts for good.
 	ScopeOperate = "operate"
 )
-
-// TokenConfig is one token as it is configured, under its name. The token itself is nowhere.
-type TokenConfig struct {
-	Hash   string   `yaml:"hash" required:"true" doc:"The SHA-256 of the token, as sha256: and 64 hexadecimal digits." example:"sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"`
-	Scopes []string `yaml:"scopes" required:"true" enum:"read|post|operate" doc:"What it may do: read what commands show; post, which is to write, correct and retract posts; operate, which is everything else."`
-}
-
-const hashFix = `make one: openssl rand -hex 32 > token; printf "sha256:%s\n" "$(tr -d '\n' < token | sha256sum | cut -d' ' -f1)"`
-
-// Validate checks the shape of the hash, and that there is a scope.
-func (t *TokenConfig) Validate() error {
-	var ps sdk.Problems
-	if _, err := t.sum(); err != nil {
-		ps.Add("/hash", err.Error(), hashFix)
-	}
-	if len(t.Scopes) == 0 {
-		ps.Add("/scopes", "the token may do nothing", "give it scopes: [read], or take it out")
-	}
-	return ps.Err()
-}
-
-func (t *TokenConfig) sum() (sum [sha256.Size]byte, err error) {
-	digits, ok := strings.CutPrefix(t.Hash, "sha256:")
-	b, err := hex.DecodeString(digits)
-	if !ok || err != nil || len(b) != len(sum) {
-		return sum, fmt.Errorf("the hash is not sha256: and 64 hexadecimal digits")
-	}
-	return [sha256.Size]byte(b), nil
-}
 
 // Hash gives what the configuration holds of a token.
 func Hash(token string) string {
@@ -95,7 +68,7 @@ const (
 // means the other end of the connection.
 func NewTokens(client func(*http.Request) netip.Addr) *Tokens {
 	if client == nil {
-		client = Peer
+		client = serve.Peer
 	}
 	t := &Tokens{client: client, now: time.Now, guesses: map[netip.Prefix]*rate.Limiter{}, rest: newLimiter()}
 	t.known.Store(&[]known{})
@@ -104,20 +77,10 @@ func NewTokens(client func(*http.Request) netip.Addr) *Tokens {
 
 func newLimiter() *rate.Limiter { return rate.NewLimiter(rate.Every(wrongAgain), wrongAtOnce) }
 
-// Peer is the other end of a request's connection; invalid when that is no address.
-func Peer(r *http.Request) netip.Addr {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		return netip.Addr{}
-	}
-	a, _ := netip.ParseAddr(host)
-	return a.Unmap().WithZone("")
-}
-
 var tokenName = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,62}$`)
 
 // Use puts other tokens in force. An error changes nothing; it is sdk.Problems with pointers below the map.
-func (t *Tokens) Use(tokens map[string]TokenConfig) error {
+func (t *Tokens) Use(tokens map[string]configs.Token) error {
 	var ps sdk.Problems
 	list := []known{}
 	sums := map[[sha256.Size]byte]string{}
@@ -126,9 +89,9 @@ func (t *Tokens) Use(tokens map[string]TokenConfig) error {
 		if !tokenName.MatchString(name) {
 			ps.Add(sdk.Pointer(name), fmt.Sprintf("%q is no name for a token", name), "use small letters, digits, - and _")
 		}
-		sum, err := c.sum()
+		sum, err := c.Sum()
 		if err != nil {
-			ps.Add(sdk.Pointer(name, "hash"), err.Error(), hashFix)
+			ps.Add(sdk.Pointer(name, "hash"), err.Error(), configs.HashFix)
 			continue
 		}
 		if other, twice := sums[sum]; twice {
@@ -164,7 +127,7 @@ func (t *Tokens) Authorize(r *http.Request, scope string) (name string, p *Probl
 	}
 	list := *t.known.Load()
 	if len(list) == 0 {
-		return "", challenge("", "no token is configured; add one under admin.tokens: {NAME: {hash: \"sha256:…\", scopes: [%s]}}; %s", scope, hashFix)
+		return "", challenge("", "no token is configured; add one under admin.tokens: {NAME: {hash: \"sha256:…\", scopes: [%s]}}; %s", scope, configs.HashFix)
 	}
 	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	token = strings.TrimSpace(token)
@@ -226,4 +189,15 @@ func (t *Tokens) limiter(from netip.Addr) *rate.Limiter {
 	l := newLimiter()
 	t.guesses[place] = l
 	return l
+}
+
+// Check is for configs.Options.Checks.
+func Check(l *configs.Loaded) sdk.Problems {
+	var ps sdk.Problems
+	if errors.As(NewTokens(nil).Use(l.Admin.Tokens), &ps) {
+		for i := range ps {
+			ps[i].Pointer = "/admin/tokens" + ps[i].Pointer
+		}
+	}
+	return ps
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/belfry-news/belfry/configs"
 	"github.com/belfry-news/belfry/sdk"
 )
 
@@ -26,7 +27,7 @@ func request(from, header string) *http.Request {
 func tokens(t *testing.T) *Tokens {
 	t.Helper()
 	k := NewTokens(nil)
-	if err := k.Use(map[string]TokenConfig{"desk": {Hash: Hash("s3cret"), Scopes: []string{ScopeRead, ScopePost}}, "prometheus": {Hash: Hash("scrape"), Scopes: []string{ScopeRead}}}); err != nil {
+	if err := k.Use(map[string]configs.Token{"desk": {Hash: Hash("s3cret"), Scopes: []string{ScopeRead, ScopePost}}, "prometheus": {Hash: Hash("scrape"), Scopes: []string{ScopeRead}}}); err != nil {
 		t.Fatal(err)
 	}
 	return k
@@ -171,16 +172,16 @@ func TestTokenConfig(t *testing.T) {
 	}{
 		"good":          {map[string]any{"hash": good, "scopes": []any{"read"}}, ""},
 		"upper case":    {map[string]any{"hash": "sha256:" + strings.ToUpper(good[7:]), "scopes": []any{"read"}}, ""},
-		"the token":     {map[string]any{"hash": "s3cret", "scopes": []any{"read"}}, "/hash: the hash is not sha256: and 64 hexadecimal digits; make one:"},
+		"the token":     {map[string]any{"hash": "s3cret", "scopes": []any{"read"}}, "/hash: the hash is not sha256: and 64 hexadecimal digits; make both: belfry token NAME"},
 		"half a hash":   {map[string]any{"hash": good[:40], "scopes": []any{"read"}}, "/hash: the hash is not sha256:"},
 		"no scope":      {map[string]any{"hash": good, "scopes": []any{}}, "/scopes: the token may do nothing"},
 		"another scope": {map[string]any{"hash": good, "scopes": []any{"write"}}, `"write" is not possible here`},
-		"no hash":       {map[string]any{"scopes": []any{"read"}}, `"hash" is missing`},
+		"no hash":       {map[string]any{"scopes": []any{"read"}}, `/hash: "hash" is missing`},
 		"more":          {map[string]any{"hash": good, "scopes": []any{"read"}, "token": "s3cret"}, `unknown key "token"`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			var cfg TokenConfig
+			var cfg configs.Token
 			err := sdk.Decode(c.tree, &cfg)
 			if (err == nil) != (c.want == "") || err != nil && (!strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "s3cret")) {
 				t.Errorf("%v, want %q", err, c.want)
@@ -192,10 +193,10 @@ func TestTokenConfig(t *testing.T) {
 func TestUse(t *testing.T) {
 	t.Parallel()
 	k := tokens(t)
-	err := k.Use(map[string]TokenConfig{"Desk 1": {Hash: Hash("a"), Scopes: []string{ScopeRead}}, "a": {Hash: Hash("b"), Scopes: []string{ScopeRead}},
+	err := k.Use(map[string]configs.Token{"Desk 1": {Hash: Hash("a"), Scopes: []string{ScopeRead}}, "a": {Hash: Hash("b"), Scopes: []string{ScopeRead}},
 		"b": {Hash: Hash("b"), Scopes: []string{ScopeRead}}, "c": {Hash: "x"}})
 	want := strings.Join([]string{`/Desk 1: "Desk 1" is no name for a token; use small letters, digits, - and _`,
-		`/b/hash: it is the hash of a too; give everybody a token of their own`, `/c/hash: the hash is not sha256: and 64 hexadecimal digits; ` + hashFix}, "\n")
+		`/b/hash: it is the hash of a too; give everybody a token of their own`, `/c/hash: the hash is not sha256: and 64 hexadecimal digits; ` + configs.HashFix}, "\n")
 	if err == nil {
 		t.Fatal("it was taken")
 	}

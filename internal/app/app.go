@@ -14,10 +14,12 @@ import (
 	"time"
 
 	"github.com/belfry-news/belfry/configs"
+	"github.com/belfry-news/belfry/internal/api"
 	"github.com/belfry-news/belfry/internal/compose"
 	"github.com/belfry-news/belfry/internal/conn"
 	"github.com/belfry-news/belfry/internal/intake"
 	"github.com/belfry-news/belfry/internal/media"
+	"github.com/belfry-news/belfry/internal/metrics"
 	"github.com/belfry-news/belfry/internal/outbox"
 	"github.com/belfry-news/belfry/internal/pluginhost"
 	"github.com/belfry-news/belfry/internal/store"
@@ -61,6 +63,10 @@ type App struct {
 	fetcher *media.Fetcher
 	web     *web.Server
 	addr    string
+	metrics *metrics.Metrics
+	// tokens are nil and adminAddr is empty when nothing is served to operators.
+	tokens    *api.Tokens
+	adminAddr string
 	// rehearsal is set when nothing is to be sent.
 	rehearsal *Rehearsal
 
@@ -98,7 +104,7 @@ func New(o Options) (*App, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	o.Config.Checks = []func(*configs.Loaded) sdk.Problems{compose.Check}
+	o.Config.Checks = []func(*configs.Loaded) sdk.Problems{compose.Check, api.Check}
 	loaded, err := configs.Load(o.Config)
 	if err != nil {
 		return nil, err
@@ -118,6 +124,9 @@ func (a *App) Config() *configs.Loaded { return a.loaded.Load() }
 
 // Addr is where the public pages are served, with the real port.
 func (a *App) Addr() string { return a.addr }
+
+// AdminAddr is where operators are served, with the real port; empty when they are not.
+func (a *App) AdminAddr() string { return a.adminAddr }
 
 // Store is the open store.
 func (a *App) Store() *store.DB { return a.db }
@@ -184,6 +193,7 @@ func (a *App) start(ctx context.Context) error {
 	if err := a.rename(ctx, a.Config()); err != nil {
 		return err
 	}
+	a.metrics = metrics.New(metrics.Settings{Store: a.db, Config: a.Config, Log: a.log, Version: a.o.Version})
 	if a.files, err = media.NewFiles(filepath.Join(dir, "media")); err != nil {
 		return err
 	}
@@ -198,6 +208,9 @@ func (a *App) start(ctx context.Context) error {
 		return err
 	}
 	if err := a.startSources(ctx); err != nil {
+		return err
+	}
+	if err := a.startAdmin(ctx); err != nil {
 		return err
 	}
 	if a.generation, err = a.db.Apply(ctx, a.Config().Tree(), time.Now()); err != nil {
@@ -217,7 +230,7 @@ func (a *App) startPlugins(dir string) error {
 	if command == nil {
 		command = a.pluginCommand
 	}
-	a.host = pluginhost.New(pluginhost.Config{Command: command, RunDir: runDir(dir), Log: a.log,
+	a.host = pluginhost.New(pluginhost.Config{Command: command, RunDir: runDir(dir), Log: a.log, Crashed: a.metrics.PluginCrashed,
 		Limits: pluginhost.Limits{Memory: int64(a.Config().Plugins.Memory) << 20, Call: a.Config().Plugins.Deadline.Std()}})
 	a.onStop("plugins", a.host.Close)
 	a.onStop("replaced connectors", func(ctx context.Context) error { return wait(ctx, &a.retiring) })
@@ -306,7 +319,7 @@ func (a *App) startWeb() error {
 	if a.rehearsal != nil {
 		routes = a.rehearsal.routes()
 	}
-	a.web = web.New(web.Settings{Store: a.db, Files: a.files, Log: a.log, Ready: a.ready.Load, Config: &a.Config().Config, Routes: routes})
+	a.web = web.New(web.Settings{Store: a.db, Files: a.files, Log: a.log, Ready: a.ready.Load, Config: &a.Config().Config, Routes: routes, Served: a.metrics.Served})
 	ln, err := net.Listen("tcp", a.Config().Listen)
 	if err != nil {
 		return fmt.Errorf("the pages cannot be served at %s: %w; choose another address with listen:, or end what uses this one", a.Config().Listen, cause(err))

@@ -108,6 +108,11 @@ func (a *App) reload(ctx context.Context, report *ReloadReport) error {
 	}
 	a.retire(before, sources)
 	a.web.Use(&loaded.Config)
+	if a.tokens != nil {
+		if err := a.tokens.Use(loaded.Admin.Tokens); err != nil {
+			return err
+		}
+	}
 	a.poller.Wake()
 	if report.Generation, err = a.db.Apply(ctx, loaded.Tree(), report.At); err != nil {
 		return err
@@ -153,7 +158,7 @@ func NeedRestart(changes []configs.Change) []string {
 	var out []string
 	for _, c := range changes {
 		top, _, _ := strings.Cut(c.Path, ".")
-		if slices.Contains([]string{"listen", "data_dir", "storage", "media", "plugins"}, top) && !slices.Contains(out, top) {
+		if slices.Contains([]string{"listen", "admin_listen", "data_dir", "storage", "media", "plugins"}, top) && !slices.Contains(out, top) {
 			out = append(out, top)
 		}
 	}

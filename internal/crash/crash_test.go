@@ -149,29 +149,33 @@ func (h *harness) open(db *store.DB) string {
 // allTaken reports whether the newest state of every article has reached a post of the channel "all", and every live
 // article a digest.
 func (h *harness) allTaken(db *store.DB) bool {
-	all, digests := h.posts(db, "all"), append(h.posts(db, "first"), h.posts(db, "second")...)
+	single, digested := map[string]store.Post{}, map[string]string{} // by article, and titles by mark
+	for _, p := range h.posts(db, "all") {
+		single[articleOf(p)] = p
+	}
+	for _, p := range append(h.posts(db, "first"), h.posts(db, "second")...) {
+		for _, e := range p.Content.Entries {
+			digested[e.Summary] = e.Title
+		}
+	}
 	for id, a := range h.world.truth {
-		found := false
-		for _, p := range all {
-			found = found || strings.HasSuffix(p.Content.URL, "/"+id) && p.Content.Withdrawn == a.withdrawn && (a.withdrawn || p.Content.Title == a.title)
-		}
+		p, posted := single[id]
 		if a.withdrawn {
-			// One that was withdrawn before anybody read the feed has no post.
-			found = found || !slices.ContainsFunc(all, func(p store.Post) bool { return strings.HasSuffix(p.Content.URL, "/"+id) })
-		}
-		in := 0
-		for _, p := range digests {
-			for _, e := range p.Content.Entries {
-				if e.Summary == mark(id) && e.Title == a.title {
-					in++
-				}
+			if posted && !p.Content.Withdrawn { // one that was withdrawn before anybody read the feed has no post
+				return false
 			}
+			continue
 		}
-		if !found || in == 0 && !a.withdrawn {
+		if !posted || p.Content.Withdrawn || p.Content.Title != a.title || digested[mark(id)] != a.title {
 			return false
 		}
 	}
 	return true
+}
+
+// articleOf is the article of a post of the channel "all".
+func articleOf(p store.Post) string {
+	return p.Content.URL[strings.LastIndexByte(p.Content.URL, '/')+1:]
 }
 
 func (h *harness) posts(db *store.DB, channel string) []store.Post {
@@ -227,7 +231,7 @@ func (h *harness) judge() {
 	defer db.Close()
 	byArticle := map[string]store.Post{}
 	for _, p := range h.posts(db, "all") {
-		id := p.Content.URL[strings.LastIndexByte(p.Content.URL, '/')+1:]
+		id := articleOf(p)
 		if _, twice := byArticle[id]; twice {
 			h.t.Errorf("%s has two posts", id)
 		}

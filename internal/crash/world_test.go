@@ -35,6 +35,11 @@ type world struct {
 	dedup     *receivertest.Standard // knows a repeated key
 	forgetful *plain                 // does not, and loses one answer in thirty
 	urls      struct{ site, telegram, dedup, forgetful string }
+	// What else goes wrong, in a soak.
+	badSite, badTelegram, badDedup fault.Script
+	// admin is where the daemon serves operators; keep is how many articles a feed shows, 0 for all.
+	admin string
+	keep  int
 
 	// truth holds every article that was published, by its id, as it is now.
 	truth map[string]*article
@@ -113,7 +118,7 @@ func (p *plain) all() []string {
 
 func newWorld(t *testing.T, dir string) *world {
 	t.Helper()
-	w := &world{site: feedtest.New(), truth: map[string]*article{}}
+	w := &world{site: feedtest.New(), truth: map[string]*article{}, admin: "none"}
 	telegramJournal := openJournal(t, filepath.Join(dir, "telegram.journal"))
 	w.telegram = telegramtest.New(telegramtest.Options{Token: token, Bot: "crash_bot", Accept: func(e telegramtest.Effect) error { return telegramJournal.write(e) },
 		Chats: []telegramtest.Chat{{ID: gazette, Type: "channel", Title: "Gazette", Username: "gazette",
@@ -129,7 +134,7 @@ func newWorld(t *testing.T, dir string) *world {
 	for _, s := range []struct {
 		h   http.Handler
 		url *string
-	}{{w.site, &w.urls.site}, {w.telegram, &w.urls.telegram}, {w.dedup, &w.urls.dedup}, {w.forgetful, &w.urls.forgetful}} {
+	}{{w.badSite.Wrap(w.site), &w.urls.site}, {w.badTelegram.Wrap(w.telegram), &w.urls.telegram}, {w.badDedup.Wrap(w.dedup), &w.urls.dedup}, {w.forgetful, &w.urls.forgetful}} {
 		server := httptest.NewServer(s.h)
 		t.Cleanup(server.Close)
 		*s.url = server.URL
@@ -144,6 +149,9 @@ func newWorld(t *testing.T, dir string) *world {
 // put serves the newest state of a newsroom, each in another format.
 func (w *world) put(feed int) {
 	n := w.newsrooms[feed]
+	if w.keep > 0 {
+		n.Keep(w.keep)
+	}
 	var body []byte
 	switch feed % 3 {
 	case 0:
@@ -228,6 +236,7 @@ func (w *world) config() string {
 timezone: Europe/Paris
 site: {title: Crash, url: "https://crash.example"}
 listen: 127.0.0.1:0
+admin_listen: %s
 data_dir: data
 alerts: none
 sources:
@@ -258,5 +267,5 @@ channels:
     template: "{{.Title}}\n\n{{range .Items}}- {{.Title}} {{.Summary}}\n{{end}}\n{{.Permalink}}"
     corrections: {min_gap: 0s}
     publish_to: [{destination: telegram, chat: "@gazette"}]
-`, sources, token, w.urls.telegram, w.urls.dedup+"/hook", secret, w.urls.forgetful+"/hook", names)
+`, w.admin, sources, token, w.urls.telegram, w.urls.dedup+"/hook", secret, w.urls.forgetful+"/hook", names)
 }

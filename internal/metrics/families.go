@@ -34,7 +34,7 @@ const (
 	deliveryLag     = "belfry_delivery_lag_seconds"
 	callDuration    = "belfry_destination_call_duration_seconds"
 	fetchDuration   = "belfry_source_fetch_duration_seconds"
-	pluginRestarts  = "belfry_plugin_restarts_total"
+	pluginRestarts  = "belfry_plugin_crashes_total"
 	requestDuration = "belfry_http_request_duration_seconds"
 )
 
@@ -54,7 +54,7 @@ func families() []familyOf {
 		{callDuration, "histogram", "Duration of calls to the platform of a destination, by outcome.", []string{"destination", "outcome"},
 			"`outcome` is `ok`, an error code such as `rate_limited` or `unknown_outcome`, or `other`."},
 		{fetchDuration, "histogram", "Duration of fetches of sources, by type and outcome.", []string{"type", "outcome"}, ""},
-		{pluginRestarts, "counter", "Plugin processes that were started again after they ended by themselves.", []string{"kind"}, ""},
+		{pluginRestarts, "counter", "Ends of plugin processes that nobody wanted.", []string{"kind"}, ""},
 		{requestDuration, "histogram", "Duration of answers of the public pages, by class of page and class of status.", []string{"class", "status"},
 			"`class` is `front`, `channel`, `feed`, `post`, `media`, `static` or `other`; `status` is `2xx`, `3xx`, `4xx` or `5xx`."},
 

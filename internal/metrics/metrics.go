@@ -98,8 +98,8 @@ func (m *Metrics) Fetched(sourceType string, code sdk.Code, took time.Duration) 
 	m.fetches.WithLabelValues(sourceType, outcome(code)).Observe(took.Seconds())
 }
 
-// PluginRestarted tells that the process of a kind of plugin was started again after it ended by itself.
-func (m *Metrics) PluginRestarted(kind string) { m.restarts.WithLabelValues(kind).Inc() }
+// PluginCrashed tells that a process of a kind of plugin ended and nobody wanted it to.
+func (m *Metrics) PluginCrashed(kind string) { m.restarts.WithLabelValues(kind).Inc() }
 
 // Served tells of one answer of the pages: the class of the page and the status.
 func (m *Metrics) Served(class string, status int, took time.Duration) {

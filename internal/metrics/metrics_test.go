@@ -105,7 +105,7 @@ func use(m *Metrics) {
 	m.Called("ops", sdk.CodeRateLimited, 20*time.Millisecond)
 	m.Called("ops", "from_tomorrow", 20*time.Millisecond)
 	m.Fetched("rss", "", time.Second)
-	m.PluginRestarted("rss")
+	m.PluginCrashed("rss")
 	m.Served("post", 200, time.Millisecond)
 	m.Served("post", 0, time.Millisecond)
 }
@@ -142,7 +142,7 @@ func TestScrape(t *testing.T) {
 		`belfry_http_request_duration_seconds_count{class="post",status="2xx"} 1`, `belfry_http_request_duration_seconds_count{class="post",status="5xx"} 1`,
 		`belfry_http_request_duration_seconds_sum{class="post",status="2xx"} 0.001`, `belfry_http_request_duration_seconds_sum{class="post",status="5xx"} 0.001`,
 		`belfry_paused{name="wire",scope="destination"} 1`,
-		`belfry_plugin_restarts_total{kind="rss"} 1`,
+		`belfry_plugin_crashes_total{kind="rss"} 1`,
 		`belfry_source_failures{source="articles"} 0`,
 		`belfry_source_fetch_duration_seconds_count{outcome="ok",type="rss"} 1`, `belfry_source_fetch_duration_seconds_sum{outcome="ok",type="rss"} 1`,
 		`belfry_source_gone{source="articles"} 0`, `belfry_source_held{source="articles"} 0`,
@@ -201,8 +201,8 @@ func TestABrokenStoreIsSaid(t *testing.T) {
 	now := time.Date(2026, 11, 20, 5, 0, 0, 0, time.UTC)
 	db, cfg := fixture(t, now)
 	m := New(Settings{Store: broken{db}, Config: func() *configs.Loaded { return cfg }, Now: func() time.Time { return now }})
-	m.PluginRestarted("rss")
-	if diff := cmp.Diff([]string{`belfry_collect_success 0`, `belfry_plugin_restarts_total{kind="rss"} 1`}, belfrys(scrape(t, m))); diff != "" {
+	m.PluginCrashed("rss")
+	if diff := cmp.Diff([]string{`belfry_collect_success 0`, `belfry_plugin_crashes_total{kind="rss"} 1`}, belfrys(scrape(t, m))); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }

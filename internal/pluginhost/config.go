@@ -16,6 +16,8 @@ type Config struct {
 	Log *slog.Logger
 	// Limits that are zero take their defaults.
 	Limits Limits
+	// Crashed is told of the end of a process that nobody wanted; nil tells nobody.
+	Crashed func(kind string)
 	// Now is the clock of budgets and back-off; nil means time.Now.
 	Now func() time.Time
 }

@@ -176,6 +176,9 @@ func (k *kind) watch(p *process) {
 	}
 	k.mu.Unlock()
 	if !stopped {
+		if k.h.config.Crashed != nil {
+			k.h.config.Crashed(k.name)
+		}
 		names := make([]string, len(suspects))
 		for n, i := range suspects {
 			names[n] = i.settings.Instance

@@ -62,6 +62,12 @@ func (n *Newsroom) Withdraw(id, why string, at time.Time) {
 	n.touch(at)
 }
 
+// Keep lets all but the newest articles and tombstones slide off the end of the feed.
+func (n *Newsroom) Keep(newest int) {
+	n.articles = n.articles[:min(len(n.articles), newest)]
+	n.removed = n.removed[max(0, len(n.removed)-newest):]
+}
+
 func (n *Newsroom) touch(times ...time.Time) {
 	for _, t := range times {
 		if t.After(n.Channel.Updated) {

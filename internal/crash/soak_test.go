@@ -1,0 +1,172 @@
+package crash
+
+import (
+	"flag"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/belfry-news/belfry/internal/daemontest"
+	"github.com/belfry-news/belfry/internal/store/sqlite"
+	"github.com/belfry-news/belfry/sdk/sdktest/fault"
+)
+
+var (
+	soakFor  = flag.Duration("soak", 15*time.Second, "how long the soak lasts")
+	soakRace = flag.Bool("soak-race", false, "build the daemon with the race detector")
+)
+
+// sample is what a daemon and its plugins hold at one moment.
+type sample struct {
+	at                          time.Duration
+	memory, goroutines, handles float64 // MiB as summed PSS, number, number of open files
+}
+
+// TestSoak lets the daemon work for a long time at a steady pace while its feeds, receivers and plugins fail now and then.
+// Nothing may be lost, and what the daemon holds may not grow.
+func TestSoak(t *testing.T) {
+	dir := t.TempDir()
+	h := &harness{t: t, dir: dir, random: rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 2)), world: newWorld(t, dir)}
+	h.binary = daemontest.Build(t)
+	if *soakRace {
+		out, err := exec.Command("go", "build", "-race", "-o", h.binary, "github.com/belfry-news/belfry/cmd/belfry").CombinedOutput()
+		if err != nil {
+			t.Fatalf("build: %v\n%s", err, out)
+		}
+	}
+	w := h.world
+	w.admin, w.keep = freeAddress(t), 100
+	w.badSite.Add(fault.Fault{Every: 53, Status: http.StatusInternalServerError}, fault.Fault{Every: 97, Drop: true}, fault.Fault{Every: 131, Half: true}, fault.Fault{Every: 211, Before: 3 * time.Second})
+	w.badDedup.Add(fault.Fault{Every: 41, Status: http.StatusServiceUnavailable, Header: http.Header{"Retry-After": {"1"}}}, fault.Fault{Every: 89, Accepted: true, Drop: true}, fault.Fault{Every: 149, Before: 2 * time.Second})
+	w.badTelegram.Add(fault.Fault{Every: 61, Status: http.StatusTooManyRequests, Body: `{"ok":false,"error_code":429,"description":"Too Many Requests: retry after 1","parameters":{"retry_after":1}}`},
+		fault.Fault{Every: 127, Status: http.StatusBadGateway, Body: "<html>502</html>"})
+	if err := os.WriteFile(filepath.Join(dir, "belfry.yaml"), []byte(w.config()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	d := h.start()
+	d.Ready()
+	db, err := sqlite.OpenExisting(t.Context(), filepath.Join(dir, "data", "belfry.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	every := max(*soakFor/400, 250*time.Millisecond)
+	var samples []sample
+	nextSample, nextKill := began.Add(every), began.Add(*soakFor/10)
+	for time.Since(began) < *soakFor {
+		w.act(h.random)
+		h.operate(db)
+		time.Sleep(time.Duration(300+h.random.IntN(400)) * time.Millisecond)
+		if !d.Running() {
+			t.Fatalf("the daemon ended:\n%s", d.Tail())
+		}
+		if now := time.Now(); now.After(nextSample) {
+			nextSample = now.Add(every)
+			samples = append(samples, h.look(d, now.Sub(began)))
+		}
+		if now := time.Now(); now.After(nextKill) {
+			nextKill = now.Add(*soakFor / 10)
+			d.Kill(daemontest.Plugins) // the daemon starts them again
+		}
+	}
+	if strings.Contains(d.Log(), "DATA RACE") {
+		t.Errorf("there is a race:\n%s", d.Tail())
+	}
+	_ = db.Close()
+	d.Stop()
+	h.settle()
+	h.judge()
+	met := w.badSite.Met() + w.badDedup.Met() + w.badTelegram.Met() + w.forgetful.faults.Met()
+	t.Logf("%d articles in %s, %d faults met, %d unknown calls resolved", len(w.truth), *soakFor, met, h.unknown)
+	h.judgeGrowth(samples)
+}
+
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	return ln.Addr().String()
+}
+
+var goroutines = regexp.MustCompile(`(?m)^go_goroutines (\d+)$`)
+
+// look measures the daemon and its plugins.
+func (h *harness) look(d *daemontest.Daemon, at time.Duration) sample {
+	h.t.Helper()
+	s := sample{at: at}
+	for _, pid := range append(d.Children(), d.Pid()) {
+		text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid)) // a plugin may just have ended
+		for line := range strings.Lines(string(text)) {
+			var kilobytes float64
+			if n, _ := fmt.Sscanf(line, "Pss: %f kB", &kilobytes); n == 1 {
+				s.memory += kilobytes / 1024
+			}
+		}
+		files, _ := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid))
+		s.handles += float64(len(files))
+	}
+	resp, err := http.Get("http://" + h.world.admin + "/metrics")
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	if m := goroutines.FindSubmatch(body); m != nil {
+		s.goroutines, _ = strconv.ParseFloat(string(m[1]), 64)
+	}
+	return s
+}
+
+// judgeGrowth fits a line through the samples after the warm-up, which is the first quarter. A short soak shows too little
+// to judge by.
+func (h *harness) judgeGrowth(samples []sample) {
+	h.t.Helper()
+	if len(samples) < 8 {
+		h.t.Fatalf("there are only %d samples", len(samples))
+	}
+	warm := samples[len(samples)/4:]
+	for _, c := range []struct {
+		what  string
+		of    func(sample) float64
+		bound float64 // a hour
+	}{
+		{"MiB", func(s sample) float64 { return s.memory }, 1},
+		{"goroutines", func(s sample) float64 { return s.goroutines }, 5},
+		{"open files", func(s sample) float64 { return s.handles }, 5},
+	} {
+		slope := slopePerHour(warm, c.of)
+		h.t.Logf("%s: %.1f after the warm-up, %.1f at the end, %+.2f an hour", c.what, c.of(warm[0]), c.of(warm[len(warm)-1]), slope)
+		if *soakFor >= 20*time.Minute && slope > c.bound {
+			h.t.Errorf("%s grow by %.2f an hour", c.what, slope)
+		}
+		if c.of(warm[0]) == 0 {
+			h.t.Errorf("%s were not measured", c.what)
+		}
+	}
+}
+
+// slopePerHour is the least-squares slope of the samples.
+func slopePerHour(samples []sample, of func(sample) float64) float64 {
+	var n, x, y, xx, xy float64
+	for _, s := range samples {
+		h, v := s.at.Hours(), of(s)
+		n, x, y, xx, xy = n+1, x+h, y+v, xx+h*h, xy+h*v
+	}
+	return (n*xy - x*y) / (n*xx - x*x)
+}
