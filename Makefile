@@ -21,13 +21,12 @@ run: build
 
 build:
 	@mkdir -p bin
-	@echo "Building Belfry (the first time takes a minute or two) …"
-	@CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/belfry ./cmd/belfry
+	@GO="$(GO)" CGO_ENABLED=0 .ci/build -trimpath -ldflags '$(LDFLAGS)' -o bin/belfry ./cmd/belfry
 
 # Everything: formatting, vet, generated files, all tests with the race detector, the example plugin, twenty crash cycles.
 # What it needs besides Go it installs when it may, and names otherwise.
 test:
-	@.ci/need gcc chromium strace unshare nsenter nginx caddy systemd-analyze
+	@.ci/need gcc chromium curl strace unshare nsenter nginx caddy systemd-analyze
 	@.ci/tidy-check
 	$(GO) vet ./...
 	$(GO) test -race -timeout 10m ./...

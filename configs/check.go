@@ -166,11 +166,9 @@ func (l *Loaded) check(c *collector) {
 			c.addBelow(at, err)
 		}
 	}
-	for i, d := range l.Alerts.To {
-		c.exists(sdk.Pointer("alerts", "to", i), "destination", d, destinations)
-	}
+	l.checkAlerts(c, destinations)
 	for i, name := range l.Retired {
-		if slices.Contains(channels, name) || slices.Contains(sources, name) {
+		if slices.Contains(channels, name) || slices.Contains(sources, name) || slices.Contains(destinations, name) {
 			c.at(sdk.Pointer("retired", i), fmt.Sprintf("%q is retired and configured at once", name), "take it out of one place")
 		}
 	}
@@ -311,14 +309,14 @@ func (l *Loaded) warn(tree map[string]any) {
 			}
 			for _, f := range spec.Fields() {
 				if _, literal := settings[f.Path].(string); literal && f.Type == "secret" {
-					p := sdk.Problem{Pointer: sdk.Pointer(section, name, f.Path), What: fmt.Sprintf("the secret %s stands in the file itself", f.Path),
+					p := sdk.Problem{Pointer: sdk.Pointer(section, name, f.Path), What: f.Path + " stands in the file itself",
 						Fix: fmt.Sprintf("write %s: \"${env:NAME}\" or \"${file:path}\"", f.Path)}
 					l.Warnings = append(l.Warnings, l.Locate(p))
 				}
 			}
 		}
 	}
-	slices.SortFunc(l.Warnings, func(a, b Located) int { return strings.Compare(a.Position.String(), b.Position.String()) })
+	l.warnOfReaders()
 }
 
 // Tree is the whole configuration as it is in force, every default filled in and every secret masked: what may be

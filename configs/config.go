@@ -28,8 +28,10 @@ type Config struct {
 	Channels      map[string]Channel     `yaml:"channels" doc:"Editorial streams, each with a public page."`
 	Blackouts     map[string]Blackout    `yaml:"blackouts" doc:"Times in which nothing new is posted; corrections and withdrawals always pass."`
 	Alerts        Alerts                 `yaml:"alerts" doc:"Where trouble is reported, or none."`
-	Retired       []string               `yaml:"retired" doc:"Names of channels and sources that are closed for good but hold posts."`
+	Retired       []string               `yaml:"retired" doc:"Names of channels, sources and destinations that are closed for good but hold posts."`
 	Media         Media                  `yaml:"media" doc:"Bounds on images."`
+	Retention     Retention              `yaml:"retention" doc:"How long the store keeps what nothing needs any more."`
+	DiskFloor     Bytes                  `yaml:"disk_floor" doc:"With less room than this on the disk of data_dir nothing is fetched any more, until there is a tenth more than this again; withdrawals and what was taken in go on. 0 never looks."`
 	Plugins       Plugins                `yaml:"plugins" doc:"Bounds on plugin processes, and plugins of third parties."`
 	ShutdownGrace sdk.Duration           `yaml:"shutdown_grace" doc:"How long a stopping daemon waits for what is under way."`
 }
@@ -42,6 +44,8 @@ func Default() Config {
 		ShutdownGrace: sdk.D(20 * time.Second)}
 	c.Site = Site{Title: "Belfry", Lang: "en"}
 	c.Alerts.SetDefaults()
+	c.Retention.SetDefaults()
+	c.DiskFloor = 500e6
 	return c
 }
 
@@ -68,48 +72,13 @@ func (s *Site) Validate() error {
 	return ps.Err()
 }
 
-// Alerts says who hears of trouble.
-type Alerts struct {
-	// Off says that the admin wrote "alerts: none".
-	Off    bool         `yaml:"-"`
-	Set    bool         `yaml:"-"`
-	To     []string     `yaml:"to" doc:"Destinations that receive alerts; for operators only."`
-	Repeat sdk.Duration `yaml:"repeat" doc:"How long an alert that lasts is not repeated."`
-}
-
-// SetDefaults implements sdk.Defaulter.
-func (a *Alerts) SetDefaults() { a.Repeat = sdk.D(30 * time.Minute) }
-
-// DecodeTree implements sdk.TreeDecoder: settings, or the word none.
-func (a *Alerts) DecodeTree(tree any) error {
-	a.SetDefaults()
-	a.Set = true
-	if s, ok := scalarText(tree); ok {
-		if s != "none" {
-			return fmt.Errorf("alerts are settings (to: [a destination]) or the word none, not %q", s)
-		}
-		a.Off = true
-		return nil
-	}
-	type plain Alerts
-	return sdk.Decode(tree, (*plain)(a))
-}
-
-// Tree implements sdk.TreeEncoder.
-func (a Alerts) Tree() any {
-	if a.Off || !a.Set {
-		return "none"
-	}
-	return map[string]any{"to": a.To, "repeat": a.Repeat.String()}
-}
-
 // Source is one source. What its type reads itself stays in Options.
 type Source struct {
 	Type       string         `yaml:"type" required:"true" doc:"What kind of source it is."`
 	Poll       sdk.Duration   `yaml:"poll" doc:"How often it is fetched at most; a quiet source and a server's wishes make it rarer."`
 	Baseline   Baseline       `yaml:"baseline" doc:"What is posted of the items found at the first fetch: none, a number of the newest, or all."`
 	MaxNew     int            `yaml:"max_new" min:"1" doc:"More new items than this in an hour of fetching are held for a person."`
-	Future     string         `yaml:"future" enum:"hold|now" doc:"An item with a publication date ahead waits for it (hold) or counts as published (now)."`
+	Future     string         `yaml:"future" enum:"hold|now" doc:"An item with a publication date ahead waits for it (hold) or counts as published (now). A date less than a minute ahead is no wait, since clocks differ."`
 	Watch      sdk.Duration   `yaml:"watch" doc:"How long an item's own address is looked at to notice a withdrawal; 0s never."`
 	StaleAfter sdk.Duration   `yaml:"stale_after" doc:"An alert is raised when nothing new came for so long; 0s never."`
 	Isolation  string         `yaml:"isolation" enum:"process|none" doc:"Whether it runs in a process of its own kind or inside the daemon."`
@@ -207,7 +176,7 @@ type Channel struct {
 	PublishTo   []Target     `yaml:"publish_to" doc:"The destinations that receive its posts, besides its own page."`
 	Template    Template     `yaml:"template" doc:"The text of a post, in Markdown with template fields; a file name that ends in .tmpl, or the text itself."`
 	Content     string       `yaml:"content" enum:"summary|full" doc:"What pages and feeds show: title, summary, image and link, or the full text."`
-	UTM         UTM          `yaml:"utm" doc:"Campaign parameters added to links to the article."`
+	UTM         UTM          `yaml:"utm" doc:"Campaign parameters of links to the article. When one is set here, they take the place of all utm_ parameters that the address has, so that a click counts for one campaign."`
 	Hashtags    int          `yaml:"hashtags" min:"0" max:"10" doc:"How many of an item's tags are offered to templates as hashtags."`
 	Corrections Corrections  `yaml:"corrections" doc:"How copies follow when an item is revised or withdrawn."`
 	HideAfter   sdk.Duration `yaml:"hide_after" doc:"Posts older than this leave the channel's page and feeds; 0s never."`

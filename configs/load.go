@@ -1,6 +1,7 @@
 package configs
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -11,7 +12,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
-	"sort"
 	"strings"
 	"unicode"
 
@@ -53,6 +53,10 @@ type Loaded struct {
 	secret map[string]bool
 	// templates are the files that settings name, by pointer.
 	templates map[string]string
+	// values are what references stand for, by pointer. No message repeats them.
+	values map[string]string
+	// outside are the dotted paths of settings from flags or the environment.
+	outside []string
 }
 
 // Invalid is every problem of a configuration.
@@ -77,25 +81,11 @@ const delimiter = "::"
 
 // Load reads, merges, decodes and checks a configuration. Its error is *Invalid.
 func Load(o Options) (*Loaded, error) {
-	l := &Loaded{Config: Default(), Path: o.Path, nodes: map[string]node{}, secret: map[string]bool{}, templates: map[string]string{}, specs: map[string]*sdk.Spec{}}
-	for _, s := range o.Specs {
-		l.specs[s.Type] = s
-	}
-	c := &collector{loaded: l, values: map[string]string{}, environ: func(name string) (string, bool) {
-		for _, e := range slices.Backward(o.Environ) {
-			if k, v, ok := strings.Cut(e, "="); ok && k == name {
-				return v, true
-			}
-		}
-		return "", false
-	}}
+	l := newLoaded(o)
+	c := &collector{loaded: l, environ: lookIn(o.Environ)}
 	files, err := configFiles(o.Path)
 	if err != nil {
 		return nil, &Invalid{[]Located{{What: err.Error(), Fix: "give the right path with --config"}}}
-	}
-	l.Dir = filepath.Dir(files[0])
-	if abs, err := filepath.Abs(l.Dir); err == nil {
-		l.Dir = abs
 	}
 	tree := l.merge(o, files, c)
 	if !c.broken {
@@ -115,19 +105,36 @@ func Load(o Options) (*Loaded, error) {
 		}
 	}
 	if len(c.problems) > 0 {
-		sort.SliceStable(c.problems, func(i, j int) bool {
-			a, b := c.problems[i].Position, c.problems[j].Position
-			if a.File != b.File {
-				return slices.Index(files, a.File) < slices.Index(files, b.File)
-			}
-			return a.Line < b.Line || a.Line == b.Line && a.Column < b.Column
-		})
+		inOrder(c.problems, files)
 		return nil, &Invalid{c.problems}
 	}
 	l.warn(tree)
+	inOrder(l.Warnings, files)
 	l.Hash = hashTree(tree, l.Files)
 	return l, nil
 }
+
+// inOrder sorts by file, line and column; what is about no file of the configuration comes first.
+func inOrder(list []Located, files []string) {
+	slices.SortStableFunc(list, func(a, b Located) int {
+		return cmp.Or(slices.Index(files, a.File)-slices.Index(files, b.File), strings.Compare(a.File, b.File), a.Line-b.Line, a.Column-b.Column)
+	})
+}
+
+// lookIn looks names up in an environment, as os.Environ gives it.
+func lookIn(environ []string) func(name string) (string, bool) {
+	return func(name string) (string, bool) {
+		for _, e := range slices.Backward(environ) {
+			if k, v, ok := strings.Cut(e, "="); ok && k == name {
+				return v, true
+			}
+		}
+		return "", false
+	}
+}
+
+// InOrder sorts what is located in the configuration as its own problems are.
+func (l *Loaded) InOrder(list []Located) { inOrder(list, l.Files) }
 
 // Says reports whether a setting, given as a JSON pointer, was written somewhere; what was not has its default.
 func (l *Loaded) Says(pointer string) bool {
@@ -261,6 +268,7 @@ func (l *Loaded) layer(tree map[string]any, keys []string, value string, at Posi
 			l.nodes[pointer] = node{key: at, value: at}
 		}
 		if i == len(keys)-1 {
+			l.outside = append(l.outside, strings.Join(keys, "."))
 			tree[key] = sdk.Untyped(value)
 			return
 		}
@@ -315,7 +323,7 @@ func (l *Loaded) substitute(at string, tree any, c *collector) any {
 		return tree
 	}
 	l.secret[at] = true
-	c.values[at] = value
+	l.values[at] = value
 	return sdk.Untyped(value)
 }
 
@@ -373,8 +381,6 @@ type collector struct {
 	// setting that is wrong already says nothing more about it.
 	pointers, settled []string
 	environ           func(string) (string, bool)
-	// values are what references stand for, by pointer. No message repeats them.
-	values map[string]string
 	// broken says that something is missing from the configuration because it could not be read.
 	broken bool
 }
@@ -405,14 +411,14 @@ func (c *collector) addAll(ps sdk.Problems) {
 		if slices.ContainsFunc(c.settled, wrong) {
 			continue
 		}
-		c.problems = append(c.problems, c.loaded.Locate(c.discreet(p)))
+		c.problems = append(c.problems, c.loaded.Locate(c.loaded.discreet(p)))
 		c.pointers = append(c.pointers, p.Pointer)
 	}
 }
 
 // discreet takes what a reference stands for, and every word of it, out of a problem.
-func (c *collector) discreet(p sdk.Problem) sdk.Problem {
-	for at, value := range c.values {
+func (l *Loaded) discreet(p sdk.Problem) sdk.Problem {
+	for at, value := range l.values {
 		if at != p.Pointer && !strings.HasPrefix(at, p.Pointer+"/") && !strings.HasPrefix(p.Pointer, at+"/") {
 			continue
 		}
@@ -447,6 +453,17 @@ func (l *Loaded) Locate(p sdk.Problem) Located {
 		return Located{at, p.What, p.Fix}
 	}
 	return Located{Position{File: l.Path}, p.What, p.Fix}
+}
+
+// LocateOptions finds the places of what a third party's plugin says of the options of a source or destination (section
+// "sources" or "destinations"), without what references stand for.
+func (l *Loaded) LocateOptions(section, name string, ps sdk.Problems) []Located {
+	out := make([]Located, len(ps))
+	for i, p := range ps {
+		p.Pointer = sdk.Pointer(section, name) + p.Pointer
+		out[i] = l.Locate(l.discreet(p))
+	}
+	return out
 }
 
 // inside refines the place of a problem that has a line and column within the text of its setting.

@@ -148,8 +148,72 @@ alerts: {to: [hook]}
 	for _, w := range l.Warnings {
 		warned = append(warned, w.What)
 	}
-	if want := []string{fmt.Sprintf("the secret %s stands in the file itself", "secret")}; !slices.Equal(warned, want) {
+	if want := []string{fmt.Sprintf("%s stands in the file itself", "secret")}; !slices.Equal(warned, want) {
 		t.Errorf("warned of %q, want %q", warned, want)
+	}
+}
+
+// Warnings come in the order of the file, and what has no secret shows none.
+func TestWarningsInOrderAndNoSecretWhereThereIsNone(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	var dests strings.Builder
+	for i := range 12 {
+		fmt.Fprintf(&dests, "  d%d: {type: http, url: \"https://desk.example/%d\", secret: whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw}\n", i, i)
+	}
+	write(t, dir, map[string]string{"belfry.yaml": small + "destinations:\n" + dests.String()})
+	l, err := configs.Load(configs.Options{Path: filepath.Join(dir, "belfry.yaml"), Specs: specs()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	last := 0
+	for _, w := range l.Warnings {
+		if w.Line < last {
+			t.Errorf("line %d is told of after line %d", w.Line, last)
+		}
+		last = w.Line
+	}
+	if len(l.Warnings) < 12 {
+		t.Errorf("%d warnings", len(l.Warnings))
+	}
+	text, err := json.Marshal(l.Tree())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(string(text), "[secret]"); n != 12 {
+		t.Errorf("%d secrets are masked, of 12 that there are: %s", n, text)
+	}
+}
+
+// What flags and the environment set is told apart from what the file says.
+func TestWhatIsSetOutside(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	load := func(text string, flags map[string]string, environ ...string) *configs.Loaded {
+		t.Helper()
+		write(t, dir, map[string]string{"belfry.yaml": text})
+		l, err := configs.Load(configs.Options{Path: filepath.Join(dir, "belfry.yaml"), Specs: specs(), Flags: flags, Environ: environ})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return l
+	}
+	daemon := load(small, map[string]string{"listen": "127.0.0.1:9"}, "BELFRY__SITE__TITLE=Autre")
+	if got, want := daemon.Outside(), []string{"listen", "site.title"}; !slices.Equal(got, want) {
+		t.Fatalf("got %q, want %q", got, want)
+	}
+	for name, c := range map[string]struct {
+		here *configs.Loaded
+		want bool
+	}{
+		"the same file":          {load(small, nil), false},
+		"a flag of here":         {load(small, map[string]string{"data_dir": "elsewhere"}), false},
+		"another file":           {load(small+"data_dir: elsewhere\n", nil), true},
+		"another setting beside": {load(small+"site: {lang: fr}\n", nil), true},
+	} {
+		if got := c.here.Unlike(daemon.Tree(), daemon.Outside()); got != c.want {
+			t.Errorf("%s: %t", name, got)
+		}
 	}
 }
 

@@ -96,17 +96,3 @@ channels:
 		})
 	}
 }
-
-// A tree that was stored as JSON equals the same tree that was not.
-func TestDiffOfAStoredTree(t *testing.T) {
-	t.Parallel()
-	fresh := map[string]any{"media": map[string]any{"max_bytes": 15728640, "width": 1280}, "on": true}
-	stored := map[string]any{"media": map[string]any{"max_bytes": float64(15728640), "width": float64(1280)}, "on": true}
-	if d := configs.Diff(stored, fresh); len(d) > 0 {
-		t.Errorf("got %v", d)
-	}
-	stored["on"] = false
-	if d := configs.Diff(stored, fresh); len(d) != 1 || d[0].Path != "on" {
-		t.Errorf("got %v", d)
-	}
-}

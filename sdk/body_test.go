@@ -95,10 +95,10 @@ func TestBodyValidate(t *testing.T) {
 func TestCheckLink(t *testing.T) {
 	t.Parallel()
 	for in, want := range map[string]string{
-		"https://news.example/a": "https://news.example/a",
-		" https://news.example ": "https://news.example", //nolint:gocritic // spaces around an address are a case
+		"https://news.example/a":       "https://news.example/a",
+		" https://news.example ":       "https://news.example", //nolint:gocritic // spaces around an address are a case
 		"HTTPS://NEWS.Example/A?B=C#D": "https://news.example/A?B=C#D",
-		"http://1.2.3.4:80/": "http://1.2.3.4:80/", "mailto:a@news.example?subject=x": "mailto:a@news.example?subject=x", "https://é.example/é": "https://%C3%A9.example/%C3%A9",
+		"http://1.2.3.4:80/":           "http://1.2.3.4:80/", "mailto:a@news.example?subject=x": "mailto:a@news.example?subject=x", "https://é.example/é": "https://%C3%A9.example/%C3%A9",
 		"": "", "mailto:": "", "https://": "", "https:///a": "", "https:a": "", "ftp://a.example/": "", "data:text/html,x": "", "vbscript:x": "",
 		"java\nscript:alert(1)": "", "https://a.example/\x7f": "", "https://a.example/\t": "", "https://@a.example/": "", "://a": "", "https://[::1": "", "%": "",
 	} {

@@ -36,6 +36,7 @@ type ClientConfig struct {
 // what goes wrong is an *Error that says whether the request may have had an effect.
 type Client struct {
 	http      *http.Client
+	dial      func(ctx context.Context, network, address string) (net.Conn, error)
 	userAgent string
 	maxBody   int64
 	timeout   time.Duration
@@ -66,7 +67,7 @@ func NewClient(c ClientConfig) *Client {
 		MaxResponseHeaderBytes: 64 << 10,
 		ForceAttemptHTTP2:      true,
 	}
-	return &Client{userAgent: c.UserAgent, maxBody: c.MaxBody, timeout: c.Timeout,
+	return &Client{dial: transport.DialContext, userAgent: c.UserAgent, maxBody: c.MaxBody, timeout: c.Timeout,
 		http: &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
 }
 
@@ -90,6 +91,9 @@ func (c *Client) Send(req *http.Request, op string) (Answer, error) {
 	var left atomic.Bool // the request may have left: a connection was handed to it
 	trace := &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { left.Store(true) }}
 	req = req.WithContext(httptrace.WithClientTrace(ctx, trace))
+	// net/http would repeat a request with an Idempotency-Key by itself when its connection ends without an answer. The
+	// answer to the repetition says nothing of the first one, which may have had its effect.
+	req.GetBody = nil
 	if c.userAgent != "" && req.Header.Get("User-Agent") == "" {
 		req.Header.Set("User-Agent", c.userAgent)
 	}
@@ -134,6 +138,7 @@ func transportSentence(err error, host string) string {
 	var dns *net.DNSError
 	var netErr net.Error
 	var cert *tls.CertificateVerificationError
+	var record tls.RecordHeaderError
 	switch {
 	case errors.As(err, &dns) && dns.IsNotFound:
 		return fmt.Sprintf("the name %s does not exist", host)
@@ -141,6 +146,8 @@ func transportSentence(err error, host string) string {
 		return fmt.Sprintf("the name %s cannot be resolved now", host)
 	case errors.As(err, &cert):
 		return fmt.Sprintf("%s shows a certificate that cannot be trusted: %s", host, cert.Err)
+	case errors.As(err, &record):
+		return fmt.Sprintf("%s answers without TLS; an https address needs it", host)
 	case errors.Is(err, context.Canceled):
 		return fmt.Sprintf("the exchange with %s was given up", host)
 	case errors.As(err, &netErr) && netErr.Timeout():

@@ -127,7 +127,7 @@ func TestClientKnowsWhetherTheRequestLeft(t *testing.T) {
 		"a private address":    {"http://127.0.0.2:80", sdk.CodeForbidden, "127.0.0.2:80 refused: 127.0.0.2 is a loopback address"},
 		"an expired cert":      {secure.URL, sdk.CodeUnavailable, "shows a certificate that cannot be trusted: x509: certificate has expired"},
 		"a cert of nobody":     {unknown.URL, sdk.CodeUnavailable, "shows a certificate that cannot be trusted"},
-		"no TLS at all":        {"https://" + strings.TrimPrefix(rawServer(t, func(c net.Conn) { _, _ = io.WriteString(c, "220 smtp\r\n"); readRequest(c) }), "http://"), sdk.CodeUnavailable, "failed"},
+		"no TLS at all":        {"https://" + strings.TrimPrefix(rawServer(t, func(c net.Conn) { _, _ = io.WriteString(c, "220 smtp\r\n"); readRequest(c) }), "http://"), sdk.CodeUnavailable, "answers without TLS; an https address needs it"},
 		"closed on acceptance": {rawServer(t, readRequest), sdk.CodeUnknownOutcome, "broke off the connection; whether it arrived is not known"},
 		"reset":                {rawServer(t, func(c net.Conn) { readRequest(c); _ = c.(*net.TCPConn).SetLinger(0) }), sdk.CodeUnknownOutcome, "whether it arrived is not known"},
 		"no HTTP":              {rawServer(t, func(c net.Conn) { readRequest(c); _, _ = io.WriteString(c, "what?\r\n\r\n") }), sdk.CodeUnknownOutcome, "the exchange with"},
@@ -343,4 +343,33 @@ func FuzzRetryAfter(f *testing.F) {
 			t.Errorf("%q gave %v, %t", after, d, ok)
 		}
 	})
+}
+
+// TestClientNeverRepeats: a connection that ends without an answer leaves the outcome unknown, and nothing is sent again by
+// itself, also where net/http holds that it may.
+func TestClientNeverRepeats(t *testing.T) {
+	t.Parallel()
+	var asked atomic.Int64
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		if asked.Add(1) == 2 {
+			panic(http.ErrAbortHandler) // it is taken, and the answer is lost
+		}
+	}))
+	t.Cleanup(server.Close)
+	client := newClient(t, nil)
+	for i, want := range []sdk.Code{"", sdk.CodeUnknownOutcome, ""} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL, strings.NewReader("{}"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Idempotency-Key", "k")
+		_, err = client.Send(req, "x")
+		if (err == nil) != (want == "") || err != nil && sdk.AsError(err).Code != want {
+			t.Errorf("request %d: %v, want %q", i+1, err, want)
+		}
+	}
+	if n := asked.Load(); n != 3 {
+		t.Errorf("the server was asked %d times", n)
+	}
 }

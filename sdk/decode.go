@@ -11,6 +11,7 @@ import (
 	"sort"
 	"strconv"
 	"strings"
+	"sync"
 	"unicode"
 	"unicode/utf8"
 )
@@ -473,8 +474,22 @@ type field struct {
 	typ      reflect.Type
 }
 
-// fieldsOf lists the settings of a struct type; embedded structs count as their own fields.
+// fieldsByType is a cache of what fieldsOf gives, by reflect.Type: a configuration with thousands of sources decodes the
+// same few types again and again. Types do not change.
+var fieldsByType sync.Map
+
+// fieldsOf lists the settings of a struct type; embedded structs count as their own fields. The list is shared.
 func fieldsOf(t reflect.Type) []field {
+	cached, _ := fieldsByType.Load(t)
+	if fields, ok := cached.([]field); ok {
+		return fields
+	}
+	fields := readFields(t)
+	fieldsByType.Store(t, fields)
+	return fields
+}
+
+func readFields(t reflect.Type) []field {
 	var out []field
 	for i := range t.NumField() {
 		sf := t.Field(i)

@@ -12,5 +12,9 @@
 // These interfaces are open: others implement them, so they never grow; a new ability is a new interface. The structs
 // they take and give may gain fields. What goes wrong crosses as *Error, whose Code alone decides what Belfry does next.
 //
+// Two more interfaces help people before anything is sent: the settings of a Resolver may be a ChannelChecker, which finds
+// a misspelt channel when the configuration is read, and a connector inside the host may be a Rehearser, which plays its
+// platform's part in a rehearsal.
+//
 // A connector is declared once, with Define, which yields its strict decoding, its JSON Schema and its reference page.
 package sdk

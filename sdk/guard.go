@@ -97,6 +97,12 @@ type AddressError struct {
 // Error says what the address is.
 func (e *AddressError) Error() string { return fmt.Sprintf("%s is %s", e.Addr, e.What) }
 
+// Own says that a server of the admin's own may have the address, so that permitting it can be right: it is private,
+// shared (CGNAT) or a loopback address. Where clouds keep their metadata, and what is no address of one server, is none.
+func (e *AddressError) Own() bool {
+	return e.Addr.IsPrivate() || e.Addr.IsLoopback() || netip.MustParsePrefix("100.64.0.0/10").Contains(e.Addr)
+}
+
 func (g Guard) allows(addr netip.Addr) bool {
 	for _, p := range g.Allow {
 		if p.Contains(addr) || (p.Addr().Is4In6() && p.Addr().Unmap().Is4() && p.Bits() >= 96 &&
@@ -139,7 +145,7 @@ func (g Guard) Dialer(timeout time.Duration) *net.Dialer {
 // CodeForbidden.
 func (g Guard) CheckURL(raw string) (*url.URL, error) {
 	normal, err := CheckLink(raw)
-	if u, parseErr := url.Parse(strings.TrimSpace(raw)); parseErr == nil && u.Scheme != "" && !strings.EqualFold(u.Scheme, "http") && !strings.EqualFold(u.Scheme, "https") {
+	if u, parseErr := url.Parse(strings.TrimSpace(raw)); parseErr == nil && !strings.EqualFold(u.Scheme, "http") && !strings.EqualFold(u.Scheme, "https") {
 		return nil, Errorf(CodeInvalid, "", "%q is no http or https address", raw)
 	}
 	if err != nil {

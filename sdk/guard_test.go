@@ -113,6 +113,19 @@ func TestGuardAllow(t *testing.T) {
 	}
 }
 
+// Permitting an address is advised where a server of one's own can have it, and nowhere else.
+func TestOwnAddresses(t *testing.T) {
+	t.Parallel()
+	for in, own := range map[string]bool{"10.0.3.7": true, "172.16.0.1": true, "192.168.1.1": true, "127.0.0.1": true, "100.64.1.1": true, "::1": true,
+		"fd00::1": true, "::ffff:10.0.3.7": true, "169.254.169.254": false, "0.0.0.0": false, "224.0.0.1": false, "255.255.255.255": false,
+		"192.0.2.1": false, "ff02::1": false, "fe80::1": false, "::": false, "64:ff9b::a00:307": false} {
+		refused, ok := errors.AsType[*sdk.AddressError](sdk.Guard{}.Check(netip.MustParseAddr(in)))
+		if !ok || refused.Own() != own {
+			t.Errorf("%s: %v, %t; want %t", in, refused, ok && refused.Own(), own)
+		}
+	}
+}
+
 func TestCheckURL(t *testing.T) {
 	t.Parallel()
 	for in, want := range map[string]sdk.Code{

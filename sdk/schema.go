@@ -30,7 +30,7 @@ func schemaOf(t reflect.Type, def reflect.Value) map[string]any {
 	switch ptr.Interface().(type) {
 	case *Duration:
 		// A zero needs no unit, and YAML reads it as a number.
-		return map[string]any{"type": []any{"string", "integer"}, "minLength": 1, "pattern": durationPattern, "minimum": 0, "maximum": 0}
+		return map[string]any{"anyOf": []any{map[string]any{"type": "string", "minLength": 1, "pattern": durationPattern}, map[string]any{"const": 0}}}
 	case *Secret, *netip.Prefix:
 		return map[string]any{"type": "string"}
 	case encoding.TextUnmarshaler:
@@ -67,6 +67,8 @@ func schemaOf(t reflect.Type, def reflect.Value) map[string]any {
 func nullable(s map[string]any) map[string]any {
 	if word, ok := s["type"].(string); ok {
 		s["type"] = []any{word, "null"}
+	} else if shapes, ok := s["anyOf"].([]any); ok {
+		s["anyOf"] = append(shapes, map[string]any{"type": "null"})
 	}
 	return s
 }

@@ -23,6 +23,11 @@ func treeOf(v reflect.Value) any {
 		return Tree(t.Tree())
 	case json.Number:
 		return t
+	case Secret:
+		if t.Empty() {
+			return "" // there is nothing to mask
+		}
+		return t.String()
 	case encoding.TextMarshaler:
 		if v.Kind() == reflect.Pointer && v.IsNil() {
 			return nil

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 
 	"github.com/belfry-news/belfry/configs"
 	"github.com/belfry-news/belfry/internal/app"
@@ -16,7 +17,8 @@ type checkCmd struct{}
 // Help is the long help.
 func (*checkCmd) Help() string {
 	return `Every problem is named at once as file:line:column: what is wrong; what would be right. With a store beside the
-configuration it also finds names that are gone and still hold posts. Nothing is changed and nothing is fetched.
+configuration it also finds names that are gone and still hold posts. Plugins of third parties are started to be asked
+about their options, and ended. Nothing is changed and nothing is fetched.
 
 Example:
 
@@ -39,6 +41,13 @@ func (c *checkCmd) Run(ctx context.Context, g *global, std streams) error {
 	cfg, problems, err := g.problems(ctx)
 	if err != nil && !g.JSON {
 		return err
+	}
+	if cfg != nil {
+		more, err := g.askPlugins(ctx, cfg, std)
+		if err != nil {
+			return err
+		}
+		problems = append(problems, more...)
 	}
 	if err != nil {
 		problems = []configs.Located{{Position: configs.Position{File: g.Config}, What: "there is no such file", Fix: "belfry config example > " + g.Config}}
@@ -75,7 +84,7 @@ func (c *checkCmd) Run(ctx context.Context, g *global, std streams) error {
 // problems finds everything that is wrong with the configuration, by itself and against the store. Its error says that
 // there is no configuration.
 func (g *global) problems(ctx context.Context) (*configs.Loaded, []configs.Located, error) {
-	cfg, err := g.load()
+	cfg, err := g.loadToServe(g.Config)
 	if invalid, ok := errors.AsType[*configs.Invalid](err); ok {
 		return nil, invalid.Problems, nil
 	}
@@ -87,6 +96,22 @@ func (g *global) problems(ctx context.Context) (*configs.Loaded, []configs.Locat
 		problems = append(problems, configs.Located{What: err.Error()})
 	}
 	return cfg, problems, nil
+}
+
+// askPlugins finds what third parties' plugins have to say about a configuration.
+func (g *global) askPlugins(ctx context.Context, cfg *configs.Loaded, std streams) ([]configs.Located, error) {
+	if len(cfg.Plugins.External) == 0 {
+		return nil, nil
+	}
+	dir, err := os.MkdirTemp("", "belfry-")
+	if err != nil {
+		return nil, fmt.Errorf("no folder for a plugin's process: %w", err)
+	}
+	defer os.RemoveAll(dir)
+	r := app.CheckPlugins(ctx, cfg, dir, g.quiet(std.err))
+	all := append(r.Wrong, r.Down...)
+	cfg.InOrder(all)
+	return all, nil
 }
 
 // againstStore finds what a store holds for names that the configuration no longer has. Without a store that is nothing.

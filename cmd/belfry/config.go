@@ -1,11 +1,9 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -136,7 +134,7 @@ func order(pointer string, m map[string]any) []string {
 func (w *settingsWriter) settings(pointer string, m map[string]any, indent string) {
 	for _, k := range order(pointer, m) {
 		p := pointer + sdk.Pointer(k)
-		w.value(p, m[k], indent, indent+scalar(k)+":")
+		w.value(p, m[k], indent, indent+configs.Spell(k)+":")
 	}
 }
 
@@ -165,7 +163,7 @@ func (w *settingsWriter) value(pointer string, v any, indent, line string) {
 			w.value(p, entry, indent+"  ", indent+"  -")
 		}
 	default:
-		w.line(pointer, line+" "+scalar(t))
+		w.line(pointer, line+" "+configs.Spell(t))
 	}
 }
 
@@ -251,31 +249,4 @@ func dotted(pointer string) string {
 		tokens[i] = strings.NewReplacer("~1", "/", "~0", "~").Replace(t)
 	}
 	return strings.Join(tokens, ".")
-}
-
-// bare are the texts that YAML reads as the text they are without quotes.
-var bare = regexp.MustCompile(`^[A-Za-z/][A-Za-z0-9 _./@+-]*$`)
-
-// scalar writes a single value as YAML 1.1 and 1.2 read alike.
-func scalar(v any) string {
-	s, ok := v.(string)
-	if !ok {
-		b, err := json.Marshal(v)
-		if err != nil {
-			return fmt.Sprint(v)
-		}
-		return string(b)
-	}
-	switch strings.ToLower(s) {
-	case "true", "false", "yes", "no", "on", "off", "null", "y", "n":
-	default:
-		if bare.MatchString(s) && strings.TrimSpace(s) == s {
-			return s
-		}
-	}
-	var b strings.Builder
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	_ = e.Encode(s) //nolint:errchkjson // a text always can be
-	return strings.TrimSpace(b.String())
 }

@@ -10,10 +10,10 @@ import (
 )
 
 type demoCmd struct {
-	Addr    string  `default:"127.0.0.1:8080" help:"Where everything is seen."`
+	Addr    string  `default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Where everything is seen."`
 	Feed    string  `placeholder:"URL" help:"Your own feed, or the page that names it, in place of the invented newspaper."`
 	DataDir string  `placeholder:"DIR" help:"An empty folder for the store, the journals and the log, which stays. Without it they go when the demonstration ends."`
-	Speed   float64 `default:"1" help:"How fast articles follow each other; 1 is one every 24 s."`
+	Speed   float64 `default:"1" placeholder:"N" help:"How fast articles follow each other; 1 is one every 24 s."`
 }
 
 // Help is the long help.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 
 	"github.com/belfry-news/belfry/internal/app"
@@ -43,11 +44,12 @@ func (c *destinationListCmd) Run(ctx context.Context, g *global, std streams) er
 	if g.JSON {
 		return writeJSON(std.out, all)
 	}
-	d.printDestinations(all)
+	d.printDestinations(all, nil)
 	return nil
 }
 
-func (d *clerk) printDestinations(all []desk.Destination) {
+// printDestinations prints the table of destinations, and below it their trouble unless an alert tells of it.
+func (d *clerk) printDestinations(all []desk.Destination, alerts []desk.Alert) {
 	if len(all) == 0 {
 		d.print("no destination is configured: posts appear on the hosted pages only")
 		return
@@ -62,18 +64,26 @@ func (d *clerk) printDestinations(all []desk.Destination) {
 	}
 	t.write(d.std.out)
 	for _, x := range all {
-		if x.Error != "" {
+		if x.Error != "" && !told(alerts, x.Name, x.Chats) {
 			d.print("  %s: %s", x.Name, desk.Plain(x.Error))
 		}
 		if x.Until.After(d.Now) {
 			d.print("  %s goes on %s", x.Name, d.Until(x.Until.Time))
 		}
 		for _, ch := range x.Chats {
-			if ch.Stopped && ch.Error != x.Error {
+			if ch.Stopped && ch.Error != x.Error && !told(alerts, x.Name, []desk.Chat{ch}) {
 				d.print("  %s: %s", strings.TrimSpace(x.Name+" "+ch.Chat), desk.Plain(ch.Error))
 			}
 		}
 	}
+}
+
+// told says that an alert tells of the trouble of a destination, or of one of its chats.
+func told(alerts []desk.Alert, destination string, chats []desk.Chat) bool {
+	return slices.ContainsFunc(alerts, func(a desk.Alert) bool {
+		return strings.HasPrefix(a.Code, "destination_") && (a.Subject == destination ||
+			slices.ContainsFunc(chats, func(c desk.Chat) bool { return a.Subject == strings.TrimSpace(destination+" "+c.Chat) }))
+	})
 }
 
 type destinationCheckCmd struct {
@@ -83,13 +93,14 @@ type destinationCheckCmd struct {
 // Help is the long help.
 func (*destinationCheckCmd) Help() string {
 	return `Asks the platform for every chat that channels use there: whether the credential is good, whether the bot may post, and
-what the limits are. Nothing is posted. A destination that had stopped serves again when it is found healthy.
+what the limits are. A receiver of type http cannot be asked: its name is resolved, its address judged and a connection made,
+with TLS where it is https, and the answer says what stays untested. Nothing is posted. A destination that had stopped serves again when it is found healthy.
 
 Example:
 
     belfry destination check telegram
 
-With --json: {destination, type, ok, resumed, chats: [{chat, channels, ok, asked, title, url, limits, code, error}]}.
+With --json: {destination, type, ok, resumed, chats: [{chat, channels, ok, asked, tested, untested, title, url, limits, code, error}]}.
 
 Exit codes: 0 healthy, 1 something is missing, 2 no such destination.`
 }
@@ -174,10 +185,16 @@ func (d *clerk) printChecked(out desk.Checked) {
 		if chat.URL != "" {
 			name += " " + desk.Plain(chat.URL)
 		}
-		if chat.Asked {
+		switch {
+		case chat.Tested != "":
+			d.print("destination %s: its settings are in order; %s; nothing was posted", where, desk.Plain(chat.Tested))
+		case chat.Asked:
 			d.print("destination %s: %s can be posted to", where, desk.OrDash(name))
-		} else {
+		default:
 			d.print("destination %s: its settings are in order; %s cannot be asked anything but to take a post", where, desk.OrDash(name))
+		}
+		if chat.Untested != "" {
+			d.print("  not tested: %s", desk.Plain(chat.Untested))
 		}
 		d.print("  corrections: edit %s, delete %s%s", chat.Limits.EditFor, chat.Limits.DeleteFor, limitWords(chat.Limits))
 	}
@@ -196,7 +213,11 @@ func limitWords(l *desk.Limits) string {
 		s = append(s, fmt.Sprintf("%s beside pictures", desk.Thousands(l.Caption)))
 	}
 	if len(l.Rates) > 0 {
-		s = append(s, "at most "+strings.Join(l.Rates, ", "))
+		rates := make([]string, len(l.Rates))
+		for i, r := range l.Rates {
+			rates[i] = r.String()
+		}
+		s = append(s, "at most "+strings.Join(rates, ", "))
 	}
 	if len(s) == 0 {
 		return ""

@@ -3,12 +3,15 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/belfry-news/belfry/configs"
+	"github.com/belfry-news/belfry/internal/compose"
 	"github.com/belfry-news/belfry/sdk"
 )
 
@@ -26,6 +29,42 @@ func TestSchemaFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	golden(t, filepath.Join("..", "..", "configs", "belfry.schema.json"), out.String())
+}
+
+// Every configuration in the README can be pasted: it is whole, and what a daemon would serve by. What the first steps
+// begin with differs from it only in what the README speaks of.
+func TestReadmeConfigurations(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(string(text), -1)
+	if len(blocks) == 0 {
+		t.Fatal("the README shows no configuration")
+	}
+	begin := loadText(t, configs.Minimal)
+	for i, block := range blocks {
+		for _, ch := range configs.Diff(begin.Tree(), loadText(t, block[1]).Tree()) {
+			if ch.Path != "destinations" && ch.Path != "destinations.telegram" && !strings.HasPrefix(ch.Path, "channels.articles.publish_to") {
+				t.Errorf("block %d is another file than belfry config example: %s", i+1, ch)
+			}
+		}
+	}
+}
+
+func loadText(t *testing.T, text string) *configs.Loaded {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "belfry.yaml")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	l, err := configs.Load(configs.Options{Path: path, Environ: []string{"TELEGRAM_TOKEN=123456:abcdefghijklmnopqrstuvwxyzABCDEFGHI"}, Specs: builtIn(),
+		Checks: []func(*configs.Loaded) sdk.Problems{compose.Check, configs.RequireAlerts}})
+	if err != nil {
+		t.Fatalf("%s\n%s", err, text)
+	}
+	return l
 }
 
 func configurationPage() string {
@@ -60,13 +99,13 @@ rename it with was:, or list it in retired:.
 			if s.Required {
 				def = "*required*"
 			} else if def != "" {
-				def = "`" + cell(def) + "`"
+				def = code(def)
 			}
-			doc := s.Doc
+			doc := cell(s.Doc)
 			if s.Example != "" {
-				doc += " Example: `" + s.Example + "`"
+				doc += " Example: " + code(s.Example)
 			}
-			f("| `%s` | %s | %s | %s |\n", s.Path, cell(kind), def, cell(doc))
+			f("| `%s` | %s | %s | %s |\n", s.Path, cell(kind), def, doc)
 		}
 	}
 	root := sdk.Fields(configs.Default())
@@ -79,8 +118,9 @@ rename it with was:, or list it in retired:.
 		}
 		return out
 	}
-	section("The whole", "What concerns all of it.\n", top("timezone", "site", "listen", "data_dir", "storage", "retired", "media", "plugins", "shutdown_grace"))
-	section("Alerts", "Settings, or the word none.\n", append([]sdk.Field{}, sdk.Fields(configs.Default().Alerts)...))
+	section("The whole", "What concerns all of it.\n", top("timezone", "site", "listen", "admin_listen", "admin", "trusted_proxies", "data_dir", "storage", "retention", "disk_floor",
+		"retired", "media", "plugins", "shutdown_grace"))
+	section("Alerts", "Settings, or the word none; a daemon is not started without one of them. [operations.md](operations.md) explains each alert.\n", below("alerts", sdk.Fields(configs.Default().Alerts)))
 	section("Sources", "Every source has these settings besides those of its type.\n", top("sources"))
 	for _, s := range builtIn() {
 		if s.Has(sdk.RoleSource) {
@@ -108,6 +148,19 @@ neither markup nor template code. A closing line of links and hashtags is kept w
 	return b.String()
 }
 
+// below gives settings the path that they have in a file.
+func below(prefix string, fields []sdk.Field) []sdk.Field {
+	out := slices.Clone(fields)
+	for i := range out {
+		out[i].Path = prefix + "." + out[i].Path
+	}
+	return out
+}
+
+// cell is text in a cell of a table, and code what stands there as it is written: it can be pasted. In both a | would end
+// the cell.
 func cell(s string) string {
 	return strings.NewReplacer("|", `\|`, "\n", " ", "<", `\<`).Replace(s)
 }
+
+func code(s string) string { return "`" + strings.NewReplacer("|", `\|`, "\n", " ").Replace(s) + "`" }

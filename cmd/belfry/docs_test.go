@@ -154,6 +154,9 @@ func usage(n *kong.Node) string {
 			out += " " + flagText(f)
 		}
 	}
+	for _, choice := range choices(n) {
+		out += " (" + strings.ReplaceAll(strings.Join(choice, " | "), "=", " ") + ")"
+	}
 	for _, p := range n.Positional {
 		name := strings.ToUpper(p.Name)
 		if p.IsCumulative() {
@@ -164,7 +167,7 @@ func usage(n *kong.Node) string {
 		}
 		out += " " + name
 	}
-	if slices.ContainsFunc(n.Flags, func(f *kong.Flag) bool { return shown(f) && (!f.Required || len(f.Xor) > 0) }) {
+	if slices.ContainsFunc(n.Flags, func(f *kong.Flag) bool { return shown(f) && !f.Required }) {
 		out += " [flags]"
 	}
 	return out

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"os/user"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,6 +18,7 @@ import (
 	"github.com/belfry-news/belfry/internal/app"
 	"github.com/belfry-news/belfry/internal/compose"
 	"github.com/belfry-news/belfry/internal/desk"
+	"github.com/belfry-news/belfry/internal/store"
 	"github.com/belfry-news/belfry/internal/store/sqlite"
 	"github.com/belfry-news/belfry/sdk"
 )
@@ -25,7 +27,7 @@ import (
 type global struct {
 	Config string            `short:"c" group:"global" default:"belfry.yaml" env:"BELFRY_CONFIG" placeholder:"PATH" help:"The configuration: a YAML file, or a folder of them."`
 	Set    map[string]string `group:"global" placeholder:"PATH=VALUE" mapsep:"none" help:"Override one setting, such as site.url=https://news.example."`
-	Log    string            `group:"global" default:"info" enum:"debug,info,warn,error" env:"BELFRY_LOG" help:"What is logged: debug, info, warn or error."`
+	Log    string            `group:"global" default:"info" placeholder:"LEVEL" enum:"debug,info,warn,error" env:"BELFRY_LOG" help:"What is logged: debug, info, warn or error."`
 	JSON   bool              `group:"global" name:"json" help:"Print JSON, for programs."`
 
 	// explicit says that --config stands on the command line.
@@ -58,6 +60,11 @@ func (g *global) quiet(w io.Writer) *slog.Logger {
 // load reads and checks the configuration. Its error is *configs.Invalid, or says how to begin when there is none.
 func (g *global) load() (*configs.Loaded, error) { return g.loadFrom(g.Config) }
 
+// loadToServe is loadFrom for what a daemon is to serve by: it must say who is told of trouble.
+func (g *global) loadToServe(path string) (*configs.Loaded, error) {
+	return g.loadFrom(path, configs.RequireAlerts)
+}
+
 // noConfig says how to begin when there is no configuration.
 func noConfig(path string) error {
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
@@ -66,12 +73,13 @@ func noConfig(path string) error {
 	return nil
 }
 
-func (g *global) loadFrom(path string) (*configs.Loaded, error) {
+func (g *global) loadFrom(path string, checks ...func(*configs.Loaded) sdk.Problems) (*configs.Loaded, error) {
 	if err := noConfig(path); err != nil {
 		return nil, err
 	}
 	o := g.options()
 	o.Path = path
+	o.Checks = append(o.Checks, checks...)
 	return configs.Load(o)
 }
 
@@ -82,10 +90,23 @@ type clerk struct {
 	json bool
 }
 
-// open loads the configuration and opens its store, which a daemon may be using.
+// open loads the configuration and opens its store, which a daemon may be using. Where the configuration has problems it
+// goes by the one that was applied last: who has to pause or retract something now need not mend a file first.
 func (g *global) open(ctx context.Context, std streams) (*clerk, error) {
+	return g.opened(ctx, std, func(string) error { return nil })
+}
+
+// openToWrite is open for commands that change something. The store's files must stay its owner's.
+func (g *global) openToWrite(ctx context.Context, std streams) (*clerk, error) {
+	return g.opened(ctx, std, ownStore)
+}
+
+func (g *global) opened(ctx context.Context, std streams, allow func(database string) error) (*clerk, error) {
 	cfg, err := g.load()
 	if err != nil {
+		return g.openApplied(ctx, std, allow, err)
+	}
+	if err := allow(app.Database(cfg)); err != nil {
 		return nil, err
 	}
 	d := g.desk(cfg, std)
@@ -96,16 +117,38 @@ func (g *global) open(ctx context.Context, std streams) (*clerk, error) {
 	return d, err
 }
 
-// openToWrite is open for commands that change something. The store's files must stay its owner's.
-func (g *global) openToWrite(ctx context.Context, std streams) (*clerk, error) {
-	cfg, err := g.load()
+// openApplied opens the store that an unusable configuration means and goes by what was applied last, with a warning. The
+// problem is the error where there is none, or where it is of the command line.
+func (g *global) openApplied(ctx context.Context, std streams, allow func(database string) error, problem error) (*clerk, error) {
+	invalid, ok := errors.AsType[*configs.Invalid](problem)
+	if ok && slices.ContainsFunc(invalid.Problems, func(p configs.Located) bool { return strings.HasPrefix(p.File, "--set ") }) {
+		return nil, problem
+	}
+	cfg := configs.Applied(g.options(), nil) // it knows where the store is
+	if err := allow(app.Database(cfg)); err != nil {
+		return nil, err
+	}
+	db, err := sqlite.OpenExisting(ctx, app.Database(cfg))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, problem
+	}
 	if err != nil {
 		return nil, err
 	}
-	if err := ownStore(app.Database(cfg)); err != nil {
+	applied, err := db.Applied(ctx)
+	if err != nil {
+		_ = db.Close()
+		if errors.Is(err, store.ErrNotFound) {
+			return nil, problem
+		}
 		return nil, err
 	}
-	return g.open(ctx, std)
+	d := g.desk(configs.Applied(g.options(), applied.Tree), std)
+	d.Store, d.Fallback = db, true
+	first := strings.TrimSpace(strings.SplitN(problem.Error(), "\n", 2)[0])
+	fmt.Fprintf(std.err, "belfry: %s; this goes by generation %d of the configuration, applied %s (store in %s); see every problem: belfry check --config %s\n",
+		first, applied.Generation, d.At(applied.AppliedAt), d.Dir, g.Config)
+	return d, nil
 }
 
 // desk is a clerk at a desk without a store.

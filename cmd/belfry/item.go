@@ -92,8 +92,21 @@ func readItem(path string, std streams) (sdk.Item, error) {
 		if json.Unmarshal(raw, &first) == nil && len(first) == 1 && first["feed"] != nil {
 			continue
 		}
-		return decodeItem(raw, path)
+		it, err := decodeItem(raw, path)
+		if n := further(d); n > 0 && err == nil {
+			fmt.Fprintf(std.err, "belfry: %s holds %d items; this is the first of them, %q\n", inputName(path), n+1, desk.Plain(it.Title))
+		}
+		return it, err
 	}
+}
+
+// further counts the objects that follow.
+func further(d *json.Decoder) (n int) {
+	var more map[string]json.RawMessage
+	for d.Decode(&more) == nil {
+		n++
+	}
+	return n
 }
 
 func decodeItem(raw json.RawMessage, path string) (sdk.Item, error) {

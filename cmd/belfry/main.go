@@ -9,7 +9,6 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -65,10 +64,12 @@ type cli struct {
 	Plan   planCmd   `cmd:"" group:"look" help:"What will be posted where, and what a new configuration would change."`
 	Why    whyCmd    `cmd:"" group:"look" help:"Why an item or a post is, or is not, where it should be."`
 	Alert  alertCmd  `cmd:"" group:"look" help:"The trouble that lasts, and what mends it."`
+	Doctor doctorCmd `cmd:"" group:"look" help:"Look at everything, and say what needs a person and what to do."`
 
 	Post        postCmd        `cmd:"" group:"act" help:"Write, correct, retract and look after posts."`
 	Source      sourceCmd      `cmd:"" group:"act" help:"Look at sources, fetch them, release what they hold."`
 	Destination destinationCmd `cmd:"" group:"act" help:"Look at destinations and test them."`
+	Store       storeCmd       `cmd:"" group:"act" help:"Back the store up, restore it, and see what takes room."`
 	Pause       pauseCmd       `cmd:"" group:"act" help:"Pause everything, a source, a channel or a destination."`
 	Resume      resumeCmd      `cmd:"" group:"act" help:"End a pause, or let a stopped destination serve again."`
 
@@ -100,7 +101,8 @@ func main() { os.Exit(run(os.Args[1:], streams{os.Stdin, os.Stdout, os.Stderr}))
 func newParser(c *cli, std streams, exit func(int)) (*kong.Kong, error) {
 	return kong.New(c, kong.Name("belfry"), kong.Description("Belfry rings the news to those who asked to hear it."),
 		kong.Writers(std.out, std.err), kong.Exit(exit), kong.ExplicitGroups(groups),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true, FlagsLast: true, WrapUpperBound: 100}))
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true, FlagsLast: true, WrapUpperBound: 100}),
+		kong.ValueFormatter(flagHelp), kong.Help(printHelp))
 }
 
 // run runs one command line and gives the exit code.
@@ -121,7 +123,7 @@ func run(args []string, std streams) (code int) {
 		return code
 	}
 	if err != nil {
-		fmt.Fprintf(std.err, "belfry: %s%s\n", err, moreHelp(err))
+		fmt.Fprintf(std.err, "belfry: %s\n", mistake(err))
 		return exitUsage
 	}
 	for _, p := range ctx.Path {
@@ -131,27 +133,6 @@ func run(args []string, std streams) (code int) {
 	defer stop()
 	ctx.BindTo(signals, (*context.Context)(nil))
 	return report(ctx.Run(&c.global, std), std)
-}
-
-// moreHelp points from a mistake on the command line to the page that helps.
-func moreHelp(err error) string {
-	var pe *kong.ParseError
-	if !errors.As(err, &pe) || pe.Context == nil {
-		return ""
-	}
-	path := "belfry"
-	if n := pe.Context.Selected(); n != nil {
-		path = n.FullPath()
-	} else if len(pe.Context.Path) > 0 {
-		for _, p := range pe.Context.Path {
-			if p.Command != nil {
-				path = p.Command.FullPath()
-			}
-		}
-	}
-	// Kong repeats flags in a node's path; its words up to the first flag are enough.
-	path, _, _ = strings.Cut(path, " [")
-	return fmt.Sprintf("; see: %s --help", path)
 }
 
 // report prints an error and gives its exit code.

@@ -77,6 +77,9 @@ func listPauses(ctx context.Context, g *global, std streams) error {
 func (d *clerk) printPauses(list []desk.Pause) {
 	for _, p := range list {
 		d.print("%s is paused since %s; to end it: belfry resume %s", p.About(), d.At(p.Since.Time), strings.TrimSpace(p.Scope+" "+p.Name))
+		if p.Reason != "" {
+			d.print("  %s", p.Reason)
+		}
 	}
 }
 

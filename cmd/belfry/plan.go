@@ -34,7 +34,8 @@ Examples:
     belfry plan --config belfry.new.yaml
     belfry plan --config /etc/belfry/belfry.yaml --new /tmp/new.yaml
 
-With --json one object: {from, until, changes, need_restart, posts, left_out, waiting, deliveries}.
+With --json one object: {from, until, changes, need_restart, first_only, posts, left_out, waiting,
+deliveries}.
 
 Exit codes: 0 nothing changes, 1 the configuration has problems, 2 the command line cannot be used, 3 with --config or
 --new: something would change.`
@@ -42,13 +43,13 @@ Exit codes: 0 nothing changes, 1 the configuration has problems, 2 the command l
 
 // Run prints what will happen.
 func (c *planCmd) Run(ctx context.Context, g *global, std streams) error {
-	running, err := g.load()
+	running, err := g.loadToServe(g.Config)
 	if err != nil {
 		return err
 	}
 	proposed := running
 	if c.New != "" {
-		if proposed, err = g.loadFrom(c.New); err != nil {
+		if proposed, err = g.loadToServe(c.New); err != nil {
 			return err
 		}
 	}

@@ -13,11 +13,16 @@ import (
 func (d *clerk) printPlan(p *desk.Plan) {
 	d.printChanges(p)
 	d.print("from %s until %s", d.At(p.From.Time), d.At(p.Until.Time))
-	if !p.Store {
+	switch {
+	case !p.Store && len(p.Posts) == 0:
+		d.print("there is no store yet, so nothing is known of items; no digest is due")
+	case !p.Store:
 		d.print("there is no store yet, so nothing is known of items; these digests are due:")
-	}
-	if len(p.Posts) == 0 {
+	case len(p.Posts) == 0:
 		d.print("nothing will be posted")
+	}
+	for _, x := range p.FirstOnly {
+		d.print("%s", d.FirstSentence(x.Source, x.Items))
 	}
 	d.printPlanned(p)
 	d.printPlannedItems(p)
@@ -126,7 +131,7 @@ func plannedWhat(x desk.PlannedPost) string {
 
 // plannedWhere says where it goes.
 func plannedWhere(x desk.PlannedPost) string {
-	if x.Note != "" && len(x.Items) == 0 && x.Kind == string(compose.KindDigest) {
+	if x.Missed {
 		return "-"
 	}
 	places := []string{"page"}
@@ -162,7 +167,7 @@ func (d *clerk) printPlannedItems(p *desk.Plan) {
 			} else if alike[key] < 0 {
 				continue // told of already
 			}
-			t.add(o.Channel, item, why)
+			t.add(desk.OrDash(o.Channel), item, why)
 		}
 		t.write(d.std.out)
 	}

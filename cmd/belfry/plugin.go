@@ -8,10 +8,12 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/belfry-news/belfry/configs"
 	"github.com/belfry-news/belfry/internal/desk"
+	"github.com/belfry-news/belfry/internal/memory"
 	"github.com/belfry-news/belfry/internal/pluginhost"
 	"github.com/belfry-news/belfry/sdk"
 	"github.com/belfry-news/belfry/sdk/plugin"
@@ -30,7 +32,12 @@ type pluginServeCmd struct {
 // Run serves one kind to the host that started this process.
 func (c *pluginServeCmd) Run() error {
 	if s := specOf(c.Kind); s != nil {
+		ctx, cancel := context.WithCancel(context.Background())
+		var watching sync.WaitGroup
+		watching.Go(func() { memory.Watch(ctx) })
 		plugin.Serve(s)
+		cancel()
+		watching.Wait()
 		return nil
 	}
 	return unusable("there is no kind of plugin called %q", c.Kind)
@@ -104,11 +111,14 @@ type pluginCheckCmd struct {
 
 // Help is the long help.
 func (*pluginCheckCmd) Help() string {
-	return `Starts the program as the daemon would, with its limits and its environment, and asks what it is.
+	return `Starts the program as the daemon would, with its limits and its environment, and asks what it is. What it prints can be put into the
+configuration as it stands.
 
 Example:
 
     belfry plugin check ./belfry-plugin-example --type example
+
+With --json: {type, summary, roles, path, sha256, args}.
 
 Exit codes: 0 it is a plugin, 1 it is not, or does not start.`
 }
@@ -142,10 +152,29 @@ func (c *pluginCheckCmd) Run(ctx context.Context, g *global, std streams) error 
 	if err != nil {
 		return pluginSentence(err)
 	}
-	out := pluginJSON{Type: found.Type, Summary: found.Summary, Roles: found.Roles, Path: path}
+	sum, err := pluginhost.Digest(path)
+	if err != nil {
+		return err
+	}
+	out := checkedPlugin{pluginJSON{Type: found.Type, Summary: found.Summary, Roles: found.Roles, Path: path}, sum, append([]string{}, c.Args...)}
 	if g.JSON {
 		return writeJSON(std.out, out)
 	}
-	fmt.Fprintf(std.out, "%s is a plugin for type %s: %s\n  it can: %s\n  use it:\n    plugins: {external: {%s: {path: %q}}}\n", c.Path, out.Type, out.Summary, roles(out.Roles), out.Type, path)
+	fmt.Fprintf(std.out, "%s is a plugin for type %s: %s\n  it can: %s\n  use it:\n", c.Path, out.Type, desk.Plain(out.Summary), roles(out.Roles))
+	fmt.Fprintf(std.out, "    plugins:\n      external:\n        %s:\n          path: %q\n          sha256: %s\n", out.Type, path, sum)
+	if len(c.Args) > 0 {
+		quoted := make([]string, len(c.Args))
+		for i, a := range c.Args {
+			quoted[i] = fmt.Sprintf("%q", a)
+		}
+		fmt.Fprintf(std.out, "          args: [%s]\n", strings.Join(quoted, ", "))
+	}
 	return nil
+}
+
+// checkedPlugin is a plugin as a configuration would name it.
+type checkedPlugin struct {
+	pluginJSON
+	SHA256 string   `json:"sha256"`
+	Args   []string `json:"args"`
 }

@@ -21,7 +21,7 @@ type postCmd struct {
 
 type postListCmd struct {
 	Channel string `placeholder:"NAME" help:"Only of this channel."`
-	Held    bool   `help:"Only posts that a blackout holds, here or at a destination."`
+	Held    bool   `help:"Only posts that a blackout holds, here or at a destination, and items that it held before."`
 	Limit   int    `default:"20" placeholder:"N" help:"The most that are listed."`
 }
 
@@ -31,7 +31,8 @@ func (*postListCmd) Help() string {
 
     belfry post list --channel alertes
 
-Exit codes: 0 listed, 1 there is no store, 2 no such channel. With --json a list of posts.`
+Exit codes: 0 listed, 1 there is no store, 2 no such channel. With --json a list of posts; held items are no posts yet, and
+stand in belfry plan --json under left_out.`
 }
 
 // Run lists posts.
@@ -51,16 +52,36 @@ func (c *postListCmd) Run(ctx context.Context, g *global, std streams) error {
 	if g.JSON {
 		return writeJSON(std.out, list)
 	}
-	if len(list) == 0 {
+	var held []desk.PlannedOut
+	if c.Held {
+		if held, err = d.HeldItems(ctx, c.Channel, c.Limit); err != nil {
+			return err
+		}
+	}
+	if len(list) == 0 && len(held) == 0 {
 		d.print("there is no such post")
 		return nil
 	}
+	if len(list) > 0 {
+		d.printPosts(list)
+	}
+	if len(held) > 0 {
+		d.print("held before they became posts:")
+		t := newTable("CHANNEL", "ITEM", "SINCE", "WHY")
+		for _, x := range held {
+			t.add(x.Channel, clip(desk.OrDash(x.Title), 60), d.At(x.At.Time), x.Sentence)
+		}
+		t.write(std.out)
+	}
+	return nil
+}
+
+func (d *clerk) printPosts(list []desk.Post) {
 	t := newTable("POST", "CHANNEL", "KIND", "STATUS", "PUBLISHED", "REV", "TITLE")
 	for _, p := range list {
 		t.add(p.ID, p.Channel, p.Kind, p.Status, d.At(p.Visible.Time), fmt.Sprint(p.Revision), clip(desk.OrDash(p.Title), 60))
 	}
-	t.write(std.out)
-	return nil
+	t.write(d.std.out)
 }
 
 type postShowCmd struct {
@@ -103,6 +124,9 @@ func (c *postShowCmd) Run(ctx context.Context, g *global, std streams) error {
 	}
 	if p.Permalink != "" {
 		t.add("  page", p.Permalink)
+	}
+	for _, why := range p.Lost {
+		t.add("  without its image", desk.Plain(why))
 	}
 	for _, it := range p.Items {
 		t.add("  item", desk.Plain(it.Source+" "+it.Key))

@@ -28,15 +28,17 @@ type postCreateCmd struct {
 
 // Help is the long help.
 func (*postCreateCmd) Help() string {
-	return `The post goes the way of every other: the channel's page and feeds, and its destinations, with its templates. A blackout or
-a pause holds it. HTML in the text is text.
+	return `The post goes the way of every other: the channel's page and feeds, and its destinations by their templates, where the text
+is .Text or .Summary, with its markup; .Permalink, .URL with its campaign and .Hashtags are there too. A digest's template,
+which lists .Items, has no place for a text: there the default template of single posts is used. A blackout or a pause
+holds it. HTML in the text is text. An address that was retracted for good is refused.
 
 Example:
 
     belfry post create --channel alertes --text "La gare est évacuée." --link https://news.example/gare
     belfry post create --channel alertes --title "Bonne année" --text - --at "2027-01-01 00:00" < voeux.md
 
-Exit codes: 0 written, 1 it could not be written, 2 the command line cannot be used. With --json the post.`
+Exit codes: 0 written, 1 it could not be written or leads to what was retracted for good, 2 the command line cannot be used. With --json the post.`
 }
 
 // Run writes a post.
@@ -55,7 +57,7 @@ func (c *postCreateCmd) Run(ctx context.Context, g *global, std streams) error {
 		return err
 	}
 	if at.Before(now.Add(-time.Minute)) {
-		return unusable("--at %s is over", c.At)
+		return unusable("--at %s is in the past; it is %s now. Give a later time, or leave --at out to publish at once", c.At, d.At(now))
 	}
 	draft := compose.Draft{Title: c.Title, Link: c.Link, Lang: c.Lang}
 	if draft.Text, err = textOf(c.Text, std); err != nil {
@@ -141,7 +143,8 @@ type postEditCmd struct {
 // Help is the long help.
 func (*postEditCmd) Help() string {
 	return `What is not given stays. Every copy follows by the channel's ladder (corrections:); where a platform can only be answered or
-posted to anew, that needs a --note. The next revision from a source replaces what an editor changed about its item.
+posted to anew, that needs a --note. The next revision from a source replaces what an editor changed about its item. A
+title that was taken from the text is taken from the new text; one that was given stays until --title gives another.
 
 Example:
 
@@ -180,6 +183,9 @@ func (c *postEditCmd) Run(ctx context.Context, g *global, std streams) error {
 		return writeJSON(std.out, out)
 	}
 	d.print("post %s is at revision %d: %q", out.ID, out.Revision, desk.Plain(out.Title))
+	if c.Text != nil && c.Title == nil && !out.Row.Content.Derived {
+		d.print("  its title stays as it is; change it with --title")
+	}
 	if out.Row.Kind != compose.KindEditor {
 		d.print("  the next revision from its source replaces this")
 	}

@@ -15,7 +15,7 @@ import (
 
 // rehearsal makes the copy that a rehearsal works on and points the configuration to it. The real store is only read.
 func (c *runCmd) rehearsal(ctx context.Context, g *global, flags map[string]string) (clean func(), err error) {
-	cfg, err := g.load()
+	cfg, err := g.loadToServe(g.Config)
 	if err != nil {
 		return nil, err
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/belfry-news/belfry/internal/compose"
 	"github.com/belfry-news/belfry/internal/desk"
 	"github.com/belfry-news/belfry/internal/rehearse"
+	"github.com/belfry-news/belfry/internal/store"
 	"github.com/belfry-news/belfry/internal/store/sqlite"
 	"github.com/belfry-news/belfry/sdk"
 )
@@ -27,6 +28,7 @@ type renderCmd struct {
 	Channel     string            `placeholder:"NAME" help:"The channel, where several publish to the destination."`
 	Options     map[string]string `short:"o" mapsep:"none" placeholder:"KEY=VALUE" help:"A setting of the type, such as token=…, without a destination. May be repeated."`
 	Chat        string            `placeholder:"CHAT" help:"The chat, channel or room there."`
+	Fetch       bool              `help:"Fetch images that the store does not have, as the daemon does, so that their names, types and sizes are the real ones."`
 	Template    string            `placeholder:"FILE" help:"A file with the template, in place of the default or configured one."`
 }
 
@@ -34,8 +36,9 @@ type renderCmd struct {
 func (*renderCmd) Help() string {
 	return `Prints exactly the requests that a post of the item would send, in their order, and sends nothing: the connector runs as
 it does in the daemon, and its exchanges are answered here. Credentials are masked. What only the moment decides is made
-up: the post's id (preview1), the keys of the calls, signatures and the time. Images are not fetched; each stands as an
-upload with its address as the source. The number of a Telegram channel known by its name only is made up, unless a
+up: the post's id (preview1), the keys of the calls, signatures and the time, and without a destination the address of the
+site (site.example). Images are those that the store has, or that --fetch gets; the name and the type of others are made up.
+An upload stands with the address of its image as the source. The number of a Telegram channel known by its name only is made up, unless a
 daemon has asked for it before.
 
 Examples:
@@ -58,6 +61,9 @@ func (c *renderCmd) Run(ctx context.Context, g *global, std streams) error {
 	s, err := c.stage(ctx, g)
 	if err != nil {
 		return err
+	}
+	if s.store != nil {
+		defer s.store.Close()
 	}
 	calls, err := c.calls(ctx, g, std, s, it)
 	if err != nil {
@@ -85,6 +91,8 @@ type stage struct {
 	options           map[string]any
 	// ref is what a daemon learnt of the chat; its zero value says that none has asked.
 	ref sdk.ChannelRef
+	// store may have the images; nil when there is none.
+	store *store.DB
 }
 
 func (c *renderCmd) stage(ctx context.Context, g *global) (*stage, error) {
@@ -120,7 +128,7 @@ func (c *renderCmd) stage(ctx context.Context, g *global) (*stage, error) {
 	}
 	s.program, s.channel = program, program.Channels[name]
 	if db, err := sqlite.OpenExisting(ctx, app.Database(cfg)); err == nil {
-		defer db.Close()
+		s.store = db
 		if lane, known, err := db.Lane(ctx, s.destination, s.chat); err == nil && known {
 			s.ref = lane.Ref
 		}
@@ -171,6 +179,7 @@ func (c *renderCmd) bareStage() (*stage, error) {
 		return nil, unusable("--channel is for --destination: a channel belongs to a configuration")
 	}
 	cfg := configs.Default()
+	cfg.Site.URL = "https://site.example" // receivers are told of pages and pictures by address
 	ch := configs.Channel{Title: configs.Localized{"": "Preview"}}
 	ch.SetDefaults()
 	ch.Title = configs.Localized{"": "Preview"}
@@ -229,7 +238,10 @@ func (c *renderCmd) calls(ctx context.Context, g *global, std streams, s *stage,
 	}
 	defer inner.Close(context.WithoutCancel(ctx))
 	content := compose.ItemContent(it, s.channel.Lang, s.channel.Config.Content == "full")
-	files, sources := pretendFiles(content)
+	files, sources, err := c.images(ctx, g, std, s, content)
+	if err != nil {
+		return nil, err
+	}
 	calls := []rehearse.Call{}
 	conn := rehearse.New(inner, rehearse.Hide(specOf(c.Type), s.options), func(call rehearse.Call) {
 		for i := range call.Files {
@@ -272,20 +284,45 @@ func (c *renderCmd) calls(ctx context.Context, g *global, std streams, s *stage,
 	return calls, nil
 }
 
-// pretendFiles makes up the stored copies of images that were not fetched, and says where each comes from.
-func pretendFiles(c compose.Content) (compose.Files, map[string]string) {
+// images finds the stored copies of a post's images, by their addresses, and says where each comes from: in the store, on
+// the way that the daemon goes (--fetch), or made up.
+func (c *renderCmd) images(ctx context.Context, g *global, std streams, s *stage, content compose.Content) (compose.Files, map[string]string, error) {
 	files, sources := compose.Files{}, map[string]string{}
-	for _, m := range c.Media {
-		sum := sha256.Sum256([]byte(m.URL))
-		id := hex.EncodeToString(sum[:])
-		typ, ext := "image/jpeg", ".jpg"
-		if m.Type == "image/png" {
-			typ, ext = "image/png", ".png"
+	if s.store != nil {
+		var err error
+		if files, err = s.store.Files(ctx, content.Images()); err != nil {
+			return nil, nil, err
 		}
-		files[m.URL] = sdk.File{SHA256: id, Name: id + ext, Type: typ, Size: int64(len(m.URL)), Width: m.Width, Height: m.Height}
-		sources[id] = m.URL
 	}
-	return files, sources
+	for _, m := range content.Media {
+		f, known := files[m.URL]
+		if !known && c.Fetch {
+			var err error
+			if f, err = c.fetchImage(ctx, g, std, s, m.URL); err != nil {
+				return nil, nil, err
+			}
+		} else if !known {
+			f = pretendFile(m)
+		}
+		files[m.URL], sources[f.SHA256] = f, m.URL
+	}
+	return files, sources, nil
+}
+
+// fetchImage fetches and processes an image as the daemon does, and keeps nothing.
+func (c *renderCmd) fetchImage(ctx context.Context, g *global, std streams, s *stage, address string) (sdk.File, error) {
+	cfg := s.cfg
+	if cfg == nil {
+		cfg = &configs.Loaded{Config: configs.Default()}
+	}
+	return g.desk(cfg, std).PreviewPicture(ctx, address)
+}
+
+// pretendFile makes up the stored copy of an image that was not fetched.
+func pretendFile(m sdk.Media) sdk.File {
+	sum := sha256.Sum256([]byte(m.URL))
+	id := hex.EncodeToString(sum[:])
+	return sdk.File{SHA256: id, Name: id + ".jpg", Type: "image/jpeg", Size: int64(len(m.URL)), Width: m.Width, Height: m.Height}
 }
 
 func printCall(std streams, call rehearse.Call) {

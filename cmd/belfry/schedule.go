@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -14,9 +15,9 @@ type scheduleCmd struct {
 
 type scheduleNextCmd struct {
 	Cron  string `required:"" placeholder:"EXPR" help:"The schedule: five fields, @daily or @every 90m."`
-	Zone  string `default:"UTC" placeholder:"ZONE" help:"The zone of the schedule; UTC unless it is given."`
+	Zone  string `default:"UTC" placeholder:"ZONE" help:"The zone of the schedule."`
 	From  string `placeholder:"TIME" help:"List what is due after this time; without it, after now."`
-	Count int    `placeholder:"N" xor:"end" help:"How many; 5 unless --to is given."`
+	Count *int   `placeholder:"N" xor:"end" help:"How many; 5 unless --to is given."`
 	To    string `placeholder:"TIME" xor:"end" help:"List what is due up to and at this time."`
 }
 
@@ -56,21 +57,25 @@ func (c *scheduleNextCmd) Run(g *global, std streams) error {
 	if err != nil {
 		return err
 	}
-	most := c.Count
+	most := 5
 	var until time.Time
 	switch {
-	case most < 0:
-		return unusable("--count %d is negative", most)
+	case c.Count != nil && *c.Count < 1:
+		return unusable("--count %d lists nothing; at least 1", *c.Count)
+	case c.Count != nil:
+		most = *c.Count
 	case c.To != "":
 		if until, err = desk.ParseTime(c.To, spec.Zone(), time.Time{}); err != nil {
 			return err
 		}
+		if !until.After(from) {
+			return unusable("--to %s is not after %s; give a later end, or an earlier --from", c.To, cmp.Or(c.From, "now"))
+		}
 		most = -1
-	case most == 0:
-		most = 5
 	}
 	t := newTable()
-	for n := 0; n != most; n++ {
+	n := 0
+	for ; n != most; n++ {
 		o, ok := spec.Next(from)
 		if !ok || !until.IsZero() && o.At.After(until) {
 			break
@@ -85,6 +90,9 @@ func (c *scheduleNextCmd) Run(g *global, std streams) error {
 		t.add(o.Local.Format("Mon 2006-01-02 15:04:05 MST"), o.At.Format("15:04:05 UTC"), shiftNote(o))
 	}
 	t.write(std.out)
+	if n == 0 && !g.JSON {
+		fmt.Fprintf(std.out, "nothing is due up to %s\n", until.In(spec.Zone()).Format("Mon 2006-01-02 15:04:05 MST"))
+	}
 	return nil
 }
 

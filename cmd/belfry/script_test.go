@@ -29,6 +29,7 @@ import (
 	"github.com/belfry-news/belfry/connectors/telegram/telegramtest"
 	"github.com/belfry-news/belfry/internal/store/sqlite"
 	"github.com/belfry-news/belfry/plugins/rss/feedtest"
+	"github.com/belfry-news/belfry/sdk/plugin"
 	"github.com/belfry-news/belfry/sdk/sdktest/fault"
 )
 
@@ -47,6 +48,10 @@ func TestMain(m *testing.M) {
 			_ = syscall.Exec("/proc/self/exe", os.Args, append(os.Environ(), noExitSleep))
 		}
 		os.Exit(run(os.Args[1:], streams{os.Stdin, os.Stdout, os.Stderr}))
+	}
+	if len(os.Args) == 2 && os.Args[1] == "serve-notes" {
+		plugin.Serve(notesSpec()) // a plugin of a third party
+		return
 	}
 	testscript.Main(m, map[string]func(){"belfry": main})
 }
@@ -135,7 +140,7 @@ func arg(ts *testscript.TestScript, args []string, i int, otherwise string) stri
 	return otherwise
 }
 
-// scriptFeed starts a newsroom's site with a feed at $FEED.
+// scriptFeed starts a newsroom's site at $SITE, which is $SITE_ADDRESS, with a feed at $FEED.
 func scriptFeed(ts *testscript.TestScript, _ bool, _ []string) {
 	w := worldOf(ts)
 	w.site = feedtest.New()
@@ -143,6 +148,7 @@ func scriptFeed(ts *testscript.TestScript, _ bool, _ []string) {
 	w.newsroom = &feedtest.Newsroom{Channel: feedtest.Channel{Title: "La Gazette", Link: w.base + "/", Description: "Les nouvelles", Lang: "fr"}}
 	w.site.Feed("/feed.xml", w.newsroom.RSS())
 	ts.Setenv("SITE", w.base)
+	ts.Setenv("SITE_ADDRESS", strings.TrimPrefix(w.base, "http://"))
 	ts.Setenv("FEED", w.base+"/feed.xml")
 }
 

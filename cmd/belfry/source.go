@@ -3,11 +3,12 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
-	"time"
 
 	"github.com/belfry-news/belfry/internal/desk"
 	"github.com/belfry-news/belfry/internal/intake"
+	"github.com/belfry-news/belfry/sdk"
 )
 
 type sourceCmd struct {
@@ -47,11 +48,12 @@ func (c *sourceListCmd) Run(ctx context.Context, g *global, std streams) error {
 	if g.JSON {
 		return writeJSON(std.out, all)
 	}
-	d.printSources(all)
+	d.printSources(all, nil)
 	return nil
 }
 
-func (d *clerk) printSources(all []desk.Source) {
+// printSources prints the table of sources, and below it their trouble unless an alert tells of it.
+func (d *clerk) printSources(all []desk.Source, alerts []desk.Alert) {
 	t := newTable("SOURCE", "TYPE", "STATE", "ITEMS", "HELD", "FETCHED", "NEXT")
 	for _, s := range all {
 		next := d.Until(s.Next.Time)
@@ -66,7 +68,7 @@ func (d *clerk) printSources(all []desk.Source) {
 	}
 	t.write(d.std.out)
 	for _, s := range all {
-		if s.Error != "" {
+		if s.Error != "" && !slices.ContainsFunc(alerts, func(a desk.Alert) bool { return strings.HasPrefix(a.Code, "source_") && a.Subject == s.Name }) {
 			d.print("  %s: %s", s.Name, desk.Plain(s.Error))
 		}
 	}
@@ -144,15 +146,17 @@ func (d *clerk) printHold(name string, h desk.Hold) {
 }
 
 type sourceFetchCmd struct {
-	Name  string        `arg:"" help:"The source."`
-	Force bool          `help:"Ask for everything, and also ask a source that said it is gone."`
-	Wait  time.Duration `default:"60s" placeholder:"TIME" help:"How long to wait for the daemon; 0s does not wait."`
+	Name  string       `arg:"" help:"The source."`
+	Force bool         `help:"Ask for everything, and also ask a source that said it is gone."`
+	Wait  sdk.Duration `default:"60s" placeholder:"TIME" help:"How long to wait for the daemon; 0s does not wait."`
 }
 
 // Help is the long help.
 func (*sourceFetchCmd) Help() string {
-	return `The source becomes due at once, even where its server asked to wait. A running daemon fetches it within a second and this
-command tells what came of it; without a daemon it is fetched at the next start.
+	return `The source becomes due at once, whatever poll, its server's hints and earlier failures say. A running daemon fetches it
+within a second and this command tells what came of it; without a daemon it is fetched at the next start. A server that
+answered 429 or 503 with a Retry-After is still left alone for that long, for all feeds of its host and with --force too:
+then nothing is fetched, and the answer says when the next try is.
 
 Example:
 
@@ -170,7 +174,7 @@ func (c *sourceFetchCmd) Run(ctx context.Context, g *global, std streams) error 
 		return err
 	}
 	defer d.close()
-	out, err := d.Fetch(ctx, c.Name, c.Force, c.Wait)
+	out, err := d.Fetch(ctx, c.Name, c.Force, c.Wait.Std())
 	if err != nil {
 		return err
 	}
@@ -210,21 +214,24 @@ func (c *sourceFetchCmd) tell(d *clerk, out desk.Fetched) error {
 }
 
 type sourceReleaseCmd struct {
-	Name string `arg:"" help:"The source."`
-	Drop bool   `help:"Never post what is held; keep items whose withdrawal is held."`
+	Name     string `arg:"" help:"The source."`
+	Drop     bool   `xor:"what" help:"Never post what is held; keep items whose withdrawal is held."`
+	Baseline int    `xor:"what" placeholder:"N" help:"Post the newest N of the items that were there at the first fetch, instead of what is held."`
 }
 
 // Help is the long help.
 func (*sourceReleaseCmd) Help() string {
 	return `When a source brings more new items at once than max_new allows, or withdraws many, they are held until a person says what
-they are.
+they are. What was there at a source's first fetch is known and not posted, unless baseline: asks for it; --baseline lets
+the newest of it be posted after all.
 
 Examples:
 
     belfry source list articles
     belfry source release articles
+    belfry source release articles --baseline 10
 
-Exit codes: 0 done, 1 nothing is held, 2 no such source. With --json: {source, released, dropped}.`
+Exit codes: 0 done, 1 nothing is held, or nothing is left of the first fetch, 2 no such source. With --json: {source, released, dropped}.`
 }
 
 // Run releases what is held.
@@ -234,7 +241,12 @@ func (c *sourceReleaseCmd) Run(ctx context.Context, g *global, std streams) erro
 		return err
 	}
 	defer d.close()
-	out, err := d.ReleaseSource(ctx, c.Name, c.Drop)
+	var out desk.Released
+	if c.Baseline != 0 {
+		out, err = d.ReleaseFirst(ctx, c.Name, c.Baseline)
+	} else {
+		out, err = d.ReleaseSource(ctx, c.Name, c.Drop)
+	}
 	if err != nil {
 		return err
 	}

@@ -48,15 +48,20 @@ func (d *clerk) printStatus(s *desk.Status) {
 		}
 	}
 	d.print("%s: %s; generation %d of the configuration, applied %s", s.Site, daemon, s.Generation, d.At(s.Applied.Time))
-	if s.Differs {
+	if s.Differs && !d.Fallback { // what is wrong with it was told on standard error
 		d.print("  %s says something else than what was applied; see: belfry plan --config %s", d.Config.Path, d.Config.Path)
 	}
 	d.print("")
-	d.printSources(s.Sources)
+	d.printSources(s.Sources, s.Alerts)
 	d.print("")
-	d.printDestinations(s.Destinations)
+	d.printDestinations(s.Destinations, s.Alerts)
 	d.print("")
 	d.printChannels(s)
+	for _, x := range s.Sources {
+		if x.FirstOnly() {
+			d.print("\n%s", d.FirstSentence(x.Name, x.Baseline))
+		}
+	}
 	if len(s.Paused) > 0 {
 		d.print("")
 		d.printPauses(s.Paused)

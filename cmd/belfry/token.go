@@ -12,7 +12,7 @@ import (
 
 type tokenCmd struct {
 	Name   string   `arg:"" help:"Who is to have it: small letters, digits, - and _."`
-	Scopes []string `default:"read" help:"What it may do: read, post, operate; several with commas."`
+	Scopes []string `default:"read" placeholder:"SCOPE" help:"What it may do: read, post, operate; several with commas."`
 }
 
 // Help is the long help.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -16,7 +17,7 @@ import (
 
 type tryCmd struct {
 	Type         string   `arg:"" help:"The type of source, such as rss."`
-	From         string   `arg:"" name:"from" help:"An address, a file, or - for standard input."`
+	From         string   `arg:"" optional:"" name:"from" help:"An address, a file, or - for standard input; a third party's type may do without."`
 	BaseURL      string   `name:"base-url" placeholder:"URL" help:"What relative links of a file are resolved against."`
 	ContentType  string   `placeholder:"TYPE" help:"The media type of a file, as a server would declare it."`
 	AllowPrivate networks `placeholder:"NETWORK" help:"Allow private addresses: all of them, or this network."`
@@ -26,13 +27,15 @@ type tryCmd struct {
 // Help is the long help.
 func (*tryCmd) Help() string {
 	return `The source runs in a process of its own, under the limits and the guard of the daemon. Nothing is stored and no
-configuration is needed. --set sets an option of the type, such as --set zone=Europe/Paris.
+configuration is needed. --set sets an option of the type, such as --set zone=Europe/Paris. A plugin of a third party is
+found under plugins.external of the configuration that --config names.
 
 Examples:
 
     belfry try rss https://news.example/feed.xml
     belfry try rss http://10.0.3.7/feed.xml --allow-private
     curl -s https://news.example/ | belfry try rss - --base-url https://news.example/ --json
+    belfry try notes --set folder=/srv/notes --config belfry.yaml
 
 With --json the first line is {"feed": {title, url, description, lang, updated}}, and each further line an item {key, url,
 title, summary, content_html, content_text, authors, tags, lang, published, updated, media}, newest first as in most
@@ -116,21 +119,25 @@ func (c *tryCmd) fetch(ctx context.Context, g *global, std streams) (sdk.Batch, 
 	} else if !spec.Has(sdk.RoleSource) {
 		return sdk.Batch{}, fmt.Errorf("%s is no source that is fetched; known are %s", c.Type, strings.Join(typesWith(sdk.RoleSource), ", "))
 	}
-	options := optionsTree(g.Set)
-	request := sdk.FetchRequest{Now: time.Now().UTC(), Force: true}
-	if err := c.aim(&request, options, spec, std); err != nil {
-		return sdk.Batch{}, err
-	}
 	shop, err := newWorkshop(cfg, c.Memory, g.quiet(std.err))
 	if err != nil {
 		return sdk.Batch{}, err
 	}
 	defer shop.close()
+	fields, err := c.fields(ctx, shop, spec)
+	if err != nil {
+		return sdk.Batch{}, err
+	}
+	options := optionsTree(g.Set)
+	request := sdk.FetchRequest{Now: time.Now().UTC(), Force: true}
+	if err := c.aim(&request, options, fields, spec == nil, std); err != nil {
+		return sdk.Batch{}, err
+	}
 	ctx, cancel := context.WithTimeout(ctx, configs.Default().Plugins.Deadline.Std())
 	defer cancel()
 	source, err := shop.Open(ctx, "try", c.Type, true, options)
 	if err != nil {
-		return sdk.Batch{}, optionError(c.Type, err)
+		return sdk.Batch{}, errors.New(onCommandLine(optionError(c.Type, err)))
 	}
 	defer source.Close(context.WithoutCancel(ctx))
 	fetcher, ok := sdk.As[sdk.Source](source)
@@ -142,9 +149,32 @@ func (c *tryCmd) fetch(ctx context.Context, g *global, std streams) (sdk.Batch, 
 		err = batch.Validate()
 	}
 	if err != nil {
-		return sdk.Batch{}, fmt.Errorf("%s: %w", inputName(c.From), pluginSentence(err))
+		return sdk.Batch{}, fmt.Errorf("%s: %s", c.input(), onCommandLine(pluginSentence(err)))
 	}
 	return batch, nil
+}
+
+// fields are the options of the type; a plugin of a third party is asked for them.
+func (c *tryCmd) fields(ctx context.Context, shop *workshop, spec *sdk.Spec) ([]sdk.Field, error) {
+	if spec != nil {
+		return spec.Fields(), nil
+	}
+	about, err := shop.host.Describe(ctx, c.Type)
+	if err != nil {
+		return nil, pluginSentence(err)
+	}
+	if !slices.Contains(about.Roles, sdk.RoleSource) {
+		return nil, fmt.Errorf("%s is no source that is fetched; it can: %s", c.Type, desk.OrDash(roles(about.Roles)))
+	}
+	return about.Fields, nil
+}
+
+// input names what was read, for a sentence.
+func (c *tryCmd) input() string {
+	if c.From == "" {
+		return c.Type
+	}
+	return inputName(c.From)
 }
 
 // external finds a third party's type in the configuration.
@@ -172,10 +202,11 @@ func (c *tryCmd) external(g *global) (*configs.Loaded, error) {
 // maxDocument is the largest file that is read, in bytes; sources have limits of their own below it.
 const maxDocument = 15 << 20
 
-// aim points the source at an address, or gives it the document of a file.
-func (c *tryCmd) aim(r *sdk.FetchRequest, options map[string]any, spec *sdk.Spec, std streams) error {
+// aim points the source at an address, or gives it the document of a file. A plugin of a third party may need its options
+// alone.
+func (c *tryCmd) aim(r *sdk.FetchRequest, options map[string]any, fields []sdk.Field, foreign bool, std streams) error {
 	takes := func(option string) bool {
-		return spec == nil || slices.ContainsFunc(spec.Fields(), func(f sdk.Field) bool { return f.Path == option })
+		return slices.ContainsFunc(fields, func(f sdk.Field) bool { return f.Path == option || strings.HasPrefix(f.Path, option+"[") })
 	}
 	if len(c.AllowPrivate) > 0 {
 		if !takes("allow_private") {
@@ -193,6 +224,15 @@ func (c *tryCmd) aim(r *sdk.FetchRequest, options map[string]any, spec *sdk.Spec
 		options["url"] = c.From
 		return nil
 	}
+	if c.From == "" {
+		return c.aimless(foreign)
+	}
+	if info, err := os.Stat(c.From); err == nil && info.IsDir() {
+		if foreign {
+			return fmt.Errorf("%s is a folder; name it in an option of the type, such as --set %s=%s", c.From, folderOption(fields), c.From)
+		}
+		return fmt.Errorf("%s is a folder; give a file", c.From)
+	}
 	body, err := readInput(c.From, std, maxDocument)
 	if err != nil {
 		return err
@@ -202,6 +242,32 @@ func (c *tryCmd) aim(r *sdk.FetchRequest, options map[string]any, spec *sdk.Spec
 		options["url"] = "https://document.invalid/" // never asked for: the document is here
 	}
 	return nil
+}
+
+// aimless is for a type whose options say all.
+func (c *tryCmd) aimless(foreign bool) error {
+	if !foreign {
+		return errors.New("FROM is missing; see: belfry try --help")
+	}
+	if c.BaseURL != "" || c.ContentType != "" {
+		return errors.New("--base-url and --content-type are for files, and none is given")
+	}
+	return nil
+}
+
+// folderOption is the option of a type that is likely to name a folder.
+func folderOption(fields []sdk.Field) string {
+	for _, likely := range []string{"folder", "dir", "directory", "path"} {
+		if slices.ContainsFunc(fields, func(f sdk.Field) bool { return f.Path == likely }) {
+			return likely
+		}
+	}
+	for _, f := range fields {
+		if f.Required {
+			return f.Path
+		}
+	}
+	return "OPTION"
 }
 
 func isAddress(s string) bool {
@@ -242,4 +308,12 @@ func optionError(typ string, err error) error {
 		}
 	}
 	return fmt.Errorf("%s: %s", typ, strings.Join(lines, "; "))
+}
+
+// onCommandLine puts the flag in place of the setting which a source's sentence advises.
+func onCommandLine(err error) string {
+	if start, ok := strings.CutSuffix(err.Error(), "add its address to allow_private"); ok {
+		return start + "add --allow-private"
+	}
+	return err.Error()
 }

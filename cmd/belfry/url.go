@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/belfry-news/belfry/internal/desk"
@@ -44,6 +46,7 @@ type addressJSON struct {
 	Address string `json:"address"`
 	Allowed bool   `json:"allowed"`
 	Reason  string `json:"reason"`
+	own     bool   // it is refused, and can be the admin's own
 }
 
 // Run judges an address.
@@ -69,6 +72,8 @@ func (c *urlCheckCmd) Run(ctx context.Context, g *global, std streams) error {
 			a := addressJSON{Address: r.Addr.String(), Allowed: r.Refused == nil}
 			if r.Refused != nil {
 				a.Reason = sdk.AsError(r.Refused).Public
+				refused, ok := errors.AsType[*sdk.AddressError](r.Refused)
+				a.own = ok && refused.Own()
 			}
 			out.Addresses = append(out.Addresses, a)
 		}
@@ -116,8 +121,8 @@ func (u *urlJSON) print(std streams) {
 			fmt.Fprintf(std.out, "  would not dial: %s\n", a.Reason)
 		}
 	}
-	if !u.Allowed && len(u.Addresses) > 0 {
-		fmt.Fprintf(std.out, "  if this is your own server, allow it: allow_private: [%s]\n", hostPrefix(u.Addresses[0].Address))
+	if i := slices.IndexFunc(u.Addresses, func(a addressJSON) bool { return a.own }); i >= 0 && !u.Allowed {
+		fmt.Fprintf(std.out, "  if this is your own server, allow it: allow_private: [%s]\n", hostPrefix(u.Addresses[i].Address))
 	}
 }
 

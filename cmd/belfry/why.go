@@ -92,5 +92,8 @@ func (d *clerk) printWhy(w desk.WhyItem) {
 		for _, c := range x.Copies {
 			d.print("    %s: %s", c.Place(), strings.TrimSpace(c.Sentence+" "+strings.Join(c.URLs, " ")))
 		}
+		for _, n := range x.NotTo {
+			d.print("    %s: %s", n.Place(), n.Sentence())
+		}
 	}
 }

@@ -1,6 +1,9 @@
 package http
 
 import (
+	"errors"
+	"fmt"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -56,8 +59,9 @@ func (e Endpoint) host() string {
 }
 
 // check adds what is wrong with the address. A template may stand in its path and query.
-func (e Endpoint) check(ps *sdk.Problems, at string, private, template bool) {
+func (e Endpoint) check(ps *sdk.Problems, at string, guard sdk.Guard, template bool) {
 	origin, err := url.Parse(e.origin())
+	private := len(guard.Allow) > 0
 	switch {
 	case strings.Contains(e.origin(), "{{"):
 		ps.Add(at, "a template may not choose the host", "write the host as it is")
@@ -67,6 +71,9 @@ func (e Endpoint) check(ps *sdk.Problems, at string, private, template bool) {
 		ps.Add(at, "this is no http or https address", "write it like https://receiver.example/hook")
 	case origin.User != nil:
 		ps.Add(at, "the address holds a user or a password", "write them under basic:")
+	case literal(guard, origin) != nil:
+		refused := literal(guard, origin)
+		ps.Add(at, refused.Error()+", and calls do not go there", mendRefused(refused))
 	case origin.Scheme == "http" && !private:
 		ps.Add(at, "over plain http the call and its credentials could be read on the way",
 			"use https, or name the receiver's own network under allow_private")
@@ -79,6 +86,24 @@ func (e Endpoint) check(ps *sdk.Problems, at string, private, template bool) {
 			ps.Add(at, "this is no http or https address", "write it like https://receiver.example/hook")
 		}
 	}
+}
+
+// literal says why the guard refuses the address that stands in place of a host's name; nil when it does not, or when a
+// name stands there.
+func literal(guard sdk.Guard, u *url.URL) *sdk.AddressError {
+	if addr, err := netip.ParseAddr(u.Hostname()); err == nil {
+		refused, _ := errors.AsType[*sdk.AddressError](guard.Check(addr))
+		return refused
+	}
+	return nil
+}
+
+// mendRefused is the act that mends a refused address.
+func mendRefused(refused *sdk.AddressError) string {
+	if !refused.Own() {
+		return "no receiver has such an address; write the one it has"
+	}
+	return fmt.Sprintf("if the receiver is your own, add allow_private: [%s]", netip.PrefixFrom(refused.Addr, refused.Addr.BitLen()))
 }
 
 // hidden lists the texts that nothing may show: they are taken out of what a receiver says.

@@ -98,8 +98,8 @@ func (c *Config) deduplicates() bool {
 // error is sdk.Problems.
 func (c *Config) Validate() error {
 	var ps sdk.Problems
-	private := len(c.AllowPrivate) > 0
-	c.URL.check(&ps, "/url", private, false)
+	guard := sdk.Guard{Allow: c.AllowPrivate}
+	c.URL.check(&ps, "/url", guard, false)
 	c.checkSecrets(&ps)
 	c.checkHeaders(&ps, "", c.Headers)
 	if c.Timeout.Std() < time.Second {
@@ -120,7 +120,7 @@ func (c *Config) Validate() error {
 		}
 		at := sdk.Pointer(name)
 		if call.URL.raw != "" {
-			call.URL.check(&ps, at+"/url", private, true)
+			call.URL.check(&ps, at+"/url", guard, true)
 		}
 		c.checkHeaders(&ps, at, call.Headers)
 		if c.Ref == "" {

@@ -159,6 +159,16 @@ func TestConfigProblems(t *testing.T) {
 				"the receiver's own network under allow_private"}},
 		"plain http, own": {tree{"url": "http://ops.example/hook", "secret": secret,
 			"allow_private": []any{"10.0.0.0/8"}}, nil},
+		"a private address": {tree{"url": "https://127.0.0.1:7002/hook", "secret": secret},
+			[]string{"/url: 127.0.0.1 is a loopback address, and calls do not go there; if the receiver is your own, add " +
+				"allow_private: [127.0.0.1/32]"}},
+		"a private address, another allowed": {tree{"url": "http://10.0.3.7/hook", "secret": secret,
+			"allow_private": []any{"10.0.4.0/24"}},
+			[]string{"/url: 10.0.3.7 is a private address, and calls do not go there; if the receiver is your own, add " +
+				"allow_private: [10.0.3.7/32]"}},
+		"metadata": {tree{"url": "https://169.254.169.254/", "secret": secret},
+			[]string{"/url: 169.254.169.254 is a link-local address (cloud metadata lives there), and calls do not go " +
+				"there; no receiver has such an address; write the one it has"}},
 		"no address": {tree{"url": "ops.example/hook", "secret": secret},
 			[]string{"/url: this is no http or https address; write it like https://receiver.example/hook"}},
 		"a user": {tree{"url": "https://u:p@ops.example/", "secret": secret},

@@ -67,7 +67,7 @@ func (c *Connector) Publish(ctx context.Context, to sdk.ChannelRef, part sdk.Par
 			"the call has no key by which the receiver could know it again")
 	case c.forms == nil:
 		var ok bool
-		if id, _, ok = postID(part.Request); !ok {
+		if id, ok = plannedID(part.Request); !ok {
 			return sdk.PartRef{}, sdk.Errorf(sdk.CodeInvalid, a.op, "the planned event cannot be read")
 		}
 	}

@@ -31,6 +31,13 @@ type envelope struct {
 	Data      json.RawMessage `json:"data"`
 }
 
+// published is an envelope that is written at once.
+type published struct {
+	Type      string    `json:"type"`
+	Timestamp time.Time `json:"timestamp"`
+	Data      postData  `json:"data"`
+}
+
 // postData is what receivers of the standard form get of a post.
 type postData struct {
 	ID           string       `json:"id"`
@@ -110,7 +117,7 @@ func standardPart(to sdk.ChannelRef, p sdk.Post, text sdk.Body) sdk.Part {
 		at = v.Published
 	}
 	return sdk.Part{Kind: kindStandard, Type: "application/json",
-		Request: encode(envelope{Type: eventPublished, Timestamp: &at, Data: encode(d)})}
+		Request: encode(published{Type: eventPublished, Timestamp: at, Data: d})}
 }
 
 // encode writes JSON without escaping < and >.
@@ -133,6 +140,29 @@ func postID(request []byte) (id string, e envelope, ok bool) {
 		return "", e, false
 	}
 	return d.ID, e, true
+}
+
+// plannedID reads the post's identity from a part of the standard form. It stands at the beginning, and what follows is
+// not looked at.
+func plannedID(request []byte) (string, bool) {
+	d := json.NewDecoder(bytes.NewReader(request))
+	inside := false
+	for {
+		token, err := d.Token()
+		if err != nil {
+			return "", false
+		}
+		switch token {
+		case "data":
+			inside = true
+		case "id":
+			if inside {
+				id, err := d.Token()
+				text, ok := id.(string)
+				return text, err == nil && ok && text != ""
+			}
+		}
+	}
 }
 
 // plainID is what may stand in webhook-id as it is: a dot would make the signed bytes ambiguous.

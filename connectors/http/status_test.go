@@ -193,9 +193,9 @@ func TestNobodyThere(t *testing.T) {
 	if e := sdk.AsError(err); e == nil || e.Code != sdk.CodeUnavailable || e.Public != "127.0.0.1:1 refuses connections" {
 		t.Errorf("got %v", err)
 	}
-	guarded := open(t, tree{"url": "https://127.0.0.1:1/hook", "secret": secret})
-	_, err = guarded.Publish(t.Context(), sdk.ChannelRef{ID: "127.0.0.1:1"}, part[0])
-	if e := sdk.AsError(err); e == nil || e.Code != sdk.CodeForbidden || e.Scope != sdk.ScopeDestination || !strings.Contains(e.Public, "127.0.0.1 is a loopback address") {
+	guarded := open(t, tree{"url": "https://localhost:1/hook", "secret": secret})
+	_, err = guarded.Publish(t.Context(), sdk.ChannelRef{ID: "localhost:1"}, part[0])
+	if e := sdk.AsError(err); e == nil || e.Code != sdk.CodeForbidden || e.Scope != sdk.ScopeDestination || !strings.Contains(e.Public, "1 is a loopback address") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -23,7 +23,25 @@ const (
 	ScheduleMissed   Code = "schedule_missed"   // a digest was missed
 	HeldForRelease   Code = "held_for_release"  // a blackout held posts that wait for a person
 	ConfigRefused    Code = "config_refused"    // a changed configuration has problems; the old one stays
+	DiskLow          Code = "disk_low"          // less room than disk_floor: nothing is fetched
+	StoreRestored    Code = "store_restored"    // the store came from a backup, and a person has to let it go on
+	Test             Code = "test"              // belfry alert test: nothing is wrong
 )
+
+// Codes lists every code, in the order of the guide.
+func Codes() []Code {
+	return []Code{SourceFailing, SourceGone, SourceStale, SourceHeld, PluginHeld, DestinationStop, DestinationDown, OutcomeUnknown, PostFailed, PostExpired,
+		CorrectionListed, ScheduleMissed, HeldForRelease, ConfigRefused, DiskLow, StoreRestored, Test}
+}
+
+// Counts says that the sentence of such an alert tells how often it was raised.
+func (c Code) Counts() bool { return c == PostFailed || c == PostExpired }
+
+// guide is the operator's guide, which has a heading for every code.
+const guide = "https://github.com/belfry-news/belfry/blob/main/docs/operations.md"
+
+// Link leads to what the operator's guide says of a code.
+func (c Code) Link() string { return guide + "#" + string(c) }
 
 // Alert is trouble with one subject.
 type Alert struct {
@@ -32,6 +50,8 @@ type Alert struct {
 	Subject string
 	// Sentence says what happened and what it means; Mend is the command or the act that mends it.
 	Sentence, Mend string
+	// Many is the sentence once it was raised more than once, with {n} for how often; empty when it is the same.
+	Many string
 }
 
 // Key is the identity of an alert.

@@ -104,6 +104,9 @@ func (s schemas) of(t reflect.Type) map[string]any {
 	if t == reflect.TypeFor[desk.Stamp]() {
 		return map[string]any{"type": []any{"string", "null"}, "format": "date-time"}
 	}
+	if t == reflect.TypeFor[desk.Span]() {
+		return map[string]any{"type": []any{"number", "null"}}
+	}
 	switch t.Kind() {
 	case reflect.Pointer:
 		inner := s.of(t.Elem())
@@ -125,6 +128,8 @@ func (s schemas) of(t reflect.Type) map[string]any {
 		return map[string]any{"type": "boolean"}
 	case reflect.Int, reflect.Int64:
 		return map[string]any{"type": "integer"}
+	case reflect.Float64:
+		return map[string]any{"type": "number"}
 	case reflect.Interface:
 		return map[string]any{}
 	case reflect.String:
@@ -231,6 +236,11 @@ func about(schema, property string) words {
 		"WhyItem.state":              list("", "live", "held", "removed", "blocked"),
 		"WhyChannel.state":           list("", "waiting", "used", "left_out", "held", "not_taken"),
 		"Retraction.done":            {text: "Nothing of it is left anywhere."},
+		"Retraction.again":           {text: "It was retracted for good before: nothing changed."},
+		"Retraction.digests":         {text: "The digests that lost an item; their copies are corrected."},
+		"Retraction.items":           {text: "The items that are blocked for ever."},
+		"Retraction.purged":          {text: "No file of the store holds what was purged."},
+		"RetractedCopy.digest":       {text: "The copy is of a digest: it is to be corrected, and not to be deleted."},
 		"Retraction.trouble":         {text: "Which files could not be removed; empty when every one was."},
 		"Fetched.fetched":            {text: "Whether it was fetched within the time that was waited."},
 		"CheckedChat.asked":          {text: "The platform was asked; there are receivers that nothing can be asked of but to take a post."},

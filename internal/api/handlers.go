@@ -27,6 +27,11 @@ type releaseBody struct {
 	Drop bool `yaml:"drop" doc:"Drop what is held instead."`
 }
 
+type releaseSourceBody struct {
+	Drop     bool `yaml:"drop" doc:"Drop what is held instead."`
+	Baseline int  `yaml:"baseline" min:"0" doc:"Instead of what is held, so many of the newest items of the source's first fetch are used like new ones."`
+}
+
 type createBody struct {
 	Channel string `yaml:"channel" required:"true" doc:"The channel."`
 	Title   string `yaml:"title" doc:"The title; without it a short first paragraph of the text becomes it."`
@@ -54,6 +59,25 @@ type retractBody struct {
 	Reason string `yaml:"reason" required:"true" doc:"Why, for the record."`
 	Legal  bool   `yaml:"legal" doc:"For good; needs the scope operate too."`
 	Wait   int    `yaml:"wait" min:"0" max:"30" doc:"How many seconds to wait until the copies are gone."`
+}
+
+type retractItemBody struct {
+	Item   string `yaml:"item" required:"true" doc:"The item: its key, its address or its number."`
+	Source string `yaml:"source" doc:"The source it comes from."`
+	Reason string `yaml:"reason" required:"true" doc:"Why, for the record."`
+	Wait   int    `yaml:"wait" min:"0" max:"30" doc:"How many seconds to wait until the copies are gone."`
+}
+
+// Validate checks that there is an item and a reason.
+func (b *retractItemBody) Validate() error {
+	var ps sdk.Problems
+	if b.Item == "" {
+		ps.Add("/item", "the item is empty", "give its key, its address or its number")
+	}
+	if b.Reason == "" {
+		ps.Add("/reason", "the reason is empty", "say why, for the record")
+	}
+	return ps.Err()
 }
 
 // Validate checks that there is a reason.
@@ -227,12 +251,21 @@ func retractPost(ctx context.Context, c *call, b *retractBody) (any, error) {
 		return nil, forbidden(known{name: c.token, scopes: c.scopes}, ScopeOperate, "a legal retraction")
 	}
 	out, err := c.d.Retract(ctx, c.r.PathValue("id"), b.Legal, b.Reason, time.Duration(b.Wait)*time.Second)
+	return retracted(c, out), err
+}
+
+func retractItem(ctx context.Context, c *call, b *retractItemBody) (any, error) {
+	out, err := c.d.RetractItem(ctx, b.Item, b.Source, b.Reason, time.Duration(b.Wait)*time.Second)
+	return retracted(c, out), err
+}
+
+func retracted(c *call, out desk.Retraction) retraction {
 	answer := retraction{Retraction: out}
 	if out.Trouble != nil {
 		answer.Trouble = out.Trouble.Error()
 		c.h.Log.Error("images of a retracted post cannot be removed", "posts", out.Posts, "err", out.Trouble)
 	}
-	return answer, err
+	return answer
 }
 
 func listDeliveries(ctx context.Context, c *call) (any, error) {

@@ -121,7 +121,10 @@ func (h *handler) routes() []route {
 			text:   "The source becomes due at once, even where its server asked to wait. With `wait` the answer tells what came of it.",
 			action: takes(fetchSource)},
 		{method: post, path: "/sources/{name}/release", id: "releaseSource", scope: ScopeOperate, summary: "Let what the flood brake holds go, or drop it",
-			answer: desk.Released{}, action: takes(func(ctx context.Context, c *call, b *releaseBody) (any, error) {
+			answer: desk.Released{}, action: takes(func(ctx context.Context, c *call, b *releaseSourceBody) (any, error) {
+				if b.Baseline > 0 {
+					return c.d.ReleaseFirst(ctx, c.r.PathValue("name"), b.Baseline)
+				}
 				return c.d.ReleaseSource(ctx, c.r.PathValue("name"), b.Drop)
 			})},
 
@@ -138,7 +141,8 @@ func (h *handler) routes() []route {
 			query: listed(param{name: "channel", kind: "text", doc: "Only of this channel."},
 				param{name: "held", kind: "truth", doc: "Only posts that a blackout holds, here or at a destination."}), action: does(listPosts)},
 		{method: post, path: "/posts", id: "createPost", scope: ScopePost, summary: "Write a post in a channel", status: http.StatusCreated, answer: desk.Post{}, keyed: true,
-			text:   "The post goes the way of every other: the channel's page and feeds, and its destinations, with its templates. A blackout or a pause holds it.",
+			text: "The post goes the way of every other: the channel's page and feeds, and its destinations by their templates. A blackout or a pause holds it. " +
+				"A link to an article that was retracted for good is refused.",
 			action: takes(h.createPost)},
 		{method: get, path: "/posts/{id}", id: "getPost", scope: ScopeRead, summary: "A post with its revisions and copies", answer: desk.Post{},
 			action: does(func(ctx context.Context, c *call) (any, error) { return c.d.Post(ctx, c.r.PathValue("id")) })},
@@ -147,8 +151,12 @@ func (h *handler) routes() []route {
 			action: takes(editPost)},
 		{method: post, path: "/posts/{id}/retract", id: "retractPost", scope: ScopePost, summary: "Take a post back everywhere", answer: retraction{},
 			text: "The post does not come back, whatever its source says. With `legal` it is for good: every copy is deleted, its text and images are purged from " +
-				"every revision, and its item is blocked for ever; that needs the scope `operate` too, and there is no way back from it.",
+				"every revision, digests lose its item, and that is blocked for ever; a digest goes by itself, and its items stay. That needs the scope `operate` too, and there is no way back from it.",
 			action: takes(retractPost)},
+		{method: post, path: "/items/retract", id: "retractItem", scope: ScopeOperate, summary: "Take an item back for good", answer: retraction{},
+			text: "Every post of it goes, digests lose it, its text and images are purged, and its key and address never come back. It is for an item that is " +
+				"only in digests, or in no post yet, too. There is no way back from it, and a second request changes nothing.",
+			action: takes(retractItem)},
 
 		{method: get, path: "/deliveries", id: "listDeliveries", scope: ScopeRead, summary: "Calls to platforms and the waits for them, the newest first",
 			answer: List[desk.Delivery]{},

@@ -4,15 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
+	"slices"
 	"time"
 
+	"github.com/belfry-news/belfry/configs"
 	"github.com/belfry-news/belfry/internal/alert"
 	"github.com/belfry-news/belfry/sdk"
 )
 
-// patience is how long a destination is left alone that could not take an alert: as long as it asks for, and longer each
-// time.
+// patience is how long a place is left alone that could not take an alert: as long as it asks for, and longer each time.
 type patience struct {
 	failures int
 	until    time.Time
@@ -23,16 +23,21 @@ func (p *patience) failed(err error, now time.Time) {
 	p.until = now.Add(max(min(5*time.Second<<min(p.failures-1, 10), 10*time.Minute), sdk.AsError(err).RetryAfter))
 }
 
+// maxOwed bounds what is kept for a place that takes nothing; the oldest goes first, and all of it stands in the log.
+const maxOwed = 100
+
 // teller tells of alerts.
 type teller struct {
 	*App
-	waits  map[string]*patience
-	logged map[string]bool // what stands in the log already, although no destination took it
+	waits  map[configs.AlertTarget]*patience
+	logged map[string]bool // what stands in the log already, although nobody was told
+	// owed is what some place was told and this one could not take yet.
+	owed map[configs.AlertTarget][]alert.Row
 }
 
-// tellAlerts tells of alerts that are new, last, or are over: in the log, and at the destinations of alerts.to.
+// tellAlerts tells of alerts that are new, last, or are over: in the log, and at the places of alerts.to.
 func (a *App) tellAlerts(ctx context.Context) {
-	tell := teller{a, map[string]*patience{}, map[string]bool{}}
+	tell := teller{a, map[configs.AlertTarget]*patience{}, map[string]bool{}, map[configs.AlertTarget][]alert.Row{}}
 	t := time.NewTicker(2 * time.Second)
 	defer t.Stop()
 	for {
@@ -49,6 +54,7 @@ func (a *App) tellAlerts(ctx context.Context) {
 
 func (t *teller) once(ctx, life context.Context) error {
 	cfg := t.Config()
+	t.payOwed(ctx, life, cfg)
 	rows, err := t.db.UntoldAlerts(ctx, cfg.Alerts.Repeat.Std(), time.Now())
 	if err != nil {
 		return err
@@ -58,92 +64,89 @@ func (t *teller) once(ctx, life context.Context) error {
 			break
 		}
 		told := len(cfg.Alerts.To) == 0
-		for _, name := range cfg.Alerts.To {
-			if p := t.waits[name]; p != nil && time.Now().Before(p.until) {
+		var missed []configs.AlertTarget
+		for _, to := range cfg.Alerts.To {
+			// What a place could not take before goes first.
+			if len(t.owed[to]) > 0 || !t.try(life, to, r, cfg) {
+				missed = append(missed, to)
 				continue
 			}
-			// A call under way is not cut off by the end of the watching: it has the time that stopping has.
-			if err := t.tell(life, name, r, cfg.Site.Title); err != nil {
-				if t.waits[name] == nil {
-					t.waits[name] = &patience{}
-				}
-				t.waits[name].failed(err, time.Now())
-				t.log.Warn("an alert did not reach a destination", "destination", name, "code", r.Code, "err", err, "again", t.waits[name].until)
-				continue
-			}
-			delete(t.waits, name)
 			told = true
 		}
-		key := fmt.Sprint(r.ID, " ", r.Count, " ", r.Resolved.IsZero())
-		switch {
-		case t.logged[key]:
-		case r.Resolved.IsZero():
-			t.log.Warn("alert", "code", r.Code, "subject", r.Subject, "sentence", r.Sentence, "mend", r.Mend, "count", r.Count)
-		default:
-			t.log.Info("an alert is over", "code", r.Code, "subject", r.Subject)
+		t.note(r)
+		if !told {
+			continue
 		}
-		t.logged[key] = true
-		if told {
-			delete(t.logged, key)
-			if err := t.db.AlertTold(ctx, r, time.Now()); err != nil {
-				return err
-			}
+		delete(t.logged, logKey(r))
+		for _, to := range missed {
+			t.owe(to, r)
+		}
+		if err := t.db.AlertTold(ctx, r, time.Now()); err != nil {
+			return err
 		}
 	}
 	return nil //nolint:nilerr // what is left is told by the next run
 }
 
-// tell posts one alert to a destination, outside of every channel.
-func (a *App) tell(ctx context.Context, name string, r alert.Row, site string) (err error) {
-	inst, done, ok := a.destinations.acquire(name)
+// try tells one place, unless it wants to be left alone. A call under way is not cut off by the end of the watching: it
+// has the time that stopping has.
+func (t *teller) try(life context.Context, to configs.AlertTarget, r alert.Row, cfg *configs.Loaded) bool {
+	if p := t.waits[to]; p != nil && time.Now().Before(p.until) {
+		return false
+	}
+	if err := t.tell(life, to, r, cfg); err != nil {
+		if t.waits[to] == nil {
+			t.waits[to] = &patience{}
+		}
+		t.waits[to].failed(err, time.Now())
+		t.log.Warn("an alert did not reach a destination", "destination", to.Key(), "code", r.Code, "err", err, "again", t.waits[to].until)
+		return false
+	}
+	delete(t.waits, to)
+	return true
+}
+
+// owe keeps what is newest of an alert for a place that could not take it.
+func (t *teller) owe(to configs.AlertTarget, r alert.Row) {
+	list := slices.DeleteFunc(t.owed[to], func(old alert.Row) bool { return old.ID == r.ID })
+	list = append(list, r)
+	t.owed[to] = list[max(0, len(list)-maxOwed):]
+}
+
+// payOwed tells places of what they could not take before.
+func (t *teller) payOwed(ctx, life context.Context, cfg *configs.Loaded) {
+	for to := range t.owed {
+		wanted := slices.Contains(cfg.Alerts.To, to)
+		for wanted && ctx.Err() == nil && len(t.owed[to]) > 0 && t.try(life, to, t.owed[to][0], cfg) {
+			t.owed[to] = t.owed[to][1:]
+		}
+		if !wanted || len(t.owed[to]) == 0 {
+			delete(t.owed, to)
+		}
+	}
+}
+
+func logKey(r alert.Row) string { return fmt.Sprint(r.ID, " ", r.Count, " ", r.Resolved.IsZero()) }
+
+// note writes an alert, or its end, into the log, once.
+func (t *teller) note(r alert.Row) {
+	key := logKey(r)
+	switch {
+	case t.logged[key]:
+	case r.Resolved.IsZero():
+		t.log.Warn("alert", "code", r.Code, "subject", r.Subject, "sentence", r.Sentence, "mend", r.Mend, "count", r.Count)
+	default:
+		t.log.Info("an alert is over", "code", r.Code, "subject", r.Subject)
+	}
+	t.logged[key] = true
+}
+
+// tell tells one place of one alert.
+func (a *App) tell(ctx context.Context, to configs.AlertTarget, r alert.Row, cfg *configs.Loaded) error {
+	inst, done, ok := a.destinations.acquire(to.Destination)
 	if !ok {
 		return errors.New("it is not open")
 	}
 	defer done()
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("the connector failed: %v", p)
-		}
-	}()
-	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
-	defer cancel()
-	resolver, canResolve := sdk.As[sdk.Resolver](inst.conn)
-	publisher, canPublish := sdk.As[sdk.Publisher](inst.conn)
-	if !canResolve || !canPublish {
-		return errors.New("its type cannot be posted to")
-	}
-	to, _, err := resolver.ResolveChannel(ctx, "")
-	if err != nil {
-		return err
-	}
-	parts, err := publisher.Plan(to, alertPost(r, site))
-	if err != nil {
-		return err
-	}
-	for i, part := range parts {
-		part.Key = fmt.Sprintf("alert_%d_%d_%d", r.ID, r.Count, i)
-		if !r.Resolved.IsZero() {
-			part.Key += "_over"
-		}
-		if _, err := publisher.Publish(ctx, to, part); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func alertPost(r alert.Row, site string) sdk.Post {
-	title := fmt.Sprintf("%s: %s", site, strings.ReplaceAll(string(r.Code), "_", " "))
-	text := r.Sentence
-	if r.Count > 1 {
-		text += fmt.Sprintf(" (%d times since %s)", r.Count, r.First.Format("2006-01-02 15:04 MST"))
-	}
-	body := sdk.Body{sdk.Paragraph(sdk.Strong(sdk.Text(title))), sdk.Paragraph(sdk.Text(text)), sdk.Paragraph(sdk.Text(r.Mend))}
-	if !r.Resolved.IsZero() {
-		title += ", over"
-		text = "It is over: " + r.Sentence
-		body = sdk.Body{sdk.Paragraph(sdk.Strong(sdk.Text(title))), sdk.Paragraph(sdk.Text(text))}
-	}
-	return sdk.Post{ID: fmt.Sprintf("alert-%d", r.ID), Revision: 1, Channel: "alerts", ChannelTitle: "Alerts", Lang: "en", Title: title, Summary: text,
-		Body: body, Content: body, Published: r.First, Updated: r.Last, State: sdk.PostLive, Overflow: sdk.OverflowCut}
+	return alert.Tell(ctx, inst.conn, to.Chat, r, alert.Site{Title: cfg.Site.Title, Zone: cfg.Zone()})
 }

@@ -17,8 +17,10 @@ import (
 	"github.com/belfry-news/belfry/internal/api"
 	"github.com/belfry-news/belfry/internal/compose"
 	"github.com/belfry-news/belfry/internal/conn"
+	"github.com/belfry-news/belfry/internal/disk"
 	"github.com/belfry-news/belfry/internal/intake"
 	"github.com/belfry-news/belfry/internal/media"
+	"github.com/belfry-news/belfry/internal/memory"
 	"github.com/belfry-news/belfry/internal/metrics"
 	"github.com/belfry-news/belfry/internal/outbox"
 	"github.com/belfry-news/belfry/internal/pluginhost"
@@ -39,6 +41,8 @@ type Options struct {
 	Plugin func(kind string) (pluginhost.Command, error)
 	// Rehearse replaces every destination by one that records what it would send.
 	Rehearse bool
+	// Free tells how much room the disk of a folder has; nil asks the system.
+	Free func(dir string) (bytes int64, known bool)
 }
 
 // App is a daemon.
@@ -46,12 +50,19 @@ type App struct {
 	o   Options
 	log *slog.Logger
 
-	mu           sync.Mutex // of Start, Reload and Stop
-	loaded       atomic.Pointer[configs.Loaded]
-	generation   int
+	mu     sync.Mutex // of Start, Reload and Stop
+	loaded atomic.Pointer[configs.Loaded]
+	// programs is the configuration that says how plugins are started: of a reload, before anything else is of it.
+	programs   atomic.Pointer[configs.Loaded]
+	generation int
+	// ran says by kind as what a plugin's process was started last (configs.External).
+	ran          sync.Map
 	sources      instances
 	destinations instances
-	lastReload   atomic.Pointer[ReloadReport]
+	lanes        lanes
+	// started is the masked configuration of the start.
+	started    map[string]any
+	lastReload atomic.Pointer[ReloadReport]
 
 	db      *store.DB
 	files   *media.Files
@@ -69,6 +80,7 @@ type App struct {
 	adminAddr string
 	// rehearsal is set when nothing is to be sent.
 	rehearsal *Rehearsal
+	upkeep
 
 	cleanups []cleanup // undone from the last to the first
 	// phase is guarded by mu. An App runs once: what it closed is not opened again.
@@ -104,15 +116,19 @@ func New(o Options) (*App, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	o.Config.Checks = []func(*configs.Loaded) sdk.Problems{compose.Check, api.Check}
+	o.Config.Checks = []func(*configs.Loaded) sdk.Problems{compose.Check, api.Check, configs.RequireAlerts}
 	loaded, err := configs.Load(o.Config)
 	if err != nil {
 		return nil, err
 	}
-	a := &App{o: o, log: o.Log}
+	a := &App{o: o, log: o.Log, upkeep: upkeep{free: o.Free, pressed: make(chan struct{}, 1)}}
+	if a.free == nil {
+		a.free = disk.Free
+	}
 	a.watch, a.unwatch = context.WithCancel(context.Background())
 	a.life, a.giveUp = context.WithCancel(context.Background())
 	a.loaded.Store(loaded)
+	a.programs.Store(loaded)
 	if o.Rehearse {
 		a.rehearsal = &Rehearsal{zone: func() *time.Location { return a.Config().Zone() }}
 	}
@@ -168,7 +184,15 @@ func (a *App) Start(ctx context.Context) error {
 	}
 	a.phase = phaseStarted
 	a.watching.Go(func() { a.tellAlerts(a.watch) })
+	if a.rehearsal == nil {
+		a.watching.Go(func() { a.beat(a.watch) })
+	}
 	a.watching.Go(func() { a.watchConfig(a.watch) })
+	a.watching.Go(func() { memory.Watch(a.watch) })
+	a.watching.Go(func() { a.watchDisk(a.watch) })
+	if a.rehearsal == nil {
+		a.watching.Go(func() { a.tidy(a.watch) })
+	}
 	a.ready.Store(true)
 	return nil
 }
@@ -183,10 +207,13 @@ func (a *App) start(ctx context.Context) error {
 		return err
 	}
 	a.onStop("lock", func(context.Context) error { release(); return nil })
-	if a.db, err = sqlite.Open(ctx, Database(a.Config())); err != nil {
+	if a.db, err = sqlite.Open(ctx, Database(a.Config()), a.log); err != nil {
 		return err
 	}
 	a.onStop("store", func(context.Context) error { return a.db.Close() })
+	if err := a.startUpkeep(ctx); err != nil {
+		return err
+	}
 	if err := a.checkStore(ctx, a.Config()); err != nil {
 		return err
 	}
@@ -213,7 +240,8 @@ func (a *App) start(ctx context.Context) error {
 	if err := a.startAdmin(ctx); err != nil {
 		return err
 	}
-	if a.generation, err = a.db.Apply(ctx, a.Config().Tree(), time.Now()); err != nil {
+	a.started = a.Config().Tree()
+	if a.generation, err = a.db.Apply(ctx, a.started, time.Now(), a.Config().Outside()...); err != nil {
 		return err
 	}
 	a.lastReload.Store(&ReloadReport{Generation: a.generation, At: time.Now()})
@@ -243,7 +271,9 @@ func (a *App) startPlugins(dir string) error {
 }
 
 func (a *App) pluginCommand(kind string) (pluginhost.Command, error) {
-	return PluginCommand(a.Config(), kind)
+	l := a.programs.Load()
+	a.ran.Store(kind, l.Plugins.External[kind])
+	return PluginCommand(l, kind)
 }
 
 // PluginCommand says how the process of a kind is started: built-in kinds as this program again, and third parties' as
@@ -283,10 +313,10 @@ func runDir(dataDir string) string {
 func (a *App) startLanes(ctx context.Context, program *compose.Program) error {
 	var composed func()
 	a.engine = compose.NewEngine(compose.Settings{Store: a.db, Log: a.log, Composed: func() { composed() }, Wanted: func() { a.fetcher.Wake() }}, program)
-	a.outbox = outbox.NewEngine(outbox.Settings{Store: a.db, Log: a.log, Renderer: &renderer{a.engine.Program, a.db, a.files},
+	a.outbox = outbox.NewEngine(outbox.Settings{Store: a.db, Log: a.log, Renderer: newRenderer(a.engine.Program, a.db, a.files),
 		Settled: func() { a.web.Changed() }})
 	composed = func() { a.outbox.Wake(); a.web.Changed() }
-	a.fetcher = media.NewFetcher(media.Settings{Store: a.db, Files: a.files, Log: a.log, UserAgent: a.opener.UserAgent,
+	a.fetcher = media.NewFetcher(media.Settings{Store: roomyMedia{a.db, &a.low}, Files: a.files, Log: a.log, UserAgent: a.opener.UserAgent,
 		Bounds:       media.Bounds{MaxBytes: a.Config().Media.MaxBytes, MaxPixels: a.Config().Media.MaxPixels, Width: a.Config().Media.Width},
 		AllowPrivate: a.Config().Media.AllowPrivate, Fetched: func() { a.engine.Wake(); a.web.Changed() }})
 	if err := a.startWeb(); err != nil {
@@ -297,6 +327,7 @@ func (a *App) startLanes(ctx context.Context, program *compose.Program) error {
 		return err
 	}
 	a.onStop("lanes", a.outbox.Stop)
+	a.startOpeners()
 	if err := a.useDestinations(ctx, a.Config()); err != nil {
 		return err
 	}
@@ -343,14 +374,16 @@ func (a *App) startSources(ctx context.Context) error {
 		return err
 	}
 	a.onStop("sources", func(ctx context.Context) error { return a.sources.closeAll(ctx, a.log) })
-	a.poller = intake.NewPoller(intake.Settings{Store: a.db, Log: a.log, Workers: 16, Deadline: a.Config().Plugins.Deadline.Std(),
+	a.poller = intake.NewPoller(intake.Settings{Store: roomySources{a.db, &a.low}, Log: a.log, Workers: 16, Deadline: a.Config().Plugins.Deadline.Std(),
 		Committed: a.engine.Wake,
 		Instance: func(name string) (intake.Instance, func(), bool) {
 			i, done, ok := a.sources.acquire(name)
 			if !ok {
 				return intake.Instance{}, nil, false
 			}
-			return intake.Instance{Rules: i.rules, Conn: i.conn}, done, true
+			rules := a.cameBack(name, i.rules)
+			_, rules.Checkable = sdk.As[sdk.Checker](i.conn)
+			return intake.Instance{Rules: rules, Conn: i.conn}, done, true
 		}})
 	if err := a.poller.Start(ctx); err != nil {
 		return err

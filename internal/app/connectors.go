@@ -15,7 +15,6 @@ import (
 	"github.com/belfry-news/belfry/internal/intake"
 	"github.com/belfry-news/belfry/internal/outbox"
 	"github.com/belfry-news/belfry/internal/store"
-	"github.com/belfry-news/belfry/sdk"
 )
 
 func channelNames(l *configs.Loaded) []string { return slices.Sorted(maps.Keys(l.Channels)) }
@@ -47,26 +46,35 @@ func (a *App) openSources(ctx context.Context, l *configs.Loaded) (all map[strin
 	old := a.sources.all()
 	for _, name := range slices.Sorted(maps.Keys(l.Sources)) {
 		s := l.Sources[name]
-		mark := fingerprint(key, s.Type, s.Isolation, s.Options, l.Site.URL)
+		mark := fingerprint(key, s.Type, s.Isolation, s.Options, l.Site.URL, l.Plugins.External[s.Type]) // its program is a part of it
 		rules := sourceRules(name, s)
-		if before, ok := old[name]; ok && before.fingerprint == mark {
-			rules.Checkable = before.rules.Checkable
-			if before.rules == rules {
-				all[name] = before
-				continue
-			}
+		if before, ok := old[name]; ok && before.fingerprint == mark && before.rules == rules {
+			all[name] = before
+			continue
 		}
-		c, err := a.opener.Open(ctx, name, s.Type, isolated(s), s.Options)
+		i, err := a.open(ctx, l, "sources", name, s.Type, isolated(s), s.Options, mark)
 		if err != nil {
 			a.drop(ctx, fresh)
 			return nil, nil, fmt.Errorf("source %s cannot be opened: %w", name, err)
 		}
-		_, rules.Checkable = sdk.As[sdk.Checker](c)
-		i := &instance{conn: c, fingerprint: mark, rules: rules}
+		i.rules = rules
 		all[name] = i
 		fresh = append(fresh, i)
 	}
 	return all, fresh, nil
+}
+
+// open opens an instance of a source or destination, or has it opened when it is needed.
+func (a *App) open(ctx context.Context, l *configs.Loaded, section, name, typ string, isolated bool, options map[string]any, mark string) (*instance, error) {
+	if a.opener.Specs[typ] == nil {
+		late := a.later(l, section, name, typ, options)
+		return newInstance(late, late, mark), nil
+	}
+	c, err := a.opener.Open(ctx, name, typ, isolated, options)
+	if err != nil {
+		return nil, err
+	}
+	return newInstance(c, nil, mark), nil
 }
 
 // drop closes what was opened for a configuration that is not used.
@@ -78,7 +86,7 @@ func (a *App) drop(ctx context.Context, fresh []*instance) {
 
 func sourceRules(name string, s configs.Source) intake.Rules {
 	return intake.Rules{Name: name, Poll: s.Poll.Std(), Baseline: s.Baseline.Newest, BaselineAll: s.Baseline.All, MaxNew: s.MaxNew,
-		HoldFuture: s.Future == "hold", Watch: s.Watch.Std(), StaleAfter: s.StaleAfter.Std(), Checkable: true}
+		HoldFuture: s.Future == "hold", Watch: s.Watch.Std(), StaleAfter: s.StaleAfter.Std()}
 }
 
 // useSources opens the sources and puts them in force.
@@ -113,25 +121,32 @@ func (a *App) openDestinations(ctx context.Context, l *configs.Loaded) (all map[
 	all = map[string]*instance{}
 	for _, name := range slices.Sorted(maps.Keys(l.Destinations)) {
 		d := l.Destinations[name]
-		mark := fingerprint(key, d.Type, d.Options)
+		mark := destinationMark(key, l, d)
 		settings = append(settings, store.DestinationSetting{Name: name, Fingerprint: mark})
 		if before, ok := a.destinations.all()[name]; ok && before.fingerprint == mark {
 			all[name] = before
 			continue
 		}
-		c, err := a.opener.Open(ctx, name, d.Type, false, d.Options)
+		i, err := a.open(ctx, l, "destinations", name, d.Type, false, d.Options, mark)
 		if err != nil {
 			a.drop(ctx, fresh)
 			return nil, nil, nil, fmt.Errorf("destination %s cannot be opened: %w", name, err)
 		}
 		if a.rehearsal != nil {
-			c = a.rehearsal.standIn(name, a.opener.Specs[d.Type], d.Options, c)
+			i.conn = a.rehearsal.standIn(name, a.opener.Specs[d.Type], d.Options, i.conn)
 		}
-		i := &instance{conn: c, fingerprint: mark}
 		all[name] = i
 		fresh = append(fresh, i)
 	}
 	return all, fresh, settings, nil
+}
+
+// destinationMark changes with everything that a destination is, its program included.
+func destinationMark(key []byte, l *configs.Loaded, d configs.Destination) string {
+	if ext, foreign := external(l, d.Type); foreign {
+		return fingerprint(key, d.Type, d.Options, ext)
+	}
+	return fingerprint(key, d.Type, d.Options)
 }
 
 // useDestinations opens the destinations and puts them in force.
@@ -163,7 +178,7 @@ func (a *App) putDestinations(ctx context.Context, l *configs.Loaded, all map[st
 	}
 	before := a.destinations.all()
 	a.destinations.use(all)
-	a.outbox.Use(ctx, lanes)
+	a.serve(ctx, l, all, lanes)
 	a.retire(before, all)
 	return nil
 }

@@ -7,7 +7,9 @@ import (
 	"log/slog"
 	"sync"
 	"sync/atomic"
+	"time"
 
+	"github.com/belfry-news/belfry/internal/conn"
 	"github.com/belfry-news/belfry/internal/intake"
 	"github.com/belfry-news/belfry/sdk"
 )
@@ -48,11 +50,47 @@ type instance struct {
 	conn        sdk.Connector
 	fingerprint string
 	rules       intake.Rules
+	// late is set when the connector is a third party's, which is opened when it is needed.
+	late *conn.Late
+	// life ends with the instance. opening says that a goroutine opens it, which hinted tells to try now. Of destinations
+	// with late only; opening is guarded by the lock of lanes.
+	life    context.Context
+	end     context.CancelFunc
+	opening bool
+	hinted  chan struct{}
 
 	mu     sync.Mutex
 	users  int
 	closed bool
 	idle   chan struct{} // closed by the last user, once closed is set
+}
+
+// newInstance makes an instance of an opened connector, or of one that is opened late.
+func newInstance(c sdk.Connector, late *conn.Late, fingerprint string) *instance {
+	i := &instance{conn: c, late: late, fingerprint: fingerprint, hinted: make(chan struct{}, 1)}
+	i.life, i.end = context.WithCancel(context.Background())
+	return i
+}
+
+// hint asks whoever opens the instance to try now.
+func (i *instance) hint() {
+	select {
+	case i.hinted <- struct{}{}:
+	default:
+	}
+}
+
+// rest waits until ctx ends or somebody asks to try now, which it reports.
+func (i *instance) rest(ctx context.Context, wait time.Duration) (hinted bool) {
+	t := time.NewTimer(wait)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-t.C:
+	case <-i.hinted:
+		return true
+	}
+	return false
 }
 
 func (i *instance) enter() bool {
@@ -86,6 +124,7 @@ func (i *instance) close(ctx context.Context, log *slog.Logger, name string) err
 		close(i.idle)
 	}
 	i.mu.Unlock()
+	i.end()
 	select {
 	case <-i.idle:
 	case <-ctx.Done():

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"github.com/belfry-news/belfry/configs"
 	"github.com/belfry-news/belfry/internal/alert"
 	"github.com/belfry-news/belfry/internal/compose"
+	"github.com/belfry-news/belfry/internal/pluginhost"
 	"github.com/belfry-news/belfry/internal/store"
 	"github.com/belfry-news/belfry/sdk"
 )
@@ -70,6 +72,9 @@ func (a *App) reload(ctx context.Context, report *ReloadReport) error {
 	if len(problems) > 0 {
 		return problems
 	}
+	if err := a.checkPlugins(ctx, loaded); err != nil {
+		return err
+	}
 	sources, fresh, err := a.openSources(ctx, loaded)
 	if err != nil {
 		return err
@@ -80,7 +85,11 @@ func (a *App) reload(ctx context.Context, report *ReloadReport) error {
 		return err
 	}
 	report.Changes = configs.Diff(a.Config().Tree(), loaded.Tree())
-	report.NeedRestart = NeedRestart(report.Changes)
+	// What was started counts, and not what was reloaded since.
+	report.NeedRestart = NeedRestart(configs.Diff(a.started, loaded.Tree()))
+	if !slices.Contains(report.NeedRestart, "plugins") && a.runsAnother(loaded) {
+		report.NeedRestart = append(report.NeedRestart, "plugins")
+	}
 	if err := context.Cause(ctx); err != nil {
 		a.drop(ctx, append(fresh, freshDestinations...))
 		return err
@@ -96,6 +105,7 @@ func (a *App) reload(ctx context.Context, report *ReloadReport) error {
 		a.drop(ctx, append(fresh, freshDestinations...))
 		return err
 	}
+	a.programs.Store(loaded)
 	lanes, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(a.life, cancel)()
@@ -113,8 +123,9 @@ func (a *App) reload(ctx context.Context, report *ReloadReport) error {
 			return err
 		}
 	}
+	a.retryPlugins(ctx)
 	a.poller.Wake()
-	if report.Generation, err = a.db.Apply(ctx, loaded.Tree(), report.At); err != nil {
+	if report.Generation, err = a.db.Apply(ctx, loaded.Tree(), report.At, loaded.Outside()...); err != nil {
 		return err
 	}
 	a.loaded.Store(loaded)
@@ -153,11 +164,46 @@ func (a *App) endAlerts(ctx context.Context, l *configs.Loaded, now time.Time) e
 	return a.db.ResolveAlerts(ctx, over, now)
 }
 
-// NeedRestart lists the changed settings that are read at the start only.
+// checkPlugins refuses options that a third party's plugin says are wrong, of what a configuration changes. A plugin that
+// cannot be asked is no reason to refuse: it fails for itself.
+func (a *App) checkPlugins(ctx context.Context, l *configs.Loaded) error {
+	changed := false
+	for _, c := range configs.Diff(a.Config().Tree(), l.Tree()) {
+		changed = changed || slices.Contains([]string{"sources", "destinations", "plugins"}, strings.SplitN(c.Path, ".", 2)[0])
+	}
+	if len(l.Plugins.External) == 0 || !changed && a.Config().Hash == l.Hash {
+		return nil
+	}
+	r := CheckPlugins(ctx, l, runDir(DataDir(l)), a.log)
+	for _, p := range r.Down {
+		a.log.Warn("a plugin of the changed configuration cannot be used", "at", p.Position.String(), "what", p.What)
+	}
+	if len(r.Wrong) > 0 {
+		return &configs.Invalid{Problems: r.Wrong}
+	}
+	return nil
+}
+
+// runsAnother reports whether the process of a third party's plugin runs that was started as something else.
+func (a *App) runsAnother(l *configs.Loaded) bool {
+	for _, p := range a.host.Status() {
+		if ext, foreign := external(l, p.Kind); foreign && p.State == pluginhost.StateRunning {
+			if ran, _ := a.ran.Load(p.Kind); !reflect.DeepEqual(ran, ext) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// NeedRestart lists the settings that are read at the start only, of those that changed since.
 func NeedRestart(changes []configs.Change) []string {
 	var out []string
 	for _, c := range changes {
 		top, _, _ := strings.Cut(c.Path, ".")
+		if strings.HasPrefix(c.Path, "plugins.external") {
+			continue // read whenever a plugin is started; see runsAnother
+		}
 		if slices.Contains([]string{"listen", "admin_listen", "data_dir", "storage", "media", "plugins"}, top) && !slices.Contains(out, top) {
 			out = append(out, top)
 		}

@@ -102,9 +102,9 @@ func TestARenamedChannel(t *testing.T) {
 	a = s.start()
 	was := strings.Replace(gone, "  breves:\n", "  breves:\n    was: alertes\n", 1)
 	// The rename is not carried out by a configuration that is refused for another reason.
-	s.config(strings.Replace(was, "sources:\n", "sources:\n  strange: {type: strange}\n", 1) + "plugins: {external: {strange: {path: /nowhere/strange}}}\n")
-	if r := a.Reload(t.Context()); r.Err == nil {
-		t.Fatal("a plugin that is not there was taken")
+	s.config(strings.Replace(was, "sources:\n", "sources:\n  strange: {type: strange, isolation: none}\n", 1))
+	if r := a.Reload(t.Context()); r.Err == nil || !strings.Contains(r.Err.Error(), "source strange cannot be opened") {
+		t.Fatalf("got %v", r.Err)
 	}
 	if p := s.posts(); len(p) != 1 || p[0].Channel != "alertes" {
 		t.Errorf("after the refusal the post is in %+v", p)
@@ -193,6 +193,11 @@ func TestWhatReloadsChange(t *testing.T) {
 	}
 	s.config(strings.Replace(strings.Replace(plain, "listen: 127.0.0.1:0", "listen: 127.0.0.1:1", 1), "%HOOK%", second.URL, 1) + "retired: [neu]\n")
 	if r := a.Reload(t.Context()); r.Err != nil || len(r.NeedRestart) != 1 || r.NeedRestart[0] != "listen" {
+		t.Errorf("%+v", r)
+	}
+	// What was started counts: the value of then is in force, although the last reload said another.
+	s.config(strings.Replace(plain, "%HOOK%", second.URL, 1) + "retired: [neu]\n")
+	if r := a.Reload(t.Context()); r.Err != nil || len(r.Changes) == 0 || len(r.NeedRestart) != 0 {
 		t.Errorf("%+v", r)
 	}
 }

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -111,7 +112,13 @@ channels:
     corrections: {min_gap: 0s}
 `
 
-func specs() []*sdk.Spec { return []*sdk.Spec{httpconn.Spec(), telegram.Spec(), rss.Spec()} }
+// specs are the built-in types, and one that cannot be opened.
+func specs() []*sdk.Spec {
+	strange := sdk.Define("strange", "a source that cannot be opened", struct{}{}, func(context.Context, sdk.Settings, struct{}) (sdk.Source, error) {
+		return nil, errors.New("it is not to be opened")
+	})
+	return []*sdk.Spec{httpconn.Spec(), telegram.Spec(), rss.Spec(), strange}
+}
 
 // start starts a daemon; it is stopped with the test.
 func (s *stage) start() *App {

@@ -2,6 +2,7 @@ package compose
 
 import (
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -20,8 +21,10 @@ type Content struct {
 	Body    sdk.Body     `json:"body,omitempty"`
 	Authors []sdk.Author `json:"authors,omitempty"`
 	Tags    []string     `json:"tags,omitempty"`
-	// Own says that an editor wrote Body: it is the text of the post everywhere, in place of what a template would make.
-	Own bool `json:"own,omitempty"`
+	// Own says that an editor wrote Body: a template shows it, with its markup, as .Text or .Summary. Derived says that
+	// Title was taken from the text that the editor wrote.
+	Own     bool `json:"own,omitempty"`
+	Derived bool `json:"derived,omitempty"`
 	// Media as the source publishes them; the stored copies are found by their addresses.
 	Media []sdk.Media `json:"media,omitempty"`
 	// Entries of a digest, in order.
@@ -29,6 +32,8 @@ type Content struct {
 	// Note says what this revision corrects; it is shown with the time of the revision.
 	Note      string    `json:"note,omitempty"`
 	Published time.Time `json:"published,omitzero"`
+	// Purged says that it was retracted for good: nothing of what it said is kept.
+	Purged bool `json:"purged,omitempty"`
 	// Withdrawn says that the post was taken back; Reason is for the record.
 	Withdrawn bool   `json:"withdrawn,omitempty"`
 	Reason    string `json:"reason,omitempty"`
@@ -101,8 +106,9 @@ func digestContent(lang, title string, entries []Entry) Content {
 // campaign are parameters added to links.
 type campaign struct{ source, medium, name string }
 
-// addCampaign adds campaign parameters to an article's address, unless it has its own. What stands there already stays as
-// it is written: not every server reads it as a form.
+// addCampaign puts campaign parameters into an article's address, in place of all that it has: a click that counts half
+// for an older campaign counts for none. What else stands there stays as it is written: not every server reads it as a
+// form.
 func addCampaign(raw string, c campaign) string {
 	if raw == "" || c == (campaign{}) {
 		return raw
@@ -111,15 +117,23 @@ func addCampaign(raw string, c campaign) string {
 	if err != nil || u.Host == "" {
 		return raw
 	}
-	q := u.Query()
-	pairs := strings.Split(u.RawQuery, "&")
+	pairs := slices.DeleteFunc(strings.Split(u.RawQuery, "&"), isCampaign)
 	for _, p := range [][2]string{{"utm_source", c.source}, {"utm_medium", c.medium}, {"utm_campaign", c.name}} {
-		if p[1] != "" && !q.Has(p[0]) {
+		if p[1] != "" {
 			pairs = append(pairs, p[0]+"="+url.QueryEscape(p[1]))
 		}
 	}
 	u.RawQuery = strings.TrimPrefix(strings.Join(pairs, "&"), "&")
 	return u.String()
+}
+
+// isCampaign says that a parameter, as it stands in an address, names a campaign (utm_source and its like).
+func isCampaign(pair string) bool {
+	name, _, _ := strings.Cut(pair, "=")
+	if plain, err := url.QueryUnescape(name); err == nil {
+		name = plain
+	}
+	return strings.HasPrefix(strings.ToLower(name), "utm_")
 }
 
 // hashtag makes a hashtag of a tag: its words run together, each with a capital; empty when nothing stays or when it is

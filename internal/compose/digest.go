@@ -30,7 +30,7 @@ func (e *Engine) digest(ctx context.Context, p *Program, ch *Channel, pausedSinc
 			return time.Time{}, err
 		}
 		c.Schedule, c.Spec, c.CheckedFrom, c.CheckedUntil = ch.ScheduleName(), rule.Spec.String(), st.CheckedUntil, due.CheckedUntil
-		err = e.s.Store.CommitPosts(ctx, c, now)
+		made, err := e.s.Store.CommitPosts(ctx, c, now)
 		if errors.Is(err, ErrConflict) {
 			continue
 		}
@@ -38,7 +38,11 @@ func (e *Engine) digest(ctx context.Context, p *Program, ch *Channel, pausedSinc
 			return time.Time{}, err
 		}
 		if len(c.Posts) > 0 {
-			e.s.Log.Info("a digest was made", "channel", ch.Name, "items", len(c.Posts[0].Items))
+			for i, post := range c.Posts {
+				if made[i] != "" {
+					e.s.Log.Info("a digest was made", "channel", ch.Name, "post", made[i], "items", len(post.Items))
+				}
+			}
 			e.composed()
 		}
 		return due.NextLook, nil

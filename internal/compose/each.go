@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"time"
 
 	"github.com/belfry-news/belfry/internal/alert"
+	"github.com/belfry-news/belfry/sdk"
+	"github.com/belfry-news/belfry/sdk/render"
 )
 
 func (e *Engine) each(ctx context.Context, p *Program, ch *Channel) (time.Time, error) {
@@ -28,20 +31,29 @@ func (e *Engine) each(ctx context.Context, p *Program, ch *Channel) (time.Time, 
 		for _, w := range d.Post {
 			c.Posts = append(c.Posts, p.eachPost(ch, w, now))
 		}
-		err = e.s.Store.CommitPosts(ctx, c, now)
+		made, err := e.s.Store.CommitPosts(ctx, c, now)
 		if errors.Is(err, ErrConflict) {
 			continue
 		}
 		if err != nil {
 			return time.Time{}, err
 		}
-		for _, w := range d.Post {
-			e.s.Log.Info("a post was made", "channel", ch.Name, "item", w.Item)
+		for i, w := range d.Post {
+			e.s.Log.Info("a post was made", "channel", ch.Name, "post", made[i], "source", w.Source, "item", w.Item, "key", keyInLogs(w.Content.Key))
 		}
 		e.composed()
 		return d.Look, nil
 	}
 	return time.Now().Add(lookEvery), nil
+}
+
+// keyInLogs is the key of an item as logs show it: many keys are addresses, of which the host says nothing and a query may
+// say too much.
+func keyInLogs(key string) string {
+	if u, err := url.Parse(key); err == nil && u.Host != "" {
+		key = u.EscapedPath()
+	}
+	return render.CutText(render.Line(key), 100, sdk.UnitBytes)
 }
 
 // eachPost makes the post of one item.
@@ -68,6 +80,24 @@ func (ch *Channel) targets(items []Waiting, now time.Time) []NewTarget {
 				n.ExpiresAt = now.Add(age)
 			}
 			out = append(out, n)
+		}
+	}
+	return out
+}
+
+// Elsewhere is a place that a channel publishes to and that an item does not go to.
+type Elsewhere struct {
+	Destination, Chat string
+	// Where is the condition of the place, which does not hold for the item.
+	Where string
+}
+
+// NotFor lists the places of a channel whose condition does not hold for an item.
+func (ch *Channel) NotFor(v ItemView) []Elsewhere {
+	var out []Elsewhere
+	for _, t := range ch.Targets {
+		if ok, err := t.where.Match(v); !ok || err != nil {
+			out = append(out, Elsewhere{t.Config.Destination, t.Config.Chat, t.Config.Where})
 		}
 	}
 	return out

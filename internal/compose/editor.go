@@ -37,6 +37,7 @@ func (ch *Channel) Write(d Draft, now time.Time) (Content, error) {
 	if d.Title != "" {
 		r.Title = &d.Title
 	}
+	c.Derived = d.Title == ""
 	if d.Image.URL != "" {
 		r.Image = &d.Image
 	}
@@ -45,16 +46,15 @@ func (ch *Channel) Write(d Draft, now time.Time) (Content, error) {
 		return c, err
 	}
 	if c.Title == "" {
-		c.titleFromText()
-	}
-	if c.Title == "" {
 		return c, errors.New("there is neither a title nor a text")
 	}
 	return c, nil
 }
 
-// titleFromText takes the first paragraph or heading for the title when it is short, and its beginning when it is not.
+// titleFromText takes the first paragraph or heading for the title when it is short, and its beginning when it is not. A
+// text that is corrected later gives the title anew: the old one would stand over the new text.
 func (c *Content) titleFromText() {
+	c.Title = ""
 	if len(c.Body) == 0 {
 		return
 	}
@@ -109,7 +109,7 @@ func (r Redraft) Revise(p PostKind, status PostStatus, c Content) (Content, erro
 
 func (r Redraft) apply(c Content) (Content, error) {
 	if r.Title != nil {
-		c.Title = render.Line(*r.Title)
+		c.Title, c.Derived = render.Line(*r.Title), false
 		if len(c.Title) > sdk.MaxTitle {
 			return c, fmt.Errorf("the title has %d bytes; at most %d are possible", len(c.Title), sdk.MaxTitle)
 		}
@@ -122,6 +122,9 @@ func (r Redraft) apply(c Content) (Content, error) {
 		c.Body, c.Summary, c.Own = body, render.Render(body, render.Plain), true
 		if len(c.Summary) > sdk.MaxSummary {
 			return c, fmt.Errorf("the text has %d bytes; at most %d are possible", len(c.Summary), sdk.MaxSummary)
+		}
+		if c.Derived {
+			c.titleFromText()
 		}
 	}
 	if r.Link != nil {

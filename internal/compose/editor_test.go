@@ -152,21 +152,3 @@ func TestEditorPost(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
-
-// What an editor writes in Markdown reaches destinations as it was meant, whatever the channel's template is.
-func TestAnEditorsTextIsNoTemplate(t *testing.T) {
-	t.Parallel()
-	p := program(t, channel(func(c *configs.Channel) { c.Template = configs.Template{Text: "template {{.Title}}"} }))
-	c, err := p.Channels["c"].Write(Draft{Title: "Titre", Text: "Un mot **fort** et {{.Title}}", Link: "https://news.example/a"}, base)
-	if err != nil {
-		t.Fatal(err)
-	}
-	post, err := p.Post(Revision{PublicID: "x", Channel: "c", Number: 1, Content: c}, "d", "", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := "**Titre**\n\nUn mot **fort** et {{.Title}}\n\n<https://news.example/a>"
-	if got := strings.TrimSpace(render.Render(post.Body, render.CommonMark)); got != want {
-		t.Errorf("got %q, want %q", got, want)
-	}
-}

@@ -91,15 +91,17 @@ func TestAddCampaign(t *testing.T) {
 	t.Parallel()
 	c := campaign{"bel fry", "chat", ""}
 	for raw, want := range map[string]string{
-		"https://n.example/a":                  "https://n.example/a?utm_source=bel+fry&utm_medium=chat",
-		"https://n.example/a?z=1&a=2#part":     "https://n.example/a?z=1&a=2&utm_source=bel+fry&utm_medium=chat#part",
-		"https://n.example/a?utm_source=own":   "https://n.example/a?utm_source=own&utm_medium=chat",
-		"https://n.example/a?p;12,34":          "https://n.example/a?p;12,34&utm_source=bel+fry&utm_medium=chat",
-		"https://n.example/a?12345":            "https://n.example/a?12345&utm_source=bel+fry&utm_medium=chat",
-		"https://n.example/a?q=100%":           "https://n.example/a?q=100%&utm_source=bel+fry&utm_medium=chat",
-		"https://n.example/%C3%A9?sig=a%2Fb+c": "https://n.example/%C3%A9?sig=a%2Fb+c&utm_source=bel+fry&utm_medium=chat",
-		"mailto:a@n.example":                   "mailto:a@n.example",
-		"":                                     "",
+		"https://n.example/a":                                                  "https://n.example/a?utm_source=bel+fry&utm_medium=chat",
+		"https://n.example/a?z=1&a=2#part":                                     "https://n.example/a?z=1&a=2&utm_source=bel+fry&utm_medium=chat#part",
+		"https://n.example/a?utm_source=own":                                   "https://n.example/a?utm_source=bel+fry&utm_medium=chat",
+		"https://n.example/a?p=1&UTM_Source=old&utm_campaign=x&utm_id&q=a%2Fb": "https://n.example/a?p=1&q=a%2Fb&utm_source=bel+fry&utm_medium=chat",
+		"https://n.example/a?utm%5Fterm=x&utmost=1":                            "https://n.example/a?utmost=1&utm_source=bel+fry&utm_medium=chat",
+		"https://n.example/a?p;12,34":                                          "https://n.example/a?p;12,34&utm_source=bel+fry&utm_medium=chat",
+		"https://n.example/a?12345":                                            "https://n.example/a?12345&utm_source=bel+fry&utm_medium=chat",
+		"https://n.example/a?q=100%":                                           "https://n.example/a?q=100%&utm_source=bel+fry&utm_medium=chat",
+		"https://n.example/%C3%A9?sig=a%2Fb+c":                                 "https://n.example/%C3%A9?sig=a%2Fb+c&utm_source=bel+fry&utm_medium=chat",
+		"mailto:a@n.example":                                                   "mailto:a@n.example",
+		"":                                                                     "",
 	} {
 		if got := addCampaign(raw, c); got != want {
 			t.Errorf("%s: got %s, want %s", raw, got, want)

@@ -83,7 +83,8 @@ type Store interface {
 	WaitingItems(ctx context.Context, channel string) ([]Waiting, error)
 	RecentPosts(ctx context.Context, channel string, since time.Time) (Recent, error)
 	Schedule(ctx context.Context, name string) (ScheduleState, error)
-	CommitPosts(ctx context.Context, c Commit, now time.Time) error
+	// CommitPosts gives the public ids of the posts that it made, in order; "" for one whose occurrence was decided before.
+	CommitPosts(ctx context.Context, c Commit, now time.Time) ([]string, error)
 	// DuePosts gives scheduled editors' posts whose time has come.
 	DuePosts(ctx context.Context, now time.Time) ([]Scheduled, error)
 	// NextScheduled is when the next of them is due; zero when there is none.

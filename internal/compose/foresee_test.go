@@ -258,8 +258,9 @@ func (w *world) fill(t *testing.T, db *store.DB, program *compose.Program, now t
 	check(err)
 	check(db.CommitEvaluations(ctx, program.EvaluateItems(changed, since), now))
 	// The digest was looked at a while ago: a downtime lies behind.
-	check(db.CommitPosts(ctx, compose.Commit{Channel: "digest", Schedule: program.Channels["digest"].ScheduleName(), Spec: "x",
-		CheckedUntil: now.Add(-time.Duration(w.IntN(500)) * time.Minute)}, now))
+	_, err = db.CommitPosts(ctx, compose.Commit{Channel: "digest", Schedule: program.Channels["digest"].ScheduleName(), Spec: "x",
+		CheckedUntil: now.Add(-time.Duration(w.IntN(500)) * time.Minute)}, now)
+	check(err)
 	for i := range w.IntN(4) {
 		c, err := program.Channels["desk"].Write(compose.Draft{Title: fmt.Sprint("Own ", i)}, now)
 		check(err)

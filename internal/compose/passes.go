@@ -77,7 +77,7 @@ func (e *Engine) recompose(ctx context.Context, p *Program) (look time.Time, err
 				return look, err
 			}
 			if r.Content != nil {
-				e.s.Log.Info("a post was revised", "channel", s.Channel, "post", s.Post, "status", r.Status)
+				e.s.Log.Info("a post was revised", "channel", s.Channel, "post", s.PublicID, "status", r.Status)
 				e.composed()
 			}
 		}

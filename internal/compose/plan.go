@@ -30,8 +30,10 @@ type Foreseen struct {
 	// Late says that the occurrence was missed and is caught up.
 	Late bool
 	// Empty says why there is no digest, or why an occurrence is missed.
-	Empty   string
-	Missed  bool
+	Empty  string
+	Missed bool
+	// Paused says that a person's pause keeps the digest from being made.
+	Paused  bool
 	Title   string
 	Items   []Waiting
 	Targets []NewTarget
@@ -76,25 +78,44 @@ func (p *Program) LookAhead(rows Rows, from, until time.Time) Forecast {
 	var f Forecast
 	for _, name := range slices.Sorted(maps.Keys(p.Channels)) {
 		ch := p.Channels[name]
-		since, paused := rows.Paused[name]
-		if all, everything := rows.Paused[""]; everything {
-			since, paused = all, true
-		}
+		pause := rows.pause(name)
 		switch {
-		case ch.Config.Each != nil && paused:
-			for _, w := range rows.Waiting[name] {
-				f.Waiting = append(f.Waiting, StillWaiting{Channel: name, Waiting: w, For: "the channel is paused"})
-			}
+		case ch.Config.Each != nil && pause != "":
+			f.wait(ch, rows.Waiting[name], pause)
 		case ch.Config.Each != nil:
 			p.foreseeEach(&f, ch, rows, from, until)
 		case ch.Config.Digest != nil:
-			p.foreseeDigests(&f, ch, rows, since, from, until)
+			p.foreseeDigests(&f, ch, rows, pause, from, until)
 		}
 	}
 	p.foreseeScheduled(&f, rows, from, until)
 	slices.SortStableFunc(f.Posts, func(a, b Foreseen) int { return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.Channel, b.Channel)) })
 	slices.SortStableFunc(f.Out, func(a, b ForeseenOut) int { return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.Channel, b.Channel)) })
 	return f
+}
+
+// pause says which pause a channel is under; empty when under none.
+func (r Rows) pause(channel string) string {
+	if _, all := r.Paused[""]; all {
+		return AllPaused
+	}
+	if _, one := r.Paused[channel]; one {
+		return ChannelPaused
+	}
+	return ""
+}
+
+// What a pause is called by what waits for its end.
+const (
+	AllPaused     = "everything is paused"
+	ChannelPaused = "the channel is paused"
+)
+
+// wait notes that all of a channel's items wait for the same.
+func (f *Forecast) wait(ch *Channel, waiting []Waiting, what string) {
+	for _, w := range waiting {
+		f.Waiting = append(f.Waiting, StillWaiting{Channel: ch.Name, Waiting: w, For: what})
+	}
 }
 
 func (p *Program) foreseeEach(f *Forecast, ch *Channel, rows Rows, from, until time.Time) {
@@ -155,12 +176,14 @@ func find(waiting []Waiting, item int64) Waiting {
 	return Waiting{Item: item}
 }
 
-func (p *Program) foreseeDigests(f *Forecast, ch *Channel, rows Rows, pausedSince, from, until time.Time) {
+func (p *Program) foreseeDigests(f *Forecast, ch *Channel, rows Rows, pause string, from, until time.Time) {
 	waiting := rows.Waiting[ch.Name]
-	rule := ch.Rule()
-	if !pausedSince.IsZero() {
-		rule.Blackouts = append(rule.Blackouts, scheduler.Window{From: pausedSince})
+	if pause != "" {
+		f.pausedDigests(ch, pause, from, until)
+		f.wait(ch, waiting, pause)
+		return
 	}
+	rule := ch.Rule()
 	checked, listed := rows.Schedules[ch.Name].CheckedUntil, 0
 	for now := from; ; {
 		due := rule.Due(checked, now)
@@ -169,7 +192,7 @@ func (p *Program) foreseeDigests(f *Forecast, ch *Channel, rows Rows, pausedSinc
 		}
 		for _, fire := range due.Fire {
 			d := ch.DecideDigest(waiting, now)
-			next := Foreseen{Channel: ch.Name, Kind: KindDigest, At: now, Due: fire.Occurrence, Late: fire.Late, Empty: d.Empty}
+			next := Foreseen{Channel: ch.Name, Kind: KindDigest, At: now, Due: fire.Occurrence, Late: fire.Late, Empty: d.Empty, Targets: ch.targets(nil, now)}
 			if d.Empty == "" {
 				post := p.digestPost(ch, fire.Occurrence, d.Items, now)
 				next.Title, next.Items, next.Targets = post.Content.Title, d.Items, post.Targets
@@ -186,18 +209,31 @@ func (p *Program) foreseeDigests(f *Forecast, ch *Channel, rows Rows, pausedSinc
 		}
 		now = due.NextLook
 	}
-	what := "the next digest"
-	if !pausedSince.IsZero() {
-		what = "the channel is paused"
-	}
 	for _, w := range waiting {
-		still := StillWaiting{Channel: ch.Name, Waiting: w, For: what}
-		if w.NotBefore.After(until) {
-			still.For, still.Until = "embargo", w.NotBefore
-		} else if next, ok := rule.Spec.Next(until); ok && pausedSince.IsZero() {
-			still.Until = next.At
+		still := StillWaiting{Channel: ch.Name, Waiting: w}
+		if still.For, still.Until = ch.WaitForDigest(waiting, w, until); still.Until.IsZero() {
+			if next, ok := rule.Spec.Next(until); ok {
+				still.Until = next.At
+			}
 		}
 		f.Waiting = append(f.Waiting, still)
+	}
+}
+
+// pausedDigests lists the digests that are due and not made while a pause lasts.
+func (f *Forecast) pausedDigests(ch *Channel, pause string, from, until time.Time) {
+	listed, at := 0, from
+	for {
+		next, ok := ch.Schedule.Next(at)
+		if !ok || next.At.After(until) {
+			return
+		}
+		if listed++; listed > maxForeseen {
+			f.More = true
+			return
+		}
+		f.Posts = append(f.Posts, Foreseen{Channel: ch.Name, Kind: KindDigest, At: next.At, Due: next, Empty: pause, Paused: true, Targets: ch.targets(nil, next.At)})
+		at = next.At
 	}
 }
 
@@ -217,10 +253,7 @@ func (p *Program) foreseeScheduled(f *Forecast, rows Rows, from, until time.Time
 		if name, _, silenced := p.Silenced(s.Channel, s.Content, at); silenced && !s.Released {
 			next.Held = name
 		}
-		_, all := rows.Paused[""]
-		if _, one := rows.Paused[s.Channel]; one || all {
-			next.Empty = "the channel is paused"
-		}
+		next.Empty = rows.pause(s.Channel)
 		f.Posts = append(f.Posts, next)
 	}
 }

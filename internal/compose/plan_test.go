@@ -106,7 +106,7 @@ func TestLookAhead(t *testing.T) {
 		"a paused channel": {
 			channels: map[string]configs.Channel{"a": each()},
 			rows:     Rows{Waiting: map[string][]Waiting{"a": {item(1, "k1", -time.Minute)}}, Paused: map[string]time.Time{"": at(-time.Hour)}},
-			hours:    3, want: []string{"a still k1 for the channel is paused until ?"}},
+			hours:    3, want: []string{"a still k1 for everything is paused until ?"}},
 		"digests": {
 			channels: map[string]configs.Channel{"d": digest("0 7,8 * * *", func(d *configs.Digest) { d.MaxItems = 1 })},
 			rows: Rows{Waiting: map[string][]Waiting{"d": {item(1, "k1", -3*time.Minute), item(2, "k2", -2*time.Minute)}},
@@ -115,7 +115,7 @@ func TestLookAhead(t *testing.T) {
 		"a digest without items": {
 			channels: map[string]configs.Channel{"d": digest("0 7 * * *", func(d *configs.Digest) { d.MinItems = 2 })},
 			rows:     Rows{Waiting: map[string][]Waiting{"d": {item(1, "k1", -3*time.Minute)}}},
-			hours:    24, want: []string{"20 07:00 d digest [] (1 of at least 2 items wait)", "d still k1 for the next digest until 21 07:00"}},
+			hours:    24, want: []string{"20 07:00 d digest [] (1 of at least 2 items wait)", "d still k1 for the next digest: 1 of at least 2 items wait until 21 07:00"}},
 		"a digest that is caught up": {
 			channels: map[string]configs.Channel{"d": digest("0 5 * * *")},
 			rows: Rows{Waiting: map[string][]Waiting{"d": {item(1, "k1", -3*time.Hour)}},
@@ -124,7 +124,7 @@ func TestLookAhead(t *testing.T) {
 		"a paused digest": {
 			channels: map[string]configs.Channel{"d": digest("0 7 * * *")},
 			rows:     Rows{Waiting: map[string][]Waiting{"d": {item(1, "k1", 0)}}, Paused: map[string]time.Time{"d": at(-time.Hour)}},
-			hours:    24, want: []string{"d still k1 for the channel is paused until ?"}},
+			hours:    24, want: []string{"20 07:00 d digest [] (the channel is paused)", "d still k1 for the channel is paused until ?"}},
 		"editors' posts": {
 			channels:  map[string]configs.Channel{"a": each(), "e": {}},
 			blackouts: map[string]configs.Blackout{"b": {Hours: "09:00-10:00", Channels: []string{"e"}, Then: "hold"}},

@@ -36,6 +36,7 @@ const (
 // Stale is a post of which an item changed.
 type Stale struct {
 	Post     int64
+	PublicID string
 	Channel  string
 	Kind     PostKind
 	Status   PostStatus
@@ -99,6 +100,9 @@ func (p *Program) Recompose(s Stale, now time.Time) Revise {
 			r.Until = it.NotBefore
 			return r
 		}
+		if it.emptied() {
+			return r
+		}
 		c = ItemContent(it.Content, ch.Lang, ch.Config.Content == "full")
 	case KindDigest:
 		c, r.Until = p.recomposeDigest(s, now)
@@ -111,8 +115,8 @@ func (p *Program) Recompose(s Stale, now time.Time) Revise {
 	if s.Status == PostHeld || s.Status == PostScheduled {
 		status = s.Status
 	}
-	if sameContent(c, s.Current) && status == s.Status {
-		return r
+	if status == s.Status && (sameContent(c, s.Current) || c.Withdrawn && s.Current.Withdrawn) {
+		return r // that it is gone for another reason changes nothing
 	}
 	r.Content, r.Status = &c, status
 	return r
@@ -121,6 +125,12 @@ func (p *Program) Recompose(s Stale, now time.Time) Revise {
 func (it StaleItem) embargoed(now time.Time) bool {
 	return it.State == "live" && it.NotBefore.After(now)
 }
+
+// EmptyItem is what is kept of an old item: what it is called by, and nothing that a post is made of.
+func EmptyItem(it sdk.Item) sdk.Item { return sdk.Item{Title: it.Title, URL: it.URL} }
+
+// emptied says that the item's content was pruned: what a post says of it stands.
+func (it StaleItem) emptied() bool { return it.State == "live" && it.Content.Key == "" }
 
 // recomposeDigest keeps the entries whose items are live, as they are now, or as they were while an embargo lasts, of which
 // it gives the earliest end.
@@ -132,8 +142,10 @@ func (p *Program) recomposeDigest(s Stale, now time.Time) (c Content, until time
 			gone = append(gone, it.Reason)
 			continue
 		}
-		if it.embargoed(now) {
-			until = sooner(until, it.NotBefore)
+		if it.embargoed(now) || it.emptied() {
+			if it.embargoed(now) {
+				until = sooner(until, it.NotBefore)
+			}
 			if i := slices.IndexFunc(s.Current.Entries, func(e Entry) bool { return e.Item == it.ID }); i >= 0 {
 				entries = append(entries, s.Current.Entries[i])
 			}

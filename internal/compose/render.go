@@ -56,12 +56,8 @@ func (p *Program) Post(r Revision, destination, chat string, files Files) (sdk.P
 	if len(post.Content) == 0 && c.Summary != "" {
 		post.Content = sdk.Body{sdk.Paragraph(sdk.Text(c.Summary))}
 	}
-	most := 1
-	if target.Config.Destination != "" {
-		most = target.Config.Media
-	}
 	for _, m := range c.Media {
-		if f, stored := files[m.URL]; stored && len(post.Media) < most {
+		if f, stored := files[m.URL]; stored && len(post.Media) < target.most() {
 			m.File, m.Type, m.Width, m.Height = f, f.Type, f.Width, f.Height
 			m.URL = ""
 			if p.Site.URL != "" {
@@ -70,11 +66,19 @@ func (p *Program) Post(r Revision, destination, chat string, files Files) (sdk.P
 			post.Media = append(post.Media, m)
 		}
 	}
+	template, data := target.template, p.data(ch, r, post)
+	var own *written
 	if c.Own {
-		post.Body = ownBody(c, post.URL)
-		return post, nil
+		if template.names("Items") && len(c.Entries) == 0 {
+			template = fallbackTemplate() // a digest's template has no place for a text
+		}
+		own = &written{text: strings.TrimSpace(c.Summary), body: c.Body}
+		data["Text"], data["Summary"] = value(own.text), value(own.text)
+		if template.names("Text") {
+			data["Summary"] = value("") // the text stands once
+		}
 	}
-	body, err := target.template.Execute(p.data(ch, r, post))
+	body, err := template.execute(data, own)
 	if err != nil {
 		return sdk.Post{}, &sdk.Error{Code: sdk.CodeInvalid, Scope: sdk.ScopeTemplate, Op: "render", Public: err.Error(), Err: err}
 	}
@@ -82,17 +86,28 @@ func (p *Program) Post(r Revision, destination, chat string, files Files) (sdk.P
 	return post, nil
 }
 
-// ownBody is the text of a post that an editor wrote: title, text and the address of the article.
-func ownBody(c Content, link string) sdk.Body {
-	var body sdk.Body
-	if c.Title != "" {
-		body = append(body, sdk.Paragraph(sdk.Strong(sdk.Text(c.Title))))
+// Variant is in what the posts of two targets of a channel can differ: with equal ones, Post makes the same of a revision
+// and its files. Whatever else of a target Post looks at has to stand here too.
+type Variant struct {
+	program  *Program
+	template *Template
+	campaign campaign
+	overflow string
+	media    int
+}
+
+// Variant gives the variant of a target.
+func (p *Program) Variant(channel, destination, chat string) Variant {
+	ch, target := p.target(channel, destination, chat)
+	return Variant{program: p, template: target.template, campaign: ch.campaign(target), overflow: target.Config.Overflow, media: target.most()}
+}
+
+// most is how many images a post to the target has.
+func (t Target) most() int {
+	if t.Config.Destination == "" {
+		return 1
 	}
-	body = append(body, c.Body...)
-	if link != "" {
-		body = append(body, sdk.Paragraph(sdk.Link(link, sdk.Text(link))))
-	}
-	return body
+	return t.Config.Media
 }
 
 // Reply makes the post that answers a copy which cannot be edited: the correction's note, or that it was withdrawn.

@@ -79,7 +79,11 @@ func CompileCondition(text string) (Condition, error) {
 func expressionError(err error) error {
 	var fe *file.Error
 	if !errors.As(err, &fe) {
-		return &ExpressionError{What: strings.SplitN(err.Error(), "\n", 2)[0]}
+		what := strings.SplitN(err.Error(), "\n", 2)[0]
+		if typ, other := strings.CutPrefix(what, "expected bool, but got "); other {
+			what = fmt.Sprintf("the expression gives %s; it must be true or false, such as hasTag(\"alerte\") or item.urgency <= 2", kindWord(typ))
+		}
+		return &ExpressionError{What: what}
 	}
 	what := strings.ReplaceAll(strings.TrimSpace(fe.Message), "type compose.ItemView", "item")
 	switch {
@@ -91,10 +95,27 @@ func expressionError(err error) error {
 		what = "the expression ends too early; close every bracket and every quotation mark"
 	case strings.Contains(what, "mismatched types"):
 		what += "; compare numbers with numbers, and text with text in quotes"
-	case strings.HasPrefix(what, "expected bool"):
-		what += "; write a condition, such as hasTag(\"alerte\") or item.urgency <= 2"
 	}
 	return &ExpressionError{Column: fe.Column, What: what}
+}
+
+// kindWord is a type of Go in the words of who writes a configuration.
+func kindWord(typ string) string {
+	switch {
+	case typ == "int" || typ == "float64":
+		return "a number"
+	case typ == "string":
+		return "a text"
+	case typ == "time.Time":
+		return "a time"
+	case strings.HasSuffix(typ, "ItemView"):
+		return "the whole item"
+	case strings.HasPrefix(typ, "[]"):
+		return "a list"
+	case strings.HasPrefix(typ, "func"):
+		return "a function, which has to be called"
+	}
+	return "something else"
 }
 
 // Match reports whether the item fulfils the condition. An expression that fails while it runs matches nothing, and the

@@ -21,7 +21,14 @@ import (
 // Template makes the text of a post. It is Markdown with the fields and functions of text/template. What comes from an
 // item is carried through the Markdown parser as an opaque token and put in afterwards, so that it can become neither
 // markup nor template code.
-type Template struct{ t *template.Template }
+type Template struct {
+	t *template.Template
+	// fields are those that it names anywhere.
+	fields map[string]bool
+}
+
+// names reports whether the template names a field.
+func (t *Template) names(field string) bool { return t.fields[field] }
 
 // TemplateError is a fault of a template, at a line and column from 1 of its text; 0 when it is about the whole.
 type TemplateError struct {
@@ -150,15 +157,15 @@ func CompileTemplate(text string) (*Template, error) {
 	if err != nil {
 		return nil, templateError(err)
 	}
+	out := &Template{t, map[string]bool{}}
 	for _, sub := range t.Templates() {
 		if sub.Tree == nil {
 			continue
 		}
-		if err := checkNodes(sub.Tree, sub.Root); err != nil {
+		if err := checkNodes(sub.Tree, sub.Root, out.fields); err != nil {
 			return nil, err
 		}
 	}
-	out := &Template{t}
 	for _, data := range []map[string]any{sampleData(true), sampleData(false)} {
 		if _, err := out.Execute(data); err != nil {
 			return nil, err
@@ -173,8 +180,8 @@ var (
 	itemFields = []string{"Title", "Summary", "URL", "Tags", "Authors", "Published"}
 )
 
-// checkNodes looks at every branch of a template, also at those that a sample does not reach.
-func checkNodes(tree *parse.Tree, n parse.Node) error {
+// checkNodes looks at every branch of a template, also at those that a sample does not reach, and notes the fields it names.
+func checkNodes(tree *parse.Tree, n parse.Node, named map[string]bool) error {
 	var fault error
 	known := append(slices.Clone(topFields), "Name")
 	var walk func(n parse.Node)
@@ -204,10 +211,14 @@ func checkNodes(tree *parse.Tree, n parse.Node) error {
 		case *parse.ChainNode:
 			walk(v.Node)
 		case *parse.FieldNode:
+			named[v.Ident[0]] = true
 			if !slices.Contains(known, v.Ident[0]) {
 				fault = unknownField(tree, n, v.Ident[0])
 			}
 		case *parse.VariableNode:
+			if len(v.Ident) > 1 {
+				named[v.Ident[1]] = true
+			}
 			if len(v.Ident) > 1 && !slices.Contains(known, v.Ident[1]) {
 				fault = unknownField(tree, n, v.Ident[1])
 			}
@@ -311,8 +322,17 @@ func (l *limited) Write(p []byte) (int, error) {
 	return l.Buffer.Write(p)
 }
 
+// written is a text that an editor wrote: as plain text, which a template handles like any other value, and with its markup.
+type written struct {
+	text string
+	body sdk.Body
+}
+
 // Execute makes the text. Its error is *TemplateError.
-func (t *Template) Execute(data map[string]any) (sdk.Body, error) {
+func (t *Template) Execute(data map[string]any) (sdk.Body, error) { return t.execute(data, nil) }
+
+// execute makes the text. Where own stands on lines of its own, it stands with its markup.
+func (t *Template) execute(data map[string]any, own *written) (sdk.Body, error) {
 	var out limited
 	if err := t.t.Execute(&out, data); err != nil {
 		return nil, templateError(err)
@@ -321,11 +341,71 @@ func (t *Template) Execute(data map[string]any) (sdk.Body, error) {
 	if err != nil {
 		return nil, &TemplateError{What: err.Error()}
 	}
-	body := putValues(parsed)
+	body := putValues(own.put(parsed))
 	if err := body.Validate(); err != nil {
 		return nil, &TemplateError{What: err.Error()}
 	}
 	return body, nil
+}
+
+// put puts the blocks of a text where its value stands on lines of its own in a paragraph of the whole. The blocks hold no
+// marks of values, so that nothing in them is taken for one.
+func (w *written) put(nodes []sdk.Node) []sdk.Node {
+	if w == nil || w.text == "" {
+		return nodes
+	}
+	token := value(w.text).String()
+	var out []sdk.Node
+	for _, n := range nodes {
+		if n.Kind != sdk.NodeParagraph {
+			out = append(out, n)
+			continue
+		}
+		var lines [][]sdk.Node
+		line := []sdk.Node{}
+		for _, c := range n.Children {
+			if c.Kind == sdk.NodeBreak {
+				lines, line = append(lines, line), nil
+				continue
+			}
+			line = append(line, c)
+		}
+		lines = append(lines, line)
+		var rest []sdk.Node
+		flush := func() {
+			if len(rest) > 0 {
+				out = append(out, sdk.Paragraph(rest...))
+			}
+			rest = nil
+		}
+		for _, line := range lines {
+			if len(line) == 1 && line[0].Kind == sdk.NodeText && strings.TrimSpace(line[0].Text) == token {
+				flush()
+				out = append(out, unmarked(w.body)...)
+				continue
+			}
+			if len(rest) > 0 {
+				rest = append(rest, sdk.Node{Kind: sdk.NodeBreak})
+			}
+			rest = append(rest, line...)
+		}
+		flush()
+	}
+	return out
+}
+
+// unmarked gives nodes without the marks around values.
+func unmarked(nodes []sdk.Node) []sdk.Node {
+	marks := strings.NewReplacer(string(openText), "", string(closeText), "", openAddress, "")
+	out := make([]sdk.Node, len(nodes))
+	for i, n := range nodes {
+		n.Text, n.URL, n.Children = marks.Replace(n.Text), marks.Replace(n.URL), unmarked(n.Children)
+		if len(n.Children) == 0 {
+			n.Children = nil
+		}
+		out[i] = n
+	}
+	return out
 }
 
 // ExecuteLine makes one line of plain text, for titles.

@@ -26,6 +26,7 @@ const (
 	ReasonBlackout  Reason = "blackout"   // a blackout dropped it
 	ReasonDropped   Reason = "dropped"    // a person dropped what was held
 	ReasonFailed    Reason = "not_usable" // no post could be made of it
+	ReasonRestored  Reason = "restored"   // the store came from a backup, which does not know whether it was posted since
 )
 
 // Waiting is an item that a channel may still use.
@@ -279,4 +280,18 @@ func (ch *Channel) DecideDigest(waiting []Waiting, now time.Time) DigestDecision
 	}
 	d.Items = ready[:min(len(ready), cfg.MaxItems)]
 	return d
+}
+
+// WaitForDigest says what an item of a digest channel waits for at a moment: its embargo, until when, or the next digest,
+// and how many items that still lacks.
+func (ch *Channel) WaitForDigest(waiting []Waiting, w Waiting, now time.Time) (what string, until time.Time) {
+	if at, reason := w.readyAt(0, false); at.After(now) && reason != "" {
+		return reason, at
+	}
+	if least := ch.Config.Digest.MinItems; least > 1 {
+		if d := ch.DecideDigest(waiting, now); d.Empty != "" {
+			return "the next digest: " + d.Empty, time.Time{}
+		}
+	}
+	return "the next digest", time.Time{}
 }

@@ -66,30 +66,43 @@ func (r *recovering) As(target any) bool {
 			*t = recoveringChecker{checker, r.log}
 		}
 		return ok
+	}
+	return lookUp(r.Connector, target)
+}
+
+// lookUp finds an ability of a connector where only a target tells which.
+func lookUp(c sdk.Connector, target any) bool {
+	switch t := target.(type) {
+	case *sdk.Source:
+		return pass(c, t)
+	case *sdk.Checker:
+		return pass(c, t)
 	case *sdk.WebhookReceiver:
-		return pass(r.Connector, t)
+		return pass(c, t)
 	case *sdk.Resolver:
-		return pass(r.Connector, t)
+		return pass(c, t)
 	case *sdk.Publisher:
-		return pass(r.Connector, t)
+		return pass(c, t)
 	case *sdk.Editor:
-		return pass(r.Connector, t)
+		return pass(c, t)
 	case *sdk.Deleter:
-		return pass(r.Connector, t)
+		return pass(c, t)
 	case *sdk.Finder:
-		return pass(r.Connector, t)
+		return pass(c, t)
 	case *sdk.Assistant:
-		return pass(r.Connector, t)
+		return pass(c, t)
 	case *sdk.Messenger:
-		return pass(r.Connector, t)
+		return pass(c, t)
 	case *sdk.Streamer:
-		return pass(r.Connector, t)
+		return pass(c, t)
 	case *sdk.Receiver:
-		return pass(r.Connector, t)
+		return pass(c, t)
 	case *sdk.Listener:
-		return pass(r.Connector, t)
+		return pass(c, t)
 	case *sdk.Rehearser:
-		return pass(r.Connector, t)
+		return pass(c, t)
+	case *sdk.Prober:
+		return pass(c, t)
 	}
 	return false
 }

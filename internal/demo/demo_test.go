@@ -220,6 +220,20 @@ func playNewspaper(t *testing.T, binary string) {
 	s.press("withdraw", "id", a.ID)
 	s.arrived(KindWithdrawn, "en", a.ID)
 	wantIn(t, "/demo", s.get("/demo?lang=en"), "withdrawn at", "post.withdrawn")
+
+	// A button about an article that is gone, or never was, touches no other.
+	stands := s.newest("en")
+	for _, button := range []string{"withdraw", "correct"} {
+		for _, id := range []string{a.ID, "nonexist", ""} {
+			wantIn(t, button+" "+id, s.press(button, "id", id), "That article is no longer in the feed; nothing was changed.")
+		}
+	}
+	if same, ok := s.newsroom.Article(stands.ID); !ok || !same.Withdrawn.IsZero() || same.Corrections != stands.Corrections {
+		t.Errorf("%s was touched by a button about another article", stands.ID)
+	}
+	if page := s.get("/demo?lang=en"); strings.Contains(page, "nothing was changed") {
+		t.Error("what could not be done is said again")
+	}
 	for _, m := range s.receivers.Messages(chatSecond) {
 		if strings.Contains(m.Raw, link+`"`) {
 			t.Errorf("Telegram still shows %s", a.ID)

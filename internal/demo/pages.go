@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"html/template"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -217,49 +218,28 @@ func (p *pages) act(do func(r *http.Request, e edition) error) http.HandlerFunc 
 			p.d.trouble("a button of the demonstration failed: " + err.Error())
 		}
 		p.d.hub.Changed()
-		to := "/demo"
+		q := url.Values{}
 		if r.FormValue("lang") != "" {
-			to += "?lang=" + words.Lang()
+			q.Set("lang", words.Lang())
 		}
-		http.Redirect(w, r, to, http.StatusSeeOther) //nolint:gosec // /demo, in a language of the catalogue
+		if errors.Is(err, errNothingToDo) {
+			q.Set("nothing", "done")
+		}
+		http.Redirect(w, r, strings.TrimSuffix("/demo?"+q.Encode(), "?"), http.StatusSeeOther)
 	}
 }
 
-// target is the article that a button is about: the one the reader saw, or the newest.
-func (p *pages) target(r *http.Request, e edition) (string, error) {
-	list, err := p.d.paper.Live(r.Context(), e.Lang)
-	if err != nil {
-		return "", err
-	}
-	if len(list) == 0 {
-		return "", errNothingToDo
-	}
-	for _, a := range list {
-		if a.ID == r.FormValue("id") {
-			return a.ID, nil
-		}
-	}
-	return list[0].ID, nil
-}
-
-func (p *pages) correct(r *http.Request, e edition) error {
-	id, err := p.target(r, e)
-	if err != nil {
-		return err
-	}
-	a, at, err := p.d.paper.Correct(r.Context(), id)
+// correct and withdraw are about the article that the reader saw, and about no other when that one is gone.
+func (p *pages) correct(r *http.Request, _ edition) error {
+	a, at, err := p.d.paper.Correct(r.Context(), r.FormValue("id"))
 	if err == nil {
 		p.d.begin(KindCorrected, at, a)
 	}
 	return err
 }
 
-func (p *pages) withdraw(r *http.Request, e edition) error {
-	id, err := p.target(r, e)
-	if err != nil {
-		return err
-	}
-	a, at, err := p.d.paper.Withdraw(r.Context(), id)
+func (p *pages) withdraw(r *http.Request, _ edition) error {
+	a, at, err := p.d.paper.Withdraw(r.Context(), r.FormValue("id"))
 	if err == nil {
 		p.d.begin(KindWithdrawn, at, a)
 	}

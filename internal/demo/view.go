@@ -25,6 +25,8 @@ type view struct {
 	Command, Zone string
 	Now           string
 	Said          string
+	// Nothing says that the button before was about something that is gone.
+	Nothing bool
 
 	// It is the article that the buttons are about; nil when there is none.
 	It       *articleView
@@ -123,7 +125,8 @@ func (p *pages) view(r *http.Request) (*view, error) {
 	e := d.edition(c.Lang())
 	now := time.Now().In(d.zone)
 	v := &view{Catalogue: c, Style: p.style.path, Script: p.script.path, Channel: "/c/" + e.Channel + "?lang=" + c.Lang(), Feed: "/c/" + e.Channel + "/feed.atom",
-		Command: d.command("FEED=", "--feed ", "https://…"), Zone: i18n.Zone(now), Now: now.Format("15:04"), Dark: d.breaker.Busy(), Endpoint: webhookPath}
+		Command: d.command("FEED=", "--feed ", "https://…"), Zone: i18n.Zone(now), Now: now.Format("15:04"), Dark: d.breaker.Busy(), Endpoint: webhookPath,
+		Nothing: r.FormValue("nothing") != ""}
 	v.Frame = v.Channel
 	v.Address = strings.TrimPrefix(d.base, "http://") + "/c/" + e.Channel
 	for _, tag := range i18n.Languages() {

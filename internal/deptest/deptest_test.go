@@ -65,7 +65,7 @@ func under(p string, folders ...string) bool {
 }
 
 // The core: what decides and carries. It declares what it needs of others, and knows none of them.
-var core = []string{"internal/permit", "internal/alert", "internal/intake", "internal/compose", "internal/outbox", "internal/media", "internal/i18n", "internal/conn", "internal/pluginhost", "internal/web"}
+var core = []string{"internal/permit", "internal/alert", "internal/intake", "internal/compose", "internal/outbox", "internal/media", "internal/i18n", "internal/conn", "internal/rehearse", "internal/pluginhost", "internal/web"}
 
 func TestWhoImportsWhom(t *testing.T) {
 	t.Parallel()
@@ -79,6 +79,14 @@ func TestWhoImportsWhom(t *testing.T) {
 		{[]string{"sdk/render"}, []string{"sdk"}, "imports only sdk"},
 		{[]string{"connectors", "plugins"}, []string{"sdk", "connectors", "plugins"}, "imports only sdk"},
 		{[]string{"configs"}, []string{"sdk", "scheduler"}, "imports only sdk and scheduler"},
+		{[]string{"internal/serve", "internal/disk", "internal/memory", "internal/alert"}, []string{"sdk"}, "knows nothing of the daemon"},
+		{[]string{"internal/conn", "internal/media", "internal/rehearse"}, []string{"sdk"}, "imports only sdk"},
+		// What operators see and do: the desk knows the newsroom, what is in front of it knows the desk, and none the daemon.
+		{[]string{"internal/desk"}, []string{"sdk", "scheduler", "configs", "internal/alert", "internal/compose", "internal/disk", "internal/intake", "internal/media",
+			"internal/outbox", "internal/store"}, "is asked by programs and commands, and knows neither them nor the daemon"},
+		{[]string{"internal/api"}, []string{"sdk", "configs", "internal/compose", "internal/desk", "internal/serve", "internal/store"}, "speaks for the desk, and knows no daemon"},
+		{[]string{"internal/metrics"}, []string{"sdk", "configs", "internal/alert", "internal/compose", "internal/store"}, "reads the store, and knows no daemon"},
+		{[]string{"internal/admin"}, []string{"internal/api", "internal/serve"}, "puts what others made behind one address"},
 	}
 	all := packages(t)
 	for name, p := range all {

@@ -2,6 +2,7 @@ package desk
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"net/http/httptrace"
@@ -26,24 +27,79 @@ type CheckedChat struct {
 	Channels []string `json:"channels"`
 	OK       bool     `json:"ok"`
 	// Asked says that the platform was asked; there are receivers that nothing can be asked of but to take a post.
-	Asked  bool    `json:"asked"`
-	Title  string  `json:"title"`
-	URL    string  `json:"url"`
-	Limits *Limits `json:"limits"`
-	Code   string  `json:"code"`
-	Error  string  `json:"error"`
+	Asked bool `json:"asked"`
+	// Tested says what was tested where nothing can be asked, and Untested what only a post can tell; both may be empty.
+	Tested   string  `json:"tested"`
+	Untested string  `json:"untested"`
+	Title    string  `json:"title"`
+	URL      string  `json:"url"`
+	Limits   *Limits `json:"limits"`
+	Code     string  `json:"code"`
+	Error    string  `json:"error"`
 }
 
-// Limits are what a platform takes, in numbers and words. Unit counts Text and Caption.
+// Limits are what a platform takes. Unit counts Text and Caption.
 type Limits struct {
-	Text       int      `json:"text"`
-	Unit       string   `json:"unit"`
-	Caption    int      `json:"caption"`
-	Media      int      `json:"media"`
-	MediaBytes int64    `json:"media_bytes"`
-	EditFor    string   `json:"edit_for"`
-	DeleteFor  string   `json:"delete_for"`
-	Rates      []string `json:"rates"`
+	Text       int    `json:"text"`
+	Unit       string `json:"unit"`
+	Caption    int    `json:"caption"`
+	Media      int    `json:"media"`
+	MediaBytes int64  `json:"media_bytes"`
+	// EditFor and DeleteFor are how long after its publication a post can be changed and deleted.
+	EditFor   Span   `json:"edit_for"`
+	DeleteFor Span   `json:"delete_for"`
+	Rates     []Rate `json:"rates"`
+}
+
+// Span is a length of time: in JSON its seconds, 0 for never, and null where it has no end.
+type Span time.Duration
+
+// MarshalJSON implements json.Marshaler.
+func (s Span) MarshalJSON() ([]byte, error) {
+	if time.Duration(s) == sdk.Forever {
+		return []byte("null"), nil
+	}
+	return json.Marshal(time.Duration(s).Seconds())
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (s *Span) UnmarshalJSON(text []byte) error {
+	if string(text) == "null" {
+		*s = Span(sdk.Forever)
+		return nil
+	}
+	var seconds float64
+	err := json.Unmarshal(text, &seconds)
+	*s = Span(seconds * float64(time.Second))
+	return err
+}
+
+// String says for how long something can be done.
+func (s Span) String() string {
+	switch time.Duration(s) {
+	case 0:
+		return "never"
+	case sdk.Forever:
+		return "always"
+	}
+	return "for " + sdk.D(time.Duration(s)).String()
+}
+
+// Rate is how many calls a platform takes in a time. Scope is channel for each chat, or destination for all of them.
+type Rate struct {
+	Scope string `json:"scope"`
+	Calls int    `json:"calls"`
+	// Seconds is the time in which they are counted.
+	Seconds float64 `json:"seconds"`
+}
+
+// String says the rate in words.
+func (r Rate) String() string {
+	scope := "in each channel"
+	if r.Scope == string(sdk.RateDestination) {
+		scope = "in all"
+	}
+	return fmt.Sprintf("%d in %s %s", r.Calls, sdk.D(time.Duration(r.Seconds*float64(time.Second))), scope)
 }
 
 // Open opens a destination by its configuration. foreign says that it runs in another process.
@@ -86,12 +142,23 @@ func (d *Desk) ask(ctx context.Context, conn sdk.Connector, foreign bool, timeou
 	if len(chats) == 0 {
 		chats = []Chat{{}}
 	}
+	var probe sdk.Probe
+	var unreachable error
+	if p, ok := sdk.As[sdk.Prober](conn); ok {
+		ctx, cancel := context.WithTimeout(ctx, timeout)
+		probe, unreachable = p.Probe(ctx)
+		cancel()
+	}
 	for _, chat := range chats {
 		asked := foreign // what another process asks is not seen here
 		ctx, cancel := context.WithTimeout(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GetConn: func(string) { asked = true }}), timeout)
 		ref, limits, err := resolver.ResolveChannel(ctx, chat.Chat)
 		cancel()
-		x := CheckedChat{Chat: chat.Chat, Channels: append([]string{}, chat.Channels...), OK: err == nil, Asked: asked, Title: ref.Title, URL: ref.URL}
+		if err == nil {
+			err = unreachable
+		}
+		x := CheckedChat{Chat: chat.Chat, Channels: append([]string{}, chat.Channels...), OK: err == nil, Asked: asked, Title: ref.Title, URL: ref.URL,
+			Tested: probe.Tested, Untested: probe.Untested}
 		if err != nil {
 			e := sdk.AsError(err)
 			x.Code, x.Error = string(e.Code), Sentence(err).Error()
@@ -119,24 +186,10 @@ func (d *Desk) StartAgain(ctx context.Context, name string) error {
 }
 
 func newLimits(l sdk.Limits) *Limits {
-	out := &Limits{Text: l.Text, Unit: string(l.Unit), Caption: l.Caption, Media: l.Media, MediaBytes: l.MediaBytes, EditFor: windowText(l.Rules.EditFor),
-		DeleteFor: windowText(l.Rules.DeleteFor), Rates: []string{}}
+	out := &Limits{Text: l.Text, Unit: string(l.Unit), Caption: l.Caption, Media: l.Media, MediaBytes: l.MediaBytes, EditFor: Span(l.Rules.EditFor),
+		DeleteFor: Span(l.Rules.DeleteFor), Rates: []Rate{}}
 	for _, r := range l.Rules.Rates {
-		scope := "in each channel"
-		if r.Scope == sdk.RateDestination {
-			scope = "in all"
-		}
-		out.Rates = append(out.Rates, fmt.Sprintf("%d in %s %s", r.Events, sdk.D(r.Per), scope))
+		out.Rates = append(out.Rates, Rate{Scope: string(r.Scope), Calls: r.Events, Seconds: r.Per.Seconds()})
 	}
 	return out
-}
-
-func windowText(d time.Duration) string {
-	switch d {
-	case 0:
-		return "never"
-	case sdk.Forever:
-		return "always"
-	}
-	return "for " + sdk.D(d).String()
 }

@@ -119,6 +119,9 @@ func (d *Desk) copySentence(c *Copy, r store.Copy, dest store.DestinationRow, pa
 		if r.OutAt.IsZero() {
 			return "never left"
 		}
+		if r.Reason == "by hand" {
+			return "gone, by hand"
+		}
 		return "gone"
 	case CopyUnknown:
 		return fmt.Sprintf("whether the call arrived is not known (%s); look there, then say: %s", Plain(OrDash(c.Error)), resolve("--arrived, or --missing"))
@@ -136,7 +139,13 @@ func (d *Desk) copySentence(c *Copy, r store.Copy, dest store.DestinationRow, pa
 		}
 		return fmt.Sprintf("revision %d is there; it could not follow the correction (%s)", c.Have, Plain(OrDash(c.Error)))
 	case CopyNotSent:
-		why := map[string]string{"failed": "refused", "expired": "it could not leave in time", "dropped": "dropped"}[r.State]
+		if r.State == "expired" {
+			if r.ExpiresAt.IsZero() {
+				return "not sent: it could not leave in time"
+			}
+			return fmt.Sprintf("not sent: it could not leave before %s (max_age)", d.At(r.ExpiresAt))
+		}
+		why := map[string]string{"failed": "refused", "dropped": "dropped"}[r.State]
 		if c.Error != "" {
 			why += ": " + Plain(c.Error)
 		}

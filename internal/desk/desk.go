@@ -22,6 +22,8 @@ import (
 // Desk is a configuration with its store, at one moment, for somebody. It is made for one request and holds nothing open.
 type Desk struct {
 	Config *configs.Loaded
+	// Fallback says that Config is what the store says was applied last, because the file has problems.
+	Fallback bool
 	// Store may be nil for Plan, Check and what needs the configuration alone.
 	Store *store.DB
 	// Dir is the data folder, where images are kept.

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -166,6 +167,37 @@ func TestKinds(t *testing.T) {
 	}
 }
 
+// A post without its image says why it is without it.
+func TestALostImage(t *testing.T) {
+	t.Parallel()
+	d, n := newDesk(t)
+	const had, lost = "https://news.example/a.jpg", "https://news.example/b.jpg"
+	id, err := n.Store.CreatePost(t.Context(), compose.NewPost{Channel: "desk", Kind: compose.KindEditor, Status: compose.PostLive, VisibleAt: n.Now,
+		Content: compose.Content{Title: "Deux images", Media: []sdk.Media{{URL: had}, {URL: lost}}}}, []string{had, lost}, "test", n.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wanted, err := n.Store.WantedMedia(t.Context(), n.Now, 9)
+	if err != nil || len(wanted) != 2 {
+		t.Fatalf("%+v, %v", wanted, err)
+	}
+	for _, w := range wanted {
+		if w.URL == lost {
+			if users, err := n.Store.MediaUsers(t.Context(), w.ID); err != nil || !slices.Equal(users.Posts, []string{id}) || !slices.Equal(users.Channels, []string{"desk"}) {
+				t.Errorf("%+v, %v", users, err)
+			}
+			err = n.Store.MediaFailed(t.Context(), w.ID, "image of news.example: its server answers 404", time.Time{})
+		}
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := d.Post(t.Context(), id)
+	if err != nil || !slices.Equal(p.Lost, []string{"image of news.example: its server answers 404"}) {
+		t.Errorf("%q, %v", p.Lost, err)
+	}
+}
+
 func TestWhyItem(t *testing.T) {
 	t.Parallel()
 	d, n := newDesk(t)
@@ -298,7 +330,7 @@ func TestCheck(t *testing.T) {
 	d, n := newDesk(t)
 	open := func(context.Context, string) (sdk.Connector, bool, error) { return n.Platform, false, nil }
 	c, err := d.Check(t.Context(), "wire", open)
-	if err != nil || !c.OK || !c.Healthy() || len(c.Chats) != 1 || c.Chats[0].Limits.EditFor != "always" || c.Chats[0].Limits.Rates[0] != "20 in 1m in all" {
+	if err != nil || !c.OK || !c.Healthy() || len(c.Chats) != 1 || c.Chats[0].Limits.EditFor.String() != "always" || c.Chats[0].Limits.Rates[0].String() != "20 in 1m in all" {
 		t.Errorf("%+v, %v", c, err)
 	}
 	n.Platform.Broken.Store(true)
@@ -309,6 +341,31 @@ func TestCheck(t *testing.T) {
 	wants(t, err, desk.Upstream, "destination wire cannot be opened: no token")
 	_, err = d.Check(t.Context(), "wires", open)
 	wants(t, err, desk.Unknown, "did you mean")
+}
+
+// Programs get numbers, and no words.
+func TestLimitsForPrograms(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		l    desk.Limits
+		want string
+	}{
+		"no end":   {desk.Limits{EditFor: desk.Span(sdk.Forever), DeleteFor: desk.Span(48 * time.Hour)}, `"edit_for":null,"delete_for":172800,"rates":null`},
+		"never":    {desk.Limits{EditFor: 0, DeleteFor: desk.Span(90 * time.Second)}, `"edit_for":0,"delete_for":90,`},
+		"the rate": {desk.Limits{Rates: []desk.Rate{{Scope: "channel", Calls: 3, Seconds: 3}}}, `"rates":[{"scope":"channel","calls":3,"seconds":3}]`},
+	} {
+		b, err := json.Marshal(c.l)
+		if err != nil || !strings.Contains(string(b), c.want) {
+			t.Errorf("%s: %s, %v", name, b, err)
+		}
+		var back desk.Limits
+		if err := json.Unmarshal(b, &back); err != nil || back.EditFor != c.l.EditFor || back.DeleteFor != c.l.DeleteFor {
+			t.Errorf("%s: %+v, %v", name, back, err)
+		}
+	}
+	if got := (desk.Span(48 * time.Hour)).String(); got != "for 2d" {
+		t.Error(got)
+	}
 }
 
 func TestPauses(t *testing.T) {

@@ -35,7 +35,7 @@ type Chat struct {
 	Error    string   `json:"error"`
 }
 
-// chats are the chats of a destination that channels use, with the channels; alerts use the destination's own.
+// chats are the chats of a destination that channels use, with the channels; alerts count as one.
 func (d *Desk) chats(destination string) []Chat {
 	by := map[string][]string{}
 	for _, name := range slices.Sorted(maps.Keys(d.Config.Channels)) {
@@ -45,8 +45,10 @@ func (d *Desk) chats(destination string) []Chat {
 			}
 		}
 	}
-	if slices.Contains(d.Config.Alerts.To, destination) {
-		by[""] = append(by[""], "alerts")
+	for _, t := range d.Config.Alerts.To {
+		if t.Destination == destination {
+			by[t.Chat] = append(by[t.Chat], "alerts")
+		}
 	}
 	out := []Chat{}
 	for _, chat := range slices.Sorted(maps.Keys(by)) {

@@ -17,6 +17,8 @@ type Pause struct {
 	Paused  bool   `json:"paused"`
 	Since   Stamp  `json:"since"`
 	Changed bool   `json:"changed"`
+	// Reason is why everything is paused, when it was not a person who paused it.
+	Reason string `json:"reason"`
 }
 
 // About names what is paused.
@@ -30,9 +32,17 @@ func (p Pause) About() string {
 // Pauses lists what is paused, the oldest first.
 func (d *Desk) Pauses(ctx context.Context) ([]Pause, error) {
 	rows, err := d.Store.Pauses(ctx)
+	if err != nil {
+		return nil, err
+	}
+	reason, err := d.Store.PauseReason(ctx)
 	out := []Pause{}
 	for _, p := range rows {
-		out = append(out, Pause{Scope: p.Scope, Name: p.Name, Paused: true, Since: Stamp{p.Since}})
+		x := Pause{Scope: p.Scope, Name: p.Name, Paused: true, Since: Stamp{p.Since}}
+		if p.Scope == store.PauseAll {
+			x.Reason = reason
+		}
+		out = append(out, x)
 	}
 	return out, err
 }

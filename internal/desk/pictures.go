@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -16,21 +17,44 @@ import (
 // KeepPicture takes a picture in: it is processed as every picture is, kept in the data folder, and recorded. from names it
 // in sentences.
 func (d *Desk) KeepPicture(ctx context.Context, from string, data []byte, alt, credit string) (sdk.Media, error) {
-	p, err := media.Process(data, media.Bounds{MaxBytes: d.Config.Media.MaxBytes, MaxPixels: d.Config.Media.MaxPixels, Width: d.Config.Media.Width})
-	if err != nil {
-		return sdk.Media{}, unusable("the picture %s cannot be used: %w", from, err)
-	}
-	files, err := media.NewFiles(filepath.Join(d.Dir, "media"))
+	file, err := d.putPicture(from, data, filepath.Join(d.Dir, "media"))
 	if err != nil {
 		return sdk.Media{}, err
-	}
-	file, err := files.Put(p)
-	if err != nil {
-		return sdk.Media{}, fmt.Errorf("the picture %s cannot be stored: %w", from, err)
 	}
 	// Its address is known to this store alone, so that no reader and no fetch goes anywhere else.
 	m := sdk.Media{URL: "belfry:" + file.SHA256, Type: file.Type, Alt: Plain(alt), Credit: Plain(credit), Width: file.Width, Height: file.Height}
 	return m, d.Store.PutImage(ctx, m.URL, file, time.Now())
+}
+
+// putPicture processes a picture and writes it into a folder.
+func (d *Desk) putPicture(from string, data []byte, dir string) (sdk.File, error) {
+	p, err := media.Process(data, media.Bounds{MaxBytes: d.Config.Media.MaxBytes, MaxPixels: d.Config.Media.MaxPixels, Width: d.Config.Media.Width})
+	if err != nil {
+		return sdk.File{}, unusable("the picture %s cannot be used: %w", from, err)
+	}
+	files, err := media.NewFiles(dir)
+	if err != nil {
+		return sdk.File{}, err
+	}
+	file, err := files.Put(p)
+	if err != nil {
+		return file, fmt.Errorf("the picture %s cannot be stored: %w", from, err)
+	}
+	return file, nil
+}
+
+// PreviewPicture fetches a picture and says what the daemon would keep of it. Nothing stays.
+func (d *Desk) PreviewPicture(ctx context.Context, from string) (sdk.File, error) {
+	data, err := d.FetchPicture(ctx, from)
+	if err != nil {
+		return sdk.File{}, err
+	}
+	dir, err := os.MkdirTemp("", "belfry-")
+	if err != nil {
+		return sdk.File{}, err
+	}
+	defer os.RemoveAll(dir)
+	return d.putPicture(from, data, dir)
 }
 
 // FetchPicture reads a picture from an address, under the guard.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/belfry-news/belfry/configs"
 	"github.com/belfry-news/belfry/internal/compose"
+	"github.com/belfry-news/belfry/internal/intake"
 	"github.com/belfry-news/belfry/internal/outbox"
 	"github.com/belfry-news/belfry/internal/store"
 )
@@ -25,8 +26,16 @@ type Plan struct {
 	LeftOut     []PlannedOut      `json:"left_out"`
 	Waiting     []PlannedWait     `json:"waiting"`
 	Deliveries  []PlannedDelivery `json:"deliveries"`
+	// FirstOnly are the sources that brought nothing since their first fetch, of which nothing is posted.
+	FirstOnly []PlannedFirst `json:"first_only"`
 	// More says that there is more than is listed.
 	More bool `json:"more"`
+}
+
+// PlannedFirst is a source whose items, so many, were all there at its first fetch.
+type PlannedFirst struct {
+	Source string `json:"source"`
+	Items  int    `json:"items"`
 }
 
 // PlannedPost is a post to come, or a digest that will not be posted.
@@ -42,6 +51,8 @@ type PlannedPost struct {
 	Late    bool            `json:"late"`
 	Items   []PlannedItem   `json:"items"`
 	To      []PlannedTarget `json:"to"`
+	// Missed says that the time of a digest was or will be missed.
+	Missed bool `json:"missed"`
 	// Note says why nothing is posted: an empty or missed digest, a blackout, a pause.
 	Note string `json:"note"`
 }
@@ -59,11 +70,12 @@ type PlannedTarget struct {
 	Chat        string `json:"chat"`
 }
 
-// PlannedOut is an item that a channel leaves out, or that a blackout holds.
+// PlannedOut is an item that a channel leaves out, or that a blackout holds; or, with an empty Channel, one that the flood
+// brake of its source holds before any channel looks at it.
 type PlannedOut struct {
 	Channel string `json:"channel"`
 	PlannedItem
-	// State is left_out, or held for what a blackout keeps; Future says that it is so only from At on.
+	// State is left_out, or held for what a blackout or the flood brake keeps; Future says that it is so only from At on.
 	State    string `json:"state"`
 	Reason   string `json:"reason"`
 	Detail   string `json:"detail"`
@@ -93,10 +105,11 @@ type PlannedDelivery struct {
 	Error       string `json:"error"`
 }
 
-// Plan plays the decisions of every channel forward over the rows as they stand. Nothing is changed.
+// Plan plays the decisions of every channel forward over the rows as they stand, from now on, and tells what falls between
+// two times. Nothing is changed.
 func (d *Desk) Plan(ctx context.Context, from, until time.Time) (*Plan, error) {
 	p := &Plan{From: Stamp{from}, Until: Stamp{until}, Store: d.Store != nil, Daemon: d.Running(), NeedRestart: []string{},
-		Posts: []PlannedPost{}, LeftOut: []PlannedOut{}, Waiting: []PlannedWait{}, Deliveries: []PlannedDelivery{}}
+		Posts: []PlannedPost{}, LeftOut: []PlannedOut{}, Waiting: []PlannedWait{}, Deliveries: []PlannedDelivery{}, FirstOnly: []PlannedFirst{}}
 	return p, p.lookAhead(ctx, d)
 }
 
@@ -106,8 +119,14 @@ func (p *Plan) lookAhead(ctx context.Context, d *Desk) error {
 	if err != nil {
 		return err
 	}
-	f := program.LookAhead(rows, p.From.Time, p.Until.Time)
+	// What happens until From decides what is left at From.
+	start := p.From.Time
+	if d.Now.Before(start) {
+		start = d.Now
+	}
+	f := program.LookAhead(rows, start, p.Until.Time)
 	p.More = f.More
+	f.Posts = slices.DeleteFunc(f.Posts, func(x compose.Foreseen) bool { return start.Before(p.From.Time) && x.At.Before(p.From.Time) })
 	for _, post := range f.Posts {
 		p.Posts = append(p.Posts, d.planned(post, public))
 	}
@@ -125,8 +144,10 @@ func (p *Plan) lookAhead(ctx context.Context, d *Desk) error {
 	if d.Store == nil {
 		return nil
 	}
-	if err := p.leftOutBefore(ctx, d); err != nil {
-		return err
+	for _, read := range []func(context.Context, *Desk) error{p.heldAtSources, p.leftOutBefore} {
+		if err := read(ctx, d); err != nil {
+			return err
+		}
 	}
 	return p.openDeliveries(ctx, d)
 }
@@ -137,6 +158,40 @@ const (
 	mostOut     = 500
 )
 
+// heldAtSources lists what the flood brakes hold, and the sources that brought nothing since their first fetch.
+func (p *Plan) heldAtSources(ctx context.Context, d *Desk) error {
+	sources, err := d.Sources(ctx)
+	if err != nil {
+		return err
+	}
+	for _, s := range sources {
+		if s.FirstOnly() {
+			p.FirstOnly = append(p.FirstOnly, PlannedFirst{s.Name, s.Baseline})
+		}
+		for _, h := range s.Holds {
+			if h.Kind == string(intake.HoldRemoval) {
+				continue // what is held there is a withdrawal
+			}
+			for _, it := range h.Items {
+				p.LeftOut = append(p.LeftOut, PlannedOut{PlannedItem: PlannedItem{s.Name, it.Key, it.Title}, State: string(compose.StateHeld), Reason: h.Kind, Detail: h.Note,
+					Sentence: heldSentence(h.Note, s.Name), At: h.At})
+			}
+		}
+	}
+	return nil
+}
+
+// former are the names that channels had before and that the store still knows them by.
+func (d *Desk) former() map[string]string {
+	out := map[string]string{}
+	for name, ch := range d.Config.Channels {
+		if _, again := d.Config.Channels[ch.Was]; ch.Was != "" && !again {
+			out[ch.Was] = name
+		}
+	}
+	return out
+}
+
 func (p *Plan) leftOutBefore(ctx context.Context, d *Desk) error {
 	list, err := d.Store.NotUsed(ctx, "", d.Now.Add(-recentlyOut), mostOut+1)
 	if err != nil {
@@ -145,14 +200,32 @@ func (p *Plan) leftOutBefore(ctx context.Context, d *Desk) error {
 	if len(list) > mostOut {
 		list, p.More = list[:mostOut], true
 	}
+	former := d.former()
 	for _, n := range list {
+		if name, renamed := former[n.Channel]; renamed {
+			n.Channel = name
+		}
 		if _, ok := d.Config.Channels[n.Channel]; !ok {
 			continue
 		}
-		p.LeftOut = append(p.LeftOut, PlannedOut{Channel: n.Channel, PlannedItem: PlannedItem{n.Source, n.Key, n.Title}, State: string(n.State),
-			Reason: string(n.Reason), Detail: n.Detail, Sentence: reasonSentence(n.Reason, n.Detail), At: Stamp{n.Since}})
+		p.LeftOut = append(p.LeftOut, notUsed(n))
 	}
 	return nil
+}
+
+func notUsed(n store.NotUsed) PlannedOut {
+	return PlannedOut{Channel: n.Channel, PlannedItem: PlannedItem{n.Source, n.Key, n.Title}, State: string(n.State), Reason: string(n.Reason), Detail: n.Detail,
+		Sentence: reasonSentence(n.Reason, n.Detail), At: Stamp{n.Since}}
+}
+
+// HeldItems are the newest items that a blackout holds before they become posts of a channel, or of any when it is empty.
+func (d *Desk) HeldItems(ctx context.Context, channel string, limit int) ([]PlannedOut, error) {
+	list, err := d.Store.HeldItems(ctx, channel, limit)
+	out := []PlannedOut{}
+	for _, n := range list {
+		out = append(out, notUsed(n))
+	}
+	return out, err
 }
 
 func (p *Plan) openDeliveries(ctx context.Context, d *Desk) error {
@@ -189,19 +262,21 @@ func (d *Desk) rows(ctx context.Context, program *compose.Program, until time.Ti
 	if err != nil {
 		return rows, nil, err
 	}
+	names := map[string][]string{} // by which the store may know a channel
+	for name := range program.Channels {
+		names[name] = []string{name}
+	}
+	former := d.former()
+	for was, name := range former {
+		names[name] = append(names[name], was)
+	}
 	for _, name := range slices.Sorted(maps.Keys(program.Channels)) {
-		ch := program.Channels[name]
-		waiting, err := d.Store.WaitingItems(ctx, name)
-		if err != nil {
-			return rows, nil, err
+		for _, known := range names[name] {
+			if err := d.channelRows(ctx, &rows, program, name, known); err != nil {
+				return rows, nil, err
+			}
 		}
-		rows.Waiting[name] = append(waiting, fresh[name]...)
-		if rows.Recent[name], err = d.Store.RecentPosts(ctx, name, program.DayStart(d.Now)); err != nil {
-			return rows, nil, err
-		}
-		if rows.Schedules[name], err = d.Store.Schedule(ctx, ch.ScheduleName()); err != nil {
-			return rows, nil, err
-		}
+		rows.Waiting[name] = append(rows.Waiting[name], fresh[name]...)
 	}
 	if rows.Scheduled, err = d.Store.DuePosts(ctx, until); err != nil {
 		return rows, nil, err
@@ -212,7 +287,45 @@ func (d *Desk) rows(ctx context.Context, program *compose.Program, until time.Ti
 		}
 	}
 	rows.Paused, err = d.Store.PausedChannels(ctx)
+	for was, name := range former {
+		if since, paused := rows.Paused[was]; paused {
+			rows.Paused[name] = since
+		}
+		for i := range rows.Scheduled {
+			if rows.Scheduled[i].Channel == was {
+				rows.Scheduled[i].Channel = name
+			}
+		}
+	}
 	return rows, public, err
+}
+
+// channelRows adds what the store has of a channel by one of its names.
+func (d *Desk) channelRows(ctx context.Context, rows *compose.Rows, program *compose.Program, name, known string) error {
+	waiting, err := d.Store.WaitingItems(ctx, known)
+	if err != nil {
+		return err
+	}
+	rows.Waiting[name] = append(rows.Waiting[name], waiting...)
+	recent, err := d.Store.RecentPosts(ctx, known, program.DayStart(d.Now))
+	if err != nil {
+		return err
+	}
+	if sum := rows.Recent[name]; recent.Last.After(sum.Last) || recent.Today > 0 {
+		rows.Recent[name] = compose.Recent{Last: later(sum.Last, recent.Last), Today: sum.Today + recent.Today}
+	}
+	schedule, err := d.Store.Schedule(ctx, (&compose.Channel{Name: known}).ScheduleName())
+	if err == nil && schedule.CheckedUntil.After(rows.Schedules[name].CheckedUntil) {
+		rows.Schedules[name] = schedule
+	}
+	return err
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 // unseen are items that channels will take up at the daemon's next look.
@@ -226,7 +339,18 @@ func (d *Desk) unseen(ctx context.Context, program *compose.Program) (map[string
 	if err != nil {
 		return out, err
 	}
+	former := d.former()
+	for was, name := range former {
+		if at, known := since[was]; known {
+			since[name] = at
+		}
+	}
 	for _, it := range changed {
+		for i, m := range it.In {
+			if name, renamed := former[m.Channel]; renamed {
+				it.In[i].Channel = name
+			}
+		}
 		e := program.EvaluateItem(it, since)
 		waits := map[string]bool{}
 		for _, m := range e.Set {
@@ -253,7 +377,7 @@ func (d *Desk) unseen(ctx context.Context, program *compose.Program) (map[string
 
 func (d *Desk) planned(f compose.Foreseen, public map[int64]string) PlannedPost {
 	out := PlannedPost{At: Stamp{f.At}, Local: f.At.In(d.Zone()).Format(time.RFC3339), Channel: f.Channel, Kind: string(f.Kind), Title: f.Title, Post: public[f.Post],
-		Due: Stamp{f.Due.At}, Shift: string(f.Due.Shift), Late: f.Late, Items: []PlannedItem{}, To: []PlannedTarget{}, Note: f.Empty}
+		Due: Stamp{f.Due.At}, Shift: string(f.Due.Shift), Late: f.Late, Items: []PlannedItem{}, To: []PlannedTarget{}, Missed: f.Missed, Note: f.Empty}
 	switch {
 	case f.Missed:
 		out.Note = "missed: " + missedWord(f.Empty)

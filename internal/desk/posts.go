@@ -14,22 +14,24 @@ import (
 
 // Post is a post as it is now. Copies and Revisions are only there where they were asked for.
 type Post struct {
-	ID        string     `json:"id"`
-	Channel   string     `json:"channel"`
-	Kind      string     `json:"kind"`
-	Status    string     `json:"status"`
-	Reason    string     `json:"reason"`
-	Revision  int        `json:"revision"`
-	Created   Stamp      `json:"created"`
-	Visible   Stamp      `json:"visible"`
-	Changed   Stamp      `json:"changed"`
-	Title     string     `json:"title"`
-	Summary   string     `json:"summary"`
-	URL       string     `json:"url"`
-	Permalink string     `json:"permalink"`
-	Lang      string     `json:"lang"`
-	Note      string     `json:"note"`
-	Images    []string   `json:"images"`
+	ID        string   `json:"id"`
+	Channel   string   `json:"channel"`
+	Kind      string   `json:"kind"`
+	Status    string   `json:"status"`
+	Reason    string   `json:"reason"`
+	Revision  int      `json:"revision"`
+	Created   Stamp    `json:"created"`
+	Visible   Stamp    `json:"visible"`
+	Changed   Stamp    `json:"changed"`
+	Title     string   `json:"title"`
+	Summary   string   `json:"summary"`
+	URL       string   `json:"url"`
+	Permalink string   `json:"permalink"`
+	Lang      string   `json:"lang"`
+	Note      string   `json:"note"`
+	Images    []string `json:"images"`
+	// Lost says of images that the post goes without why it does.
+	Lost      []string   `json:"lost_images,omitempty"`
 	Copies    []Copy     `json:"copies,omitempty"`
 	Revisions []Revision `json:"revisions,omitempty"`
 	// Items are what it was made of, and Row is its row, for sentences.
@@ -132,8 +134,26 @@ func (d *Desk) full(ctx context.Context, p store.Post) (Post, error) {
 	if out.Items, err = d.Store.PostItems(ctx, p.ID); err != nil {
 		return out, err
 	}
+	if out.Lost, err = d.lost(ctx, out.Images); err != nil {
+		return out, err
+	}
 	out.Copies, err = d.copies(ctx, p.ID)
 	return out, err
+}
+
+// lost says why images will not be had, in their order.
+func (d *Desk) lost(ctx context.Context, urls []string) ([]string, error) {
+	why, err := d.Store.LostImages(ctx, urls)
+	if err != nil {
+		return nil, err
+	}
+	var out []string
+	for _, u := range urls {
+		if w, ok := why[u]; ok {
+			out = append(out, w)
+		}
+	}
+	return out, nil
 }
 
 // Post tells everything of a post, by its id or the beginning of it.

@@ -3,6 +3,7 @@ package desk
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -204,6 +205,35 @@ type Released struct {
 	Dropped  int    `json:"dropped"`
 	Released int    `json:"released"`
 	Source   string `json:"source"`
+}
+
+// FirstOnly says that all a source has brought was there at its first fetch, and that nothing was posted of it.
+func (s *Source) FirstOnly() bool { return s.Baseline > 0 && s.Usable == 0 && len(s.Channels) > 0 }
+
+// FirstSentence says why nothing is posted of a source that brought nothing since its first fetch.
+func (d *Desk) FirstSentence(source string, items int) string {
+	things := "1 item"
+	if items != 1 {
+		things = Thousands(items) + " items"
+	}
+	return fmt.Sprintf("source %s: %s known, none posted (baseline: %s); post the newest N: belfry source release %s --baseline N", source, things, d.Config.Sources[source].Baseline, source)
+}
+
+// ReleaseFirst lets the newest of what was there at a source's first fetch be used after all, like new items.
+func (d *Desk) ReleaseFirst(ctx context.Context, name string, newest int) (Released, error) {
+	out := Released{Source: name}
+	if _, err := d.Source(ctx, name); err != nil {
+		return out, err
+	}
+	if newest < 1 {
+		return out, unusable("%d is no number of items; write how many of the newest are to be posted, such as 10", newest)
+	}
+	n, err := d.Store.ReleaseBaseline(ctx, name, newest, d.Actor, time.Now())
+	if err == nil && n == 0 {
+		return out, errorf(Conflict, "source %s has no items left from its first fetch that were not posted", name)
+	}
+	out.Released = n
+	return out, err
 }
 
 // ReleaseSource lets go what the flood brake of a source holds, or drops it.

@@ -6,7 +6,6 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/belfry-news/belfry/configs"
 	"github.com/belfry-news/belfry/internal/store"
 )
 
@@ -51,7 +50,7 @@ func (d *Desk) Status(ctx context.Context) (*Status, error) {
 		return nil, err
 	}
 	s.Generation, s.Applied = applied.Generation, Stamp{applied.AppliedAt}
-	s.Differs = err == nil && len(configs.Diff(applied.Tree, d.Config.Tree())) > 0
+	s.Differs = d.Fallback || err == nil && d.Config.Unlike(applied.Tree, applied.Outside)
 	if s.Sources, err = d.Sources(ctx); err != nil {
 		return nil, err
 	}

@@ -44,6 +44,23 @@ type WhyChannel struct {
 	Expected Stamp  `json:"expected"`
 	Post     string `json:"post"`
 	Copies   []Copy `json:"copies"`
+	// NotTo are the places of the channel that the item does not go to.
+	NotTo []WhyNotTo `json:"not_to"`
+}
+
+// WhyNotTo is a place of a channel whose own where: does not hold for an item.
+type WhyNotTo struct {
+	Destination string `json:"destination"`
+	Chat        string `json:"chat"`
+	Where       string `json:"where"`
+}
+
+// Place names it.
+func (n *WhyNotTo) Place() string { return strings.TrimSpace(n.Destination + " " + n.Chat) }
+
+// Sentence says why the item does not go there.
+func (n *WhyNotTo) Sentence() string {
+	return fmt.Sprintf("left out: the where: of this place does not hold for it (%s)", Plain(n.Where))
 }
 
 // WhyItem tells why an item is, or is not, where it should be: by its key, its address or its number; of all sources when
@@ -109,7 +126,7 @@ func (d *Desk) explain(ctx context.Context, it store.ItemRow, channel string, pr
 		if !has && !takes && channel == "" {
 			continue
 		}
-		x := WhyChannel{Channel: name, State: string(m.State), Reason: string(m.Reason), Detail: m.Detail, Copies: []Copy{}}
+		x := WhyChannel{Channel: name, State: string(m.State), Reason: string(m.Reason), Detail: m.Detail, Copies: []Copy{}, NotTo: []WhyNotTo{}}
 		switch {
 		case !has && !takes:
 			x.State, x.Sentence = "not_taken", "it takes nothing from source "+it.Source
@@ -125,6 +142,9 @@ func (d *Desk) explain(ctx context.Context, it store.ItemRow, channel string, pr
 			x.Sentence = fmt.Sprintf("held: %s; post it: belfry post release --channel %s", reasonSentence(m.Reason, m.Detail), name)
 		default:
 			x.Sentence = "left out: " + reasonSentence(m.Reason, m.Detail)
+		}
+		if m.State == compose.StateUsed || m.State == compose.StateWaiting {
+			x.notTo(program.Channels[name], it)
 		}
 		w.Channels = append(w.Channels, x)
 	}
@@ -146,10 +166,15 @@ func (d *Desk) notTaken(it store.ItemRow) string {
 	return "the channel did not take from this source when it came"
 }
 
+// heldSentence says why the flood brake holds an item.
+func heldSentence(note, source string) string {
+	return fmt.Sprintf("held: %s; post it: belfry source release %s", Plain(note), source)
+}
+
 func (d *Desk) itemSentence(it store.ItemRow) string {
 	switch intake.ItemState(it.State) {
 	case intake.Held:
-		return fmt.Sprintf("held: %s; post it: belfry source release %s", Plain(it.Hold), it.Source)
+		return heldSentence(it.Hold, it.Source)
 	case intake.Removed:
 		return "withdrawn: " + Plain(OrDash(it.Reason))
 	case intake.Blocked:
@@ -162,6 +187,16 @@ func (d *Desk) itemSentence(it store.ItemRow) string {
 		return "known since the source's first fetch"
 	}
 	return "live"
+}
+
+// notTo notes the places that the item does not go to; one where it is nevertheless, with others in a digest or by the
+// configuration of then, is among the copies.
+func (x *WhyChannel) notTo(ch *compose.Channel, it store.ItemRow) {
+	for _, e := range ch.NotFor(compose.View(it.Source, it.Content)) {
+		if !slices.ContainsFunc(x.Copies, func(c Copy) bool { return c.Destination == e.Destination && c.Chat == e.Chat }) {
+			x.NotTo = append(x.NotTo, WhyNotTo{e.Destination, e.Chat, e.Where})
+		}
+	}
 }
 
 func (x *WhyChannel) used(ctx context.Context, d *Desk, m compose.Membership) error {
@@ -185,21 +220,32 @@ func (x *WhyChannel) used(ctx context.Context, d *Desk, m compose.Membership) er
 	if p.Status != compose.PostLive {
 		x.Sentence += "; " + d.StatusSentence(p)
 	}
-	return nil
+	lost, err := d.lost(ctx, p.Content.Images())
+	for _, why := range lost {
+		x.Sentence += "; without its image: " + Plain(why)
+	}
+	return err
 }
 
 // waits says what an item waits for, and when it is likely to be posted.
 func (x *WhyChannel) waits(d *Desk, it store.ItemRow, ch *compose.Channel, rows compose.Rows, ahead compose.Forecast) {
 	x.For, x.Until = "its turn", Stamp{}
+	waiting := rows.Waiting[ch.Name]
 	_, all := rows.Paused[""]
 	_, one := rows.Paused[ch.Name]
 	switch {
-	case all || one:
-		x.For = "the channel is paused"
+	case all:
+		x.For = compose.AllPaused
+	case one:
+		x.For = compose.ChannelPaused
 	case ch.Config.Digest != nil:
-		x.For = "the next digest"
+		if i := slices.IndexFunc(waiting, func(w compose.Waiting) bool { return w.Item == it.ID }); i >= 0 {
+			var until time.Time
+			x.For, until = ch.WaitForDigest(waiting, waiting[i], d.Now)
+			x.Until = Stamp{until}
+		}
 	case ch.Config.Each != nil:
-		now := ch.DecideEach(d.Zone(), d.Config.Media.Timeout.Std(), rows.Waiting[ch.Name], rows.Recent[ch.Name], d.Now)
+		now := ch.DecideEach(d.Zone(), d.Config.Media.Timeout.Std(), waiting, rows.Recent[ch.Name], d.Now)
 		for _, w := range now.Why {
 			if w.Item == it.ID {
 				x.For, x.Until = w.For, Stamp{w.Until}
@@ -212,7 +258,10 @@ func (x *WhyChannel) waits(d *Desk, it store.ItemRow, ch *compose.Channel, rows 
 		}
 	}
 	x.Sentence = "waits for " + x.For
-	if x.For == "the channel is paused" {
+	switch x.For {
+	case compose.AllPaused:
+		x.Sentence = "waits: everything is paused; belfry resume all"
+	case compose.ChannelPaused:
 		x.Sentence = "waits: the channel is paused; belfry resume channel " + ch.Name
 	}
 	if !x.Until.IsZero() {
@@ -258,6 +307,8 @@ func reasonSentence(r compose.Reason, detail string) string {
 		return "an editor retracted it for good"
 	case compose.ReasonBlackout:
 		return with("a blackout silenced it")
+	case compose.ReasonRestored:
+		return "the store came from a backup, and it may have been posted since"
 	case compose.ReasonDropped:
 		return "a person dropped what was held"
 	case compose.ReasonFailed:

@@ -8,6 +8,7 @@ import (
 
 	"github.com/belfry-news/belfry/internal/compose"
 	"github.com/belfry-news/belfry/internal/store"
+	"github.com/belfry-news/belfry/sdk"
 )
 
 // NewPost is a post that an editor writes.
@@ -44,7 +45,7 @@ func (d *Desk) Create(ctx context.Context, n NewPost) (Post, error) {
 		at = now
 	}
 	if at.Before(now.Add(-time.Minute)) {
-		return Post{}, unusable("%s is over; leave the time out to publish now", d.At(at))
+		return Post{}, unusable("%s is in the past; give a later time, or leave it out to publish at once", d.At(at))
 	}
 	content, err := ch.Write(n.Draft, now)
 	if err != nil {
@@ -52,9 +53,27 @@ func (d *Desk) Create(ctx context.Context, n NewPost) (Post, error) {
 	}
 	id, err := d.Store.CreatePost(ctx, ch.EditorPost(content, at, n.Urgent, now), nil, actor, now)
 	if err != nil {
-		return Post{}, err
+		return Post{}, d.notBlocked(err)
 	}
 	return d.Post(ctx, id)
+}
+
+// mayLink is a Conflict when the article at an address was retracted for good.
+func (d *Desk) mayLink(ctx context.Context, address string) error {
+	if _, err := sdk.CheckLink(address); err != nil {
+		return nil //nolint:nilerr // it is no address, which others say
+	}
+	return d.notBlocked(d.Store.BlockedLink(ctx, address))
+}
+
+// notBlocked tells of a retraction for good in the zone of the configuration.
+func (d *Desk) notBlocked(err error) error {
+	var blocked *store.BlockedError
+	if !errors.As(err, &blocked) {
+		return err
+	}
+	return errorf(Conflict, "%s was retracted for good on %s (%s): no post may lead there; leave the link out, or give another",
+		blocked.URL, d.At(blocked.At), Plain(blocked.Reason))
 }
 
 // requests is how the record of acts begins to name a request of this actor.
@@ -93,7 +112,7 @@ func (d *Desk) Edit(ctx context.Context, id string, change compose.Redraft) (Pos
 			continue // somebody else changed it in between
 		}
 		if err != nil {
-			return Post{}, err
+			return Post{}, d.notBlocked(err)
 		}
 		return d.Post(ctx, p.PublicID)
 	}

@@ -47,6 +47,7 @@ func newPress(t *testing.T) *press {
 	config := fmt.Sprintf(`
 listen: 127.0.0.1:0
 data_dir: data
+disk_floor: 0
 alerts: none
 sources: {press: {type: rss, url: %q, poll: 1s, baseline: all, max_new: 100000, allow_private: [127.0.0.0/8]}}
 destinations: {hook: {type: http, url: %q, secret: %q, allow_private: [127.0.0.0/8]}}

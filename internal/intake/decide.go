@@ -2,6 +2,7 @@ package intake
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -29,7 +30,13 @@ type Rules struct {
 	StaleAfter time.Duration
 	// Checkable says that the source can check its items' addresses.
 	Checkable bool
+	// CameBack is when the store came from a backup, taken at BackupTaken: what is new at the first fetch since then may have
+	// been posted, and is held. Zero when it did not, or the source did not exist then.
+	CameBack, BackupTaken time.Time
 }
+
+// returns reports whether this is the first good fetch since the store came from a backup.
+func (r Rules) returns(st State) bool { return !r.CameBack.IsZero() && st.OKAt.Before(r.CameBack) }
 
 // State is what the store knows of a source. Times are UTC, zero when they never happened.
 type State struct {
@@ -52,11 +59,13 @@ type State struct {
 	FetchedAt time.Time
 	OKAt      time.Time
 	NewAt     time.Time
-	Failures  int
-	Code      sdk.Code
-	Error     string
-	About     sdk.About
-	Notices   []string
+	// BadSince is when the first fetch failed, or was asked to wait, since the last good one; zero when the last was good.
+	BadSince time.Time
+	Failures int
+	Code     sdk.Code
+	Error    string
+	About    sdk.About
+	Notices  []string
 }
 
 // ItemState is where an item stands. Append-only.
@@ -87,6 +96,8 @@ type Known struct {
 	// Listed says that the last whole document of the source held it; ListedAt is when it was last seen there, to the day.
 	Listed   bool
 	ListedAt time.Time
+	// Checking says that its address is going to be looked at.
+	Checking bool
 	// Alias is the key it came under this time, when that is not Key.
 	Alias string
 }
@@ -174,8 +185,8 @@ const rekeyWindow = 48 * time.Hour
 // longOutage is after how long without a good fetch a source counts as met for the first time.
 const longOutage = 30 * 24 * time.Hour
 
-// futureSlack is how far ahead a publication date may be before it counts as an embargo.
-const futureSlack = 10 * time.Minute
+// futureSlack is how far ahead a publication date may be before it counts as an embargo: what clocks differ by.
+const futureSlack = time.Minute
 
 // longestWait bounds how long a source can ask not to be fetched, so that a wrong hint does not silence it.
 const longestWait = 7 * 24 * time.Hour
@@ -191,9 +202,7 @@ func Decide(r Rules, st State, b sdk.Batch, found Found, now time.Time) Change {
 	d := &decision{rules: r, batch: b, found: found, now: now, ch: Change{State: st}}
 	d.first = !st.Primed || (!st.OKAt.IsZero() && now.Sub(st.OKAt) > longOutage)
 	d.items()
-	if len(b.Items) > 0 && len(b.Whole) == 0 {
-		d.slid()
-	}
+	d.left()
 	d.removals()
 	d.state()
 	return d.ch
@@ -211,6 +220,8 @@ type decision struct {
 	// seen are the known items that the batch holds.
 	seen map[int64]bool
 	keys map[string]bool
+	// came counts the items that the source's document did not hold before.
+	came int
 }
 
 func (d *decision) notice(format string, args ...any) {
@@ -237,7 +248,8 @@ func (d *decision) items() {
 			continue
 		}
 		d.keys[it.Key] = true
-		in := Insert{Item: it, Substance: substance(it), Facts: facts(it), Link: Canonical(it.URL), TitleKey: titleKey(it.Title),
+		link := Canonical(it.URL)
+		in := Insert{Item: it, Substance: substance(it, link), Facts: facts(it), Link: link, TitleKey: titleKey(it.Title),
 			NotBefore: d.embargo(it), State: Live, SeenAt: d.now}
 		if d.found.BlockedKeys[it.Key] || (in.Link != "" && d.found.BlockedLinks[in.Link]) {
 			continue // retracted for good: it does not exist
@@ -254,6 +266,7 @@ func (d *decision) items() {
 		}
 		fresh = append(fresh, in)
 	}
+	d.came += len(fresh)
 	d.brake(fresh)
 }
 
@@ -288,9 +301,12 @@ func (d *decision) known(k Known, in Insert) {
 	// ListedAt is kept to the day, so that unchanged items cost no write.
 	if !k.Listed || d.now.Sub(k.ListedAt) > 24*time.Hour {
 		u.Listed, u.ListedAt = true, d.now
-		u.SetCheck = !k.Listed // it is listed again: nothing to check
 	}
-	if u.Item != nil || u.Alias != "" || !u.ListedAt.IsZero() {
+	u.SetCheck = k.Checking || !k.Listed // it is listed: nothing to check
+	if !k.Listed {
+		d.came++
+	}
+	if u.SetCheck || u.Item != nil || u.Alias != "" || !u.ListedAt.IsZero() {
 		d.ch.Updates = append(d.ch.Updates, u)
 	}
 }
@@ -317,6 +333,10 @@ func (d *decision) inBatch(key string) bool {
 
 // brake marks the first fetch's items as known but unused, and holds a flood.
 func (d *decision) brake(fresh []Insert) {
+	if nothingUsed := d.first && !d.rules.BaselineAll && d.rules.Baseline == 0; d.rules.returns(d.ch.State) && !nothingUsed {
+		d.holdReturned(fresh)
+		return
+	}
 	if d.first {
 		slices.Reverse(fresh) // document order, to break ties of missing dates by it
 		used := map[string]bool{}
@@ -354,35 +374,31 @@ func (d *decision) brake(fresh []Insert) {
 			fresh[i].State = Held
 		}
 		d.ch.Holds = append(d.ch.Holds, h)
-		d.ch.Alerts = append(d.ch.Alerts, alert.Alert{Code: alert.SourceHeld, Subject: d.rules.Name,
-			Sentence: fmt.Sprintf("source %s: %s; they are held and nothing of them is posted", d.rules.Name, h.Note),
-			Mend:     fmt.Sprintf("look: belfry source list %s; post them: belfry source release %s; never post them: belfry source release %s --drop", d.rules.Name, d.rules.Name, d.rules.Name)})
+		d.ch.Alerts = append(d.ch.Alerts, heldNewAlert(d.rules.Name, h.Note))
 	}
 	d.ch.Inserts = fresh
 }
 
-// slid notices which items left the source's document, so that their addresses are checked from now on.
-func (d *decision) slid() {
-	var oldest time.Time // of the items that are still listed
-	for _, k := range d.found.Listed {
-		if d.seen[k.ID] && !k.Published.IsZero() && (oldest.IsZero() || k.Published.Before(oldest)) {
-			oldest = k.Published
-		}
+// holdReturned holds what is new since the backup from which the store came.
+func (d *decision) holdReturned(fresh []Insert) {
+	d.ch.Inserts = fresh
+	if len(fresh) == 0 {
+		return
 	}
-	for _, k := range d.found.Listed {
-		if d.seen[k.ID] || d.keys[k.Key] {
-			continue
-		}
-		u := Update{ID: k.ID, State: k.State, Listed: false, ListedAt: d.now, SetCheck: true}
-		if d.rules.Checkable && d.rules.Watch > 0 && k.State == Live && !k.Baseline && k.Link != "" && d.now.Sub(k.SeenAt) < d.rules.Watch {
-			// An item that vanished while older ones stayed was probably withdrawn; one that slid off the end was not.
-			u.CheckAt = d.now.Add(time.Hour)
-			if !oldest.IsZero() && k.Published.After(oldest) {
-				u.CheckAt = d.now
-			}
-		}
-		d.ch.Updates = append(d.ch.Updates, u)
+	for i := range fresh {
+		fresh[i].State = Held
 	}
+	h := Hold{Kind: HoldFlood, Note: fmt.Sprintf("the store came from a backup of %s, and %d items that it does not know may have been posted since",
+		d.rules.BackupTaken.UTC().Format("2006-01-02 15:04 MST"), len(fresh))}
+	d.ch.Holds = append(d.ch.Holds, h)
+	d.ch.Alerts = append(d.ch.Alerts, heldNewAlert(d.rules.Name, h.Note))
+}
+
+// heldNewAlert tells of new items that are held.
+func heldNewAlert(source, note string) alert.Alert {
+	return alert.Alert{Code: alert.SourceHeld, Subject: source,
+		Sentence: fmt.Sprintf("source %s: %s; they are held and nothing of them is posted", source, note),
+		Mend:     fmt.Sprintf("look: belfry source list %s; post them: belfry source release %s; never post them: belfry source release %s --drop", source, source, source)}
 }
 
 // removals believes withdrawals that the source itself declares, unless too much would vanish at once.
@@ -465,7 +481,7 @@ func (d *decision) state() {
 	}
 	moved := !bytes.Equal(st.Cursor, d.batch.Next)
 	st.Cursor, st.Primed, st.Failures, st.Code, st.Error, st.Force, st.Gone = d.batch.Next, true, 0, "", "", false, false
-	st.FetchedAt, st.OKAt = d.now, d.now
+	st.FetchedAt, st.OKAt, st.BadSince = d.now, d.now, time.Time{}
 	if len(d.ch.Inserts) > 0 || d.first {
 		st.NewAt = d.now // for a source without items the waiting begins now
 		quiet = d.now
@@ -499,58 +515,95 @@ func (d *decision) state() {
 	}
 }
 
+// UnopenedError is the cause of a fetch that failed because the source itself cannot be opened: nobody was asked.
+type UnopenedError struct {
+	// Mend is what a person can do.
+	Mend string
+	Err  error
+}
+
+// Error is the cause.
+func (e *UnopenedError) Error() string { return e.Err.Error() }
+
+// Unwrap gives the cause.
+func (e *UnopenedError) Unwrap() error { return e.Err }
+
+const (
+	// limitedFor is how long a source may ask to be left alone before somebody is told.
+	limitedFor = time.Hour
+	// badFor and badTimes are how long, or how often in a row, a source may fail for passing reasons before that.
+	badFor   = 15 * time.Minute
+	badTimes = 3
+	// longestReopen is the longest wait after which a source that could not be opened is opened again, which asks nobody.
+	longestReopen = 15 * time.Minute
+)
+
 // Fail turns a failed fetch into what is to be committed. The next fetch is never earlier than the other side asked.
 // jitter is a random number in [0, 1).
 func Fail(r Rules, st State, err *sdk.Error, now time.Time, jitter float64) Change {
 	ch := Change{State: st}
 	s := &ch.State
 	s.Force = false
+	s.FetchedAt, s.Code, s.Error = now, err.Code, publicSentence(err)
+	if s.BadSince.IsZero() {
+		s.BadSince = now
+	}
 	if err.Code == sdk.CodeRateLimited {
 		return limited(ch, r, err, now)
 	}
 	s.Failures++
-	s.FetchedAt, s.Code, s.Error = now, err.Code, publicSentence(err)
+	unopened, isUnopened := errors.AsType[*UnopenedError](err)
 	backoff := min(r.Poll<<min(s.Failures-1, 20), 24*time.Hour)
 	if backoff <= 0 {
 		backoff = 24 * time.Hour
 	}
-	if err.Code == sdk.CodeForbidden || err.Code == sdk.CodeUnauthenticated {
+	switch {
+	case isUnopened:
+		backoff = min(time.Minute<<min(s.Failures-1, 20), longestReopen)
+	case err.Code == sdk.CodeForbidden || err.Code == sdk.CodeUnauthenticated:
 		backoff = max(backoff, min(time.Hour<<min(s.Failures-1, 5), 24*time.Hour))
 	}
 	wait := backoff + time.Duration(jitter*float64(backoff)/10)
 	s.NextAt = now.Add(max(wait, min(err.RetryAfter, longestWait)))
 	s.WaitUntil = s.NextAt
-	if err.Code == sdk.CodeGone {
+	bad := s.Failures >= badTimes || now.Sub(s.BadSince) >= badFor
+	switch {
+	case err.Code == sdk.CodeGone:
 		s.Gone = true
 		ch.Alerts = append(ch.Alerts, alert.Alert{Code: alert.SourceGone, Subject: r.Name,
 			Sentence: fmt.Sprintf("source %s says that it is gone for good, and is not fetched any more: %s", r.Name, s.Error),
 			Mend:     fmt.Sprintf("give its new address in the configuration, or try again: belfry source fetch %s --force", r.Name)})
-		return ch
-	}
-	lost := now.Sub(st.OKAt)
-	if st.OKAt.IsZero() || s.Failures >= 3 || lost > 6*time.Hour {
-		ch.Alerts = append(ch.Alerts, failing(r.Name, s))
+	case isUnopened:
+		ch.Alerts = append(ch.Alerts, failing(r.Name, s, fmt.Sprintf("%s; then: belfry source fetch %s --force", unopened.Mend, r.Name)))
+	case err.RetryAfter > 0 && bad:
+		ch.Alerts = append(ch.Alerts, failing(r.Name, s, leftAlone(r.Name)))
+	// What never worked and will not by itself is somebody's to mend at once.
+	case bad, st.OKAt.IsZero() && err.Code.Disposition() != sdk.DispositionRetry:
+		ch.Alerts = append(ch.Alerts, failing(r.Name, s, "try it: belfry source fetch "+r.Name))
 	}
 	return ch
 }
 
 // limited waits as long as it was asked to, at least twice the poll interval. Being asked to wait is no failure, unless
-// it has been so for a day.
+// it lasts.
 func limited(ch Change, r Rules, err *sdk.Error, now time.Time) Change {
 	s := &ch.State
-	s.FetchedAt, s.Code, s.Error = now, err.Code, publicSentence(err)
 	s.NextAt = now.Add(max(2*r.Poll, min(err.RetryAfter, longestWait)))
 	s.WaitUntil = s.NextAt
-	if now.Sub(s.OKAt) > 24*time.Hour {
-		ch.Alerts = append(ch.Alerts, failing(r.Name, s))
+	if now.Sub(s.BadSince) >= limitedFor {
+		ch.Alerts = append(ch.Alerts, failing(r.Name, s, leftAlone(r.Name)))
 	}
 	return ch
 }
 
-func failing(name string, s *State) alert.Alert {
+// leftAlone is what helps where a server asks not to be asked.
+func leftAlone(name string) string {
+	return fmt.Sprintf("let it be, and fetch it less often (poll: of source %s), or ask whoever runs its server to allow it", name)
+}
+
+func failing(name string, s *State, mend string) alert.Alert {
 	return alert.Alert{Code: alert.SourceFailing, Subject: name,
-		Sentence: fmt.Sprintf("source %s cannot be read: %s; it is tried again at %s", name, s.Error, s.NextAt.UTC().Format("15:04 MST")),
-		Mend:     fmt.Sprintf("try it: belfry source fetch %s", name)}
+		Sentence: fmt.Sprintf("source %s cannot be read: %s; it is tried again at %s", name, s.Error, s.NextAt.UTC().Format("15:04 MST")), Mend: mend}
 }
 
 func publicSentence(err *sdk.Error) string {

@@ -1,6 +1,7 @@
 package intake
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -41,7 +42,7 @@ func item(key string, change func(*sdk.Item)) sdk.Item {
 // stored is an item as the store has it after the same item was taken.
 func stored(id int64, it sdk.Item, change func(*Known)) Known {
 	it, _, _ = cleanItem(it)
-	k := Known{ID: id, Key: it.Key, Revision: 1, State: Live, Substance: substance(it), Facts: facts(it), Link: Canonical(it.URL), TitleKey: titleKey(it.Title),
+	k := Known{ID: id, Key: it.Key, Revision: 1, State: Live, Substance: substance(it, Canonical(it.URL)), Facts: facts(it), Link: Canonical(it.URL), TitleKey: titleKey(it.Title),
 		SeenAt: now.Add(-time.Hour), Published: it.Published, Listed: true, ListedAt: now.Add(-time.Minute)}
 	if change != nil {
 		change(&k)
@@ -93,6 +94,9 @@ func told(ch Change) []string {
 		if u.SetCheck && !u.CheckAt.IsZero() {
 			s += fmt.Sprintf(" check in %s", u.CheckAt.Sub(now))
 		}
+		if s == fmt.Sprintf("item %d", u.ID) && u.SetCheck {
+			s += " no check"
+		}
 		out = append(out, s)
 	}
 	for _, h := range ch.Holds {
@@ -107,6 +111,15 @@ func told(ch Change) []string {
 func TestDecide(t *testing.T) {
 	t.Parallel()
 	a, b, c := item("a", nil), item("b", nil), item("c", nil)
+	aged := func(key string, hours int) sdk.Item {
+		return item(key, func(it *sdk.Item) { it.Published = now.Add(-time.Duration(hours) * time.Hour) })
+	}
+	undated := func(key string) sdk.Item { return item(key, func(it *sdk.Item) { it.Published = time.Time{} }) }
+	blocked := func(key string, known ...Known) Found {
+		f := found(known...)
+		f.BlockedKeys[key] = true
+		return f
+	}
 	many := func(prefix string, n int) (out []sdk.Item) {
 		for i := range n {
 			out = append(out, item(fmt.Sprint(prefix, i), nil))
@@ -155,7 +168,8 @@ func TestDecide(t *testing.T) {
 		{"a key that is empty", rules(nil), primed(nil), sdk.Batch{Items: []sdk.Item{item("", nil)}}, found(), nil},
 		{"a future date is an embargo", rules(nil), primed(nil), sdk.Batch{Items: []sdk.Item{item("a", func(it *sdk.Item) { it.Published = now.Add(time.Hour) })}}, found(), []string{"new a live not before 10:00"}},
 		{"a future date can be ignored", rules(func(r *Rules) { r.HoldFuture = false }), primed(nil), sdk.Batch{Items: []sdk.Item{item("a", func(it *sdk.Item) { it.Published = now.Add(time.Hour) })}}, found(), []string{"new a live"}},
-		{"a clock that goes wrong by minutes is none", rules(nil), primed(nil), sdk.Batch{Items: []sdk.Item{item("a", func(it *sdk.Item) { it.Published = now.Add(9 * time.Minute) })}}, found(), []string{"new a live"}},
+		{"a date two minutes ahead is an embargo", rules(nil), primed(nil), sdk.Batch{Items: []sdk.Item{item("a", func(it *sdk.Item) { it.Published = now.Add(2 * time.Minute) })}}, found(), []string{"new a live not before 09:02"}},
+		{"a clock that goes wrong by a minute is none", rules(nil), primed(nil), sdk.Batch{Items: []sdk.Item{item("a", func(it *sdk.Item) { it.Published = now.Add(time.Minute) })}}, found(), []string{"new a live"}},
 		{"the same article under another key", rules(nil), primed(nil), sdk.Batch{Items: []sdk.Item{item("z", func(it *sdk.Item) { it.Title, it.URL = "Title a", "http://NEWS.example/a/?utm_source=x#top" })}},
 			found(stored(1, a, nil)), []string{"item 1 touched also z"}},
 		{"the same title under another key", rules(nil), primed(nil), sdk.Batch{Items: []sdk.Item{item("z", func(it *sdk.Item) { it.Title = "TITLE: a!" })}}, found(stored(1, a, nil)), []string{"item 1 revised also z"}},
@@ -175,8 +189,26 @@ func TestDecide(t *testing.T) {
 		{"a tombstone", rules(nil), primed(nil), sdk.Batch{Items: []sdk.Item{b}, Removed: []sdk.Removal{{Key: "a", Reason: "tombstone"}}}, found(stored(1, a, nil), stored(2, b, nil)),
 			[]string{"item 1 removed: tombstone listed false"}},
 		{"a tombstone for what is still listed", rules(nil), primed(nil), sdk.Batch{Items: []sdk.Item{a}, Removed: []sdk.Removal{{Key: "a"}}}, found(stored(1, a, nil)), nil},
-		{"it slid off the end", rules(nil), primed(nil), sdk.Batch{Items: []sdk.Item{b}}, found(stored(1, item("a", func(it *sdk.Item) { it.Published = now.Add(-9 * time.Hour) }), nil), stored(2, b, nil)),
-			[]string{"item 1 listed false check in 1h0m0s"}},
+		{"it slid off the end", rules(nil), primed(nil), sdk.Batch{Items: []sdk.Item{c, b}}, found(stored(1, aged("a", 9), nil), stored(2, b, nil)),
+			[]string{"new c live", "item 1 listed false check in 1h0m0s"}},
+		{"the oldest left and nothing came", rules(nil), primed(nil), sdk.Batch{Items: []sdk.Item{b}}, found(stored(1, aged("a", 9), nil), stored(2, b, nil)),
+			[]string{"item 1 listed false check in 0s"}},
+		{"two left and one came", rules(nil), primed(nil), sdk.Batch{Items: []sdk.Item{c, b}}, found(stored(1, aged("a", 9), nil), stored(2, aged("o", 8), nil), stored(3, b, nil)),
+			[]string{"new c live", "item 1 listed false check in 0s", "item 2 listed false check in 0s"}},
+		{"a document of one item gets another", rules(nil), primed(nil), sdk.Batch{Items: []sdk.Item{c}}, found(stored(1, aged("a", 9), nil)),
+			[]string{"new c live", "item 1 listed false check in 1h0m0s"}},
+		{"the only item left", rules(nil), primed(nil), sdk.Batch{}, found(stored(1, a, nil)), []string{"item 1 check in 0s"}},
+		{"the only item left, and is looked at already", rules(nil), primed(nil), sdk.Batch{}, found(stored(1, a, func(k *Known) { k.Checking = true })), nil},
+		{"nothing changed, and nothing is looked at", rules(nil), primed(nil), sdk.Batch{Unchanged: true}, found(stored(1, a, nil)), nil},
+		{"the only item is back", rules(nil), primed(nil), sdk.Batch{Items: []sdk.Item{a}}, found(stored(1, a, func(k *Known) { k.Checking = true })), []string{"item 1 no check"}},
+		{"it vanished above an item that is blocked", rules(nil), primed(nil), sdk.Batch{Items: []sdk.Item{c, b, aged("x", 20)}}, blocked("x", stored(1, aged("a", 9), nil), stored(2, b, nil)),
+			[]string{"new c live", "item 1 listed false check in 0s"}},
+		{"a blocked item is none that came", rules(nil), primed(nil), sdk.Batch{Items: []sdk.Item{item("x", nil), b}}, blocked("x", stored(1, aged("a", 9), nil), stored(2, b, nil)),
+			[]string{"item 1 listed false check in 0s"}},
+		{"it vanished from the midst of items without dates", rules(nil), primed(nil), sdk.Batch{Items: []sdk.Item{c, undated("b"), undated("o")}},
+			found(stored(1, undated("o"), nil), stored(2, undated("a"), nil), stored(3, undated("b"), nil)), []string{"new c live", "item 2 listed false check in 0s"}},
+		{"it slid off the end of items without dates", rules(nil), primed(nil), sdk.Batch{Items: []sdk.Item{c, undated("b")}},
+			found(stored(1, undated("a"), nil), stored(2, undated("b"), nil)), []string{"new c live", "item 1 listed false check in 1h0m0s"}},
 		{"it vanished from the midst", rules(nil), primed(nil), sdk.Batch{Items: []sdk.Item{item("o", func(it *sdk.Item) { it.Published = now.Add(-9 * time.Hour) })}},
 			found(stored(1, a, nil), stored(2, item("o", func(it *sdk.Item) { it.Published = now.Add(-9 * time.Hour) }), nil)), []string{"item 1 listed false check in 0s"}},
 		{"an item that was never used is not watched", rules(nil), primed(nil), sdk.Batch{Items: []sdk.Item{b}}, found(stored(1, a, func(k *Known) { k.Baseline = true }), stored(2, b, nil)), []string{"item 1 listed false"}},
@@ -184,9 +216,9 @@ func TestDecide(t *testing.T) {
 		{"it came back after its withdrawal", rules(nil), primed(nil), sdk.Batch{Items: []sdk.Item{a}}, found(stored(1, a, func(k *Known) { k.State, k.Listed = Removed, false })), []string{"item 1 revised listed true"}},
 		{"a complete answer without it", rules(nil), primed(nil), sdk.Batch{Items: []sdk.Item{b}, Complete: true}, found(stored(1, a, nil), stored(2, b, nil)), []string{"item 1 removed: absent from a complete answer listed false"}},
 		{"a complete answer after a lost place proves nothing", rules(nil), primed(nil), sdk.Batch{Items: []sdk.Item{b}, Complete: true, Reset: true}, found(stored(1, a, nil), stored(2, b, nil)),
-			[]string{"item 1 listed false check in 1h0m0s"}},
+			[]string{"item 1 listed false check in 0s"}},
 		{"a complete answer that loses too much is held", rules(nil), primed(nil), sdk.Batch{Items: many("o", 1), Complete: true}, found(known(many("o", 4))...),
-			[]string{"item 2 listed false check in 1h0m0s", "item 3 listed false check in 1h0m0s", "item 4 listed false check in 1h0m0s", "hold removal 3", "alert source_held"}},
+			[]string{"item 2 listed false check in 0s", "item 3 listed false check in 0s", "item 4 listed false check in 0s", "hold removal 3", "alert source_held"}},
 		{"nothing new for long", rules(func(r *Rules) { r.StaleAfter = 30 * time.Minute }), primed(nil), sdk.Batch{Unchanged: true}, Found{}, []string{"alert source_stale"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -298,7 +330,7 @@ func TestDecideChecks(t *testing.T) {
 		{"no evidence", []Check{check(1, 0)}, []sdk.Presence{unknown}, 50, []string{"item 1 check in 1h0m0s"}},
 		{"four of fifty", four, fourGone, 50, []string{"item 1 removed: its address answers 404 Not Found", "item 2 removed: its address answers 404 Not Found",
 			"item 3 removed: its address answers 404 Not Found", "item 4 removed: its address answers 404 Not Found"}},
-		{"four of ten are a fault of the site", four, fourGone, 10, []string{"item 1", "item 2", "item 3", "item 4", "hold removal 4", "alert source_held"}},
+		{"four of ten are a fault of the site", four, fourGone, 10, []string{"item 1 no check", "item 2 no check", "item 3 no check", "item 4 no check", "hold removal 4", "alert source_held"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -346,5 +378,60 @@ func TestCanonical(t *testing.T) {
 	}
 	if Canonical("mailto:x@y.example") != "" || Canonical("::") != "" {
 		t.Error("what is no address of an article has no canonical spelling")
+	}
+}
+
+// Somebody is told of a source when it lasts, and at once of what will not mend itself; nobody is told to ask a server
+// again that asked to be left alone.
+func TestWhenAFailureIsTold(t *testing.T) {
+	t.Parallel()
+	r := Rules{Name: "s", Poll: 5 * time.Minute}
+	start := time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
+	limited := &sdk.Error{Code: sdk.CodeRateLimited, Op: "fetch", Public: "news.example asked to be left alone", RetryAfter: 10 * time.Minute}
+	down := &sdk.Error{Code: sdk.CodeUnavailable, Op: "fetch", Public: "it does not answer"}
+	busy := &sdk.Error{Code: sdk.CodeUnavailable, Op: "fetch", Public: "it answers 503", RetryAfter: 10 * time.Minute}
+	refused := &sdk.Error{Code: sdk.CodeForbidden, Op: "fetch", Public: "it answers 403"}
+	unopened := &sdk.Error{Code: sdk.CodeUnavailable, Op: "open", Public: "it cannot be opened", Err: &UnopenedError{Mend: "look there", Err: errors.New("x")}}
+	const tryIt, letItBe = "try it: belfry source fetch s", "let it be, and fetch it less often"
+	for name, c := range map[string]struct {
+		known bool // it has been read before
+		err   *sdk.Error
+		every time.Duration
+		told  int // which failure in a row is the first that somebody is told of; 0 none of ten
+		mend  string
+	}{
+		"limited, never read":        {false, limited, 10 * time.Minute, 7, letItBe},
+		"limited":                    {true, limited, 20 * time.Minute, 4, letItBe},
+		"limited at long intervals":  {true, limited, 6 * time.Hour, 2, letItBe},
+		"down, never read":           {false, down, time.Minute, 3, tryIt},
+		"down":                       {true, down, time.Minute, 3, tryIt},
+		"down, at long intervals":    {true, down, time.Hour, 2, tryIt},
+		"down, and asks for a while": {true, busy, 10 * time.Minute, 3, letItBe},
+		"refused, never read":        {false, refused, time.Minute, 1, tryIt},
+		"refused":                    {true, refused, time.Minute, 3, tryIt},
+		"not opened":                 {true, unopened, time.Minute, 1, "look there; then: belfry source fetch s --force"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			st, now := State{Name: "s"}, start
+			if c.known {
+				st.OKAt = start.Add(-48 * time.Hour) // it is polled rarely
+			}
+			for n := 1; n <= 10; n++ {
+				ch := Fail(r, st, c.err, now, 0)
+				if len(ch.Alerts) > 0 {
+					if n != c.told || !strings.Contains(ch.Alerts[0].Mend, c.mend) {
+						t.Errorf("failure %d is told: %+v", n, ch.Alerts)
+					}
+					return
+				}
+				st, now = ch.State, now.Add(c.every)
+			}
+			t.Error("nobody is told")
+		})
+	}
+	st := Fail(r, State{Name: "s"}, down, start, 0).State
+	if got := Decide(r, st, sdk.Batch{}, Found{}, start.Add(time.Minute)).State.BadSince; !got.IsZero() {
+		t.Errorf("after a good fetch it is bad since %s", got)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -115,6 +116,13 @@ var langTag = regexp.MustCompile(`^[a-zA-Z]{2,3}(-[a-zA-Z0-9]{2,8})*$`)
 // cleanText makes plain text of plain text: valid UTF-8 in normal form C, without control characters and bidi overrides,
 // white space collapsed, at most limit bytes.
 func cleanText(s string, limit int, lines bool) string {
+	if len(s) <= limit && tidy(s, lines) {
+		return s
+	}
+	return clean(s, limit, lines)
+}
+
+func clean(s string, limit int, lines bool) string {
 	s = norm.NFC.String(strings.ToValidUTF8(s, "\uFFFD"))
 	var b strings.Builder
 	space := 0 // 1: a blank is due, 2: a line feed
@@ -140,6 +148,26 @@ func cleanText(s string, limit int, lines bool) string {
 	return out
 }
 
+// tidy reports whether a text is plain ASCII with single blanks between its words, or line feeds where lines may be: most
+// texts are, and there is nothing to clean in them.
+func tidy(s string, lines bool) bool {
+	space := true // at the beginning
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c == ' ', c == '\n' && lines:
+			if space {
+				return false
+			}
+			space = true
+		case c > ' ' && c < 0x7f:
+			space = false
+		default:
+			return false
+		}
+	}
+	return !space || s == ""
+}
+
 func cleanTags(tags []string) []string {
 	var out []string
 	seen := map[string]bool{}
@@ -162,10 +190,9 @@ func short(key string) string {
 }
 
 // substance identifies what makes a revision: title, summary, text, picture, link and correction note, without
-// formatting, white space and the parameters that only break caches.
-func substance(it sdk.Item) string {
-	return digest(foldSpace(it.Title), foldSpace(it.Summary), foldSpace(bodyText(it.Body)), firstImage(it.Media),
-		Canonical(it.URL), it.Correction)
+// formatting, white space and the parameters that only break caches. link is its address as Canonical spells it.
+func substance(it sdk.Item, link string) string {
+	return digest(foldSpace(it.Title), foldSpace(it.Summary), foldSpace(bodyText(it.Body)), firstImage(it.Media), link, it.Correction)
 }
 
 // facts identifies everything of an item besides its times of publication and update: what selection can depend on.
@@ -179,11 +206,16 @@ func facts(it sdk.Item) string {
 }
 
 func digest(parts ...string) string {
-	h := sha256.New()
+	size := 0
 	for _, p := range parts {
-		fmt.Fprintf(h, "%d:%s", len(p), p)
+		size += len(p) + 8
 	}
-	return hex.EncodeToString(h.Sum(nil)[:16])
+	all := make([]byte, 0, size)
+	for _, p := range parts {
+		all = append(append(strconv.AppendInt(all, int64(len(p)), 10), ':'), p...)
+	}
+	sum := sha256.Sum256(all)
+	return hex.EncodeToString(sum[:16])
 }
 
 func bodyText(b sdk.Body) string {
@@ -202,7 +234,12 @@ func bodyText(b sdk.Body) string {
 	return out.String()
 }
 
-func foldSpace(s string) string { return strings.Join(strings.Fields(s), " ") }
+func foldSpace(s string) string {
+	if s = strings.TrimSpace(s); tidy(s, false) {
+		return s
+	}
+	return strings.Join(strings.Fields(s), " ")
+}
 
 func firstImage(media []sdk.Media) string {
 	for _, m := range media {

@@ -126,23 +126,31 @@ func (p *Poller) end(name string) {
 	delete(p.busy, name)
 }
 
-// fetchLoop hands due sources to workers, each to one at a time.
+// fetchLoop hands due sources to workers, each to one at a time. A worker does not wait for the disk: what it fetched is
+// stored beside the next fetch, so that sources share commits.
 func (p *Poller) fetchLoop(ctx context.Context) {
-	work := make(chan State)
-	var workers sync.WaitGroup
+	work := make(chan State, 2*p.s.Workers) // the next ones are claimed while these are fetched
+	unstored := make(chan struct{}, 3*p.s.Workers)
+	var workers, storing sync.WaitGroup
 	for range p.s.Workers {
 		workers.Go(func() {
 			for st := range work {
-				p.fetch(ctx, st)
-				p.end(st.Name)
+				store := p.fetch(ctx, st)
+				unstored <- struct{}{}
+				storing.Go(func() {
+					store()
+					p.end(st.Name)
+					<-unstored
+				})
 			}
 		})
 	}
+	defer storing.Wait()
 	defer workers.Wait()
 	defer close(work)
 	for ctx.Err() == nil {
 		now := time.Now()
-		claimed, err := p.s.Store.ClaimSources(ctx, now, p.s.Deadline+30*time.Second, 4*p.s.Workers)
+		claimed, err := p.s.Store.ClaimSources(ctx, now, p.s.Deadline+30*time.Second, 2*p.s.Workers)
 		if err != nil && ctx.Err() == nil {
 			p.s.Log.Error("due sources cannot be read", "err", err)
 		}
@@ -179,28 +187,29 @@ func (p *Poller) rest(ctx context.Context, looked time.Time) {
 	}
 }
 
-// fetch fetches one source and commits what came of it.
-func (p *Poller) fetch(ctx context.Context, st State) {
+// fetch fetches one source. The function that it gives commits what came of it.
+func (p *Poller) fetch(ctx context.Context, st State) (store func()) {
+	release := func() { _ = p.s.Store.ReleaseSource(context.WithoutCancel(ctx), st.Name) }
 	inst, done, ok := p.s.Instance(st.Name)
 	if !ok {
-		_ = p.s.Store.ReleaseSource(context.WithoutCancel(ctx), st.Name)
-		return
+		return release
 	}
-	defer done()
-	log := p.s.Log.With("source", st.Name)
 	batch, err := p.call(ctx, inst, st)
-	if ctx.Err() != nil {
-		// Stopping: what is half done is not stored, and the lease ends with the daemon.
-		_ = p.s.Store.ReleaseSource(context.WithoutCancel(ctx), st.Name)
-		return
-	}
-	if err = p.commit(ctx, inst.Rules, st, batch, err); err != nil {
-		log.Error("what was fetched cannot be stored", "err", err)
-		// What cannot be stored now is not asked for again at once.
-		err = p.commit(ctx, inst.Rules, st, sdk.Batch{}, sdk.Errorf(sdk.CodeInvalid, "store", "what it gave cannot be stored; the log has the details"))
-	}
-	if err != nil {
-		_ = p.s.Store.ReleaseSource(context.WithoutCancel(ctx), st.Name)
+	return func() {
+		defer done()
+		if ctx.Err() != nil {
+			// Stopping: what is half done is not stored, and the lease ends with the daemon.
+			release()
+			return
+		}
+		if err = p.commit(ctx, inst.Rules, st, batch, err); err != nil {
+			p.s.Log.Error("what was fetched cannot be stored", "source", st.Name, "err", err)
+			// What cannot be stored now is not asked for again at once.
+			err = p.commit(ctx, inst.Rules, st, sdk.Batch{}, sdk.Errorf(sdk.CodeInvalid, "store", "what it gave cannot be stored; the log has the details"))
+		}
+		if err != nil {
+			release()
+		}
 	}
 }
 
@@ -230,7 +239,11 @@ func (p *Poller) commit(ctx context.Context, r Rules, st State, batch sdk.Batch,
 		if fetchErr != nil {
 			e := sdk.AsError(fetchErr)
 			ch = Fail(r, st, e, now, rand.Float64())
-			log.Warn("the source cannot be read", "code", e.Code, "err", fetchErr, "failures", ch.State.Failures, "next", ch.State.NextAt)
+			if ch.State.Gone {
+				log.Warn("the source is gone for good and is not fetched any more", "code", e.Code, "err", fetchErr)
+			} else {
+				log.Warn("the source cannot be read", "code", e.Code, "err", fetchErr, "failures", ch.State.Failures, "next", ch.State.NextAt)
+			}
 		} else {
 			var found Found
 			if !batch.Unchanged || len(batch.Items) > 0 || len(batch.Removed) > 0 {

@@ -1,6 +1,7 @@
 package intake_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -755,4 +756,27 @@ func TestStopIsBounded(t *testing.T) {
 		d.sleep(10 * time.Minute)
 		same(t, "what came too late", []string(nil), d.items("late"))
 	}, rules("deaf"))
+}
+
+// The log says of a source that is gone that it is not fetched any more, and names no next time.
+func TestTheLogOfAGoneSource(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T, d *desk) {
+		d.sources["s"].will(func(context.Context, sdk.FetchRequest) (sdk.Batch, error) {
+			return sdk.Batch{}, &sdk.Error{Code: sdk.CodeGone, Public: "it answers 410"}
+		})
+		var log bytes.Buffer
+		d.poller = intake.NewPoller(intake.Settings{Store: d.db, Log: slog.New(slog.NewTextHandler(&log, nil)), Deadline: time.Minute, Workers: 1,
+			Instance: func(name string) (intake.Instance, func(), bool) {
+				return intake.Instance{Rules: d.rules[name], Conn: d.sources[name]}, func() {}, true
+			}})
+		if err := d.poller.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		d.sleep(time.Hour)
+		d.stop()
+		if got := log.String(); !strings.Contains(got, "gone for good and is not fetched any more") || strings.Contains(got, "next=") {
+			t.Errorf("the log says %s", got)
+		}
+	}, rules("s"))
 }

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"strings"
 	"sync"
 	"time"
 
@@ -28,7 +29,12 @@ type Store interface {
 	MediaStored(ctx context.Context, id int64, f sdk.File, now time.Time) error
 	// MediaFailed notes a failure: for good when next is zero.
 	MediaFailed(ctx context.Context, id int64, sentence string, next time.Time) error
+	// MediaUsers says who wants an image, as far as it can be told soon.
+	MediaUsers(ctx context.Context, id int64) (Users, error)
 }
+
+// Users are those who want an image, by name; posts by their public id. They may be few of many.
+type Users struct{ Sources, Channels, Posts []string }
 
 // Settings wire a Fetcher.
 type Settings struct {
@@ -142,10 +148,43 @@ func (f *Fetcher) one(ctx context.Context, w Wanted, decoding chan struct{}) {
 	if again, wait := passing(err); again && w.Attempt+1 < maxAttempts {
 		next = time.Now().Add(max(10*time.Second<<(2*w.Attempt), wait))
 	}
-	f.s.Log.Info("an image cannot be fetched", "media", w.ID, "err", err, "again", !next.IsZero())
-	if err := f.s.Store.MediaFailed(ctx, w.ID, err.Error(), next); err != nil {
+	said := sentence(w.URL, err)
+	f.report(ctx, w, said, next)
+	if err := f.s.Store.MediaFailed(ctx, w.ID, said, next); err != nil {
 		f.s.Log.Error("an image's failure cannot be recorded", "media", w.ID, "err", err)
 	}
+}
+
+// report writes a failure into the log: for whom it was, once it is for good.
+func (f *Fetcher) report(ctx context.Context, w Wanted, said string, next time.Time) {
+	if !next.IsZero() {
+		f.s.Log.Info("an image cannot be fetched yet", "media", w.ID, "why", said, "again", next)
+		return
+	}
+	users, err := f.s.Store.MediaUsers(ctx, w.ID)
+	if err != nil && ctx.Err() == nil {
+		f.s.Log.Error("who wants an image cannot be read", "media", w.ID, "err", err)
+	}
+	f.s.Log.Warn("an image cannot be fetched; its posts go without it", "media", w.ID, "why", said,
+		"sources", strings.Join(users.Sources, " "), "channels", strings.Join(users.Channels, " "), "posts", strings.Join(users.Posts, " "))
+}
+
+// sentence says what failed, at which server, and what helps if anything does. An address may hold what is nobody else's
+// business; its host is enough to know where to look.
+func sentence(address string, err error) string {
+	host := "its server"
+	if u, bad := url.Parse(address); bad == nil && u.Host != "" {
+		host = u.Host
+	}
+	why := err.Error()
+	if e, ok := errors.AsType[*sdk.Error](err); ok && e.Public != "" {
+		why = e.Public
+	}
+	said := "image of " + host + ": " + why
+	if refused, ok := errors.AsType[*sdk.AddressError](err); ok && refused.Own() {
+		said += fmt.Sprintf("; if that server is your own, permit it: media: {allow_private: [%s]}", netip.PrefixFrom(refused.Addr, refused.Addr.BitLen()))
+	}
+	return said
 }
 
 // passing says whether another attempt can do better: the server may recover, and so may our own disk.

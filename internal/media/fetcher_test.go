@@ -1,6 +1,7 @@
 package media
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -54,6 +55,10 @@ func (s *shelf) MediaFailed(_ context.Context, _ int64, sentence string, next ti
 	}
 	s.outcomes <- sentence + ": " + when
 	return nil
+}
+
+func (s *shelf) MediaUsers(context.Context, int64) (Users, error) {
+	return Users{Sources: []string{"agenda"}, Channels: []string{"brief"}, Posts: []string{"8f21"}}, nil
 }
 
 func fetcher(t *testing.T, s *shelf, dir string) *Fetcher {
@@ -137,7 +142,10 @@ func TestFetch(t *testing.T) {
 			dir := t.TempDir()
 			fetcher(t, s, dir)
 			want = strings.ReplaceAll(want, "%s", strings.TrimPrefix(server.URL, "http://"))
-			if got := <-s.outcomes; got != want && got != "image: "+want {
+			if want != "stored" {
+				want = "image of " + strings.TrimPrefix(server.URL, "http://") + ": " + want
+			}
+			if got := <-s.outcomes; got != want {
 				t.Fatalf("got %q, want %q", got, want)
 			}
 			if want != "stored" {
@@ -146,10 +154,54 @@ func TestFetch(t *testing.T) {
 			s.mu.Lock()
 			f := s.files[1]
 			s.mu.Unlock()
-			files := &Files{dir}
+			files := &Files{dir: dir}
 			data, err := files.Read(f.Name)
 			if err != nil || int64(len(data)) != f.Size || f.Width != 320 || f.Height != 160 || f.Type != "image/jpeg" {
 				t.Errorf("stored is %+v, %v", f, err)
+			}
+		})
+	}
+}
+
+// What is lost is told once it is for good: where, why, for whom, and what helps.
+func TestALostImageIsTold(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.NotFoundHandler())
+	t.Cleanup(server.Close)
+	host := strings.TrimPrefix(server.URL, "http://")
+	for name, c := range map[string]struct {
+		allow []netip.Prefix
+		want  string
+	}{
+		"missing": {[]netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}, "image of " + host + ": its server answers 404"},
+		"refused": {nil, "image of " + host + ": 127.0.0.1 is a loopback address; if that server is your own, permit it: media: {allow_private: [127.0.0.1/32]}"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			files, err := NewFiles(t.TempDir())
+			if err != nil {
+				t.Fatal(err)
+			}
+			var log bytes.Buffer
+			s := &shelf{files: map[int64]sdk.File{}, outcomes: make(chan string, 1), wanted: []Wanted{{ID: 7, URL: server.URL + "/secret-path"}}}
+			f := NewFetcher(Settings{Store: s, Files: files, Bounds: Bounds{MaxBytes: 1 << 20, MaxPixels: 1_000_000, Width: 640}, AllowPrivate: c.allow,
+				Log: slog.New(slog.NewTextHandler(&log, nil))})
+			if err := f.Start(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if got := <-s.outcomes; got != c.want+": for good" {
+				t.Errorf("recorded is %q", got)
+			}
+			if err := f.Stop(context.Background()); err != nil {
+				t.Fatal(err)
+			}
+			for _, part := range []string{"level=WARN", `why="` + c.want + `"`, "media=7", "sources=agenda", "channels=brief", "posts=8f21"} {
+				if !strings.Contains(log.String(), part) {
+					t.Errorf("%q is missing in %s", part, log.String())
+				}
+			}
+			if strings.Contains(log.String(), "secret-path") {
+				t.Errorf("the path is told: %s", log.String())
 			}
 		})
 	}

@@ -10,19 +10,24 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
+	"time"
 
 	"github.com/belfry-news/belfry/sdk"
 )
 
 // Files is the folder of the stored images.
-type Files struct{ dir string }
+type Files struct {
+	dir string
+	mu  sync.Mutex // a file that is asked for is not swept away at the same moment
+}
 
 // NewFiles uses a folder, which is made when it does not exist.
 func NewFiles(dir string) (*Files, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("the folder of the images cannot be made: %w", err)
 	}
-	return &Files{dir}, nil
+	return &Files{dir: dir}, nil
 }
 
 // Put stores a picture and gives its identity. It is on the disk when Put returns.
@@ -63,7 +68,7 @@ func (f *Files) path(name string) string { return filepath.Join(f.dir, name[:2],
 // write makes a file whole or not at all.
 func (f *Files) write(name string, data []byte) error {
 	path := f.path(name)
-	if _, err := os.Stat(path); err == nil {
+	if f.touch(path) {
 		return nil // the same content has the same name
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
@@ -79,6 +84,14 @@ func (f *Files) write(name string, data []byte) error {
 		return err
 	}
 	return os.Rename(tmp.Name(), path)
+}
+
+// touch makes a file one that was asked for now, which Sweep leaves alone; false when there is none.
+func (f *Files) touch(path string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	now := time.Now()
+	return os.Chtimes(path, now, now) == nil
 }
 
 // Open opens a stored file by its name; fs.ErrNotExist when there is none.

@@ -16,8 +16,12 @@ const grace = time.Second
 // bounded makes one call of a connector within the deadline. A panic costs the call and not the daemon; a connector that
 // ignores its deadline is left alone with what it does, and its lane goes on. code is what both mean.
 func bounded[T any](ctx context.Context, l *destinationLanes, op string, code sdk.Code, do func(context.Context) (T, error)) (T, error) {
+	return launch(ctx, l, op, code, do)()
+}
+
+// launch begins what bounded does; the function that it gives waits for the end, and has to be called.
+func launch[T any](ctx context.Context, l *destinationLanes, op string, code sdk.Code, do func(context.Context) (T, error)) func() (T, error) {
 	ctx, cancel := context.WithTimeout(ctx, l.dest.Timeout)
-	defer cancel()
 	type result struct {
 		value T
 		err   error
@@ -29,20 +33,23 @@ func bounded[T any](ctx context.Context, l *destinationLanes, op string, code sd
 		defer recovered(&r.err, code, op, l.e.s.Log)
 		r.value, r.err = do(ctx)
 	})
-	select {
-	case r := <-done:
-		return r.value, r.err
-	case <-ctx.Done():
-	}
-	t := time.NewTimer(grace)
-	defer t.Stop()
-	select {
-	case r := <-done:
-		return r.value, r.err
-	case <-t.C:
-		l.e.s.Log.Error("a connector does not give up at its deadline", "destination", l.dest.Name, "op", op)
-		var none T
-		return none, &sdk.Error{Code: code, Op: op, Public: fmt.Sprintf("no answer within %s", sdk.D(l.dest.Timeout)), Err: context.Cause(ctx)}
+	return func() (T, error) {
+		defer cancel()
+		select {
+		case r := <-done:
+			return r.value, r.err
+		case <-ctx.Done():
+		}
+		t := time.NewTimer(grace)
+		defer t.Stop()
+		select {
+		case r := <-done:
+			return r.value, r.err
+		case <-t.C:
+			l.e.s.Log.Error("a connector does not give up at its deadline", "destination", l.dest.Name, "op", op)
+			var none T
+			return none, &sdk.Error{Code: code, Op: op, Public: fmt.Sprintf("no answer within %s", sdk.D(l.dest.Timeout)), Err: context.Cause(ctx)}
+		}
 	}
 }
 
@@ -54,21 +61,27 @@ func recovered(err *error, code sdk.Code, op string, log *slog.Logger) {
 	}
 }
 
-// call makes one platform call within the deadline. A panic may have come after the call had its effect.
-func (l *destinationLanes) call(ctx context.Context, lane Lane, c Call) (sdk.PartRef, error) {
+// call begins one platform call within the deadline; the function that it gives waits for the answer. A panic may have
+// come after the call had its effect.
+func (l *destinationLanes) call(ctx context.Context, lane Lane, c Call) func() (sdk.PartRef, error) {
 	if len(c.Part.Files) > 0 {
 		if err := l.e.s.Renderer.Fill(ctx, c.Part.Files); err != nil {
-			return sdk.PartRef{}, &sdk.Error{Code: sdk.CodeUnavailable, Op: "load images", Err: err}
+			return func() (sdk.PartRef, error) {
+				return sdk.PartRef{}, &sdk.Error{Code: sdk.CodeUnavailable, Op: "load images", Err: err}
+			}
 		}
 	}
 	c.Part.Key = c.Key
-	ref, err := bounded(ctx, l, string(c.Op), sdk.CodeUnknownOutcome, func(ctx context.Context) (sdk.PartRef, error) {
+	answer := launch(ctx, l, string(c.Op), sdk.CodeUnknownOutcome, func(ctx context.Context) (sdk.PartRef, error) {
 		return l.request(ctx, lane, c)
 	})
-	if err == nil && len(ref.State) > sdk.MaxPartState {
-		ref.State = nil // what is too long is not half kept; the part can then not be edited
+	return func() (sdk.PartRef, error) {
+		ref, err := answer()
+		if err == nil && len(ref.State) > sdk.MaxPartState {
+			ref.State = nil // what is too long is not half kept; the part can then not be edited
+		}
+		return ref, err
 	}
-	return ref, err
 }
 
 // request asks the connector for what the call is.

@@ -13,6 +13,8 @@
 //	         it; then the row says what is being sent. From here on the call may have left.
 //	send     the connector's call, with a deadline shorter than what is left of the lease.
 //	settle   one transaction: the outcome, the part's reference, and the next row if the publication is not there yet.
+//	         While a call is under way the next row of the batch is prepared, and the outcome of the one and the start of the
+//	         other are one transaction; the writer puts what many lanes have to record into one commit.
 //	recover  rows of a batch whose lease is over: started ones are unknown, the others are pending again.
 //
 // Authority is the row: a node that lost its lease finds its fence refused at start, and stops; of what it settles later,

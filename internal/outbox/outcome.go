@@ -3,6 +3,7 @@ package outbox
 import (
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"time"
 
 	"github.com/belfry-news/belfry/internal/alert"
@@ -123,10 +124,24 @@ func (l *destinationLanes) stopped(e *sdk.Error, w Work, s Settlement, now time.
 		subject = laneSubject(l.dest.Name, w.Chat)
 	}
 	s.Code, s.Error = e.Code, sentence(e)
+	cause, mend := causeAndMend(s.Error, "belfry destination check "+l.dest.Name)
 	s.Alerts = append(s.Alerts, alert.Alert{Code: alert.DestinationStop, Subject: subject,
-		Sentence: fmt.Sprintf("destination %s: %s; its posts wait, and other destinations are unaffected", subject, s.Error),
-		Mend:     fmt.Sprintf("mend that, then: belfry destination check %s", l.dest.Name)})
+		Sentence: fmt.Sprintf("destination %s: %s; its posts wait, and other destinations are unaffected", subject, cause), Mend: mend})
 	return s
+}
+
+// causeAndMend parts what is wrong with a destination from what mends it. Connectors that know the act end their sentence
+// with it and the command that tries again: "…; check url:, then: belfry destination check ops".
+func causeAndMend(sentence, check string) (cause, mend string) {
+	cause, ends := strings.CutSuffix(sentence, "then: "+check)
+	if !ends {
+		return sentence, "mend that, then: " + check
+	}
+	cause = strings.TrimRight(cause, ",; ")
+	if i := strings.LastIndex(cause, "; "); i >= 0 && strings.HasSuffix(sentence, ", then: "+check) {
+		return cause[:i], strings.TrimPrefix(cause[i+2:], "mend: ") + ", then: " + check
+	}
+	return cause, "mend that, then: " + check
 }
 
 // refused ends a delivery that this platform will never take as it is.
@@ -166,16 +181,24 @@ func copyName(w Work) string {
 	return fmt.Sprintf("post %s of channel %s on %s", w.PublicID, w.Channel, laneSubject(w.Destination, w.Chat))
 }
 
+// Both fold by destination: an outage of one ends many posts.
+
 func failedAlert(w Work, why string) alert.Alert {
 	return alert.Alert{Code: alert.PostFailed, Subject: w.Destination,
 		Sentence: fmt.Sprintf("%s was not posted: %s", copyName(w), why),
-		Mend:     fmt.Sprintf("look: belfry post deliveries --destination %s --state failed; send it again: belfry post resend %d", w.Destination, w.Delivery)}
+		Many:     fmt.Sprintf("{n} posts were not posted on %s; the last one is %s: %s", w.Destination, copyName(w), why),
+		Mend:     endedMend(w, Failed, "send it again")}
 }
 
 func expiredAlert(w Work) alert.Alert {
 	return alert.Alert{Code: alert.PostExpired, Subject: w.Destination,
 		Sentence: fmt.Sprintf("%s waited longer than max_age and was dropped", copyName(w)),
-		Mend:     fmt.Sprintf("look: belfry post deliveries --destination %s --state expired; send it all the same: belfry post resend %d", w.Destination, w.Delivery)}
+		Many:     fmt.Sprintf("{n} posts waited longer than max_age for %s and were dropped; the last one is %s", w.Destination, copyName(w)),
+		Mend:     endedMend(w, Expired, "send it all the same")}
+}
+
+func endedMend(w Work, s State, again string) string {
+	return fmt.Sprintf("look: belfry post deliveries --destination %s --state %s; %s: belfry post resend %d", w.Destination, s, again, w.Delivery)
 }
 
 func listedAlert(w Work) alert.Alert {

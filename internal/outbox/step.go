@@ -55,8 +55,11 @@ func (o *once) Post() ([]sdk.Part, error) {
 	return o.parts, o.err
 }
 
-// legalLadder is climbed by a retraction for good, whatever the channel says.
-var legalLadder = []string{"delete", "mark", "list"}
+// The ladders of a retraction for good, whatever the channel says: of a post, and of a digest that lost an item.
+var (
+	legalLadder  = []string{"delete", "mark", "list"}
+	legalRevised = []string{"edit", "repost", "list"}
+)
 
 // Decide finds the next call that brings a publication nearer to its desired state. It is pure but for the plans. Its
 // error comes from them.
@@ -110,9 +113,12 @@ func partsOf(parts []Part, s Series) []Part {
 
 // decideRevision brings a copy to a new revision by the ladder.
 func decideRevision(w Work, l Ladders, able Able, rules sdk.Rules, plans Plans, posted []Part, now time.Time) (Step, error) {
-	rung := ""
-	if w.Rung < len(l.Revised) {
-		rung = l.Revised[w.Rung]
+	ladder, rung := l.Revised, ""
+	if w.Purge {
+		ladder = legalRevised
+	}
+	if w.Rung < len(ladder) {
+		rung = ladder[w.Rung]
 	}
 	var parts []sdk.Part
 	if w.Rung == 0 || rung == "edit" || rung == "repost" {
@@ -131,7 +137,7 @@ func decideRevision(w Work, l Ladders, able Able, rules sdk.Rules, plans Plans, 
 		if !able.Edit || !within(rules.EditFor, w.Out, now) {
 			return Step{NextRung: true}, nil
 		}
-		if next := w.EditedAt.Add(l.MinGap); !w.EditedAt.IsZero() && next.After(now) && !midway(w, posted) {
+		if next := w.EditedAt.Add(l.MinGap); !w.EditedAt.IsZero() && next.After(now) && !w.Purge && !midway(w, posted) {
 			return Step{Until: next}, nil
 		}
 		return reconcile(w, parts, posted, able, rules, now), nil
@@ -141,7 +147,7 @@ func decideRevision(w Work, l Ladders, able Able, rules sdk.Rules, plans Plans, 
 		}
 		return reply(w, plans, posted)
 	case "repost":
-		if !w.Note || !able.Delete || !within(rules.DeleteFor, w.Out, now) {
+		if !w.Note && !w.Purge || !able.Delete || !within(rules.DeleteFor, w.Out, now) {
 			return Step{NextRung: true}, nil
 		}
 		// The copy goes; then nothing is there, and the newest revision is published.

@@ -93,7 +93,8 @@ type Work struct {
 	Channel     string
 	Destination string
 	Chat        string
-	// Want is the revision that is to be there, Gone that nothing is to be there, Purge that this is a legal retraction.
+	// Want is the revision that is to be there, Gone that nothing is to be there, Purge that this is due to
+	// a legal retraction: of the post itself, or of an item that a digest lost.
 	Want  int
 	Gone  bool
 	Purge bool
@@ -244,6 +245,10 @@ type Store interface {
 	// that was decided on an older version of the publication gives ErrConflict, unless its call was made: then the
 	// delivery ends, and the publication goes on as it is wanted now.
 	Settle(ctx context.Context, s Settlement, now time.Time) (next int64, err error)
+	// SettleAndStart records an accepted call and starts the next one of its batch in one transaction. err says that neither
+	// happened. Otherwise the call is recorded, and wait and startErr are what Start gives; startErr is ErrConflict too when
+	// the publication of the accepted call goes on with the delivery next, which then comes first.
+	SettleAndStart(ctx context.Context, s Settlement, following Start, now time.Time) (next int64, wait time.Time, startErr, err error)
 	// Recover ends the batches whose lease is over, or all of them, and says how many calls became unknown.
 	Recover(ctx context.Context, all bool, now time.Time) (unknown int, err error)
 	Lane(ctx context.Context, destination, chat string) (Lane, bool, error)

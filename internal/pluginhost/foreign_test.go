@@ -128,6 +128,7 @@ func TestForeignFilesAreChecked(t *testing.T) {
 		"a relative path":      {Command{Path: "good"}, "is not absolute"},
 		"nothing":              {Command{Path: filepath.Join(dir, "nothing")}, "cannot be found"},
 		"a folder":             {Command{Path: dir}, "is no file"},
+		"no program":           {Command{Path: file("text", 0o644)}, "is no program: nobody may execute it"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

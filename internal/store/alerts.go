@@ -11,8 +11,16 @@ import (
 func (tx *Tx) alerts(raise []alert.Alert, resolve []alert.Key, now time.Time) error {
 	for _, a := range raise {
 		if err := tx.run(`INSERT INTO alerts (code, subject, sentence, mend, first_at, last_at) VALUES ($1, $2, $3, $4, $5, $5)
-			ON CONFLICT (code, subject) WHERE resolved_at = 0 DO UPDATE SET sentence = excluded.sentence, mend = excluded.mend,
-			last_at = excluded.last_at, count = count + 1`, string(a.Code), a.Subject, a.Sentence, a.Mend, micros(now)); err != nil {
+			ON CONFLICT (code, subject) WHERE resolved_at = 0 DO UPDATE SET mend = excluded.mend,
+			sentence = CASE WHEN $6 = '' THEN excluded.sentence ELSE replace($6, '{n}', alerts.count + 1) END,
+			last_at = excluded.last_at, count = alerts.count + 1`, string(a.Code), a.Subject, a.Sentence, a.Mend, micros(now), a.Many); err != nil {
+			return err
+		}
+	}
+	if len(resolve) > 1 {
+		// Nearly always none is open: one look instead of a statement for each.
+		open := false
+		if err := tx.row(`SELECT EXISTS (SELECT 1 FROM alerts WHERE resolved_at = 0)`).Scan(&open); err != nil || !open {
 			return err
 		}
 	}

@@ -127,7 +127,7 @@ func (db *DB) StalePosts(ctx context.Context, after int64, limit int) ([]compose
 		var s compose.Stale
 		var content string
 		var visible int64
-		if err := r.Scan(&s.Post, &s.Channel, &s.Kind, &s.Status, &s.Revision, &visible, &content); err != nil {
+		if err := r.Scan(&s.Post, &s.PublicID, &s.Channel, &s.Kind, &s.Status, &s.Revision, &visible, &content); err != nil {
 			return err
 		}
 		s.VisibleAt = timeOf(visible)
@@ -135,7 +135,7 @@ func (db *DB) StalePosts(ctx context.Context, after int64, limit int) ([]compose
 		ids = append(ids, s.Post)
 		out = append(out, s)
 		return decode(content, &out[len(out)-1].Current)
-	}, `SELECT p.id, p.channel, p.kind, p.status, p.revision, p.visible_at, r.content
+	}, `SELECT p.id, p.public_id, p.channel, p.kind, p.status, p.revision, p.visible_at, r.content
 		FROM posts p JOIN post_revisions r ON r.post = p.id AND r.revision = p.revision WHERE p.stale = 1 AND p.id > $1 ORDER BY p.id LIMIT $2`, after, limit)
 	if err != nil || len(out) == 0 {
 		return nil, err
@@ -185,7 +185,8 @@ func (db *DB) CommitRevision(ctx context.Context, r compose.Revise, now time.Tim
 	})
 }
 
-// revise writes a new revision of a post and moves what its copies are to show.
+// revise writes a new revision of a post and moves what its copies are to show. With purge it is due to a legal retraction,
+// which climbs a ladder of its own; copies remember that until they are as they should be, and withdrawn ones for ever.
 func (tx *Tx) revise(post int64, c compose.Content, status compose.PostStatus, purge bool, now time.Time) error {
 	content, err := encode(c)
 	if err != nil {
@@ -206,7 +207,7 @@ func (tx *Tx) revise(post int64, c compose.Content, status compose.PostStatus, p
 	const stays = `NOT EXISTS (SELECT 1 FROM parts WHERE publication = publications.id)
 		AND (state IN ('expired', 'dropped') OR state = 'failed' AND $2 OR state = 'held' AND NOT $2)`
 	if err := tx.run(`UPDATE publications SET version = version + 1, want = (SELECT revision FROM posts WHERE id = $1), rung = 0,
-		gone = $2, purge = max(purge, $3), have_gone = 0,
+		gone = $2, purge = max($3, CASE WHEN gone = 1 OR state <> 'done' THEN purge ELSE 0 END), have_gone = 0,
 		state = CASE WHEN `+stays+` THEN state ELSE 'open' END, reason = CASE WHEN `+stays+` THEN reason ELSE '' END
 		WHERE post = $1`, post, c.Withdrawn, purge); err != nil {
 		return err
@@ -215,9 +216,10 @@ func (tx *Tx) revise(post int64, c compose.Content, status compose.PostStatus, p
 		AND publication IN (SELECT id FROM publications WHERE post = $1)`, post, micros(now), c.Withdrawn); err != nil {
 		return err
 	}
-	if c.Withdrawn {
-		// Withdrawals go first.
-		if err := tx.run(`UPDATE deliveries SET priority = 0 WHERE state = 'pending' AND publication IN (SELECT id FROM publications WHERE post = $1)`, post); err != nil {
+	if c.Withdrawn || purge {
+		// Withdrawals go first. A legal one does not wait as other edits do; what the platform asked for stands.
+		if err := tx.run(`UPDATE deliveries SET priority = 0, next_at = CASE WHEN $3 AND code = '' THEN min(next_at, $2) ELSE next_at END
+			WHERE state = 'pending' AND publication IN (SELECT id FROM publications WHERE post = $1)`, post, micros(now), purge); err != nil {
 			return err
 		}
 	}
@@ -320,8 +322,10 @@ func (db *DB) Schedule(ctx context.Context, name string) (compose.ScheduleState,
 }
 
 // CommitPosts implements compose.Store.
-func (db *DB) CommitPosts(ctx context.Context, c compose.Commit, now time.Time) error {
-	return db.Write(ctx, func(tx *Tx) error {
+func (db *DB) CommitPosts(ctx context.Context, c compose.Commit, now time.Time) ([]string, error) {
+	var made []string
+	err := db.Write(ctx, func(tx *Tx) error {
+		made = make([]string, len(c.Posts))
 		if c.Schedule != "" {
 			n, err := tx.exec(`INSERT INTO schedules (name, spec, checked_until) VALUES ($1, $2, $3)
 				ON CONFLICT (name) DO UPDATE SET spec = excluded.spec, checked_until = excluded.checked_until WHERE schedules.checked_until = $4`,
@@ -343,15 +347,15 @@ func (db *DB) CommitPosts(ctx context.Context, c compose.Commit, now time.Time) 
 			}
 			fired["occurrence:"+o.Key] = inserted
 		}
-		for _, p := range c.Posts {
+		for i, p := range c.Posts {
 			if first, scheduled := fired[p.Key]; scheduled && !first {
 				continue // the occurrence was decided before: it happens once
 			}
-			id, err := tx.insertPost(p, now)
+			id, public, err := tx.insertPost(p, now)
 			if err != nil {
 				return err
 			}
-			posts[p.Key] = id
+			posts[p.Key], made[i] = id, public
 		}
 		for _, o := range c.Occurrences {
 			if id, ok := posts["occurrence:"+o.Key]; ok {
@@ -372,53 +376,55 @@ func (db *DB) CommitPosts(ctx context.Context, c compose.Commit, now time.Time) 
 		}
 		return tx.alerts(c.Alerts, c.Resolve, now)
 	})
+	return made, err
 }
 
-// insertPost writes a post with its first revision and its outbox rows. Items that changed since it was decided make it a
+// insertPost writes a post with its first revision and its outbox rows, and gives its id and its public id. Items that changed since it was decided make it a
 // conflict.
-func (tx *Tx) insertPost(p compose.NewPost, now time.Time) (int64, error) {
+func (tx *Tx) insertPost(p compose.NewPost, now time.Time) (id int64, public string, err error) {
 	content, err := encode(p.Content)
 	if err != nil {
-		return 0, err
+		return 0, "", err
 	}
+	public = token(8)
 	id, inserted, err := tx.insert(`INSERT INTO posts (public_id, channel, key, kind, status, urgent, created_at, visible_at, changed_at)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $7) ON CONFLICT (channel, key) DO NOTHING RETURNING id`,
-		token(8), p.Channel, p.Key, string(p.Kind), string(p.Status), p.Urgent, micros(now), micros(p.VisibleAt))
+		public, p.Channel, p.Key, string(p.Kind), string(p.Status), p.Urgent, micros(now), micros(p.VisibleAt))
 	if err != nil {
-		return 0, err
+		return 0, "", err
 	}
 	if !inserted {
-		return 0, compose.ErrConflict
+		return 0, "", compose.ErrConflict
 	}
 	if err := tx.run(`INSERT INTO post_revisions (post, revision, at, content, note) VALUES ($1, 1, $2, $3, $4)`, id, micros(now), content, p.Content.Note); err != nil {
-		return 0, err
+		return 0, "", err
 	}
 	for i, it := range p.Items {
 		n, err := tx.exec(`UPDATE channel_items SET state = 'used', reason = '', detail = '', post = $3 WHERE channel = $1 AND item = $2 AND state = 'waiting'
 			AND EXISTS (SELECT 1 FROM items WHERE id = $2 AND revision = $4 AND state = 'live')`, p.Channel, it.Item, id, it.Revision)
 		if err != nil {
-			return 0, err
+			return 0, "", err
 		}
 		if n == 0 {
-			return 0, compose.ErrConflict
+			return 0, "", compose.ErrConflict
 		}
 		if err := tx.run(`INSERT INTO post_items (post, item, position, item_revision) VALUES ($1, $2, $3, $4)`, id, it.Item, i, it.Revision); err != nil {
-			return 0, err
+			return 0, "", err
 		}
 	}
 	if err := tx.linkMedia(id, p.Content); err != nil {
-		return 0, err
+		return 0, "", err
 	}
 	for _, t := range p.Targets {
 		if err := tx.run(`INSERT INTO publications (post, channel, destination, chat, want, expires_at) VALUES ($1, $2, $3, $4, 1, $5)`,
 			id, p.Channel, t.Destination, t.Chat, micros(t.ExpiresAt)); err != nil {
-			return 0, err
+			return 0, "", err
 		}
 	}
 	if p.Status != compose.PostLive {
-		return id, nil
+		return id, public, nil
 	}
-	return id, tx.openDeliveries(id, now)
+	return id, public, tx.openDeliveries(id, now)
 }
 
 // DuePosts implements compose.Store.

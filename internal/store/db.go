@@ -19,7 +19,9 @@ type DB struct {
 	rewrite func(string) string
 	// fatal reports whether an error of a commit means that what the disk holds is not known any more.
 	fatal func(error) bool
-	close func() error
+	// forget empties the engine's log; see Options.
+	forget func(context.Context) (bool, error)
+	close  func() error
 
 	jobs   chan job
 	quit   chan struct{}
@@ -42,6 +44,9 @@ type Options struct {
 	Reader, Writer *sql.DB
 	Rewrite        func(string) string
 	Fatal          func(error) bool
+	// Forget empties the engine's log of what was committed lately, which may hold what was deleted since; false when
+	// somebody still reads it. Nil when the engine keeps no such log.
+	Forget func(context.Context) (bool, error)
 	// Close closes both; it is called once, when nothing uses them any more.
 	Close func() error
 }
@@ -54,7 +59,7 @@ var ErrNotFound = errors.New("not found")
 
 // New makes a DB and starts its writer; Close stops it.
 func New(o Options) *DB {
-	db := &DB{reader: o.Reader, writer: o.Writer, rewrite: o.Rewrite, fatal: o.Fatal, close: o.Close, jobs: make(chan job, 1024),
+	db := &DB{reader: o.Reader, writer: o.Writer, rewrite: o.Rewrite, fatal: o.Fatal, forget: o.Forget, close: o.Close, jobs: make(chan job, 1024),
 		quit: make(chan struct{}), ended: make(chan struct{}), failed: make(chan struct{}), reads: map[string]*sql.Stmt{}, node: token(12)}
 	go db.write()
 	return db
@@ -121,13 +126,22 @@ func (db *DB) Write(ctx context.Context, do func(*Tx) error) error {
 	}
 }
 
+// gatherFor is how long the writer waits for more parts when several came for the commit before: each commit waits for the
+// disk and writes whole pages, however few parts it has.
+const gatherFor = time.Millisecond
+
+// enough is how many parts are not waited any longer for others: the cost of a commit is shared well by then.
+const enough = 16
+
 // write is the one writer.
 func (db *DB) write() {
 	defer close(db.ended)
 	tx := &Tx{db: db, statements: map[string]*sql.Stmt{}}
 	defer tx.close()
+	var group []job
 	for {
-		var group []job
+		several := len(group) > 1
+		group = group[:0]
 		select {
 		case j := <-db.jobs:
 			group = append(group, j)
@@ -139,17 +153,40 @@ func (db *DB) write() {
 				return
 			}
 		}
-	more:
-		for len(group) < maxGroup {
-			select {
-			case j := <-db.jobs:
-				group = append(group, j)
-			default:
-				break more
-			}
-		}
+		group = db.gather(group, several)
 		db.commit(tx, group)
+		clear(group) // what a part holds on to is not kept
 	}
+}
+
+// gather adds what waits to a group, and with patience also what comes soon.
+func (db *DB) gather(group []job, patience bool) []job {
+	var over <-chan time.Time
+	if patience {
+		t := time.NewTimer(gatherFor)
+		defer t.Stop()
+		over = t.C
+	}
+	for len(group) < maxGroup {
+		select {
+		case j := <-db.jobs:
+			group = append(group, j)
+			continue
+		default:
+		}
+		if !patience || len(group) >= enough {
+			break
+		}
+		select {
+		case j := <-db.jobs:
+			group = append(group, j)
+		case <-over:
+			patience = false
+		case <-db.quit:
+			patience = false
+		}
+	}
+	return group
 }
 
 // commit runs a group in one transaction and tells each caller.
@@ -220,14 +257,10 @@ func (tx *Tx) begin() error {
 		}
 		tx.conn = conn
 	}
-	_, err := tx.conn.ExecContext(context.Background(), "BEGIN IMMEDIATE")
-	return err
+	return tx.run("BEGIN IMMEDIATE")
 }
 
-func (tx *Tx) commit() error {
-	_, err := tx.conn.ExecContext(context.Background(), "COMMIT")
-	return err
-}
+func (tx *Tx) commit() error { return tx.run("COMMIT") }
 
 func (tx *Tx) rollback() {
 	if tx.conn != nil {
@@ -249,23 +282,20 @@ func (tx *Tx) part(do func(*Tx) error, shared bool) error {
 	if !shared {
 		return tx.guard(do)
 	}
-	if err := tx.raw("SAVEPOINT part"); err != nil {
+	if err := tx.run("SAVEPOINT part"); err != nil {
 		tx.broken = err
 		return err
 	}
 	err := tx.guard(do)
-	end := "RELEASE part"
 	if err != nil {
-		end = "ROLLBACK TO part; RELEASE part"
+		if e := tx.run("ROLLBACK TO part"); e != nil {
+			tx.broken = e
+			return err
+		}
 	}
-	if e := tx.raw(end); e != nil {
+	if e := tx.run("RELEASE part"); e != nil {
 		tx.broken = e
 	}
-	return err
-}
-
-func (tx *Tx) raw(text string) error {
-	_, err := tx.conn.ExecContext(context.Background(), text)
 	return err
 }
 

@@ -52,21 +52,21 @@ func (db *DB) UseSources(ctx context.Context, sources []SourceSetting, now time.
 	})
 }
 
-const sourceColumns = `name, version, cursor, primed, gone, force, next_at, wait_until, fetched_at, ok_at, new_at, failures, code, error, about, notices,
+const sourceColumns = `name, version, cursor, primed, gone, force, next_at, wait_until, fetched_at, ok_at, new_at, bad_since, failures, code, error, about, notices,
 	EXISTS (SELECT 1 FROM holds h WHERE h.source = sources.name AND h.ended_at = 0)`
 
 func scanSource(r scanner) (intake.State, error) {
 	var st intake.State
-	var next, wait, fetched, ok, fresh int64
+	var next, wait, fetched, ok, fresh, bad int64
 	var cursor []byte
 	var about, notices string
-	err := r.Scan(&st.Name, &st.Version, &cursor, &st.Primed, &st.Gone, &st.Force, &next, &wait, &fetched, &ok, &fresh,
+	err := r.Scan(&st.Name, &st.Version, &cursor, &st.Primed, &st.Gone, &st.Force, &next, &wait, &fetched, &ok, &fresh, &bad,
 		&st.Failures, &st.Code, &st.Error, &about, &notices, &st.Holds)
 	if err != nil {
 		return st, err
 	}
 	st.Cursor = cursor
-	st.NextAt, st.WaitUntil, st.FetchedAt, st.OKAt, st.NewAt = timeOf(next), timeOf(wait), timeOf(fetched), timeOf(ok), timeOf(fresh)
+	st.NextAt, st.WaitUntil, st.FetchedAt, st.OKAt, st.NewAt, st.BadSince = timeOf(next), timeOf(wait), timeOf(fetched), timeOf(ok), timeOf(fresh), timeOf(bad)
 	return st, errors.Join(decode(about, &st.About), decode(notices, &st.Notices))
 }
 
@@ -126,14 +126,14 @@ func (db *DB) Sources(ctx context.Context) ([]intake.State, error) {
 	return out, err
 }
 
-const knownColumns = `i.id, i.key, i.revision, i.state, i.baseline, i.substance, i.facts, i.link, i.title_key, i.grp, i.seen_at, i.published, i.listed, i.listed_at`
+const knownColumns = `i.id, i.key, i.revision, i.state, i.baseline, i.substance, i.facts, i.link, i.title_key, i.grp, i.seen_at, i.published, i.listed, i.listed_at, i.check_at`
 
 func scanKnown(r scanner, extra ...any) (intake.Known, error) {
 	var k intake.Known
-	var seen, published, listed int64
+	var seen, published, listed, check int64
 	err := r.Scan(append([]any{&k.ID, &k.Key, &k.Revision, &k.State, &k.Baseline, &k.Substance, &k.Facts, &k.Link, &k.TitleKey, &k.Group, &seen, &published,
-		&k.Listed, &listed}, extra...)...)
-	k.SeenAt, k.Published, k.ListedAt = timeOf(seen), timeOf(published), timeOf(listed)
+		&k.Listed, &listed, &check}, extra...)...)
+	k.SeenAt, k.Published, k.ListedAt, k.Checking = timeOf(seen), timeOf(published), timeOf(listed), check > 0
 	return k, err
 }
 
@@ -210,9 +210,9 @@ func (db *DB) CommitIntake(ctx context.Context, ch intake.Change, now time.Time)
 	return db.Write(ctx, func(tx *Tx) error {
 		st := ch.State
 		n, err := tx.exec(`UPDATE sources SET version = version + 1, cursor = $3, primed = $4, gone = $5, force = $6, next_at = $7, wait_until = $8,
-			fetched_at = $9, ok_at = $10, new_at = $11, failures = $12, code = $13, error = $14, about = $15, notices = $16, lease = 0
+			fetched_at = $9, ok_at = $10, new_at = $11, failures = $12, code = $13, error = $14, about = $15, notices = $16, bad_since = $17, lease = 0
 			WHERE name = $1 AND version = $2`, st.Name, st.Version, notNil(st.Cursor), st.Primed, st.Gone, st.Force, micros(st.NextAt), micros(st.WaitUntil),
-			micros(st.FetchedAt), micros(st.OKAt), micros(st.NewAt), st.Failures, string(st.Code), st.Error, about, notices)
+			micros(st.FetchedAt), micros(st.OKAt), micros(st.NewAt), st.Failures, string(st.Code), st.Error, about, notices, micros(st.BadSince))
 		if err != nil {
 			return err
 		}

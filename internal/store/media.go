@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/belfry-news/belfry/internal/compose"
@@ -24,10 +25,11 @@ func (db *DB) WantedMedia(ctx context.Context, now time.Time, limit int) ([]medi
 	return out, err
 }
 
-// MediaStored implements media.Store.
+// MediaStored implements media.Store. An image that was retracted while it was fetched stays so; its file, which no row
+// names, is swept.
 func (db *DB) MediaStored(ctx context.Context, id int64, f sdk.File, now time.Time) error {
 	return db.Write(ctx, func(tx *Tx) error {
-		return tx.run(`UPDATE media SET state = 'stored', sha256 = $2, type = $3, width = $4, height = $5, size = $6, name = $7, error = '', fetched_at = $8 WHERE id = $1`,
+		return tx.run(`UPDATE media SET state = 'stored', sha256 = $2, type = $3, width = $4, height = $5, size = $6, name = $7, error = '', fetched_at = $8 WHERE id = $1 AND state = 'wanted'`,
 			id, f.SHA256, f.Type, f.Width, f.Height, f.Size, f.Name, micros(now))
 	})
 }
@@ -35,9 +37,62 @@ func (db *DB) MediaStored(ctx context.Context, id int64, f sdk.File, now time.Ti
 // MediaFailed implements media.Store.
 func (db *DB) MediaFailed(ctx context.Context, id int64, sentence string, next time.Time) error {
 	return db.Write(ctx, func(tx *Tx) error {
-		return tx.run(`UPDATE media SET state = CASE WHEN $3 = 0 THEN 'failed' ELSE 'wanted' END, attempt = attempt + 1, error = $2, next_at = $3 WHERE id = $1`,
+		return tx.run(`UPDATE media SET state = CASE WHEN $3 = 0 THEN 'failed' ELSE 'wanted' END, attempt = attempt + 1, error = $2, next_at = $3 WHERE id = $1 AND state = 'wanted'`,
 			id, sentence, micros(next))
 	})
+}
+
+// recentItems is how many of the newest items are looked at for those that show an image.
+const recentItems = 2000
+
+// MediaUsers implements media.Store. Of items only the newest are looked at: an image is wanted when its item comes.
+func (db *DB) MediaUsers(ctx context.Context, id int64) (media.Users, error) {
+	var u media.Users
+	var address string
+	if err := db.queryRow(ctx, `SELECT url FROM media WHERE id = $1`, id).Scan(&address); err != nil {
+		return u, notFound(err)
+	}
+	quoted, err := encode(address)
+	if err != nil {
+		return u, err
+	}
+	add := func(list *[]string, name string) {
+		if name != "" && !slices.Contains(*list, name) {
+			*list = append(*list, name)
+		}
+	}
+	err = db.query(ctx, func(r scanner) error {
+		var source, channel string
+		err := r.Scan(&source, &channel)
+		add(&u.Sources, source)
+		add(&u.Channels, channel)
+		return err
+	}, `SELECT i.source, coalesce(ci.channel, '') FROM (SELECT id, source FROM (SELECT id, source, content FROM items ORDER BY id DESC LIMIT $2)
+		WHERE instr(content, $1) > 0 LIMIT 10) i LEFT JOIN channel_items ci ON ci.item = i.id AND ci.state <> 'left_out' ORDER BY 1, 2`, quoted, recentItems)
+	if err != nil {
+		return u, err
+	}
+	return u, db.query(ctx, func(r scanner) error {
+		var channel, post string
+		err := r.Scan(&channel, &post)
+		add(&u.Channels, channel)
+		add(&u.Posts, post)
+		return err
+	}, `SELECT p.channel, p.public_id FROM post_media pm JOIN posts p ON p.id = pm.post WHERE pm.media = $1 ORDER BY p.id LIMIT 10`, id)
+}
+
+// LostImages says why images, by their addresses, will not be had.
+func (db *DB) LostImages(ctx context.Context, urls []string) (map[string]string, error) {
+	out := map[string]string{}
+	if len(urls) == 0 {
+		return out, nil
+	}
+	return out, db.query(ctx, func(r scanner) error {
+		var url, why string
+		err := r.Scan(&url, &why)
+		out[url] = why
+		return err
+	}, `SELECT url, error FROM media WHERE state = 'failed' AND url IN @list($1)`, jsonList(urls))
 }
 
 // Files finds the stored copies of images by the addresses at which their source publishes them.

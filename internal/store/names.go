@@ -103,27 +103,39 @@ type Configuration struct {
 	Generation int
 	AppliedAt  time.Time
 	Tree       map[string]any
+	// Outside are the settings that came from flags or the environment of the daemon, as dotted paths.
+	Outside []string
 }
 
 // Applied gives the configuration that was last applied; ErrNotFound when none was.
 func (db *DB) Applied(ctx context.Context) (Configuration, error) {
 	var c Configuration
 	var at int64
-	var tree string
-	err := notFound(db.queryRow(ctx, `SELECT generation, applied_at, tree FROM configurations ORDER BY generation DESC LIMIT 1`).Scan(&c.Generation, &at, &tree))
+	var tree, outside string
+	err := notFound(db.queryRow(ctx, `SELECT generation, applied_at, tree, outside FROM configurations ORDER BY generation DESC LIMIT 1`).
+		Scan(&c.Generation, &at, &tree, &outside))
 	if err != nil {
 		return c, err
 	}
 	c.AppliedAt = timeOf(at)
-	return c, decode(tree, &c.Tree)
+	if err := decode(tree, &c.Tree); err != nil {
+		return c, err
+	}
+	err = decode(outside, &c.Outside)
+	if len(c.Outside) == 0 {
+		c.Outside = nil
+	}
+	return c, err
 }
 
 // Apply records a configuration, masked, as applied, and gives its generation. The same as before keeps its generation.
-func (db *DB) Apply(ctx context.Context, tree map[string]any, now time.Time) (int, error) {
+// outside are the paths of what came from flags or the environment.
+func (db *DB) Apply(ctx context.Context, tree map[string]any, now time.Time, outside ...string) (int, error) {
 	text, err := encode(tree)
 	if err != nil {
 		return 0, err
 	}
+	paths := jsonList(outside)
 	generation := 0
 	err = db.Write(ctx, func(tx *Tx) error {
 		var last string
@@ -132,10 +144,10 @@ func (db *DB) Apply(ctx context.Context, tree map[string]any, now time.Time) (in
 			return err
 		}
 		if last == text {
-			return nil
+			return tx.run(`UPDATE configurations SET outside = $2 WHERE generation = $1 AND outside <> $2`, generation, paths)
 		}
 		generation++
-		return tx.run(`INSERT INTO configurations (generation, applied_at, tree) VALUES ($1, $2, $3)`, generation, micros(now), text)
+		return tx.run(`INSERT INTO configurations (generation, applied_at, tree, outside) VALUES ($1, $2, $3, $4)`, generation, micros(now), text, paths)
 	})
 	return generation, err
 }

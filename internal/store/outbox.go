@@ -16,55 +16,45 @@ var _ outbox.Store = (*DB)(nil)
 const serves = `NOT EXISTS (SELECT 1 FROM pauses p WHERE p.scope = 'all' OR p.scope = 'destination' AND p.name = $1)
 	AND NOT EXISTS (SELECT 1 FROM destinations x WHERE x.name = $1 AND (x.stopped_at > 0 OR x.paused_until > $2))`
 
-// dueDelivery holds for a delivery d of the destination $1 that may be claimed at $2: its time has come, nothing else of
-// its channel is claimed, and its channel on the platform is neither stopped nor waiting.
-const dueDelivery = `d.destination = $1 AND d.state = 'pending' AND d.batch IS NULL AND d.next_at <= $2
-	AND NOT EXISTS (SELECT 1 FROM batches b WHERE b.destination = d.destination AND b.chat = d.chat)
-	AND NOT EXISTS (SELECT 1 FROM lanes l WHERE l.destination = d.destination AND l.chat = d.chat AND (l.stopped_at > 0 OR l.ready_at > $2))`
+// waitingChats begins a statement with the chats of the destination $1 that have waiting rows and no batch, and whose lane is
+// not stopped. It steps from chat to chat, so that how long a queue is costs nothing.
+const waitingChats = `WITH RECURSIVE every (chat) AS (
+		SELECT min(chat) FROM deliveries WHERE destination = $1 AND state = 'pending' AND batch IS NULL
+		UNION ALL SELECT (SELECT min(d.chat) FROM deliveries d WHERE d.destination = $1 AND d.state = 'pending' AND d.batch IS NULL AND d.chat > every.chat)
+			FROM every WHERE every.chat IS NOT NULL),
+	waiting (chat) AS (SELECT chat FROM every WHERE chat IS NOT NULL
+		AND NOT EXISTS (SELECT 1 FROM batches b WHERE b.destination = $1 AND b.chat = every.chat)
+		AND NOT EXISTS (SELECT 1 FROM lanes l WHERE l.destination = $1 AND l.chat = every.chat AND l.stopped_at > 0)) `
+
+// readyChat holds for a chat of waitingChats that nobody asked to wait at $2.
+const readyChat = `NOT EXISTS (SELECT 1 FROM lanes l WHERE l.destination = $1 AND l.chat = w.chat AND l.ready_at > $2)`
+
+// dueDelivery holds for a delivery of the destination $1 that may be claimed at $2, apart from its chat.
+const dueDelivery = `destination = $1 AND state = 'pending' AND batch IS NULL AND next_at <= $2`
 
 // Claim implements outbox.Store.
 func (db *DB) Claim(ctx context.Context, destination string, now time.Time, lease time.Duration, lanes, size int) ([]outbox.Batch, error) {
 	due := false
-	err := db.queryRow(ctx, `SELECT EXISTS (SELECT 1 FROM deliveries d WHERE `+dueDelivery+`) AND `+serves, destination, micros(now)).Scan(&due)
+	err := db.queryRow(ctx, waitingChats+`SELECT EXISTS (SELECT 1 FROM waiting w WHERE `+readyChat+`
+		AND EXISTS (SELECT 1 FROM deliveries WHERE `+dueDelivery+` AND chat = w.chat)) AND `+serves, destination, micros(now)).Scan(&due)
 	if err != nil || !due {
 		return nil, err
 	}
 	var out []outbox.Batch
 	err = db.Write(ctx, func(tx *Tx) error {
 		out = nil
-		at := map[string]int{}
 		if err := tx.rows(func(r scanner) error {
-			var id int64
-			var chat string
-			if err := r.Scan(&id, &chat); err != nil {
-				return err
-			}
-			i, known := at[chat]
-			if !known {
-				if len(out) == lanes {
-					return nil
-				}
-				i = len(out)
-				at[chat] = i
-				out = append(out, outbox.Batch{Fence: token(16), Destination: destination, Chat: chat, LeaseUntil: now.Add(lease)})
-			}
-			if b := &out[i]; len(b.Deliveries) < size {
-				b.Deliveries = append(b.Deliveries, id)
-			}
-			return nil
-		}, `SELECT d.id, d.chat FROM deliveries d WHERE `+dueDelivery+` AND `+serves+` ORDER BY d.priority, d.id LIMIT $3`,
-			destination, micros(now), lanes*size); err != nil {
+			b := outbox.Batch{Fence: token(16), Destination: destination, LeaseUntil: now.Add(lease)}
+			err := r.Scan(&b.Chat)
+			out = append(out, b)
+			return err
+		}, waitingChats+`SELECT w.chat FROM waiting w JOIN deliveries d ON d.id =
+				(SELECT id FROM deliveries WHERE `+dueDelivery+` AND chat = w.chat ORDER BY priority, id LIMIT 1)
+			WHERE `+readyChat+` AND `+serves+` ORDER BY d.priority, d.id LIMIT $3`, destination, micros(now), lanes); err != nil {
 			return err
 		}
 		for i := range out {
-			b := &out[i]
-			id, _, err := tx.insert(`INSERT INTO batches (node, fence, destination, chat, lease_until) VALUES ($1, $2, $3, $4, $5) RETURNING id`,
-				db.node, b.Fence, b.Destination, b.Chat, micros(b.LeaseUntil))
-			if err != nil {
-				return err
-			}
-			b.ID = id
-			if err := tx.run(`UPDATE deliveries SET batch = $1 WHERE id IN @list($2)`, id, jsonList(b.Deliveries)); err != nil {
+			if err := tx.fill(&out[i], size, now); err != nil {
 				return err
 			}
 		}
@@ -73,16 +63,32 @@ func (db *DB) Claim(ctx context.Context, destination string, now time.Time, leas
 	return out, err
 }
 
+// fill puts the first due rows of its chat into a batch.
+func (tx *Tx) fill(b *outbox.Batch, size int, now time.Time) (err error) {
+	if b.ID, _, err = tx.insert(`INSERT INTO batches (node, fence, destination, chat, lease_until) VALUES ($1, $2, $3, $4, $5) RETURNING id`,
+		tx.db.node, b.Fence, b.Destination, b.Chat, micros(b.LeaseUntil)); err != nil {
+		return err
+	}
+	if err := tx.rows(func(r scanner) error {
+		var id int64
+		err := r.Scan(&id)
+		b.Deliveries = append(b.Deliveries, id)
+		return err
+	}, `SELECT id FROM deliveries WHERE `+dueDelivery+` AND chat = $3 ORDER BY priority, id LIMIT $4`, b.Destination, micros(now), b.Chat, size); err != nil {
+		return err
+	}
+	return tx.run(`UPDATE deliveries SET batch = $1 WHERE id IN @list($2)`, b.ID, jsonList(b.Deliveries))
+}
+
 // Next implements outbox.Store.
 func (db *DB) Next(ctx context.Context, destination string, now time.Time) (time.Time, error) {
 	var at int64
-	err := db.queryRow(ctx, `SELECT coalesce(min(max(d.next_at,
-			coalesce((SELECT l.ready_at FROM lanes l WHERE l.destination = d.destination AND l.chat = d.chat), 0),
-			coalesce((SELECT x.paused_until FROM destinations x WHERE x.name = d.destination), 0))), 0)
-		FROM (SELECT next_at, destination, chat FROM deliveries WHERE destination = $1 AND state = 'pending' AND batch IS NULL ORDER BY priority, id LIMIT 500) d
-		WHERE NOT EXISTS (SELECT 1 FROM lanes l WHERE l.destination = d.destination AND l.chat = d.chat AND l.stopped_at > 0)
-		AND NOT EXISTS (SELECT 1 FROM batches b WHERE b.destination = d.destination AND b.chat = d.chat)
-		AND NOT EXISTS (SELECT 1 FROM destinations x WHERE x.name = $1 AND x.stopped_at > 0)
+	err := db.queryRow(ctx, waitingChats+`SELECT coalesce(min(max(
+			(SELECT min(next_at) FROM (SELECT next_at FROM deliveries WHERE destination = $1 AND state = 'pending' AND batch IS NULL
+				AND chat = w.chat ORDER BY priority, id LIMIT 500) first),
+			coalesce((SELECT l.ready_at FROM lanes l WHERE l.destination = $1 AND l.chat = w.chat), 0),
+			coalesce((SELECT x.paused_until FROM destinations x WHERE x.name = $1), 0))), 0)
+		FROM waiting w WHERE NOT EXISTS (SELECT 1 FROM destinations x WHERE x.name = $1 AND x.stopped_at > 0)
 		AND NOT EXISTS (SELECT 1 FROM pauses p WHERE p.scope = 'all' OR p.scope = 'destination' AND p.name = $1)`, destination).Scan(&at)
 	return timeOf(at), err
 }
@@ -146,12 +152,14 @@ func (db *DB) Work(ctx context.Context, delivery int64) (outbox.Work, error) {
 	w := outbox.Work{Delivery: delivery}
 	var created, out, edited, expires, published, revised int64
 	var call, content, note string
+	posted := false
 	err := db.queryRow(ctx, `SELECT d.attempt, d.created_at, d.call, u.id, u.version, u.post, p.public_id, u.channel, u.destination, u.chat, u.want, u.gone, u.purge,
-			u.have, u.have_gone, u.rung, u.out_at, u.edited_at, u.expires_at, u.released, r.content, r.note, p.visible_at, r.at
+			u.have, u.have_gone, u.rung, u.out_at, u.edited_at, u.expires_at, u.released, r.content, r.note, p.visible_at, r.at,
+			EXISTS (SELECT 1 FROM parts WHERE publication = u.id)
 		FROM deliveries d JOIN publications u ON u.id = d.publication JOIN posts p ON p.id = u.post
 		JOIN post_revisions r ON r.post = u.post AND r.revision = u.want WHERE d.id = $1`, delivery).Scan(
 		&w.Attempt, &created, &call, &w.Publication, &w.Version, &w.Post, &w.PublicID, &w.Channel, &w.Destination, &w.Chat, &w.Want, &w.Gone, &w.Purge,
-		&w.Have, &w.HaveGone, &w.Rung, &out, &edited, &expires, &w.Released, &content, &note, &published, &revised)
+		&w.Have, &w.HaveGone, &w.Rung, &out, &edited, &expires, &w.Released, &content, &note, &published, &revised, &posted)
 	if errors.Is(err, sql.ErrNoRows) {
 		err = ErrNotFound
 	}
@@ -166,6 +174,9 @@ func (db *DB) Work(ctx context.Context, delivery int64) (outbox.Work, error) {
 			return w, err
 		}
 	}
+	if !posted {
+		return w, nil
+	}
 	return w, db.query(ctx, func(r scanner) error {
 		var p outbox.Part
 		var ids string
@@ -178,40 +189,49 @@ func (db *DB) Work(ctx context.Context, delivery int64) (outbox.Work, error) {
 }
 
 // Start implements outbox.Store.
-func (db *DB) Start(ctx context.Context, s outbox.Start, now time.Time) (time.Time, error) {
-	for i := range s.Call.Part.Files {
-		s.Call.Part.Files[i].Data = nil // bytes of images live in files
+func (db *DB) Start(ctx context.Context, s outbox.Start, now time.Time) (wait time.Time, err error) {
+	call, err := startedCall(s)
+	if err != nil {
+		return wait, err
 	}
-	var wait time.Time
-	err := db.Write(ctx, func(tx *Tx) error {
-		wait = time.Time{}
-		var alive, same, may bool
-		err := tx.row(`SELECT EXISTS (SELECT 1 FROM batches WHERE id = $3 AND fence = $4 AND lease_until > $2),
-			EXISTS (SELECT 1 FROM publications WHERE id = (SELECT publication FROM deliveries WHERE id = $5 AND batch = $3 AND state = 'pending') AND version = $6), `+serves+`
-			AND NOT EXISTS (SELECT 1 FROM lanes l WHERE l.destination = $1 AND l.chat = $7 AND (l.stopped_at > 0 OR l.ready_at > $2))`,
-			s.Batch.Destination, micros(now), s.Batch.ID, s.Batch.Fence, s.Delivery, s.Version, s.Batch.Chat).Scan(&alive, &same, &may)
-		switch {
-		case err != nil:
-			return err
-		case !alive:
-			return outbox.ErrFence
-		case !may:
-			return outbox.ErrPaused
-		case !same:
-			return outbox.ErrConflict
-		}
-		if wait, err = tx.takeRates(s, now); err != nil || !wait.IsZero() {
-			return err
-		}
-		call, err := encode(s.Call)
-		if err != nil {
-			return err
-		}
-		return tx.run(`UPDATE deliveries SET state = 'started', op = $2, series = $3, position = $4, revision = $5, key = $6, call = $7, final = $8,
-			attempt = attempt + 1, started_at = $9, first_at = CASE WHEN $10 THEN first_at ELSE $9 END, code = '', error = '' WHERE id = $1`, s.Delivery, string(s.Call.Op), string(s.Call.Series), s.Call.Position,
-			s.Call.Revision, s.Call.Key, call, s.Call.Final, micros(now), s.Repeat)
+	err = db.Write(ctx, func(tx *Tx) (err error) {
+		wait, err = tx.start(s, call, now)
+		return err
 	})
 	return wait, err
+}
+
+// startedCall is what a row keeps of a call while it is under way. The bytes of images live in files.
+func startedCall(s outbox.Start) (string, error) {
+	for i := range s.Call.Part.Files {
+		s.Call.Part.Files[i].Data = nil
+	}
+	return encode(s.Call)
+}
+
+// start begins a call. The errors of outbox come before anything is written.
+func (tx *Tx) start(s outbox.Start, call string, now time.Time) (time.Time, error) {
+	var alive, same, may bool
+	err := tx.row(`SELECT EXISTS (SELECT 1 FROM batches WHERE id = $3 AND fence = $4 AND lease_until > $2),
+		EXISTS (SELECT 1 FROM publications WHERE id = (SELECT publication FROM deliveries WHERE id = $5 AND batch = $3 AND state = 'pending') AND version = $6), `+serves+`
+		AND NOT EXISTS (SELECT 1 FROM lanes l WHERE l.destination = $1 AND l.chat = $7 AND (l.stopped_at > 0 OR l.ready_at > $2))`,
+		s.Batch.Destination, micros(now), s.Batch.ID, s.Batch.Fence, s.Delivery, s.Version, s.Batch.Chat).Scan(&alive, &same, &may)
+	switch {
+	case err != nil:
+		return time.Time{}, err
+	case !alive:
+		return time.Time{}, outbox.ErrFence
+	case !may:
+		return time.Time{}, outbox.ErrPaused
+	case !same:
+		return time.Time{}, outbox.ErrConflict
+	}
+	if wait, err := tx.takeRates(s, now); err != nil || !wait.IsZero() {
+		return wait, err
+	}
+	return time.Time{}, tx.run(`UPDATE deliveries SET state = 'started', op = $2, series = $3, position = $4, revision = $5, key = $6, call = $7, final = $8,
+		attempt = attempt + 1, started_at = $9, first_at = CASE WHEN $10 THEN first_at ELSE $9 END, code = '', error = '' WHERE id = $1`,
+		s.Delivery, string(s.Call.Op), string(s.Call.Series), s.Call.Position, s.Call.Revision, s.Call.Key, call, s.Call.Final, micros(now), s.Repeat)
 }
 
 func (tx *Tx) laneReady(destination, chat string, at int64) error {

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -17,6 +18,30 @@ func (db *DB) Settle(ctx context.Context, s outbox.Settlement, now time.Time) (i
 		return err
 	})
 	return next, err
+}
+
+// SettleAndStart implements outbox.Store.
+func (db *DB) SettleAndStart(ctx context.Context, s outbox.Settlement, following outbox.Start, now time.Time) (next int64, wait time.Time, startErr, err error) {
+	call, err := startedCall(following)
+	if err != nil {
+		return 0, time.Time{}, nil, err
+	}
+	err = db.Write(ctx, func(tx *Tx) (err error) {
+		wait, startErr = time.Time{}, nil
+		if next, err = tx.settle(s, now); err != nil {
+			return err
+		}
+		if next != 0 {
+			startErr = outbox.ErrConflict
+			return nil
+		}
+		wait, err = tx.start(following, call, now)
+		if errors.Is(err, outbox.ErrConflict) || errors.Is(err, outbox.ErrFence) || errors.Is(err, outbox.ErrPaused) {
+			startErr, err = err, nil // these come before anything is written
+		}
+		return err
+	})
+	return next, wait, startErr, err
 }
 
 func (tx *Tx) settle(s outbox.Settlement, now time.Time) (next int64, err error) {
@@ -88,60 +113,57 @@ func conflictUnless(n int64, err error) error {
 	return err
 }
 
-// settleCall records an accepted call: the part, what is there now, and the next delivery if more is to be done.
+// settleCall records an accepted call: the part, what is there now, and the next delivery if more is to be done. That one
+// is in the same batch, so that what belongs together leaves together.
 func (tx *Tx) settleCall(s outbox.Settlement, now time.Time) (int64, error) {
-	c := s.Call
 	// A node that lost its lease meanwhile still knows what happened: its row is unknown by now, and is settled all the same.
-	n, err := tx.exec(`UPDATE deliveries SET state = 'sent', settled_at = $2, reason = '', code = '', error = '', call = '' WHERE id = $1 AND state IN ('started', 'unknown')`, s.Delivery, micros(now))
+	n, err := tx.exec(`UPDATE deliveries SET state = 'sent', settled_at = $2, reason = '', code = '', error = '', call = '', batch = NULL
+		WHERE id = $1 AND state IN ('started', 'unknown')`, s.Delivery, micros(now))
 	if err := conflictUnless(n, err); err != nil {
 		return 0, err
 	}
-	if err := tx.recordPart(s.Publication, *c, s.Ref, now); err != nil {
+	recorded, err := tx.recordPart(s.Publication, *s.Call, s.Ref, now)
+	if err != nil {
 		return 0, err
 	}
-	return tx.moveOn(s, now)
-}
-
-// recordPart writes what an accepted call changed.
-func (tx *Tx) recordPart(publication int64, c outbox.Call, ref sdk.PartRef, now time.Time) error {
-	switch c.Op {
-	case outbox.OpDelete:
-		return tx.run(`DELETE FROM parts WHERE publication = $1 AND series = $2 AND position = $3`, publication, string(c.Series), c.Position)
-	case outbox.OpEdit:
-		if err := tx.run(`UPDATE publications SET edited_at = $2 WHERE id = $1`, publication, micros(now)); err != nil {
-			return err
-		}
-		if ref.IDs == nil {
-			return tx.run(`UPDATE parts SET digest = $4, revision = $5, at = $6 WHERE publication = $1 AND series = $2 AND position = $3`,
-				publication, string(c.Series), c.Position, c.Part.Digest(), c.Revision, micros(now))
-		}
-	}
-	if err := tx.run(`INSERT INTO parts (publication, series, position, ids, url, ref_state, digest, revision, at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
-		ON CONFLICT (publication, series, position) DO UPDATE SET ids = excluded.ids, url = excluded.url, ref_state = excluded.ref_state,
-		digest = excluded.digest, revision = excluded.revision, at = excluded.at`, publication, string(c.Series), c.Position, jsonList(ref.IDs), ref.URL, notNil(ref.State),
-		c.Part.Digest(), c.Revision, micros(now)); err != nil {
-		return err
-	}
-	// What may be done until when counts from the first part of the copy; one that was deleted and posted again is new.
-	return tx.run(`UPDATE publications SET out_at = CASE WHEN out_at = 0 OR $3 AND NOT EXISTS
-		(SELECT 1 FROM parts WHERE publication = $1 AND series = 'post' AND position <> $4) THEN $2 ELSE out_at END WHERE id = $1`,
-		publication, micros(now), c.Op == outbox.OpPublish, c.Position)
-}
-
-// moveOn marks the publication as being there, if the call was its last, or gives it its next delivery, in the same batch
-// so that what belongs together leaves together.
-func (tx *Tx) moveOn(s outbox.Settlement, now time.Time) (int64, error) {
-	if s.Call.Final {
-		// Only what was wanted when the call was decided is there: a newer wish leaves the publication open.
-		if err := tx.run(`UPDATE publications SET version = version + 1, have = $2,
-			have_gone = CASE WHEN want = $2 THEN gone ELSE 0 END, state = CASE WHEN want = $2 THEN 'done' ELSE 'open' END, reason = '' WHERE id = $1`,
-			s.Publication, s.Call.Wanted); err != nil {
-			return 0, err
-		}
-	} else if err := tx.run(`UPDATE publications SET version = version + 1 WHERE id = $1`, s.Publication); err != nil {
+	open, err := tx.moveOn(s, recorded, now)
+	if err != nil || !open {
 		return 0, err
 	}
 	return tx.nextDelivery(s, now)
+}
+
+// recordPart writes what an accepted call changed of the parts, and says whether a reference was written.
+func (tx *Tx) recordPart(publication int64, c outbox.Call, ref sdk.PartRef, now time.Time) (bool, error) {
+	switch {
+	case c.Op == outbox.OpDelete:
+		return false, tx.run(`DELETE FROM parts WHERE publication = $1 AND series = $2 AND position = $3`, publication, string(c.Series), c.Position)
+	case c.Op == outbox.OpEdit && ref.IDs == nil:
+		return false, tx.run(`UPDATE parts SET digest = $4, revision = $5, at = $6 WHERE publication = $1 AND series = $2 AND position = $3`,
+			publication, string(c.Series), c.Position, c.Part.Digest(), c.Revision, micros(now))
+	}
+	return true, tx.run(`INSERT INTO parts (publication, series, position, ids, url, ref_state, digest, revision, at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+		ON CONFLICT (publication, series, position) DO UPDATE SET ids = excluded.ids, url = excluded.url, ref_state = excluded.ref_state,
+		digest = excluded.digest, revision = excluded.revision, at = excluded.at`, publication, string(c.Series), c.Position, jsonList(ref.IDs), ref.URL, notNil(ref.State),
+		c.Part.Digest(), c.Revision, micros(now))
+}
+
+// moveOn marks the publication as being there, if the call was its last, and says whether more is to be done. What may be
+// done until when counts from the first part of the copy; one that was deleted and posted again is new. Only what was
+// wanted when the call was decided is there: a newer wish leaves the publication open.
+func (tx *Tx) moveOn(s outbox.Settlement, recorded bool, now time.Time) (bool, error) {
+	c, state := s.Call, ""
+	err := tx.row(`UPDATE publications SET version = version + 1,
+		out_at = CASE WHEN $3 AND (out_at = 0 OR $4 AND NOT EXISTS
+			(SELECT 1 FROM parts WHERE publication = $1 AND series = 'post' AND position <> $5)) THEN $2 ELSE out_at END,
+		edited_at = CASE WHEN $6 THEN $2 ELSE edited_at END,
+		have = CASE WHEN $7 THEN $8 ELSE have END,
+		have_gone = CASE WHEN NOT $7 THEN have_gone WHEN want = $8 THEN gone ELSE 0 END,
+		state = CASE WHEN NOT $7 THEN state WHEN want = $8 THEN 'done' ELSE 'open' END,
+		reason = CASE WHEN $7 THEN '' ELSE reason END
+		WHERE id = $1 RETURNING state`, s.Publication, micros(now), recorded, c.Op == outbox.OpPublish, c.Position,
+		c.Op == outbox.OpEdit, c.Final, c.Wanted).Scan(&state)
+	return state == "open", err
 }
 
 // nextDelivery gives an open publication its next delivery.

@@ -58,6 +58,11 @@ func (db *DB) Resume(ctx context.Context, scope, name, actor string, now time.Ti
 			return err
 		}
 		changed = n > 0
+		if scope == PauseAll {
+			if err := tx.resumedAll(now); err != nil {
+				return err
+			}
+		}
 		if scope == PauseDestination {
 			m, err := tx.startAgain(name, now)
 			if err != nil {

@@ -8,21 +8,22 @@ import (
 	"github.com/belfry-news/belfry/sdk"
 )
 
-// CreatePost writes an editor's post and gives its public id.
+// CreatePost writes an editor's post and gives its public id. The error is *BlockedError when it leads to an article that
+// was retracted for good.
 func (db *DB) CreatePost(ctx context.Context, p compose.NewPost, images []string, actor string, now time.Time) (string, error) {
 	public := ""
 	p.Key = "editor:" + token(16)
 	err := db.Write(ctx, func(tx *Tx) error {
+		if err := blockedLink(p.Content.URL, tx.row); err != nil {
+			return err
+		}
 		for _, u := range images {
 			if err := tx.run(`INSERT INTO media (url, next_at, wanted_at) VALUES ($1, $2, $2) ON CONFLICT (url) DO NOTHING`, u, micros(now)); err != nil {
 				return err
 			}
 		}
-		id, err := tx.insertPost(p, now)
-		if err != nil {
-			return err
-		}
-		if err := tx.row(`SELECT public_id FROM posts WHERE id = $1`, id).Scan(&public); err != nil {
+		var err error
+		if _, public, err = tx.insertPost(p, now); err != nil {
 			return err
 		}
 		return tx.act(actor, "create post", public, now)
@@ -86,24 +87,29 @@ func (db *DB) Posts(ctx context.Context, channel string, held bool, limit int) (
 }
 
 // EditPost gives a post another content, as its next revision. on is the revision that was read.
+// The error is *BlockedError when the content newly leads to an article that was retracted for good.
 func (db *DB) EditPost(ctx context.Context, post int64, on int, c compose.Content, images []string, actor string, now time.Time) error {
 	return db.Write(ctx, func(tx *Tx) error {
-		var revision int
-		var status, public string
-		if err := tx.row(`SELECT revision, status, public_id FROM posts WHERE id = $1`, post).Scan(&revision, &status, &public); err != nil {
-			return notFound(err)
+		p, err := tx.post(post)
+		if err != nil {
+			return err
 		}
-		if revision != on {
+		if p.Revision != on {
 			return compose.ErrConflict
+		}
+		if c.URL != p.Content.URL {
+			if err := blockedLink(c.URL, tx.row); err != nil {
+				return err
+			}
 		}
 		for _, u := range images {
 			if err := tx.run(`INSERT INTO media (url, next_at, wanted_at) VALUES ($1, $2, $2) ON CONFLICT (url) DO NOTHING`, u, micros(now)); err != nil {
 				return err
 			}
 		}
-		if err := tx.revise(post, c, compose.PostStatus(status), false, now); err != nil {
+		if err := tx.revise(post, c, p.Status, false, now); err != nil {
 			return err
 		}
-		return tx.act(actor, "edit post", public, now)
+		return tx.act(actor, "edit post", p.PublicID, now)
 	})
 }

@@ -73,6 +73,8 @@ type Copy struct {
 	Gone, HaveGone    bool
 	URLs              []string
 	OutAt             time.Time
+	// ExpiresAt is when it is dropped if it could not leave; zero when it never is.
+	ExpiresAt time.Time
 	// Waiting is the state of its open delivery; empty when there is none.
 	Waiting  string
 	Delivery int64
@@ -85,13 +87,13 @@ func (db *DB) Copies(ctx context.Context, post int64) ([]Copy, error) {
 	ids := []int64{}
 	err := db.query(ctx, func(r scanner) error {
 		var c Copy
-		var id, at int64
-		err := r.Scan(&id, &c.Destination, &c.Chat, &c.State, &c.Reason, &c.Want, &c.Have, &c.Gone, &c.HaveGone, &at, &c.Waiting, &c.Delivery, &c.Error)
-		c.OutAt = timeOf(at)
+		var id, at, expires int64
+		err := r.Scan(&id, &c.Destination, &c.Chat, &c.State, &c.Reason, &c.Want, &c.Have, &c.Gone, &c.HaveGone, &at, &expires, &c.Waiting, &c.Delivery, &c.Error)
+		c.OutAt, c.ExpiresAt = timeOf(at), timeOf(expires)
 		ids = append(ids, id)
 		out = append(out, c)
 		return err
-	}, `SELECT u.id, u.destination, u.chat, u.state, u.reason, u.want, u.have, u.gone, u.have_gone, u.out_at, coalesce(d.state, ''), coalesce(d.id, 0), coalesce(d.error, '')
+	}, `SELECT u.id, u.destination, u.chat, u.state, u.reason, u.want, u.have, u.gone, u.have_gone, u.out_at, u.expires_at, coalesce(d.state, ''), coalesce(d.id, 0), coalesce(d.error, '')
 		FROM publications u LEFT JOIN deliveries d ON d.publication = u.id AND d.state IN ('pending', 'started', 'unknown', 'held', 'awaiting_person')
 		WHERE u.post = $1 ORDER BY u.id`, post)
 	if err != nil {
@@ -126,6 +128,8 @@ type ItemRow struct {
 	SeenAt    time.Time
 	Published time.Time
 	NotBefore time.Time
+	// Content is what the source said last.
+	Content sdk.Item
 	// Hold is why the flood brake holds it; empty when it does not.
 	Hold string
 	// Unseen says that channels have not looked at its last change yet.
@@ -144,7 +148,7 @@ func (db *DB) FindItem(ctx context.Context, source, key string) ([]ItemRow, erro
 		it.SeenAt, it.Published, it.NotBefore = timeOf(seen), timeOf(published), timeOf(notBefore)
 		var item sdk.Item
 		err = errors.Join(err, decode(content, &item))
-		it.Title = item.Title
+		it.Title, it.Content = item.Title, item
 		out = append(out, it)
 		return err
 	}, `SELECT id, source, key, content, url, state, reason, revision, baseline, seen_at, published, not_before,

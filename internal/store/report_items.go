@@ -19,9 +19,18 @@ type NotUsed struct {
 	Since      time.Time
 }
 
-// NotUsed lists the items that channels left out or hold since a time, the newest first; of all channels when the name
+// NotUsed lists the items that channels hold, and those left out since a time, the newest first; of all channels when the name
 // is empty.
 func (db *DB) NotUsed(ctx context.Context, channel string, since time.Time, limit int) ([]NotUsed, error) {
+	return db.notUsed(ctx, `(ci.state = 'held' OR ci.state = 'left_out' AND ci.since >= $2)`, channel, since, limit)
+}
+
+// HeldItems lists the items that a blackout holds before they become posts, the newest first.
+func (db *DB) HeldItems(ctx context.Context, channel string, limit int) ([]NotUsed, error) {
+	return db.notUsed(ctx, `ci.state = 'held' AND ci.since >= $2`, channel, time.Time{}, limit)
+}
+
+func (db *DB) notUsed(ctx context.Context, where, channel string, since time.Time, limit int) ([]NotUsed, error) {
 	var out []NotUsed
 	err := db.query(ctx, func(r scanner) error {
 		var n NotUsed
@@ -36,7 +45,7 @@ func (db *DB) NotUsed(ctx context.Context, channel string, since time.Time, limi
 		out = append(out, n)
 		return err
 	}, `SELECT ci.channel, i.id, i.source, i.key, i.content, ci.state, ci.reason, ci.detail, ci.since
-		FROM channel_items ci JOIN items i ON i.id = ci.item WHERE ci.state IN ('left_out', 'held') AND ci.since >= $2 AND (ci.channel = $1 OR $1 = '')
+		FROM channel_items ci JOIN items i ON i.id = ci.item WHERE `+where+` AND (ci.channel = $1 OR $1 = '')
 		ORDER BY ci.since DESC, i.id DESC LIMIT $3`, channel, micros(since), limit)
 	return out, err
 }

@@ -443,6 +443,27 @@ func TestDescription(t *testing.T) {
 	}
 }
 
+// The text of an editor's post stands once on its page.
+func TestAnEditorsTextStandsOnce(t *testing.T) {
+	t.Parallel()
+	config := gazette()
+	n := open(t, config)
+	ch := &compose.Channel{Name: "alertes", Lang: "fr"}
+	c, err := ch.Write(compose.Draft{Title: "Deux points", Text: "Ce qui change :\n\n- les horaires\n- les tarifs", Link: "https://www.gazette.example/a"}, n.clock.now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := n.post("alertes", "2026-11-20 07:00:00", compose.KindEditor, c)
+	page := n.get("/c/alertes/" + id).Body
+	_, body, _ := strings.Cut(page, "<article")
+	if got := strings.Count(body, "les horaires"); got != 1 || !strings.Contains(body, "<li>") || strings.Contains(body, "•") {
+		t.Errorf("the text stands %d times:\n%s", got, body)
+	}
+	if !strings.Contains(page, `name="description" content="Ce qui change`) {
+		t.Error("the page has no description")
+	}
+}
+
 func TestFullTextOnlyWhereTheChannelSaysSo(t *testing.T) {
 	t.Parallel()
 	config := gazette()

@@ -90,8 +90,12 @@ func (v *view) post(p *Post) (document, error) {
 	if page.Summary = prose(p.Content.Summary); page.Summary == page.Headline {
 		page.Summary = ""
 	}
+	page.Description = render.CutText(strings.ReplaceAll(page.Summary, "\n", " "), 200, graphemes)
 	if v.whole(p) {
 		page.Body = bodyHTML(p.Content.Body)
+		if p.Content.Own {
+			page.Summary = "" // it is the same text without its markup
+		}
 	}
 	for i, e := range p.Content.Entries {
 		page.Entries = append(page.Entries, v.entry(e, sizesCard))
@@ -107,7 +111,6 @@ func (v *view) post(p *Post) (document, error) {
 		m := v.event("post.updated", at, p.VisibleAt)
 		page.Updated = &m
 	}
-	page.Description = render.CutText(strings.ReplaceAll(page.Summary, "\n", " "), 200, graphemes)
 	page.Graph = v.graph(p, &page)
 	page.Linked = v.linked(p, &page)
 	return v.document("post", http.StatusOK, page)

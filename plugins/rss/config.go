@@ -2,6 +2,7 @@ package rss
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/netip"
@@ -52,7 +53,7 @@ func (c *Config) Validate() error {
 	var ps sdk.Problems
 	if _, err := c.address(); err != nil {
 		fix := ""
-		if sdk.AsError(err).Code == sdk.CodeForbidden {
+		if refused, ok := errors.AsType[*sdk.AddressError](err); ok && refused.Own() {
 			fix = "if it is your own server, add its address to allow_private"
 		}
 		ps.Add("/url", sdk.AsError(err).Public, fix)

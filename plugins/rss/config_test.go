@@ -23,7 +23,7 @@ func TestConfig(t *testing.T) {
 		{"feed scheme in front", map[string]any{"url": "feed:https://news.example/feed.xml"}, ""},
 		{"nothing", map[string]any{}, `"url" is missing`},
 		{"a setting of the host", map[string]any{"url": "https://news.example/", "poll": "5m"}, `unknown key "poll"`},
-		{"no address", map[string]any{"url": "news.example"}, `/url: "news.example" is neither http, https`},
+		{"no address", map[string]any{"url": "news.example"}, `/url: "news.example" is no http or https address`},
 		{"another scheme", map[string]any{"url": "ftp://news.example/"}, "/url: "},
 		{"a mail address", map[string]any{"url": "mailto:a@b.example"}, "no http or https address"},
 		{"a password in the address", map[string]any{"url": "https://u:canary@news.example/"}, "write them as username and password"},
@@ -98,5 +98,14 @@ func TestSizesAndPrefixesAreWrittenAsTheyAreRead(t *testing.T) {
 		if got, err := p.MarshalText(); err != nil || string(got) != want {
 			t.Errorf("%q became %s: %v", in, got, err)
 		}
+	}
+}
+
+// Permitting the address where clouds keep their metadata is never advised.
+func TestNoHintForMetadata(t *testing.T) {
+	t.Parallel()
+	err := Spec().Check(map[string]any{"url": "http://169.254.169.254/latest"})
+	if err == nil || !strings.Contains(err.Error(), "169.254.169.254 is a link-local address") || strings.Contains(err.Error(), "allow_private") {
+		t.Errorf("got %v", err)
 	}
 }

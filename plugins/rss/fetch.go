@@ -248,7 +248,9 @@ func transportError(err error, u *url.URL) error {
 	e := sdk.TransportError(err, opFetch, u.Host)
 	if e.Code == sdk.CodeForbidden {
 		e.Scope = sdk.ScopeDestination
-		e.Public += "; if this is your own server, add its address to allow_private"
+		if refused, ok := errors.AsType[*sdk.AddressError](err); ok && refused.Own() {
+			e.Public += "; if this is your own server, add its address to allow_private"
+		}
 	}
 	return e
 }

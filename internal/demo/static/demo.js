@@ -87,7 +87,10 @@ document.addEventListener('submit', async event => {
   event.preventDefault();
   const body = new URLSearchParams(new FormData(form, event.submitter));
   try {
-    show(await reply(form.action, {method: 'POST', body}));
+    const page = await reply(form.action, {method: 'POST', body});
+    // What the button could not do stays until the next one is pressed.
+    document.querySelector('[data-nothing]').textContent = page.querySelector('[data-nothing]').textContent;
+    show(page);
   } catch {
     refresh();
   }

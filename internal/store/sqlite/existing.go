@@ -23,7 +23,7 @@ func OpenExisting(ctx context.Context, file string) (*store.DB, error) {
 		return nil, err
 	}
 	writer, err := connect(file, url.Values{"mode": {"rw"}, "_txlock": {"immediate"}, "_pragma": {
-		"busy_timeout(10000)", "synchronous(FULL)", "foreign_keys(1)", "temp_store(2)", "cache_size(-4000)"}})
+		"busy_timeout(10000)", "synchronous(FULL)", "foreign_keys(1)", "secure_delete(1)", "temp_store(2)", "cache_size(-4000)"}})
 	if err != nil {
 		return nil, err
 	}
@@ -38,7 +38,7 @@ func OpenExisting(ctx context.Context, file string) (*store.DB, error) {
 		return nil, err
 	}
 	reader.SetMaxOpenConns(Readers)
-	return store.New(store.Options{Reader: reader, Writer: writer, Rewrite: store.SQLite, Fatal: fatal, Close: func() error {
+	return store.New(store.Options{Reader: reader, Writer: writer, Rewrite: store.SQLite, Fatal: fatal, Forget: emptyLog(file), Close: func() error {
 		err := errors.Join(reader.Close(), writer.Close())
 		dropMark(file)
 		return err
@@ -94,8 +94,11 @@ func newestSchema(db *sql.DB) (int64, error) {
 }
 
 func newer(file string, have, newest int64) error {
-	return fmt.Errorf("the database %s was written by a newer Belfry (schema %d, this one knows %d); "+
-		"start the newer version, or restore the backup from before the update", file, have, newest)
+	restore := "restore the backup from before the update"
+	if before := usableBefore(context.Background(), file, newest); before != "" {
+		restore += ": belfry store restore " + before
+	}
+	return fmt.Errorf("the database %s was written by a newer Belfry (schema %d, this one knows %d); start the newer version, or %s", file, have, newest, restore)
 }
 
 // Copy writes a copy of a database, as it stands at one moment, to a file that does not exist yet. Neither the daemon nor

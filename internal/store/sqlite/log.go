@@ -2,11 +2,13 @@ package sqlite
 
 import (
 	"bufio"
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"net/url"
 	"os"
 	"path/filepath"
 )
@@ -137,6 +139,23 @@ func readLog(r io.Reader) (whole bool, err error) {
 			return false, nil // a later transaction began, so that the damaged one had been confirmed
 		}
 		ended = ended || commit
+	}
+}
+
+// emptyLog gives a function that moves the log into the database file and empties it, so that nothing of what was deleted
+// stays in it; false when somebody still reads it. Writers wait meanwhile, so that one try is short.
+func emptyLog(file string) func(context.Context) (bool, error) {
+	return func(ctx context.Context) (bool, error) {
+		db, err := connect(file, url.Values{"mode": {"rw"}, "_pragma": {"busy_timeout(500)", "synchronous(FULL)"}})
+		if err != nil {
+			return false, err
+		}
+		defer db.Close()
+		var busy, frames, moved int
+		if err := db.QueryRowContext(ctx, `PRAGMA wal_checkpoint(TRUNCATE)`).Scan(&busy, &frames, &moved); err != nil {
+			return false, damaged(file, fmt.Errorf("empty the log: %w", err))
+		}
+		return busy == 0, nil
 	}
 }
 

@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"bytes"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -203,7 +204,7 @@ func TestSchemaDigest(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	if err := migrate(t.Context(), db, file); err != nil {
+	if err := migrate(t.Context(), db, file, slog.New(slog.DiscardHandler)); err != nil {
 		t.Fatal(err)
 	}
 	if got, err := digestOfSchema(t.Context(), db); err != nil || got != schemaDigest {

@@ -97,7 +97,7 @@ func TestAMigrationThatFailsHalfWay(t *testing.T) {
 	write(t, db, "kept")
 	closed(t, db)
 	// The second migration drops a table first; a view of the name of its new table makes the rest fail.
-	alter(t, file, `DELETE FROM goose_db_version WHERE version_id > 1; DROP INDEX batches_channel; DROP TABLE rates; CREATE TABLE old (x); CREATE VIEW rates AS SELECT x FROM old`)
+	alter(t, file, undoThird+`DELETE FROM goose_db_version WHERE version_id > 1; DROP INDEX batches_channel; DROP TABLE rates; CREATE TABLE old (x); CREATE VIEW rates AS SELECT x FROM old`)
 	before := schema(t, file)
 	_, err := sqlite.Open(t.Context(), file)
 	if err == nil || !strings.Contains(err.Error(), file) || !strings.Contains(err.Error(), "bring the schema up to date") {

@@ -11,9 +11,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"net/url"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/belfry-news/belfry/internal/store"
 	"github.com/pressly/goose/v3"
@@ -27,9 +29,12 @@ var migrations embed.FS
 // Readers is how many queries run at once.
 const Readers = 8
 
-// Open opens the database in the file, creates it or brings its schema up to date. It refuses a database that a newer
-// Belfry has written, and a file that is damaged, naming it.
-func Open(ctx context.Context, file string) (*store.DB, error) {
+// Open opens the database in the file, creates it or brings its schema up to date, after a backup. It refuses a database
+// that a newer Belfry has written, and a file that is damaged, naming it. What it does besides opening is told to log.
+func Open(ctx context.Context, file string, log ...*slog.Logger) (*store.DB, error) {
+	if len(log) == 0 {
+		log = append(log, slog.New(slog.DiscardHandler))
+	}
 	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
 		return nil, fmt.Errorf("the data folder cannot be made: %w", err)
 	}
@@ -37,15 +42,18 @@ func Open(ctx context.Context, file string) (*store.DB, error) {
 		return nil, err
 	}
 	writer, err := connect(file, url.Values{"_txlock": {"immediate"}, "_pragma": {
-		"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)", "auto_vacuum(2)",
-		"temp_store(2)", "cache_size(-16000)", "journal_size_limit(67108864)"}})
+		"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)", "auto_vacuum(2)", "secure_delete(1)",
+		"temp_store(2)", "cache_size(-16000)", "journal_size_limit(67108864)", "wal_autocheckpoint(4000)"}})
 	if err != nil {
 		return nil, err
 	}
 	writer.SetMaxOpenConns(1)
-	err = migrate(ctx, writer, file)
+	err = migrate(ctx, writer, file, log[0])
 	if err == nil {
 		err = checkPages(ctx, writer, file)
+	}
+	if err == nil {
+		err = copiedByHand(ctx, writer, file, log[0])
 	}
 	if err == nil {
 		err = setMark(file)
@@ -61,7 +69,8 @@ func Open(ctx context.Context, file string) (*store.DB, error) {
 	}
 	reader.SetMaxOpenConns(Readers)
 	reader.SetMaxIdleConns(Readers)
-	return store.New(store.Options{Reader: reader, Writer: writer, Rewrite: store.SQLite, Fatal: fatal, Close: func() error {
+	reader.SetConnMaxIdleTime(10 * time.Second) // each holds the schema and a cache of pages
+	return store.New(store.Options{Reader: reader, Writer: writer, Rewrite: store.SQLite, Fatal: fatal, Forget: emptyLog(file), Close: func() error {
 		return errors.Join(endMark(file), reader.Close(), writer.Close())
 	}}), nil
 }
@@ -86,6 +95,9 @@ func checkPages(ctx context.Context, db *sql.DB, file string) error {
 	if err != nil {
 		return damaged(file, err)
 	}
+	if digest != schemaDigest && hasImages(ctx, db) {
+		return fmt.Errorf("%s is a backup with images; move it elsewhere and put it in place with: belfry store restore FILE", file)
+	}
 	if digest != schemaDigest {
 		return fmt.Errorf("%s is damaged or was altered: its tables are not those that Belfry made; restore a backup, or move the file away to start anew", file)
 	}
@@ -93,7 +105,7 @@ func checkPages(ctx context.Context, db *sql.DB, file string) error {
 }
 
 // schemaDigest identifies the tables and indexes that the migrations make. A test says what it has to be.
-const schemaDigest = "5f07921ecc124f02"
+const schemaDigest = "3d0b679a2db25bc7"
 
 // digestOfSchema identifies the tables and indexes of a database.
 func digestOfSchema(ctx context.Context, db *sql.DB) (string, error) {
@@ -123,7 +135,7 @@ func connect(file string, query url.Values) (*sql.DB, error) {
 }
 
 // migrate brings the schema up to date. Each migration is one transaction: a kill in the middle leaves the one before.
-func migrate(ctx context.Context, db *sql.DB, file string) error {
+func migrate(ctx context.Context, db *sql.DB, file string, log *slog.Logger) error {
 	steps, err := fs.Sub(migrations, "migrations")
 	if err != nil {
 		return err
@@ -137,8 +149,14 @@ func migrate(ctx context.Context, db *sql.DB, file string) error {
 		return damaged(file, err)
 	}
 	all := provider.ListSources()
-	if newest := all[len(all)-1].Version; have > newest {
+	newest := all[len(all)-1].Version
+	if have > newest {
 		return newer(file, have, newest)
+	}
+	if have > 0 && have < newest {
+		if err := backupBefore(ctx, file, have, newest, log); err != nil {
+			return err
+		}
 	}
 	if _, err := provider.Up(ctx); err != nil {
 		return damaged(file, fmt.Errorf("bring the schema up to date: %w", err))

@@ -223,6 +223,12 @@ func alerts(f *fixture) {
 	f.same("folded", []int{2, 1}, []int{list[0].Count, list[1].Count})
 	f.same("the newest sentence", a, list[0].Alert)
 	f.same("since", []time.Time{f.now.Add(-time.Hour), f.now}, []time.Time{list[0].First, list[0].Last})
+	many := alert.Alert{Code: alert.PostExpired, Subject: "wire", Sentence: "post x", Many: "{n} posts, the last one post x"}
+	for range 3 {
+		f.ok(f.Raise(f.ctx(), many, f.now))
+	}
+	f.same("counted", "3 posts, the last one post x", must[[]alert.Row](f)(f.Alerts(f.ctx()))[2].Sentence)
+	f.ok(f.ResolveAlerts(f.ctx(), []alert.Key{many.Key()}, f.now))
 	untold := func() (out []string) {
 		for _, r := range must[[]alert.Row](f)(f.UntoldAlerts(f.ctx(), 30*time.Minute, f.now)) {
 			out = append(out, fmt.Sprint(r.Subject, " ", !r.Resolved.IsZero()))

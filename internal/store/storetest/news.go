@@ -9,6 +9,7 @@ import (
 	"github.com/belfry-news/belfry/internal/alert"
 	"github.com/belfry-news/belfry/internal/compose"
 	"github.com/belfry-news/belfry/internal/intake"
+	"github.com/belfry-news/belfry/internal/outbox"
 	"github.com/belfry-news/belfry/internal/store"
 	"github.com/belfry-news/belfry/internal/web"
 	"github.com/belfry-news/belfry/sdk"
@@ -248,12 +249,12 @@ func posts(f *fixture) {
 			Items: []compose.PostItem{{Item: it.ID, Revision: revision}}, VisibleAt: f.now, Targets: []compose.NewTarget{{Destination: "hook", ExpiresAt: f.now.Add(time.Hour)}}}
 	}
 	for name, second := range map[string]compose.NewPost{"a key that is taken": post("each:a", b, 1), "an item that is used": post("each:b", a, 1), "an older revision": post("each:b", b, 2)} {
-		if err := f.CommitPosts(f.ctx(), compose.Commit{Channel: "alertes", Posts: []compose.NewPost{post("each:a", a, 1), second}}, f.now); !errors.Is(err, compose.ErrConflict) {
+		if _, err := f.CommitPosts(f.ctx(), compose.Commit{Channel: "alertes", Posts: []compose.NewPost{post("each:a", a, 1), second}}, f.now); !errors.Is(err, compose.ErrConflict) {
 			f.Errorf("%s: %v", name, err)
 		}
 		f.same("nothing stays: "+name, 0, len(must[[]store.Post](f)(f.Posts(f.ctx(), "", false, 9)))+len(f.states(store.DeliveryFilter{})))
 	}
-	f.ok(f.CommitPosts(f.ctx(), compose.Commit{Channel: "alertes", Posts: []compose.NewPost{post("each:a", a, 1)},
+	must[[]string](f)(f.CommitPosts(f.ctx(), compose.Commit{Channel: "alertes", Posts: []compose.NewPost{post("each:a", a, 1)},
 		Out: []compose.LeaveOut{{Item: b.ID, Reason: compose.ReasonMaxAge, Detail: "1h"}}}, f.now))
 	f.same("used and left out", []compose.MembershipState{compose.StateUsed, compose.StateLeftOut}, []compose.MembershipState{f.item("feed", "a").In[0].State, f.item("feed", "b").In[0].State})
 	p := must[[]store.Post](f)(f.Posts(f.ctx(), "alertes", false, 9))[0]
@@ -262,7 +263,7 @@ func posts(f *fixture) {
 	f.same("its public id", p.PublicID, must[string](f)(f.PostPublicID(f.ctx(), p.ID)))
 	f.same("recent", compose.Recent{Last: f.now, Today: 1}, must[compose.Recent](f)(f.RecentPosts(f.ctx(), "alertes", f.now.Add(-time.Hour))))
 	f.same("a taken item stays used", 0, len(must[[]compose.Waiting](f)(f.WaitingItems(f.ctx(), "alertes"))))
-	if err := f.CommitPosts(f.ctx(), compose.Commit{Channel: "alertes", Posts: []compose.NewPost{post("each:a2", a, 1)}}, f.now); !errors.Is(err, compose.ErrConflict) {
+	if _, err := f.CommitPosts(f.ctx(), compose.Commit{Channel: "alertes", Posts: []compose.NewPost{post("each:a2", a, 1)}}, f.now); !errors.Is(err, compose.ErrConflict) {
 		f.Errorf("an item is used twice: %v", err)
 	}
 	if _, err := f.PostByID(f.ctx(), "nothing"); !errors.Is(err, store.ErrNotFound) {
@@ -277,14 +278,14 @@ func digests(f *fixture) {
 		Occurrences: []compose.Occurrence{{Schedule: "digest:brief", Key: "k1", At: due, Outcome: "fired"}},
 		Posts:       []compose.NewPost{{Channel: "brief", Key: "occurrence:k1", Kind: compose.KindDigest, Status: compose.PostLive, VisibleAt: f.now}}}
 	f.same("never looked at", compose.ScheduleState{}, must[compose.ScheduleState](f)(f.Schedule(f.ctx(), "digest:brief")))
-	f.ok(f.CommitPosts(f.ctx(), commit, f.now))
+	must[[]string](f)(f.CommitPosts(f.ctx(), commit, f.now))
 	f.same("looked at", compose.ScheduleState{CheckedUntil: due, Spec: "0 7 * * *"}, must[compose.ScheduleState](f)(other.Schedule(f.ctx(), "digest:brief")))
-	if err := other.CommitPosts(f.ctx(), commit, f.now); !errors.Is(err, compose.ErrConflict) {
+	if _, err := other.CommitPosts(f.ctx(), commit, f.now); !errors.Is(err, compose.ErrConflict) {
 		f.Errorf("two nodes decided the same stretch: %v", err)
 	}
 	// The same occurrence, found once more from another starting point, happens once.
 	commit.CheckedFrom, commit.CheckedUntil = due, due.Add(time.Hour)
-	f.ok(other.CommitPosts(f.ctx(), commit, f.now))
+	must[[]string](f)(other.CommitPosts(f.ctx(), commit, f.now))
 	f.same("posts", 1, len(must[[]store.Post](f)(f.Posts(f.ctx(), "brief", false, 9))))
 	f.same("occurrences", commit.Occurrences, must[[]compose.Occurrence](f)(f.Occurrences(f.ctx(), "digest:brief", 9)))
 }
@@ -442,7 +443,7 @@ func retraction(f *fixture) {
 	must[int64](f)(f.Settle(f.ctx(), settle, f.now))
 
 	out := must[store.Retracted](f)(f.RetractPost(f.ctx(), p.ID, true, "ruling", "test", f.later(time.Minute)))
-	f.same("retracted", store.Retracted{Posts: []string{p.PublicID}, Files: []string{"abc.jpg"}}, out)
+	f.same("retracted", store.Retracted{Posts: []string{p.PublicID}, Items: []store.ItemName{{ID: gone.ID, Source: "feed", Key: "a"}}, Files: []string{"abc.jpg"}}, out)
 	f.same("the text is nowhere", 0, must[int](f)(f.CountText(f.ctx(), secret)))
 	f.same("revisions stay, empty", 3, len(must[[]store.PostRevision](f)(f.Revisions(f.ctx(), p.ID))))
 	found := must[intake.Found](f)(f.Found(f.ctx(), "feed", sdk.Batch{Items: []sdk.Item{a, {Key: "a-old"}, {Key: "new", URL: a.URL + "?utm_source=x"}, {Key: "keep"}}}))
@@ -458,8 +459,95 @@ func retraction(f *fixture) {
 	wanted, err = f.WantedMedia(f.ctx(), f.now.Add(time.Hour), 9)
 	f.ok(err)
 	f.same("its image is not fetched again", 0, len(wanted))
+	f.ok(f.MediaStored(f.ctx(), 1, sdk.File{SHA256: "abc", Name: "abc.jpg"}, f.now)) // it was under way
+	f.same("its image is not stored", 0, len(must[compose.Files](f)(f.Files(f.ctx(), []string{"https://news.example/i.jpg"}))))
 	if c := must[[]store.Copy](f)(f.Copies(f.ctx(), p.ID))[0]; !c.Gone || c.Waiting != "pending" {
 		f.Errorf("%+v", c)
 	}
 	f.same("what it has nothing to do with stays", "live", f.item("feed", "keep").State)
+	// A second time changes nothing.
+	copies, acts := must[[]store.Copy](f)(f.Copies(f.ctx(), p.ID)), must[store.Post](f)(f.PostByID(f.ctx(), p.PublicID))
+	again := must[store.Retracted](f)(f.RetractPost(f.ctx(), p.ID, true, "another ruling", "test", f.later(time.Minute)))
+	out.Files, out.Again = nil, true
+	f.same("again", out, again)
+	f.same("again, the copies", copies, must[[]store.Copy](f)(f.Copies(f.ctx(), p.ID)))
+	f.same("again, the post", acts, must[store.Post](f)(f.PostByID(f.ctx(), p.PublicID)))
+	f.same("again, by the item", out, must[store.Retracted](f)(f.RetractItem(f.ctx(), gone.ID, "ruling", "test", f.now)))
+	// No editor leads there either.
+	var blocked *store.BlockedError
+	if _, err := f.CreatePost(f.ctx(), compose.NewPost{Channel: "alertes", Kind: compose.KindEditor, Content: compose.Content{Title: "x", URL: a.URL + "?utm_source=x"}}, nil, "test", f.now); !errors.As(err, &blocked) || blocked.Reason != "ruling" {
+		f.Errorf("a post leads to it: %v", err)
+	}
+	own := f.own("own", "hook")
+	if err := f.EditPost(f.ctx(), own.ID, 1, compose.Content{Title: "own", URL: a.URL}, nil, "test", f.now); !errors.As(err, &blocked) {
+		f.Errorf("a post is made to lead to it: %v", err)
+	}
+	if err := f.BlockedLink(f.ctx(), a.URL); !errors.As(err, &blocked) || f.BlockedLink(f.ctx(), "https://news.example/other") != nil {
+		f.Errorf("%v", err)
+	}
+	f.same("forgotten", true, must[bool](f)(f.Forget(f.ctx())))
+	// A call that may have arrived keeps its text, which is seen to when it has ended.
+	f.ok(f.EditPost(f.ctx(), own.ID, 1, compose.Content{Title: secret}, nil, "test", f.now))
+	for _, b := range f.claim("hook") {
+		for range b.Deliveries {
+			w, settle := f.begin(b, "k2")
+			b.Deliveries = b.Deliveries[1:]
+			if w.PublicID == own.PublicID {
+				must[store.Retracted](f)(f.RetractPost(f.ctx(), own.ID, true, "ruling", "test", f.now))
+				f.same("while it is under way", false, must[bool](f)(f.Forget(f.ctx())))
+				f.same("and still", false, must[bool](f)(f.Forget(f.ctx())))
+			}
+			must[int64](f)(f.Settle(f.ctx(), settle, f.now))
+		}
+	}
+	f.same("forgotten once it ended", true, must[bool](f)(f.Forget(f.ctx())))
+	f.same("and nothing is to be forgotten", true, must[bool](f)(f.Forget(f.ctx())))
+}
+
+// What an item that is retracted for good was in: a digest is revised and waits for nothing that it itself brought about.
+func digestRetraction(f *fixture) {
+	const secret = "Diffamatoire"
+	f.source("feed")
+	f.bring("feed", item("a", secret), item("keep", "Reste"))
+	f.take("brief", compose.StateWaiting, "")
+	a, keep := f.item("feed", "a"), f.item("feed", "keep")
+	content := compose.Content{Title: "Brief: " + secret, Note: secret, Entries: []compose.Entry{{Item: a.ID, Title: secret}, {Item: keep.ID, Title: "Reste"}}}
+	must[[]string](f)(f.CommitPosts(f.ctx(), compose.Commit{Channel: "brief", Posts: []compose.NewPost{{Channel: "brief", Key: "k", Kind: compose.KindDigest, Status: compose.PostLive,
+		Content: content, Items: []compose.PostItem{{Item: a.ID, Revision: a.Revision}, {Item: keep.ID, Revision: keep.Revision}}, VisibleAt: f.now,
+		Targets: []compose.NewTarget{{Destination: "hook"}}}}}, f.now))
+	p := must[[]store.Post](f)(f.Posts(f.ctx(), "brief", false, 1))[0]
+	b := f.claim("hook")[0]
+	_, settle := f.begin(b, "k1")
+	must[int64](f)(f.Settle(f.ctx(), settle, f.now))
+	f.ok(f.Release(f.ctx(), b))
+	// An edit waits for min_gap.
+	f.ok(f.EditPost(f.ctx(), p.ID, 1, content, nil, "test", f.now))
+	b = f.claim("hook")[0]
+	w, err := f.Work(f.ctx(), b.Deliveries[0])
+	f.ok(err)
+	must[int64](f)(f.Settle(f.ctx(), outbox.Settlement{Delivery: w.Delivery, Publication: w.Publication, Version: w.Version, Batch: b.ID, Fence: b.Fence, Postpone: f.now.Add(time.Hour)}, f.now))
+	f.ok(f.Release(f.ctx(), b))
+	f.same("it waits", 0, len(f.claim("hook")))
+
+	out := must[store.Retracted](f)(f.RetractItem(f.ctx(), a.ID, "ruling", "test", f.now))
+	f.same("retracted", store.Retracted{Digests: []string{p.PublicID}, Items: []store.ItemName{{ID: a.ID, Source: "feed", Key: "a"}}}, out)
+	f.same("the text is nowhere", 0, must[int](f)(f.CountText(f.ctx(), secret)))
+	b = f.claim("hook")[0]
+	w, err = f.Work(f.ctx(), b.Deliveries[0])
+	f.ok(err)
+	f.same("due at once, by the legal ladder", []any{true, false, 3}, []any{w.Purge, w.Gone, w.Want})
+	p = must[store.Post](f)(f.PostByID(f.ctx(), p.PublicID))
+	f.same("what is left", []any{compose.PostLive, "Brief: …", "", 1}, []any{p.Status, p.Content.Title, p.Content.Note, len(p.Content.Entries)})
+	must[int64](f)(f.Settle(f.ctx(), outbox.Settlement{Delivery: w.Delivery, Publication: w.Publication, Version: w.Version, Batch: b.ID, Fence: b.Fence, Done: outbox.OutcomeUnchanged}, f.now))
+	f.ok(f.Release(f.ctx(), b))
+	// What comes later goes by the channel's ladder again.
+	f.ok(f.EditPost(f.ctx(), p.ID, p.Revision, compose.Content{Title: "Later", Entries: p.Content.Entries}, nil, "test", f.now))
+	b = f.claim("hook")[0]
+	w, err = f.Work(f.ctx(), b.Deliveries[0])
+	f.ok(err)
+	f.same("later", false, w.Purge)
+	// The digest by itself: its items stay.
+	out = must[store.Retracted](f)(f.RetractPost(f.ctx(), p.ID, true, "ruling", "test", f.now))
+	f.same("the digest", store.Retracted{Posts: []string{p.PublicID}}, out)
+	f.same("its item stays", "live", f.item("feed", "keep").State)
 }

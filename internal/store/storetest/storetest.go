@@ -34,6 +34,7 @@ func Run(t *testing.T, open Open) {
 		{"secrets, configurations, names", names},
 		{"pauses", pauses},
 		{"alerts", alerts},
+		{"health", health},
 		{"sources are claimed once", sources},
 		{"what a fetch brings is one transaction", fetches},
 		{"items that wait for a person", holds},
@@ -48,7 +49,10 @@ func Run(t *testing.T, open Open) {
 		{"images", images},
 		{"pages", pages},
 		{"a retraction for good", retraction},
+		{"a retraction for good of what a digest has", digestRetraction},
 		{"batches are claimed once", batches},
+		{"an outcome and the next start are one", follows},
+		{"rates keep the next start back and not the outcome", followsRates},
 		{"a call starts only under its lease", starts},
 		{"outcomes", outcomes},
 		{"unknown outcomes", unknowns},
@@ -166,7 +170,7 @@ func (f *fixture) take(channel string, state compose.MembershipState, reason com
 func (f *fixture) each(channel, source, key string, targets ...compose.NewTarget) store.Post {
 	f.Helper()
 	it := f.item(source, key)
-	f.ok(f.CommitPosts(f.ctx(), compose.Commit{Channel: channel, Posts: []compose.NewPost{{Channel: channel, Key: "each:" + key, Kind: compose.KindEach,
+	must[[]string](f)(f.CommitPosts(f.ctx(), compose.Commit{Channel: channel, Posts: []compose.NewPost{{Channel: channel, Key: "each:" + key, Kind: compose.KindEach,
 		Status: compose.PostLive, Content: compose.Content{Title: it.Title, URL: it.URL}, Items: []compose.PostItem{{Item: it.ID, Revision: it.Revision}},
 		VisibleAt: f.now, Targets: targets}}}, f.now))
 	return must[[]store.Post](f)(f.Posts(f.ctx(), channel, false, 1))[0]

@@ -253,7 +253,7 @@ CREATE TABLE deliveries (
   CHECK (lane <> 'channel' OR publication IS NOT NULL),
   CHECK ((state IN ('sent', 'failed', 'suppressed', 'expired', 'dropped')) = (settled_at > 0))
 ) STRICT;
-CREATE INDEX deliveries_due ON deliveries (destination, priority, id) WHERE state = 'pending' AND batch IS NULL;
+CREATE INDEX deliveries_due ON deliveries (destination, chat, priority, id) WHERE state = 'pending' AND batch IS NULL;
 CREATE INDEX deliveries_batch ON deliveries (batch) WHERE batch IS NOT NULL;
 CREATE INDEX deliveries_unknown ON deliveries (destination) WHERE state = 'unknown';
 CREATE UNIQUE INDEX deliveries_open ON deliveries (publication)

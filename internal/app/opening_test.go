@@ -1,0 +1,188 @@
+//go:build linux
+
+package app
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/belfry-news/belfry/internal/intake"
+	"github.com/belfry-news/belfry/internal/pluginhost"
+	"github.com/belfry-news/belfry/plugins/rss/feedtest"
+)
+
+// program writes a script of a third party's plugin.
+func (s *stage) program(name, text string) string {
+	s.t.Helper()
+	path := filepath.Join(s.dir, name)
+	if err := os.WriteFile(path, []byte("#!/bin/sh\n"+text), 0o755); err != nil {
+		s.t.Fatal(err)
+	}
+	return path
+}
+
+// example builds the third party's plugin of this repository as a program of the stage.
+func (s *stage) example(name string) string {
+	s.t.Helper()
+	source, err := filepath.Abs("../../plugins/example")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for _, mod := range []string{"go.mod", "go.sum"} {
+		b, err := os.ReadFile(filepath.Join(source, mod))
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(s.dir, mod), b, 0o600); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+	path := filepath.Join(s.dir, name)
+	cmd := exec.Command("go", "build", "-mod=mod", "-modfile="+filepath.Join(s.dir, "go.mod"), "-o", path, ".")
+	cmd.Dir = source
+	cmd.Env = append(os.Environ(), "GOFLAGS=", "GOPROXY=off", "GOWORK=off")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		s.t.Fatalf("the example does not build: %v\n%s", err, out)
+	}
+	return path
+}
+
+func (s *stage) source(name string) intake.State {
+	s.t.Helper()
+	st, err := s.app.Store().SourceState(s.t.Context(), name)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return st
+}
+
+// withNotes adds a source and a destination of a third party's type to a configuration.
+func withNotes(text, plugin, options string) string {
+	return strings.NewReplacer("sources:\n  articles:", "sources:\n  carnet: {type: notes, poll: 1s"+options+"}\n  articles:",
+		"destinations:\n", "destinations:\n  board: {type: notes"+options+"}\n",
+		"sources: [articles]", "sources: [articles, carnet]", "{destination: hook}", "{destination: hook}, {destination: board}",
+		"media: {", "plugins: {external: {notes: "+plugin+"}}\nmedia: {").Replace(text)
+}
+
+// A plugin of a third party that cannot be opened costs its own source and destination: the daemon starts at once, and
+// serves everything else.
+func TestPluginsThatCannotBeOpened(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		plugin func(s *stage) string
+		want   string
+	}{
+		"another file": {func(s *stage) string {
+			return `{path: "` + s.program("notes", "exit 0") + `", sha256: "` + strings.Repeat("0", 64) + `"}`
+		}, "and not the one in the configuration"},
+		"nothing":        {func(*stage) string { return `{path: /nowhere/notes}` }, "/nowhere/notes cannot be found"},
+		"no plugin":      {func(*stage) string { return `{path: /bin/true}` }, "plugin notes cannot be used: "},
+		"one that hangs": {func(s *stage) string { return `{path: "` + s.program("notes", "sleep 60") + `"}` }, "it was not ready within 15s"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newStage(t)
+			s.config(withNotes(plain, c.plugin(s), ""))
+			s.start()
+			s.publish(feedtest.Article{ID: "a", Title: "Un"})
+			s.until("the others go on", func() bool { return len(s.messages()) == 1 && len(s.hook.State().Posts) == 1 })
+			if code, _ := s.page("/readyz"); code != http.StatusOK {
+				t.Errorf("readyz answers %d", code)
+			}
+			s.until("somebody is told", func() bool { a := s.alerts(); return a["source_failing"] != "" && a["destination_down"] != "" })
+			told := s.alerts()
+			if got := told["source_failing"]; !strings.HasPrefix(got, "source carnet cannot be read: ") || !strings.Contains(got, c.want) || strings.Contains(got, "started again") {
+				t.Errorf("the alert says %q", got)
+			}
+			if got := told["destination_down"]; !strings.Contains(got, "destination board cannot be opened: ") || !strings.Contains(got, c.want) {
+				t.Errorf("the alert says %q", got)
+			}
+			st := s.source("carnet")
+			if wait := time.Until(st.NextAt); st.Failures == 0 || wait < 20*time.Second || wait > 3*time.Minute {
+				t.Errorf("%d failures, and the next one in %s", st.Failures, wait)
+			}
+		})
+	}
+}
+
+// Starting does not wait for a plugin: this one can go on only when the daemon has started.
+func TestStartingWaitsForNoPlugin(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	s.config(withNotes(plain, "{path: /nowhere/notes}", ""))
+	a := s.make()
+	started := make(chan struct{})
+	a.o.Plugin = func(string) (pluginhost.Command, error) {
+		<-started
+		return pluginhost.Command{}, errors.New("it is late")
+	}
+	if err := a.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s.app = a
+	t.Cleanup(func() { s.stop(a) })
+	close(started)
+	s.until("somebody is told", func() bool {
+		told := s.alerts()
+		return strings.Contains(told["source_failing"], "it is late") && strings.Contains(told["destination_down"], "it is late")
+	})
+}
+
+// What could not be opened is opened at a reload once it is mended; options that a plugin refuses are a problem of the
+// configuration, at their place.
+func TestAPluginThatIsMended(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	notes := filepath.Join(s.dir, "carnet")
+	if err := os.Mkdir(notes, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	plugin, options := `{path: "`+filepath.Join(s.dir, "plugin")+`"}`, `, folder: "`+notes+`"`
+	only := func(options string) string {
+		text := withNotes(plain, plugin, options)
+		return strings.NewReplacer("  board: {type: notes"+options+"}\n", "", ", {destination: board}", "").Replace(text)
+	}
+	s.config(plain)
+	a := s.start()
+	s.config(only(options))
+	if r := a.Reload(t.Context()); r.Err != nil {
+		t.Fatalf("a plugin that cannot be opened is no reason to refuse: %v", r.Err)
+	}
+	s.until("somebody is told", func() bool { return s.alerts()["source_failing"] != "" })
+	s.example("plugin")
+	if r := a.Reload(t.Context()); r.Err != nil || len(r.NeedRestart) != 0 {
+		t.Fatalf("%+v", r)
+	}
+	s.until("it is read", func() bool { return !s.source("carnet").OKAt.IsZero() && s.alerts()["source_failing"] == "" })
+	s.config(only(strings.Replace(options, "folder", "foldr", 1)))
+	r := a.Reload(t.Context())
+	if r.Err == nil || !strings.Contains(r.Err.Error(), "belfry.yaml:8:") || !strings.Contains(r.Err.Error(), `unknown key "foldr"; did you mean "folder"?`) {
+		t.Errorf("got %v", r.Err)
+	}
+	// The same program as another one: the one that runs stays until the next start.
+	s.config(strings.Replace(only(options), `/plugin"}`, `/plugin", args: ["-v"]}`, 1))
+	if r := a.Reload(t.Context()); r.Err != nil || len(r.NeedRestart) != 1 || r.NeedRestart[0] != "plugins" {
+		t.Errorf("%+v", r)
+	}
+}
+
+// A destination whose plugin hangs does not keep the daemon from ending.
+func TestStoppingWhileAPluginHangs(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	s.config(withNotes(plain, `{path: "`+s.program("notes", "touch \"$0-ran\"; sleep 60")+`"}`, ""))
+	a := s.start()
+	s.until("it hangs", func() bool { _, err := os.Stat(filepath.Join(s.dir, "notes-ran")); return err == nil })
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	if err := a.Stop(ctx); err != nil {
+		t.Error(err)
+	}
+}

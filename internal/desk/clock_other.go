@@ -1,0 +1,5 @@
+//go:build !linux
+
+package desk
+
+func clockFree() bool { return false }
