@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -22,7 +23,13 @@ import (
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	// The race detector makes the model slow, and what it looks for shows in few checks.
+	if checks := flag.Lookup("rapid.checks"); raceEnabled && checks != nil {
+		_ = checks.Value.Set("15")
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // words renders posts: the title is what is shown.
 type words struct {
