@@ -253,9 +253,9 @@ func (c *sourceReleaseCmd) Run(ctx context.Context, g *global, std streams) erro
 	if g.JSON {
 		return writeJSON(std.out, out)
 	}
-	what := "released: they are used like new ones"
+	what := "released: used like new ones"
 	if c.Drop {
-		what = "dropped: they stay known and nothing happens with them"
+		what = "dropped: known from now on, and never posted"
 	}
 	d.print("source %s: %s %s", c.Name, count(out.Released+out.Dropped, "item"), what)
 	return nil
