@@ -56,6 +56,7 @@ func TestCanaries(t *testing.T) {
 	room := &feedtest.Newsroom{Channel: feedtest.Channel{Title: "Gazette", Lang: "en"}}
 	room.Publish(feedtest.Article{ID: "1", Link: "https://news.example/1", Title: "First", Summary: "s", Published: time.Now()})
 	mux := http.NewServeMux()
+	var writing sync.Mutex // of the newsroom
 	cookie := func(w http.ResponseWriter, v string) {
 		http.SetCookie(w, &http.Cookie{Name: "session", Value: v, Path: "/"})
 	}
@@ -63,6 +64,8 @@ func TestCanaries(t *testing.T) {
 	mux.HandleFunc("/feed", func(w http.ResponseWriter, _ *http.Request) {
 		cookie(w, cookies[0])
 		w.Header().Set("Content-Type", "application/rss+xml")
+		writing.Lock()
+		defer writing.Unlock()
 		_, _ = w.Write(room.RSS())
 	})
 	userinfo := []string{a.word(), a.word()}
@@ -162,7 +165,9 @@ channels:
 			break
 		}
 	}
+	writing.Lock()
 	room.Publish(feedtest.Article{ID: "1", Link: "https://news.example/1", Title: "First, corrected", Summary: "s", Published: time.Now()})
+	writing.Unlock()
 	time.Sleep(2 * time.Second) // the daemon looks at everything once more
 	for _, page := range []string{"/", "/c/all", "/c/all/feed.atom", "/c/all/feed.json", "/healthz", "/readyz", "/nowhere"} {
 		resp, err := http.Get(base + page)

@@ -203,6 +203,10 @@ func (p *Poller) fetch(ctx context.Context, st State) (store func()) {
 			return
 		}
 		if err = p.commit(ctx, inst.Rules, st, batch, err); err != nil {
+			if ctx.Err() != nil {
+				release() // the end came in the midst of it, which is no fault of the source
+				return
+			}
 			p.s.Log.Error("what was fetched cannot be stored", "source", st.Name, "err", err)
 			// What cannot be stored now is not asked for again at once.
 			err = p.commit(ctx, inst.Rules, st, sdk.Batch{}, sdk.Errorf(sdk.CodeInvalid, "store", "what it gave cannot be stored; the log has the details"))
