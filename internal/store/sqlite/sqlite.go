@@ -43,7 +43,7 @@ func Open(ctx context.Context, file string, log ...*slog.Logger) (*store.DB, err
 	}
 	writer, err := connect(file, url.Values{"_txlock": {"immediate"}, "_pragma": {
 		"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)", "auto_vacuum(2)", "secure_delete(1)",
-		"temp_store(2)", "cache_size(-16000)", "journal_size_limit(67108864)", "wal_autocheckpoint(4000)"}})
+		"temp_store(2)", "cache_size(-16000)", "journal_size_limit(67108864)", "wal_autocheckpoint(1000)"}})
 	if err != nil {
 		return nil, err
 	}
