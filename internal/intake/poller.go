@@ -150,7 +150,7 @@ func (p *Poller) fetchLoop(ctx context.Context) {
 	defer close(work)
 	for ctx.Err() == nil {
 		now := time.Now()
-		claimed, err := p.s.Store.ClaimSources(ctx, now, p.s.Deadline+30*time.Second, 2*p.s.Workers)
+		claimed, err := p.s.Store.ClaimSources(ctx, now, p.lease(), 2*p.s.Workers)
 		if err != nil && ctx.Err() == nil {
 			p.s.Log.Error("due sources cannot be read", "err", err)
 		}
@@ -162,7 +162,7 @@ func (p *Poller) fetchLoop(ctx context.Context) {
 			case work <- st:
 			case <-ctx.Done():
 				p.end(st.Name)
-				_ = p.s.Store.ReleaseSource(context.WithoutCancel(ctx), st.Name)
+				p.release(ctx, st.Name, now)
 			}
 		}
 		if len(claimed) == 0 {
@@ -187,9 +187,24 @@ func (p *Poller) rest(ctx context.Context, looked time.Time) {
 	}
 }
 
+// lease is how long a source belongs to its fetch.
+func (p *Poller) lease() time.Duration { return p.s.Deadline + 30*time.Second }
+
+// release ends a lease without a change. While the store takes nothing, because its disk is full, it is tried again: the
+// source is to be fetched soon after there is room.
+func (p *Poller) release(ctx context.Context, name string, until time.Time) {
+	for p.s.Store.ReleaseSource(context.WithoutCancel(ctx), name) != nil && ctx.Err() == nil && time.Now().Before(until) {
+		select {
+		case <-ctx.Done():
+		case <-time.After(pollEvery):
+		}
+	}
+}
+
 // fetch fetches one source. The function that it gives commits what came of it.
 func (p *Poller) fetch(ctx context.Context, st State) (store func()) {
-	release := func() { _ = p.s.Store.ReleaseSource(context.WithoutCancel(ctx), st.Name) }
+	until := time.Now().Add(p.lease())
+	release := func() { p.release(ctx, st.Name, until) }
 	inst, done, ok := p.s.Instance(st.Name)
 	if !ok {
 		return release

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/belfry-news/belfry/sdk"
@@ -41,8 +42,9 @@ type service struct {
 func (l *destinationLanes) serve(ctx context.Context, b Batch) {
 	log := l.e.s.Log.With("destination", l.dest.Name, "chat", b.Chat)
 	defer func() {
-		if err := l.e.s.Store.Release(context.WithoutCancel(ctx), b); err != nil {
-			log.Error("a batch cannot be given back; its lease will end", "err", err)
+		err := l.persist(ctx, time.Now().Add(l.lease()), func() error { return l.e.s.Store.Release(context.WithoutCancel(ctx), b) }, log, "a batch cannot be given back")
+		if err != nil {
+			log.Error("a batch was not given back; its lease will end", "err", err)
 		}
 	}()
 	lane, ok := l.lane(ctx, b)
@@ -67,11 +69,39 @@ func (l *destinationLanes) serve(ctx context.Context, b Batch) {
 		}
 		if err != nil {
 			if ctx.Err() == nil {
-				log.Error("what became of a delivery cannot be recorded", "delivery", current, "err", err)
+				log.Error("a delivery cannot go on", "delivery", current, "err", err)
 			}
 			return
 		}
 	}
+}
+
+// persist repeats a write until the store takes it: while a disk is full, nothing that is known of a call may become
+// unknown. It gives up at the end of a lease, when the lease was lost, and when the daemon stops.
+func (l *destinationLanes) persist(ctx context.Context, until time.Time, write func() error, log *slog.Logger, trouble string) error {
+	for told := false; ; told = true {
+		err := write()
+		if err == nil || errors.Is(err, ErrFence) || errors.Is(err, ErrConflict) || ctx.Err() != nil || l.draining() || !time.Now().Before(until) {
+			return err
+		}
+		if !told {
+			log.Error(trouble+"; it is tried again", "err", err)
+		}
+		select {
+		case <-ctx.Done():
+		case <-l.drain:
+		case <-time.After(lookEvery):
+		}
+	}
+}
+
+// settled records what became of a call, even when the daemon is stopping.
+func (s *service) settled(ctx context.Context, t *turn, now time.Time) error {
+	return s.persist(ctx, s.batch.LeaseUntil, func() error {
+		next, err := s.e.s.Store.Settle(context.WithoutCancel(ctx), t.settle, now)
+		s.first(next)
+		return err
+	}, s.log, "what became of a delivery cannot be recorded")
 }
 
 func (s *service) mayStart(ctx context.Context) bool { return ctx.Err() == nil && !s.draining() }
@@ -135,11 +165,17 @@ func (s *service) decided(id int64) *turn {
 	return t
 }
 
+// rateSlack is added to the time of each rate: a call leaves a little later than its row says, once the row is on the
+// disk, and its way to the platform takes now longer, now shorter.
+const rateSlack = 50 * time.Millisecond
+
 func (s *service) startOf(t *turn) Start {
-	start := Start{Batch: s.batch, Delivery: t.settle.Delivery, Version: t.work.Version, Call: *t.call, Repeat: t.work.Retry != nil,
-		Rates: s.line.Limits.Rules.Rates}
-	if s.dest.NoRates {
-		start.Rates = nil
+	start := Start{Batch: s.batch, Delivery: t.settle.Delivery, Version: t.work.Version, Call: *t.call, Repeat: t.work.Retry != nil}
+	if !s.dest.NoRates {
+		start.Rates = slices.Clone(s.line.Limits.Rules.Rates)
+		for i := range start.Rates {
+			start.Rates[i].Per += rateSlack
+		}
 	}
 	return start
 }
@@ -210,10 +246,7 @@ func (s *service) send(ctx context.Context, t *turn) (started *turn, goOn bool, 
 		return started, goOn, err
 	}
 	goOn = s.failed(t, ref, callErr, now)
-	// The result is recorded even when the daemon is stopping.
-	next, err := s.e.s.Store.Settle(context.WithoutCancel(ctx), t.settle, now)
-	s.first(next)
-	return nil, goOn, err
+	return nil, goOn, s.settled(ctx, t, now)
 }
 
 // failed fills in what is recorded of a call that was not accepted, and says whether the batch goes on.
@@ -238,10 +271,9 @@ func (s *service) failed(t *turn, ref sdk.PartRef, callErr error, now time.Time)
 
 // settle records an accepted call, and starts the next one in the same transaction when its step is decided.
 func (s *service) settle(ctx context.Context, t *turn, now time.Time) (*turn, bool, error) {
-	store, lasting := s.e.s.Store, context.WithoutCancel(ctx) // the result is recorded even when the daemon is stopping
 	if s.mayStart(ctx) && !s.short() && len(s.queue) > 0 {
 		if following := s.decided(s.queue[0]); following != nil && following.call != nil {
-			next, wait, startErr, err := store.SettleAndStart(lasting, t.settle, s.startOf(following), now)
+			next, wait, startErr, err := s.e.s.Store.SettleAndStart(context.WithoutCancel(ctx), t.settle, s.startOf(following), now)
 			switch {
 			case err != nil: // nothing of both is recorded: the outcome is tried again by itself
 			case startErr == nil && wait.IsZero():
@@ -256,9 +288,7 @@ func (s *service) settle(ctx context.Context, t *turn, now time.Time) (*turn, bo
 			}
 		}
 	}
-	next, err := store.Settle(lasting, t.settle, now)
-	s.first(next)
-	return nil, true, err
+	return nil, true, s.settled(ctx, t, now)
 }
 
 // setAside puts off a delivery that cannot even be worked on, so that it blocks no other. What stays so ends as failed. The

@@ -216,9 +216,9 @@ func (db *DB) commit(tx *Tx, group []job) {
 	if err != nil {
 		tx.rollback()
 		if db.fatal(err) {
+			err = fmt.Errorf("%w: %w", ErrFailed, err)
 			db.cause = err
 			close(db.failed)
-			err = fmt.Errorf("%w: %w", ErrFailed, err)
 		}
 	}
 	for i, j := range group {
