@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 
 	"github.com/belfry-news/belfry/configs"
 	"github.com/belfry-news/belfry/internal/app"
@@ -109,7 +110,7 @@ func (g *global) askPlugins(ctx context.Context, cfg *configs.Loaded, std stream
 	}
 	defer os.RemoveAll(dir)
 	r := app.CheckPlugins(ctx, cfg, dir, g.quiet(std.err))
-	all := append(r.Wrong, r.Down...)
+	all := slices.Concat(r.Wrong, r.Down)
 	cfg.InOrder(all)
 	return all, nil
 }

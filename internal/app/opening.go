@@ -69,6 +69,7 @@ type lanes struct {
 
 // startOpeners lets destinations be opened in the background; what stops them runs before the lanes stop.
 func (a *App) startOpeners() {
+	//nolint:fatcontext // it is made once, and lives as long as the lanes do
 	a.lanes.ctx, a.lanes.stop = context.WithCancel(context.Background())
 	a.onStop("opening", func(ctx context.Context) error {
 		a.lanes.stop()

@@ -79,7 +79,7 @@ func CompileCondition(text string) (Condition, error) {
 func expressionError(err error) error {
 	var fe *file.Error
 	if !errors.As(err, &fe) {
-		what := strings.SplitN(err.Error(), "\n", 2)[0]
+		what, _, _ := strings.Cut(err.Error(), "\n")
 		if typ, other := strings.CutPrefix(what, "expected bool, but got "); other {
 			what = fmt.Sprintf("the expression gives %s; it must be true or false, such as hasTag(\"alerte\") or item.urgency <= 2", kindWord(typ))
 		}
