@@ -44,6 +44,13 @@ func TestOperatorsAreServed(t *testing.T) {
 	s.publish(feedtest.Article{ID: "a", Title: "Un"})
 	s.until("it is posted", func() bool { return len(s.messages()) == 1 && s.idle() })
 	base := "http://" + a.AdminAddr()
+	_, metrics := ask(t, base+"/metrics", "")
+	for _, line := range []string{`belfry_delivery_lag_seconds_count{destination="hook"} 1`, `belfry_destination_call_duration_seconds_count{destination="hook",outcome="ok"} 1`,
+		`belfry_source_fetch_duration_seconds_count{outcome="ok",type="rss"} `} {
+		if !strings.Contains(metrics, "\n"+line) {
+			t.Errorf("no line %s in\n%s", line, metrics)
+		}
+	}
 	if code, body := ask(t, base+"/metrics", ""); code != http.StatusOK || !strings.Contains(body, `belfry_channel_posts{channel=`) || !strings.Contains(body, "belfry_collect_success 1") {
 		t.Errorf("%d: %s", code, body)
 	}

@@ -314,7 +314,7 @@ func (a *App) startLanes(ctx context.Context, program *compose.Program) error {
 	var composed func()
 	a.engine = compose.NewEngine(compose.Settings{Store: a.db, Log: a.log, Composed: func() { composed() }, Wanted: func() { a.fetcher.Wake() }}, program)
 	a.outbox = outbox.NewEngine(outbox.Settings{Store: a.db, Log: a.log, Renderer: newRenderer(a.engine.Program, a.db, a.files),
-		Settled: func() { a.web.Changed() }})
+		Settled: func() { a.web.Changed() }, Called: a.metrics.Called, Accepted: a.metrics.Accepted})
 	composed = func() { a.outbox.Wake(); a.web.Changed() }
 	a.fetcher = media.NewFetcher(media.Settings{Store: roomyMedia{a.db, &a.low}, Files: a.files, Log: a.log, UserAgent: a.opener.UserAgent,
 		Bounds:       media.Bounds{MaxBytes: a.Config().Media.MaxBytes, MaxPixels: a.Config().Media.MaxPixels, Width: a.Config().Media.Width},
@@ -375,7 +375,7 @@ func (a *App) startSources(ctx context.Context) error {
 	}
 	a.onStop("sources", func(ctx context.Context) error { return a.sources.closeAll(ctx, a.log) })
 	a.poller = intake.NewPoller(intake.Settings{Store: roomySources{a.db, &a.low}, Log: a.log, Workers: 16, Deadline: a.Config().Plugins.Deadline.Std(),
-		Committed: a.engine.Wake,
+		Committed: a.engine.Wake, Fetched: a.fetched,
 		Instance: func(name string) (intake.Instance, func(), bool) {
 			i, done, ok := a.sources.acquire(name)
 			if !ok {
@@ -440,3 +440,10 @@ func (a *App) Failed() <-chan struct{} { return a.db.Failed() }
 
 // Cause is why the store failed.
 func (a *App) Cause() error { return a.db.Cause() }
+
+// fetched counts a fetch of a source by its type.
+func (a *App) fetched(source string, code sdk.Code, took time.Duration) {
+	if s, ok := a.Config().Sources[source]; ok {
+		a.metrics.Fetched(s.Type, code, took)
+	}
+}

@@ -120,7 +120,7 @@ func without(waiting []Waiting, d DigestDecision) []Waiting {
 
 func (p *Program) digestPost(ch *Channel, o scheduler.Occurrence, items []Waiting, now time.Time) NewPost {
 	var entries []Entry
-	post := NewPost{Channel: ch.Name, Key: "occurrence:" + o.Key, Kind: KindDigest, Status: PostLive, VisibleAt: now, Targets: ch.targets(items, now)}
+	post := NewPost{Channel: ch.Name, Key: "occurrence:" + o.Key, Kind: KindDigest, Status: PostLive, VisibleAt: now, DueAt: o.At, Targets: ch.targets(items, now)}
 	for _, w := range items {
 		entries = append(entries, itemEntry(w.Item, w.Content))
 		post.Items = append(post.Items, PostItem{w.Item, w.Revision})

@@ -60,8 +60,15 @@ func keyInLogs(key string) string {
 func (p *Program) eachPost(ch *Channel, w Waiting, now time.Time) NewPost {
 	c := ItemContent(w.Content, ch.Lang, ch.Config.Content == "full")
 	c.Note = "" // a first revision corrects nothing that anybody has read
+	due := w.SeenAt
+	if w.NotBefore.After(due) {
+		due = w.NotBefore
+	}
+	if w.Released && w.Since.After(due) {
+		due = w.Since // what a person held back is no lag
+	}
 	return NewPost{Channel: ch.Name, Key: fmt.Sprintf("item:%d", w.Item), Kind: KindEach, Status: PostLive, Content: c,
-		Items: []PostItem{{w.Item, w.Revision}}, VisibleAt: now, Urgent: ch.isUrgent(View(w.Source, w.Content)),
+		Items: []PostItem{{w.Item, w.Revision}}, VisibleAt: now, DueAt: due, Urgent: ch.isUrgent(View(w.Source, w.Content)),
 		Targets: ch.targets([]Waiting{w}, now)}
 }
 

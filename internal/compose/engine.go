@@ -26,7 +26,10 @@ type NewPost struct {
 	Items   []PostItem
 	// VisibleAt is when it is shown and leaves; for a scheduled post, in the future.
 	VisibleAt time.Time
-	Urgent    bool
+	// DueAt is from when the lag of its copies counts, unless that is VisibleAt: the fetch that brought its item, the end of
+	// an embargo, the time of a digest.
+	DueAt  time.Time
+	Urgent bool
 	Targets   []NewTarget
 }
 

@@ -55,6 +55,8 @@ type Settings struct {
 	Workers int
 	// Committed is called after items changed.
 	Committed func()
+	// Fetched is told of each fetch of a source: the code is empty when it went well; may be nil.
+	Fetched func(source string, code sdk.Code, took time.Duration)
 }
 
 // Poller fetches sources when they are due.
@@ -209,7 +211,15 @@ func (p *Poller) fetch(ctx context.Context, st State) (store func()) {
 	if !ok {
 		return release
 	}
+	began := time.Now()
 	batch, err := p.call(ctx, inst, st)
+	if p.s.Fetched != nil {
+		code := sdk.Code("")
+		if err != nil {
+			code = sdk.AsError(err).Code
+		}
+		p.s.Fetched(st.Name, code, time.Since(began))
+	}
 	return func() {
 		defer done()
 		if ctx.Err() != nil {

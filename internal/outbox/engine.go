@@ -41,8 +41,12 @@ type Settings struct {
 	Store    Store
 	Renderer Renderer
 	Log      *slog.Logger
-	// Settled is called after a call was accepted, for those who wait for news of it.
+	// Settled is called after a call was accepted, for those who wait for news of it; may be nil.
 	Settled func()
+	// Called is told of each call: the code is empty when it was accepted. Accepted is told when a post has arrived in full
+	// for the first time, and how long after it was due. Both may be nil.
+	Called   func(destination string, code sdk.Code, took time.Duration)
+	Accepted func(destination string, lag time.Duration)
 }
 
 // Engine serves all destinations, each in lanes of its own, so that one that is down delays no other.

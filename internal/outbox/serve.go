@@ -236,12 +236,22 @@ func (s *service) send(ctx context.Context, t *turn) (started *turn, goOn bool, 
 	ref, callErr := answer()
 	now := time.Now()
 	s.took = now.Sub(t.began)
+	if s.e.s.Called != nil {
+		code := sdk.Code("")
+		if callErr != nil {
+			code = sdk.AsError(callErr).Code
+		}
+		s.e.s.Called(s.dest.Name, code, s.took)
+	}
 	if callErr == nil {
 		t.settle.Call, t.settle.Ref, t.settle.Succeeded = t.call, ref, true
 		t.settle.Resolve = append(t.settle.Resolve, healthy(s.dest.Name, s.batch.Chat)...)
 		started, goOn, err = s.settle(ctx, t, now)
 		if err == nil && s.e.s.Settled != nil {
 			s.e.s.Settled()
+		}
+		if first := t.call.Final && t.call.Op == OpPublish && t.work.Have == 0; err == nil && first && s.e.s.Accepted != nil {
+			s.e.s.Accepted(s.dest.Name, now.Sub(t.work.Due))
 		}
 		return started, goOn, err
 	}

@@ -113,6 +113,7 @@ type Work struct {
 	// Content is the stored content of revision Want, in compose's form.
 	Content   []byte
 	Published time.Time // of the post
+	Due       time.Time // from when the lag of the post counts
 	RevisedAt time.Time // of revision Want
 	// Note says whether revision Want carries a correction note.
 	Note bool

@@ -387,9 +387,9 @@ func (tx *Tx) insertPost(p compose.NewPost, now time.Time) (id int64, public str
 		return 0, "", err
 	}
 	public = token(8)
-	id, inserted, err := tx.insert(`INSERT INTO posts (public_id, channel, key, kind, status, urgent, created_at, visible_at, changed_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $7) ON CONFLICT (channel, key) DO NOTHING RETURNING id`,
-		public, p.Channel, p.Key, string(p.Kind), string(p.Status), p.Urgent, micros(now), micros(p.VisibleAt))
+	id, inserted, err := tx.insert(`INSERT INTO posts (public_id, channel, key, kind, status, urgent, created_at, visible_at, changed_at, due_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $7, $9) ON CONFLICT (channel, key) DO NOTHING RETURNING id`,
+		public, p.Channel, p.Key, string(p.Kind), string(p.Status), p.Urgent, micros(now), micros(p.VisibleAt), micros(p.DueAt))
 	if err != nil {
 		return 0, "", err
 	}

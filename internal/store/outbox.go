@@ -150,16 +150,16 @@ func (db *DB) Recover(ctx context.Context, all bool, now time.Time) (int, error)
 // Work implements outbox.Store.
 func (db *DB) Work(ctx context.Context, delivery int64) (outbox.Work, error) {
 	w := outbox.Work{Delivery: delivery}
-	var created, out, edited, expires, published, revised int64
+	var created, out, edited, expires, published, due, revised int64
 	var call, content, note string
 	posted := false
 	err := db.queryRow(ctx, `SELECT d.attempt, d.created_at, d.call, u.id, u.version, u.post, p.public_id, u.channel, u.destination, u.chat, u.want, u.gone, u.purge,
-			u.have, u.have_gone, u.rung, u.out_at, u.edited_at, u.expires_at, u.released, r.content, r.note, p.visible_at, r.at,
+			u.have, u.have_gone, u.rung, u.out_at, u.edited_at, u.expires_at, u.released, r.content, r.note, p.visible_at, max(p.due_at, p.visible_at * (p.due_at = 0)), r.at,
 			EXISTS (SELECT 1 FROM parts WHERE publication = u.id)
 		FROM deliveries d JOIN publications u ON u.id = d.publication JOIN posts p ON p.id = u.post
 		JOIN post_revisions r ON r.post = u.post AND r.revision = u.want WHERE d.id = $1`, delivery).Scan(
 		&w.Attempt, &created, &call, &w.Publication, &w.Version, &w.Post, &w.PublicID, &w.Channel, &w.Destination, &w.Chat, &w.Want, &w.Gone, &w.Purge,
-		&w.Have, &w.HaveGone, &w.Rung, &out, &edited, &expires, &w.Released, &content, &note, &published, &revised, &posted)
+		&w.Have, &w.HaveGone, &w.Rung, &out, &edited, &expires, &w.Released, &content, &note, &published, &due, &revised, &posted)
 	if errors.Is(err, sql.ErrNoRows) {
 		err = ErrNotFound
 	}
@@ -167,7 +167,7 @@ func (db *DB) Work(ctx context.Context, delivery int64) (outbox.Work, error) {
 		return w, err
 	}
 	w.Created, w.Out, w.EditedAt, w.ExpiresAt = timeOf(created), timeOf(out), timeOf(edited), timeOf(expires)
-	w.Published, w.RevisedAt, w.Content, w.Note = timeOf(published), timeOf(revised), []byte(content), note != ""
+	w.Published, w.Due, w.RevisedAt, w.Content, w.Note = timeOf(published), timeOf(due), timeOf(revised), []byte(content), note != ""
 	if call != "" {
 		w.Retry = &outbox.Call{}
 		if err := decode(call, w.Retry); err != nil {
