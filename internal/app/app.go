@@ -39,6 +39,8 @@ type Options struct {
 	Version string
 	// Plugin starts a process of a built-in kind; empty means this program again.
 	Plugin func(kind string) (pluginhost.Command, error)
+	// PluginLimits bound crashes and starts of plugins; memory and deadlines come from the configuration.
+	PluginLimits pluginhost.Limits
 	// Rehearse replaces every destination by one that records what it would send.
 	Rehearse bool
 	// Free tells how much room the disk of a folder has; nil asks the system.
@@ -258,8 +260,9 @@ func (a *App) startPlugins(dir string) error {
 	if command == nil {
 		command = a.pluginCommand
 	}
-	a.host = pluginhost.New(pluginhost.Config{Command: command, RunDir: runDir(dir), Log: a.log, Crashed: a.metrics.PluginCrashed,
-		Limits: pluginhost.Limits{Memory: int64(a.Config().Plugins.Memory) << 20, Call: a.Config().Plugins.Deadline.Std()}})
+	limits := a.o.PluginLimits
+	limits.Memory, limits.Call = int64(a.Config().Plugins.Memory)<<20, a.Config().Plugins.Deadline.Std()
+	a.host = pluginhost.New(pluginhost.Config{Command: command, RunDir: runDir(dir), Log: a.log, Crashed: a.metrics.PluginCrashed, Limits: limits})
 	a.onStop("plugins", a.host.Close)
 	a.onStop("replaced connectors", func(ctx context.Context) error { return wait(ctx, &a.retiring) })
 	specs := map[string]*sdk.Spec{}
@@ -375,7 +378,7 @@ func (a *App) startSources(ctx context.Context) error {
 	}
 	a.onStop("sources", func(ctx context.Context) error { return a.sources.closeAll(ctx, a.log) })
 	a.poller = intake.NewPoller(intake.Settings{Store: roomySources{a.db, &a.low}, Log: a.log, Workers: 16, Deadline: a.Config().Plugins.Deadline.Std(),
-		Committed: a.engine.Wake, Fetched: a.fetched,
+		Committed: a.engine.Wake, Fetched: a.fetched, Forced: a.releasePlugin,
 		Instance: func(name string) (intake.Instance, func(), bool) {
 			i, done, ok := a.sources.acquire(name)
 			if !ok {

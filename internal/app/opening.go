@@ -54,6 +54,20 @@ func (a *App) letStart(typ string, asked bool) {
 	}
 }
 
+// releasePlugin lets the plugin of a source be called again: a person asked for it.
+func (a *App) releasePlugin(source string) {
+	s, ok := a.Config().Sources[source]
+	if !ok {
+		return
+	}
+	for _, p := range a.host.Status() {
+		if p.Kind == s.Type && p.State == pluginhost.StateHeld {
+			_ = a.host.Release(s.Type, "")
+		}
+	}
+	_ = a.host.Release(s.Type, source) // there may be nothing to forget
+}
+
 // lanes are the destinations that are served, and those that are still to be opened.
 type lanes struct {
 	mu sync.Mutex
@@ -153,10 +167,23 @@ func (a *App) openDestination(name, kind string, inst *instance) {
 	a.outbox.Use(ctx, a.lanes.open())
 }
 
-// retryPlugins makes sources due that are not open: a reload is a good moment to try again.
+// retryPlugins lets plugins be called again that failed too often, and makes sources due that are not open or were held: a
+// reload is a good moment to try again.
 func (a *App) retryPlugins(ctx context.Context) {
+	held := map[string]bool{}
+	for _, p := range a.host.Status() {
+		if p.State == pluginhost.StateHeld {
+			_ = a.host.Release(p.Kind, "")
+		}
+		for _, i := range p.Instances {
+			if p.State == pluginhost.StateHeld || i.State == pluginhost.StateHeld {
+				held[i.Name] = true
+				_ = a.host.Release(p.Kind, i.Name)
+			}
+		}
+	}
 	for name, inst := range a.sources.all() {
-		if inst.late == nil || inst.late.Opened() {
+		if !held[name] && (inst.late == nil || inst.late.Opened()) {
 			continue
 		}
 		if err := a.db.FetchNow(ctx, name, true, time.Now()); err != nil {

@@ -9,7 +9,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -184,5 +186,66 @@ func TestStoppingWhileAPluginHangs(t *testing.T) {
 	defer cancel()
 	if err := a.Stop(ctx); err != nil {
 		t.Error(err)
+	}
+}
+
+// A source whose plugin fails again and again is held and told of, and called again when a person asks for it, or at a reload.
+func TestAPluginThatIsHeld(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	notes := filepath.Join(s.dir, "carnet")
+	if err := os.Mkdir(notes, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	s.example("plugin")
+	// It works until the file broken is there, and then ends at once.
+	script := s.program("sometimes", "if [ -e \"$0-broken\" ]; then echo \"the notebook is torn\" >&2; exit 7; fi\nexec \""+filepath.Join(s.dir, "plugin")+"\"\n")
+	s.config(strings.NewReplacer(", {destination: board}", "").Replace(withNotes(plain, `{path: "`+script+`"}`, `, folder: "`+notes+`"`)))
+	a := s.make()
+	a.o.PluginLimits = pluginhost.Limits{Budget: 2, BackoffMin: 10 * time.Millisecond}
+	if err := a.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s.app = a
+	t.Cleanup(func() { s.stop(a) })
+	s.until("it is read", func() bool { return !s.source("carnet").OKAt.IsZero() })
+	broken := script + "-broken"
+	for _, mend := range []func(){
+		func() {
+			if err := a.Store().FetchNow(t.Context(), "carnet", true, time.Now()); err != nil {
+				t.Fatal(err)
+			}
+			a.poller.Wake()
+		},
+		func() {
+			if r := a.Reload(t.Context()); r.Err != nil {
+				t.Fatal(r.Err)
+			}
+		},
+	} {
+		if err := os.WriteFile(broken, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range a.host.Status() {
+			if pid, err := strconv.Atoi(p.PID); p.Kind == "notes" && err == nil {
+				if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		s.until("it is held", func() bool {
+			_ = a.Store().FetchNow(t.Context(), "carnet", false, time.Now()) // the source's own back-off is not of interest
+			a.poller.Wake()
+			return s.alerts()["plugin_held"] != ""
+		})
+		if got := s.alerts()["plugin_held"]; !strings.HasPrefix(got, "source carnet is not read any more, because plugin notes failed too often: plugin notes is held since ") {
+			t.Errorf("the alert says %q", got)
+		}
+		if err := os.Remove(broken); err != nil {
+			t.Fatal(err)
+		}
+		failed := s.source("carnet").OKAt
+		mend()
+		s.until("it is read again", func() bool { return s.source("carnet").OKAt.After(failed) && s.alerts()["plugin_held"] == "" })
 	}
 }

@@ -28,9 +28,9 @@ type NewPost struct {
 	VisibleAt time.Time
 	// DueAt is from when the lag of its copies counts, unless that is VisibleAt: the fetch that brought its item, the end of
 	// an embargo, the time of a digest.
-	DueAt  time.Time
-	Urgent bool
-	Targets   []NewTarget
+	DueAt   time.Time
+	Urgent  bool
+	Targets []NewTarget
 }
 
 // PostItem is an item that a post uses, at the revision it was decided on.

@@ -171,7 +171,9 @@ const (
 
 // Change is one transaction about one source.
 type Change struct {
-	State   State // the new state; State.Version is the version it was decided on
+	State State // the new state; State.Version is the version it was decided on
+	// Forced says that the fetch was one that a person forced. The wish for one that came meanwhile stays.
+	Forced  bool
 	Inserts []Insert
 	Updates []Update
 	Holds   []Hold
@@ -504,7 +506,8 @@ func (d *decision) state() {
 	if len(d.ch.Holds) > 0 {
 		st.Holds = true
 	}
-	d.ch.Resolve = append(d.ch.Resolve, alert.Key{Code: alert.SourceFailing, Subject: d.rules.Name}, alert.Key{Code: alert.SourceGone, Subject: d.rules.Name})
+	d.ch.Resolve = append(d.ch.Resolve, alert.Key{Code: alert.SourceFailing, Subject: d.rules.Name}, alert.Key{Code: alert.SourceGone, Subject: d.rules.Name},
+		alert.Key{Code: alert.PluginHeld, Subject: d.rules.Name})
 	stale := alert.Key{Code: alert.SourceStale, Subject: d.rules.Name}
 	if d.rules.StaleAfter > 0 && !quiet.IsZero() && d.now.Sub(quiet) > d.rules.StaleAfter {
 		d.ch.Alerts = append(d.ch.Alerts, alert.Alert{Code: alert.SourceStale, Subject: d.rules.Name,
@@ -566,6 +569,10 @@ func Fail(r Rules, st State, err *sdk.Error, now time.Time, jitter float64) Chan
 	wait := backoff + time.Duration(jitter*float64(backoff)/10)
 	s.NextAt = now.Add(max(wait, min(err.RetryAfter, longestWait)))
 	s.WaitUntil = s.NextAt
+	held, isHeld := errors.AsType[interface {
+		error
+		PluginHeld() (kind string)
+	}](err)
 	bad := s.Failures >= badTimes || now.Sub(s.BadSince) >= badFor
 	switch {
 	case err.Code == sdk.CodeGone:
@@ -573,6 +580,11 @@ func Fail(r Rules, st State, err *sdk.Error, now time.Time, jitter float64) Chan
 		ch.Alerts = append(ch.Alerts, alert.Alert{Code: alert.SourceGone, Subject: r.Name,
 			Sentence: fmt.Sprintf("source %s says that it is gone for good, and is not fetched any more: %s", r.Name, s.Error),
 			Mend:     fmt.Sprintf("give its new address in the configuration, or try again: belfry source fetch %s --force", r.Name)})
+	case isHeld:
+		ch.Resolve = append(ch.Resolve, alert.Key{Code: alert.SourceFailing, Subject: r.Name})
+		ch.Alerts = append(ch.Alerts, alert.Alert{Code: alert.PluginHeld, Subject: r.Name,
+			Sentence: fmt.Sprintf("source %s is not read any more, because plugin %s failed too often: %s", r.Name, held.PluginHeld(), s.Error),
+			Mend:     fmt.Sprintf("look into the log for what makes it fail; then: belfry source fetch %s --force", r.Name)})
 	case isUnopened:
 		ch.Alerts = append(ch.Alerts, failing(r.Name, s, fmt.Sprintf("%s; then: belfry source fetch %s --force", unopened.Mend, r.Name)))
 	case err.RetryAfter > 0 && bad:

@@ -55,6 +55,8 @@ type Settings struct {
 	Workers int
 	// Committed is called after items changed.
 	Committed func()
+	// Forced is told before a person's forced fetch of a source, which ends what keeps its plugin from being called; may be nil.
+	Forced func(source string)
 	// Fetched is told of each fetch of a source: the code is empty when it went well; may be nil.
 	Fetched func(source string, code sdk.Code, took time.Duration)
 }
@@ -211,6 +213,9 @@ func (p *Poller) fetch(ctx context.Context, st State) (store func()) {
 	if !ok {
 		return release
 	}
+	if st.Force && p.s.Forced != nil {
+		p.s.Forced(st.Name)
+	}
 	began := time.Now()
 	batch, err := p.call(ctx, inst, st)
 	if p.s.Fetched != nil {
@@ -261,7 +266,7 @@ func (p *Poller) call(ctx context.Context, inst Instance, st State) (sdk.Batch, 
 
 // commit decides and writes, again when a command changed the source meanwhile.
 func (p *Poller) commit(ctx context.Context, r Rules, st State, batch sdk.Batch, fetchErr error) error {
-	log := p.s.Log.With("source", st.Name)
+	log, forced := p.s.Log.With("source", st.Name), st.Force
 	for range 5 {
 		now := time.Now()
 		var ch Change
@@ -284,6 +289,7 @@ func (p *Poller) commit(ctx context.Context, r Rules, st State, batch sdk.Batch,
 			}
 			ch = Decide(r, st, batch, found, now)
 		}
+		ch.Forced = forced
 		err := p.s.Store.CommitIntake(ctx, ch, now)
 		if errors.Is(err, ErrConflict) {
 			if st, err = p.s.Store.SourceState(ctx, st.Name); err != nil {

@@ -66,9 +66,12 @@ func (e *HeldError) Error() string {
 	return fmt.Sprintf("%s is held since %s after %d failures, the last: %s", what, e.Since.UTC().Format(time.RFC3339), e.Times, e.Last)
 }
 
+// PluginHeld gives the kind of plugin that is held, to those who only see the error.
+func (e *HeldError) PluginHeld() (kind string) { return e.Kind }
+
 // refusal is what a caller gets. Nothing was called, so nothing had an effect.
 func (e *HeldError) refusal(op string) *sdk.Error {
-	out := sdk.Errorf(sdk.CodeUnavailable, op, "%s. Nothing else is affected. Mend the cause, then release it", e.Error())
+	out := sdk.Errorf(sdk.CodeUnavailable, op, "%s. Nothing else is affected. Mend the cause; a reload calls it again", e.Error())
 	out.Scope, out.Err = sdk.ScopeAccount, e
 	return out
 }

@@ -93,7 +93,7 @@ func TestAStartThatFailsIsRepeatedWithBackoffAndThenHeld(t *testing.T) {
 	for range 2 {
 		var held *HeldError
 		err := fetch()
-		wantCode(t, err, sdk.CodeUnavailable, "plugin exits is held since", "after 3 failures", "exit status 7", "release it")
+		wantCode(t, err, sdk.CodeUnavailable, "plugin exits is held since", "after 3 failures", "exit status 7", "a reload calls it again")
 		if !errors.As(err, &held) || held.Kind != "exits" || held.Instance != "" || held.Times != 3 {
 			t.Errorf("%+v", held)
 		}
@@ -261,7 +261,7 @@ func TestACulpritIsHeldAndReleased(t *testing.T) {
 	wantCode(t, fetch(), sdk.CodeUnavailable)
 	var held *HeldError
 	err := fetch()
-	wantCode(t, err, sdk.CodeUnavailable, "culprit of plugin bad is held since", "after 3 failures", "exit status 2", "release it")
+	wantCode(t, err, sdk.CodeUnavailable, "culprit of plugin bad is held since", "after 3 failures", "exit status 2", "a reload calls it again")
 	if !errors.As(err, &held) || held.Instance != "culprit" {
 		t.Errorf("%+v", held)
 	}

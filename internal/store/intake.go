@@ -209,10 +209,11 @@ func (db *DB) CommitIntake(ctx context.Context, ch intake.Change, now time.Time)
 	notices := jsonList(ch.State.Notices)
 	return db.Write(ctx, func(tx *Tx) error {
 		st := ch.State
-		n, err := tx.exec(`UPDATE sources SET version = version + 1, cursor = $3, primed = $4, gone = $5, force = $6, next_at = $7, wait_until = $8,
+		n, err := tx.exec(`UPDATE sources SET version = version + 1, cursor = $3, primed = $4, gone = $5,
+			force = CASE WHEN force > $18 THEN 1 ELSE $6 END, next_at = CASE WHEN force > $18 THEN next_at ELSE $7 END, wait_until = CASE WHEN force > $18 THEN wait_until ELSE $8 END,
 			fetched_at = $9, ok_at = $10, new_at = $11, failures = $12, code = $13, error = $14, about = $15, notices = $16, bad_since = $17, lease = 0
 			WHERE name = $1 AND version = $2`, st.Name, st.Version, notNil(st.Cursor), st.Primed, st.Gone, st.Force, micros(st.NextAt), micros(st.WaitUntil),
-			micros(st.FetchedAt), micros(st.OKAt), micros(st.NewAt), st.Failures, string(st.Code), st.Error, about, notices, micros(st.BadSince))
+			micros(st.FetchedAt), micros(st.OKAt), micros(st.NewAt), st.Failures, string(st.Code), st.Error, about, notices, micros(st.BadSince), ch.Forced)
 		if err != nil {
 			return err
 		}

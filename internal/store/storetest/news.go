@@ -79,9 +79,17 @@ func sources(f *fixture) {
 	// A shorter interval counts at once, but not before the server allows it.
 	st = must[intake.State](f)(f.SourceState(f.ctx(), "s00"))
 	st.FetchedAt, st.NextAt, st.WaitUntil = f.now, f.now.Add(time.Hour), f.now.Add(10*time.Minute)
-	f.ok(f.CommitIntake(f.ctx(), intake.Change{State: st}, f.now))
+	st.Force, st.Gone = false, false
+	f.ok(f.CommitIntake(f.ctx(), intake.Change{State: st, Forced: true}, f.now))
 	f.ok(f.UseSources(f.ctx(), []store.SourceSetting{{Name: "s00", Poll: time.Minute}}, f.now))
 	f.same("sooner", f.now.Add(10*time.Minute), must[intake.State](f)(f.SourceState(f.ctx(), "s00")).NextAt)
+	// What a person asks for while a fetch is under way is not forgotten with the end of that one.
+	st = must[[]intake.State](f)(f.ClaimSources(f.ctx(), f.now.Add(2*time.Hour), time.Minute, 1))[0]
+	f.ok(f.FetchNow(f.ctx(), "s00", true, f.now))
+	st.NextAt, st.Version = f.now.Add(time.Hour), must[intake.State](f)(f.SourceState(f.ctx(), "s00")).Version
+	f.ok(f.CommitIntake(f.ctx(), intake.Change{State: st}, f.now))
+	st = must[intake.State](f)(f.SourceState(f.ctx(), "s00"))
+	f.same("still wished", []any{true, f.now}, []any{st.Force, st.NextAt})
 }
 
 func fetches(f *fixture) {
