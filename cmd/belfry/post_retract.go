@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"path/filepath"
 
 	"github.com/belfry-news/belfry/internal/desk"
 	"github.com/belfry-news/belfry/sdk"
@@ -22,7 +23,7 @@ func (*postRetractCmd) Help() string {
 410, every post of the same item goes in every channel, digests lose it, its text and images are purged from every
 revision, from the store's files and from the images on disk, and its key and address never come back, not even as the
 --link of an editor's post. A second run changes nothing and tells what has become of it. There is no way back from
---legal. Backups of before still hold the text.
+--legal. Backups of before still hold the text: those that lie beside the store are named, the others are yours to find.
 
 An item that is only in digests, or in no post yet, is named by --item. A digest that is retracted with --legal goes by
 itself: its items stay, because most have nothing to do with the reason; they are listed, to be retracted with --item.
@@ -33,7 +34,7 @@ Examples:
     belfry post retract 8f21 --legal --reason "court order 12/2026"
     belfry post retract --item https://news.example/gare --source articles --legal --reason "court order 12/2026"
 
-With --json: {posts, digests, items, legal, again, files_removed, purged, done, copies: [{post, digest, destination, chat,
+With --json: {posts, digests, items, legal, again, files_removed, purged, backups, done, copies: [{post, digest, destination, chat,
 state, sentence, …}]}. The copies of digests that lose the item are among them: they are corrected, and not deleted.
 
 Exit codes: 0 gone everywhere, 1 something is still there (the table says where and why), 2 the command line cannot be used.`
@@ -103,6 +104,9 @@ func (c *postRetractCmd) print(d *clerk, out desk.Retraction) {
 		d.print("item %d (%s %s) stays; retract it too: belfry post retract --item %d --legal --reason TEXT", it.ID, it.Source, desk.Plain(it.Key), it.ID)
 	}
 	c.printCopies(d, out)
+	for _, file := range out.Backups {
+		d.print("%s is older and may still hold it; delete it: rm %s", filepath.Base(file), file)
+	}
 	if !out.Purged {
 		d.print("the store's files may still hold the text: they are cleared once the calls under way have ended and nobody reads the log")
 	}

@@ -309,16 +309,12 @@ func (d *clerk) storeSize(ctx context.Context) (*storeSize, error) {
 	if s.Images.Bytes, s.Images.Files, err = sqlite.FolderSize(filepath.Join(d.Dir, "media")); err != nil {
 		return nil, err
 	}
-	entries, err := os.ReadDir(filepath.Dir(s.File))
+	copies, err := sqlite.Copies(s.File)
 	if err != nil {
 		return nil, err
 	}
-	for _, e := range entries {
-		rest, ours := strings.CutPrefix(e.Name(), filepath.Base(s.File)+".")
-		if ours && (strings.HasPrefix(rest, "before-") || strings.HasPrefix(rest, "aside-")) {
-			file := filepath.Join(filepath.Dir(s.File), e.Name())
-			s.Copies = append(s.Copies, storeCopy{file, fileSize(file)})
-		}
+	for _, file := range copies {
+		s.Copies = append(s.Copies, storeCopy{file, fileSize(file)})
 	}
 	if room, known := disk.Free(d.Dir); known {
 		s.DiskFree = &room

@@ -158,7 +158,7 @@ func DataDir(l *configs.Loaded) string {
 }
 
 // Database is the file of the store of a configuration.
-func Database(l *configs.Loaded) string { return filepath.Join(DataDir(l), "belfry.db") }
+func Database(l *configs.Loaded) string { return filepath.Join(DataDir(l), sqlite.FileName) }
 
 // UserAgent is what Belfry calls itself towards servers.
 func UserAgent(version string, l *configs.Loaded) string {

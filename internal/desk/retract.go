@@ -13,6 +13,7 @@ import (
 	"github.com/belfry-news/belfry/internal/compose"
 	"github.com/belfry-news/belfry/internal/media"
 	"github.com/belfry-news/belfry/internal/store"
+	"github.com/belfry-news/belfry/internal/store/sqlite"
 )
 
 // Retraction is what was taken back, and where something of it still is. Done says that nothing is.
@@ -28,7 +29,9 @@ type Retraction struct {
 	Files  int  `json:"files_removed"`
 	Daemon bool `json:"daemon"`
 	// Purged says that no file of the store holds what was purged.
-	Purged bool            `json:"purged"`
+	Purged bool `json:"purged"`
+	// Backups are older copies of the store that lie beside it, and may still hold it.
+	Backups []string        `json:"backups"`
 	Done   bool            `json:"done"`
 	Copies []RetractedCopy `json:"copies"`
 	// Trouble says which files could not be removed; the posts are retracted all the same.
@@ -115,7 +118,7 @@ const forgetFor = 3 * time.Second
 
 // takenBack sees to what a retraction leaves to be done outside of the rows, and waits for its copies.
 func (d *Desk) takenBack(ctx context.Context, done store.Retracted, legal bool, wait time.Duration) (Retraction, error) {
-	out := Retraction{Posts: orEmpty(done.Posts), Digests: orEmpty(done.Digests), Items: []RetractedItem{}, Legal: legal, Again: legal && done.Again,
+	out := Retraction{Posts: orEmpty(done.Posts), Digests: orEmpty(done.Digests), Items: []RetractedItem{}, Backups: []string{}, Legal: legal, Again: legal && done.Again,
 		Daemon: d.Running(), Files: len(done.Files), Purged: true}
 	for _, it := range done.Items {
 		out.Items = append(out.Items, RetractedItem{it.ID, it.Source, it.Key})
@@ -131,6 +134,11 @@ func (d *Desk) takenBack(ctx context.Context, done store.Retracted, legal bool, 
 		if _, err := forget(); err != nil {
 			return out, err
 		}
+		backups, err := sqlite.Copies(filepath.Join(d.Dir, sqlite.FileName))
+		if err != nil {
+			return out, err
+		}
+		out.Backups = append(out.Backups, backups...)
 	}
 	if !out.Daemon {
 		wait = 0

@@ -369,6 +369,22 @@ func befores(file string) []int64 {
 	return out
 }
 
+// Copies lists what upkeep left beside a database: backups from before migrations, and what a restore moved aside.
+func Copies(file string) ([]string, error) {
+	entries, err := os.ReadDir(filepath.Dir(file))
+	if err != nil {
+		return nil, err
+	}
+	var out []string
+	for _, e := range entries {
+		rest, ours := strings.CutPrefix(e.Name(), filepath.Base(file)+".")
+		if ours && (strings.HasPrefix(rest, "before-") || strings.HasPrefix(rest, "aside-")) {
+			out = append(out, filepath.Join(filepath.Dir(file), e.Name()))
+		}
+	}
+	return out, nil
+}
+
 // backupBefore writes a backup of a database with data before its schema is changed, and keeps the last two.
 func backupBefore(ctx context.Context, file string, have, next int64, log *slog.Logger) error {
 	to := beforeOf(file, next)

@@ -26,6 +26,9 @@ import (
 //go:embed migrations/*.sql
 var migrations embed.FS
 
+// FileName is what the database is called in the data folder.
+const FileName = "belfry.db"
+
 // Readers is how many queries run at once.
 const Readers = 8
 
