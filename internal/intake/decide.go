@@ -184,7 +184,7 @@ type Change struct {
 // rekeyWindow is how long after an item was first seen its link or title under a new key means the same item.
 const rekeyWindow = 48 * time.Hour
 
-// longOutage is after how long without a good fetch a source counts as met for the first time.
+// longOutage is after how long without a good fetch a person looks at what is new before it is used.
 const longOutage = 30 * 24 * time.Hour
 
 // futureSlack is how far ahead a publication date may be before it counts as an embargo: what clocks differ by.
@@ -202,7 +202,7 @@ const checkGap = 10 * time.Minute
 // Decide turns a good batch into what is to be committed. It is pure.
 func Decide(r Rules, st State, b sdk.Batch, found Found, now time.Time) Change {
 	d := &decision{rules: r, batch: b, found: found, now: now, ch: Change{State: st}}
-	d.first = !st.Primed || (!st.OKAt.IsZero() && now.Sub(st.OKAt) > longOutage)
+	d.first = !st.Primed
 	d.items()
 	d.left()
 	d.removals()
@@ -356,8 +356,11 @@ func (d *decision) brake(fresh []Insert) {
 		d.ch.Inserts = fresh
 		return
 	}
-	hours := 1 + int(d.now.Sub(d.ch.State.OKAt)/time.Hour)
-	allowed := d.rules.MaxNew * min(hours, 24)
+	away := max(0, d.now.Sub(d.ch.State.OKAt)) // a clock that was set back says less than nothing
+	if d.ch.State.OKAt.IsZero() {
+		away = 0 // none yet
+	}
+	allowed := d.rules.MaxNew * min(1+int(away/time.Hour), 24)
 	kept := 0
 	for _, k := range d.found.Listed {
 		if d.seen[k.ID] {
@@ -365,10 +368,14 @@ func (d *decision) brake(fresh []Insert) {
 		}
 	}
 	// The keys of a whole document changing from one fetch to the next is a migration, not news.
-	rekeyed := len(d.found.Listed) >= 5 && len(fresh) >= 5 && kept*5 < len(d.found.Listed) && d.now.Sub(d.ch.State.OKAt) < 6*d.rules.Poll+time.Hour
-	if len(fresh) > allowed || rekeyed {
+	rekeyed := len(d.found.Listed) >= 5 && len(fresh) >= 5 && kept*5 < len(d.found.Listed) && away < 6*d.rules.Poll+time.Hour
+	outage := away > longOutage && len(fresh) > 0 && !d.rules.BaselineAll
+	if len(fresh) > allowed || rekeyed || outage {
 		h := Hold{Kind: HoldFlood, Note: fmt.Sprintf("%d new items came at once, and max_new allows %d", len(fresh), allowed)}
-		if rekeyed {
+		switch {
+		case outage:
+			h.Note = fmt.Sprintf("%d new items came after %d days in which it was not read", len(fresh), int(away/(24*time.Hour)))
+		case rekeyed:
 			h.Kind = HoldRekeyed
 			h.Note = fmt.Sprintf("%d items came under new keys while only %d of %d known ones stayed, as after a move of the site", len(fresh), kept, len(d.found.Listed))
 		}

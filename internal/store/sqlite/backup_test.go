@@ -477,8 +477,8 @@ func TestABackupBeforeAMigration(t *testing.T) {
 	}
 }
 
-// undoThird makes the newest schema that of the second migration.
-const undoThird = `ALTER TABLE sources DROP COLUMN bad_since; ALTER TABLE configurations DROP COLUMN outside; `
+// undoThird makes the newest schema that of the second migration: it undoes those after it.
+const undoThird = `ALTER TABLE posts DROP COLUMN due_at; ALTER TABLE sources DROP COLUMN bad_since; ALTER TABLE configurations DROP COLUMN outside; `
 
 // undoSecond makes the newest schema that of the first migration.
 const undoSecond = undoThird + `DELETE FROM goose_db_version WHERE version_id > 1; DROP TABLE rates; CREATE TABLE rates (x); DROP INDEX IF EXISTS batches_channel; DROP INDEX sources_due;

@@ -120,7 +120,6 @@ CREATE TABLE posts (
   urgent     INTEGER NOT NULL DEFAULT 0,
   created_at INTEGER NOT NULL,
   visible_at INTEGER NOT NULL DEFAULT 0,
-  due_at     INTEGER NOT NULL DEFAULT 0,
   changed_at INTEGER NOT NULL,
   stale      INTEGER NOT NULL DEFAULT 0,
   UNIQUE (channel, key)

@@ -1,0 +1,94 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+)
+
+// clockRead is the name in the table meta of the newest time that a daemon read from the clock.
+const clockRead = "clock"
+
+// ClockRead gives the newest time that was kept by KeepClock; zero when none was.
+func (db *DB) ClockRead(ctx context.Context) (time.Time, error) {
+	text := ""
+	switch err := notFound(db.queryRow(ctx, `SELECT value FROM meta WHERE name = $1`, clockRead).Scan(&text)); {
+	case errors.Is(err, ErrNotFound):
+		return time.Time{}, nil
+	case err != nil:
+		return time.Time{}, err
+	}
+	us, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("the time kept in the store: %w", err)
+	}
+	return timeOf(us), nil
+}
+
+// KeepClock keeps what the clock reads, so that a later start notices a clock that was set back meanwhile.
+func (db *DB) KeepClock(ctx context.Context, now time.Time) error {
+	return db.Write(ctx, func(tx *Tx) error { return tx.keepClock(now) })
+}
+
+func (tx *Tx) keepClock(now time.Time) error {
+	return tx.run(`INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value`, clockRead, strconv.FormatInt(micros(now), 10))
+}
+
+// planned are the columns that say when something is to be done next: by the clock of when it was decided, plus a wait.
+var planned = map[string][]string{
+	"sources":      {"next_at", "wait_until", "lease"},
+	"items":        {"check_at"},
+	"batches":      {"lease_until"},
+	"deliveries":   {"next_at"},
+	"destinations": {"paused_until"},
+	"lanes":        {"ready_at"},
+	"media":        {"next_at"},
+}
+
+// recorded are the columns that say when something happened, as far as anything depends on them later.
+var recorded = map[string][]string{
+	"sources":        {"fetched_at", "ok_at", "new_at", "bad_since"},
+	"holds":          {"at", "ended_at"},
+	"items":          {"seen_at", "changed_at", "listed_at", "gone_at"},
+	"channels":       {"since"},
+	"posts":          {"created_at", "changed_at", "due_at"},
+	"post_revisions": {"at"},
+	"channel_items":  {"since"},
+	"schedules":      {"checked_until"}, // what fired has a key, so that it does not fire again
+	"publications":   {"out_at", "edited_at"},
+	"parts":          {"at"},
+	"deliveries":     {"created_at", "first_at", "started_at", "settled_at"},
+	"destinations":   {"stopped_at", "failing_since", "ok_at"},
+	"lanes":          {"resolved_at", "stopped_at"},
+	"pauses":         {"since"},
+	"media":          {"wanted_at", "fetched_at"},
+	"alerts":         {"first_at", "last_at", "told_at", "resolved_at"},
+}
+
+// ClockSetBack makes the rows fit a clock that stands by less than it did: what is planned keeps its wait, what happened
+// later than now happened now, and every schedule goes on from now. What people and feeds said of the future stands: posts
+// for later, embargoes, expiries.
+func (db *DB) ClockSetBack(ctx context.Context, by time.Duration, now time.Time) error {
+	return db.Write(ctx, func(tx *Tx) error {
+		for table, columns := range planned {
+			for _, c := range columns {
+				if err := tx.run(fmt.Sprintf(`UPDATE %[1]s SET %[2]s = CASE WHEN %[2]s - $2 > $1 THEN %[2]s - $2 ELSE $1 END WHERE %[2]s > $1`, table, c), micros(now), by.Microseconds()); err != nil {
+					return fmt.Errorf("%s.%s: %w", table, c, err)
+				}
+			}
+		}
+		for table, columns := range recorded {
+			for _, c := range columns {
+				if err := tx.run(fmt.Sprintf(`UPDATE %[1]s SET %[2]s = $1 WHERE %[2]s > $1`, table, c), micros(now)); err != nil {
+					return fmt.Errorf("%s.%s: %w", table, c, err)
+				}
+			}
+		}
+		if err := tx.run(`UPDATE posts SET visible_at = $1 WHERE visible_at > $1 AND status <> 'scheduled'`, micros(now)); err != nil {
+			return err
+		}
+		return tx.keepClock(now)
+	})
+}
