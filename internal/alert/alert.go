@@ -25,13 +25,14 @@ const (
 	ConfigRefused    Code = "config_refused"    // a changed configuration has problems; the old one stays
 	DiskLow          Code = "disk_low"          // less room than disk_floor: nothing is fetched
 	StoreRestored    Code = "store_restored"    // the store came from a backup, and a person has to let it go on
+	ClockChanged     Code = "clock_changed"     // the machine's clock was set by more than it drifts
 	Test             Code = "test"              // belfry alert test: nothing is wrong
 )
 
 // Codes lists every code, in the order of the guide.
 func Codes() []Code {
 	return []Code{SourceFailing, SourceGone, SourceStale, SourceHeld, PluginHeld, DestinationStop, DestinationDown, OutcomeUnknown, PostFailed, PostExpired,
-		CorrectionListed, ScheduleMissed, HeldForRelease, ConfigRefused, DiskLow, StoreRestored, Test}
+		CorrectionListed, ScheduleMissed, HeldForRelease, ConfigRefused, DiskLow, StoreRestored, ClockChanged, Test}
 }
 
 // Counts says that the sentence of such an alert tells how often it was raised.

@@ -84,6 +84,9 @@ type App struct {
 	rehearsal *Rehearsal
 	upkeep
 
+	// born is when it was made, by the clock that nobody sets.
+	born time.Time
+
 	cleanups []cleanup // undone from the last to the first
 	// phase is guarded by mu. An App runs once: what it closed is not opened again.
 	phase phase
@@ -123,7 +126,7 @@ func New(o Options) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &App{o: o, log: o.Log, upkeep: upkeep{free: o.Free, pressed: make(chan struct{}, 1)}}
+	a := &App{o: o, log: o.Log, born: time.Now(), upkeep: upkeep{free: o.Free, pressed: make(chan struct{}, 1)}}
 	if a.free == nil {
 		a.free = disk.Free
 	}
@@ -192,6 +195,7 @@ func (a *App) Start(ctx context.Context) error {
 	a.watching.Go(func() { a.watchConfig(a.watch) })
 	a.watching.Go(func() { memory.Watch(a.watch) })
 	a.watching.Go(func() { a.watchDisk(a.watch) })
+	a.watching.Go(func() { a.watchClock(a.watch) })
 	if a.rehearsal == nil {
 		a.watching.Go(func() { a.tidy(a.watch) })
 	}
@@ -213,6 +217,9 @@ func (a *App) start(ctx context.Context) error {
 		return err
 	}
 	a.onStop("store", func(context.Context) error { return a.db.Close() })
+	if err := a.startClock(ctx); err != nil {
+		return err
+	}
 	if err := a.startUpkeep(ctx); err != nil {
 		return err
 	}

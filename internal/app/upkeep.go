@@ -27,6 +27,8 @@ type upkeep struct {
 	low atomic.Bool
 	// pressed asks to prune now, because room is short.
 	pressed chan struct{}
+	// pruneAfter is until when nothing is pruned, because the clock may be wrong; nil when it always may.
+	pruneAfter atomic.Pointer[time.Time]
 	// back is set when the store came from a backup.
 	back *store.ComeBack
 }
@@ -165,10 +167,14 @@ func (a *App) tidy(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
+		wait = tidyEvery
+		if after := a.pruneAfter.Load(); after != nil && time.Until(*after) > 0 {
+			a.log.Warn("nothing is pruned yet: the clock moved far ahead, or the daemon was away for long", "for", time.Until(*after).Round(time.Minute))
+			continue
+		}
 		if err := a.prune(ctx, time.Now()); err != nil && ctx.Err() == nil {
 			a.log.Error("the store cannot be pruned", "err", err)
 		}
-		wait = tidyEvery
 	}
 }
 

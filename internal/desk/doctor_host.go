@@ -153,7 +153,7 @@ func (d *doctor) lookAtClock(ctx context.Context) {
 			d.failed("clock", err)
 		case ahead > time.Minute:
 			d.note(Trouble, "clock", fmt.Sprintf("the newest row was written at %s, which is %s ahead of this machine's clock: it stands wrong now, or did then", d.At(newest), sdk.D(ahead.Round(time.Second))),
-				"set it by the network (timedatectl set-ntp true); if it is right now, what is recorded as later waits until then")
+				"set it by the network (timedatectl set-ntp true); if it is right now, a daemon fits the rows to it when it starts")
 		default:
 			d.fine("clock", "no row is ahead of it; it shows %s", d.At(d.Now))
 		}

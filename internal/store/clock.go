@@ -56,6 +56,9 @@ var recorded = map[string][]string{
 	"posts":          {"created_at", "changed_at", "due_at"},
 	"post_revisions": {"at"},
 	"channel_items":  {"since"},
+	"occurrences":    {"decided_at"},
+	"acts":           {"at"},
+	"configurations": {"applied_at"},
 	"schedules":      {"checked_until"}, // what fired has a key, so that it does not fire again
 	"publications":   {"out_at", "edited_at"},
 	"parts":          {"at"},
