@@ -1,3 +1,5 @@
+//go:build !race
+
 package app
 
 import (
@@ -37,6 +39,8 @@ type stretch struct {
 
 const daily = 24 * time.Hour
 
+// It is one goroutine, in which the race detector finds nothing and takes minutes: make test runs it without.
+//
 // A newsroom's daemon lives for more than a thousand days through all that a clock does to it: it is down, its clock is set by
 // an hour and by ten years either way, its zone changes, somebody pauses a channel, a blackout lies over a digest. There is
 // exactly one digest for each day that it saw, at its time, and each item is posted once and soon.
