@@ -5,6 +5,7 @@ ADDR        ?= 127.0.0.1:8080
 FEED        ?=
 CYCLES      ?= 200
 SOAK        ?= 1h
+RATE        ?= 2
 RACE        ?=
 YARDSTICKS  ?=
 VERSION     := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
@@ -52,9 +53,9 @@ bench: build
 crash:
 	CGO_ENABLED=0 $(GO) test -count=1 -timeout 60m -v -run TestCrash ./internal/crash -args -cycles $(CYCLES)
 
-# Lets the daemon work at a steady pace for SOAK while its feeds, receivers and plugins fail, and watches what it holds.
+# Lets the daemon work for SOAK, with RATE things happening in the newsroom a second, while its feeds, receivers and plugins fail, and watches what it holds.
 soak:
-	$(GO) test -count=1 -timeout 0 -v -run TestSoak ./internal/crash -args -soak $(SOAK) $(if $(RACE),-soak-race)
+	$(GO) test -count=1 -timeout 0 -v -run TestSoak ./internal/crash -args -soak $(SOAK) -soak-rate $(RATE) $(if $(RACE),-soak-race)
 
 clean:
 	rm -rf bin .run

@@ -23,6 +23,7 @@ import (
 
 var (
 	soakFor  = flag.Duration("soak", 15*time.Second, "how long the soak lasts")
+	soakRate = flag.Float64("soak-rate", 2, "how many things happen in the newsroom a second")
 	soakRace = flag.Bool("soak-race", false, "build the daemon with the race detector")
 )
 
@@ -62,11 +63,14 @@ func TestSoak(t *testing.T) {
 	began := time.Now()
 	every := max(*soakFor/400, 250*time.Millisecond)
 	var samples []sample
-	nextSample, nextKill := began.Add(every), began.Add(*soakFor/10)
+	nextSample, nextKill, nextLook := began.Add(every), began.Add(*soakFor/10), began
 	for time.Since(began) < *soakFor {
 		w.act(h.random)
-		h.operate(db)
-		time.Sleep(time.Duration(300+h.random.IntN(400)) * time.Millisecond)
+		if now := time.Now(); now.After(nextLook) {
+			nextLook = now.Add(500 * time.Millisecond)
+			h.operate(db)
+		}
+		time.Sleep(time.Duration((0.6 + 0.8*h.random.Float64()) / *soakRate * float64(time.Second)))
 		if !d.Running() {
 			t.Fatalf("the daemon ended:\n%s", d.Tail())
 		}
