@@ -18,12 +18,13 @@ type Alerts struct {
 	Set       bool          `yaml:"-"`
 	To        []AlertTarget `yaml:"to" doc:"Who is told of trouble: a destination, or one chat there as {destination: …, chat: …}. For operators only."`
 	Repeat    sdk.Duration  `yaml:"repeat" doc:"How long an alert that lasts is not repeated."`
+	Settle    sdk.Duration  `yaml:"settle" doc:"How long trouble that comes and goes by itself has to stay away until its end is told; what comes back within the hour is still the same alert. At most 1h; 0s tells every end at once."`
 	Heartbeat Heartbeat     `yaml:"heartbeat" doc:"A dead man's switch elsewhere that is asked while Belfry works, and so notices when it does not."`
 }
 
 // SetDefaults implements sdk.Defaulter.
 func (a *Alerts) SetDefaults() {
-	a.Repeat = sdk.D(30 * time.Minute)
+	a.Repeat, a.Settle = sdk.D(30*time.Minute), sdk.D(5*time.Minute)
 	a.Heartbeat.SetDefaults()
 }
 
@@ -33,13 +34,29 @@ func (a *Alerts) DecodeTree(tree any) error {
 	a.Set = true
 	if s, ok := scalarText(tree); ok {
 		if s != "none" {
-			return fmt.Errorf("alerts are settings (to: [a destination]) or the word none, not %q", s)
+			return sdk.Problems{{What: fmt.Sprintf("%q is not possible here", s), Fix: alertsFix}}
 		}
 		a.Off = true
 		return nil
 	}
-	type plain Alerts
-	return sdk.Decode(tree, (*plain)(a))
+	if _, is := tree.(map[string]any); !is && tree != nil {
+		return sdk.Problems{{What: "settings or the word none expected", Fix: alertsFix}}
+	}
+	return sdk.Decode(tree, (*alertSettings)(a))
+}
+
+const alertsFix = "write alerts: {to: [a destination]}, or alerts: none"
+
+// alertSettings are Alerts that are written as settings.
+type alertSettings Alerts
+
+// Validate checks the time.
+func (a *alertSettings) Validate() error {
+	var ps sdk.Problems
+	if a.Settle.Std() < 0 || a.Settle.Std() > time.Hour {
+		ps.Add("/settle", fmt.Sprintf("%s is not possible", a.Settle), "write a time up to 1h, such as 5m, or 0s")
+	}
+	return ps.Err()
 }
 
 // Tree implements sdk.TreeEncoder.
@@ -51,9 +68,9 @@ func (a Alerts) Tree() any {
 	for i, t := range a.To {
 		to[i] = t.Tree()
 	}
-	out := map[string]any{"to": to, "repeat": a.Repeat.String()}
+	out := map[string]any{"to": to, "repeat": a.Repeat.String(), "settle": a.Settle.String()}
 	if !a.Heartbeat.URL.Empty() {
-		out["heartbeat"] = sdk.Tree(a.Heartbeat)
+		out["heartbeat"] = a.Heartbeat
 	}
 	return out
 }
@@ -126,7 +143,8 @@ func (h *Heartbeat) Validate() error {
 	case u.User != nil:
 		ps.Add("/url", "the address holds a user or a password", "use a service that takes its key in the path")
 	case u.Scheme == "http" && len(h.AllowPrivate) == 0:
-		ps.Add("/url", "over plain http the key in the address could be read on the way", "use https, or name the service's own network under allow_private")
+		ps.Add("/url", "over plain http the key in the address could be read on the way", "use https, or name the service's own network under allow_private",
+			"/allow_private")
 	}
 	return ps.Err()
 }
@@ -140,8 +158,14 @@ func (u *HeartbeatURL) UnmarshalText(text []byte) error {
 	return nil
 }
 
+// Hidden implements sdk.Hider.
+func (u HeartbeatURL) Hidden() (string, bool) { return u.raw, u.raw != "" }
+
 // MarshalText gives the scheme and the host.
 func (u HeartbeatURL) MarshalText() ([]byte, error) { return []byte(u.String()), nil }
+
+// TypeName names the type in the reference.
+func (HeartbeatURL) TypeName() string { return "secret address" }
 
 // String gives the scheme and the host.
 func (u HeartbeatURL) String() string {
@@ -206,11 +230,11 @@ func (l *Loaded) checkAlerts(c *collector, destinations []string) {
 			continue
 		}
 		if err := spec.CheckChannel(d.Options, t.Chat); err != nil {
-			fix := ""
+			what, fix := sdk.Sentence(err)
 			if t.Chat == "" {
 				fix = fmt.Sprintf("name the chat of your operators: {destination: %s, chat: …}", t.Destination)
 			}
-			c.at(at, sdk.AsError(err).Public, fix)
+			c.at(at, what, fix)
 		}
 		if slices.ContainsFunc(l.Alerts.To[:i], func(other AlertTarget) bool { return other == t }) {
 			c.at(at, fmt.Sprintf("%s stands twice", t.Key()), "take one out")

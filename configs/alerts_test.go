@@ -41,7 +41,7 @@ alerts:
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := `{"heartbeat":{"allow_private":[],"every":"5m","url":"https://hc.example/[…]"},"repeat":"2h","to":["ops",{"chat":"@desk","destination":"telegram"}]}`
+	want := `{"heartbeat":{"allow_private":[],"every":"5m","url":"https://hc.example/[…]"},"repeat":"2h","settle":"5m","to":["ops",{"chat":"@desk","destination":"telegram"}]}`
 	if diff := cmp.Diff(want, string(shown)); diff != "" {
 		t.Error(diff)
 	}
@@ -93,6 +93,24 @@ func TestShippedConfigurationsHaveAlerts(t *testing.T) {
 	for name, text := range map[string]string{"minimal": configs.Minimal, "example": configs.Example, "demo": configs.Demo, "demo with a feed": configs.DemoFeed} {
 		if !strings.Contains(text, "\nalerts:") {
 			t.Errorf("%s does not", name)
+		}
+	}
+}
+
+func TestSettle(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{"0s": "", "1h": "", "61m": "FILE:2:18: 1h1m is not possible; write a time up to 1h, such as 5m, or 0s\n1 problem"} {
+		path := filepath.Join(t.TempDir(), "belfry.yaml")
+		if err := os.WriteFile(path, []byte("\nalerts: {settle: "+text+"}\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err := configs.Load(configs.Options{Path: path, Environ: environ, Specs: specs()})
+		got := ""
+		if err != nil {
+			got = strings.ReplaceAll(err.Error(), path, "FILE")
+		}
+		if got != want {
+			t.Errorf("%s: got %q, want %q", text, got, want)
 		}
 	}
 }

@@ -4,26 +4,55 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strconv"
 
 	"github.com/belfry-news/belfry/sdk"
 )
 
-// Applied gives the configuration of a stored tree (Loaded.Tree), for commands that go on while the file has problems. Its
-// secrets are masked, so it names destinations and cannot open them; what this version does not know of it is left out.
-func Applied(o Options, tree map[string]any) *Loaded {
+// Applied gives the configuration of a stored tree (Loaded.Marked with this key), for commands that go on while the file has
+// problems. A stored tree has no secrets: those of a destination are taken from the files where they still describe it as it was
+// applied, and withheld otherwise (see Withheld). What this version does not know of it is left out.
+func Applied(o Options, tree map[string]any, key []byte) *Loaded {
 	l := newLoaded(o)
-	_ = sdk.Decode(numbers(tree), &l.Config) // a setting that is not understood keeps its default
-	l.readTemplates(&collector{loaded: l, environ: lookIn(o.Environ)})
+	_ = sdk.Decode(numbers(unmarked(tree)), &l.Config) // a setting that is not understood keeps its default
+	l.readTemplates(newCollector(l, o))
 	l.DataDir = DataDir(o)
+	l.lendSecrets(o, tree, key)
 	return l
 }
+
+// lendSecrets gives destinations the options that the files still have for them.
+func (l *Loaded) lendSecrets(o Options, tree map[string]any, key []byte) {
+	now := newLoaded(o)
+	c := newCollector(now, o)
+	files, _ := configFiles(o.Path)
+	given, _ := now.substitute("", now.merge(o, files, c), c).(map[string]any)
+	_ = sdk.Decode(given, &now.Config) // what has problems keeps its default, and then is not as it was applied
+	was, is := alike(tree["destinations"], now.Marked(key)["destinations"])
+	applied, _ := was.(map[string]any)
+	present, _ := is.(map[string]any)
+	l.withheld = map[string]bool{}
+	for name, d := range l.Destinations {
+		_, foreign := l.Plugins.External[d.Type]
+		if foreign || present[name] == nil || !reflect.DeepEqual(applied[name], present[name]) {
+			l.withheld[name] = true
+			continue
+		}
+		d.Options = now.Destinations[name].Options
+		l.Destinations[name] = d
+	}
+}
+
+// Withheld says that the credentials of a destination are not known: this is the configuration of a stored tree, and the
+// files do not describe the destination as it was applied.
+func (l *Loaded) Withheld(destination string) bool { return l.withheld[destination] }
 
 // DataDir is the data folder that a configuration with problems means: as its files, the environment or a flag say where
 // they can be read, or the default. It may be relative to the folder of the configuration.
 func DataDir(o Options) string {
 	l := newLoaded(o)
-	c := &collector{loaded: l, environ: lookIn(o.Environ)}
+	c := newCollector(l, o)
 	files, _ := configFiles(o.Path) // without any, the environment and the flags are left
 	tree := l.merge(o, files, c)
 	given, _ := l.substitute("", map[string]any{"data_dir": tree["data_dir"]}, c).(map[string]any)
@@ -34,8 +63,8 @@ func DataDir(o Options) string {
 }
 
 func newLoaded(o Options) *Loaded {
-	l := &Loaded{Config: Default(), Path: o.Path, Dir: filepath.Dir(o.Path), nodes: map[string]node{}, secret: map[string]bool{}, templates: map[string]string{}, values: map[string]string{},
-		specs: map[string]*sdk.Spec{}}
+	l := &Loaded{Config: Default(), Path: o.Path, Dir: filepath.Dir(o.Path), nodes: map[string]node{}, templates: map[string]string{},
+		referred: map[string]referred{}, specs: map[string]*sdk.Spec{}}
 	if info, err := os.Stat(o.Path); err == nil && info.IsDir() {
 		l.Dir = o.Path
 	}

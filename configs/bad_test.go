@@ -66,6 +66,11 @@ func TestBad(t *testing.T) {
 					t.Errorf("this is no sentence with a place: %s", line)
 				}
 			}
+			for _, p := range invalid.Problems {
+				if p.Fix == "" {
+					t.Errorf("it is not said what would be right: %s", p)
+				}
+			}
 			for _, s := range secrets {
 				if strings.Contains(got, s) {
 					t.Errorf("a secret is told: %s", got)

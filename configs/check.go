@@ -17,15 +17,21 @@ import (
 
 var slug = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,62}$`)
 
+// What a type has to be for a source or a destination.
+var (
+	sourceRoles      = []sdk.Role{sdk.RoleSource, sdk.RoleWebhook}
+	destinationRoles = []sdk.Role{sdk.RolePublisher, sdk.RoleAssistant, sdk.RoleMessenger}
+)
+
 // checkOptions lets every type check the settings that are its own.
 func (l *Loaded) checkOptions(c *collector) {
-	roles := func(s *sdk.Spec, of ...sdk.Role) bool { return slices.ContainsFunc(of, s.Has) }
+	l.checkSpecs(c)
 	var sourceTypes, destinationTypes []string
 	for _, s := range l.specs {
-		if roles(s, sdk.RoleSource, sdk.RoleWebhook) {
+		if slices.ContainsFunc(sourceRoles, s.Has) {
 			sourceTypes = append(sourceTypes, s.Type)
 		}
-		if roles(s, sdk.RolePublisher, sdk.RoleAssistant, sdk.RoleMessenger) {
+		if slices.ContainsFunc(destinationRoles, s.Has) {
 			destinationTypes = append(destinationTypes, s.Type)
 		}
 	}
@@ -72,16 +78,21 @@ func (l *Loaded) checkType(c *collector, section, name, typ string, known []stri
 	}
 	slices.Sort(keys)
 	keys = slices.Compact(keys)
-	rest := map[string]any{}
-	for key, value := range options {
-		if !theirs[key] {
-			c.addAll(sdk.Problems{sdk.UnknownKey(at, key, keys)})
-			continue
+	err := spec.Check(options)
+	ps, ok := errors.AsType[sdk.Problems](err)
+	if !ok {
+		if err != nil {
+			c.addBelow(at, err)
 		}
-		rest[key] = value
+		return
 	}
-	if err := spec.Check(rest); err != nil {
-		c.addBelow(at, err)
+	for _, p := range ps {
+		token := strings.TrimPrefix(p.Pointer, "/")
+		p.Pointer = at + p.Pointer
+		if key := strings.NewReplacer("~1", "/", "~0", "~").Replace(token); p.OnKey && !strings.Contains(token, "/") && !theirs[key] {
+			p = sdk.UnknownKey(at, key, keys) // Belfry knows some besides those of the type
+		}
+		c.addAll(sdk.Problems{p})
 	}
 }
 
@@ -132,13 +143,13 @@ func (l *Loaded) check(c *collector) {
 			d := l.Destinations[t.Destination]
 			if spec := l.specs[d.Type]; spec != nil {
 				if err := spec.CheckChannel(d.Options, t.Chat); err != nil {
-					c.at(at+sdk.Pointer("publish_to", i, "chat"), sdk.AsError(err).Public, "")
+					c.fail(at+sdk.Pointer("publish_to", i, "chat"), err)
 				}
 			}
 		}
 		if ch.Each != nil && ch.Each.Hours != "" {
 			if _, err := scheduler.ParseHours(ch.Each.Hours); err != nil {
-				c.syntax(at+"/each/hours", err)
+				c.fail(at+"/each/hours", err)
 			}
 		}
 		if d := ch.Digest; d != nil {
@@ -147,7 +158,7 @@ func (l *Loaded) check(c *collector) {
 				dz = l.zone(c, at+"/digest/timezone", d.Timezone)
 			}
 			if _, err := scheduler.Parse(d.Cron, dz); err != nil {
-				c.syntax(at+"/digest/cron", err)
+				c.fail(at+"/digest/cron", err)
 			}
 		}
 	}
@@ -156,17 +167,17 @@ func (l *Loaded) check(c *collector) {
 		for i, ch := range b.Channels {
 			c.exists(at+sdk.Pointer("channels", i), "channel", ch, channels)
 		}
+		bz := zone
 		if b.Timezone != "" {
-			if _, err := scheduler.LoadZone(b.Timezone); err != nil {
-				c.at(at+"/zone", err.Error(), "")
-				continue
-			}
+			bz = l.zone(c, at+"/zone", b.Timezone)
 		}
-		if _, err := b.Windows(zone); err != nil {
+		if _, err := b.in(bz); err != nil {
 			c.addBelow(at, err)
 		}
 	}
 	l.checkAlerts(c, destinations)
+	l.checkListens(c)
+	l.checkSlips(c)
 	for i, name := range l.Retired {
 		if slices.Contains(channels, name) || slices.Contains(sources, name) || slices.Contains(destinations, name) {
 			c.at(sdk.Pointer("retired", i), fmt.Sprintf("%q is retired and configured at once", name), "take it out of one place")
@@ -195,7 +206,7 @@ func (l *Loaded) checkNames(c *collector) {
 func (l *Loaded) zone(c *collector, at, name string) *time.Location {
 	z, err := scheduler.LoadZone(name)
 	if err != nil {
-		c.at(at, err.Error(), "")
+		c.fail(at, err)
 		return time.UTC
 	}
 	return z
@@ -205,7 +216,7 @@ func (c *collector) exists(at, what, name string, known []string) {
 	if slices.Contains(known, name) || name == "" {
 		return
 	}
-	fix := fmt.Sprintf("there is no %s yet", what)
+	fix := fmt.Sprintf("configure it under %ss: first", what)
 	if len(known) > 0 {
 		fix = "known are " + strings.Join(slices.Sorted(slices.Values(known)), ", ")
 	}
@@ -224,17 +235,21 @@ func (c *collector) addBelow(at string, err error) {
 		}
 		return
 	}
-	c.at(at, err.Error(), "")
+	c.fail(at, err)
 }
 
-// syntax reports what the scheduler says of an expression, at the column it means.
-func (c *collector) syntax(at string, err error) {
-	var se *scheduler.SyntaxError
-	if !errors.As(err, &se) {
-		c.at(at, err.Error(), "")
-		return
+// fail reports what is wrong with a setting; of an expression of the scheduler, at the column it means.
+func (c *collector) fail(at string, err error) { c.addAll(sdk.Problems{problemOf(at, err)}) }
+
+func problemOf(at string, err error) sdk.Problem {
+	if se, ok := errors.AsType[*scheduler.SyntaxError](err); ok {
+		return sdk.Problem{Pointer: at, What: fmt.Sprintf("%s %q: %s", se.What, se.Text, se.Problem), Fix: se.Fix, Line: 1, Column: se.Column}
 	}
-	c.addAll(sdk.Problems{{Pointer: at, What: fmt.Sprintf("%s %q: %s", se.What, se.Text, se.Problem), Fix: se.Fix, Line: 1, Column: se.Column}})
+	if ze, ok := errors.AsType[*scheduler.ZoneError](err); ok {
+		return sdk.Problem{Pointer: at, What: ze.Problem, Fix: ze.Fix}
+	}
+	what, fix := sdk.Sentence(err)
+	return sdk.Problem{Pointer: at, What: what, Fix: fix}
 }
 
 // Windows are the times of a blackout. Its error is sdk.Problems or a sentence about the whole.
@@ -247,14 +262,22 @@ func (b *Blackout) Windows(daemon *time.Location) (scheduler.Windows, error) {
 		}
 		zone = z
 	}
+	return b.in(zone)
+}
+
+// in is Windows for a zone that is known.
+func (b *Blackout) in(zone *time.Location) (scheduler.Windows, error) {
 	if b.Hours != "" {
 		w, err := scheduler.ParseHours(b.Hours)
 		if err != nil {
-			return nil, sdk.Problems{{Pointer: "/hours", What: err.Error()}}
+			return nil, sdk.Problems{problemOf("/hours", err)}
 		}
 		return w.In(zone), nil
 	}
 	var ps sdk.Problems
+	if err := b.timed(); err != nil {
+		return nil, err
+	}
 	from, until := localTime(b.From, zone, "/from", &ps), localTime(b.Until, zone, "/until", &ps)
 	if len(ps) == 0 && !until.After(from) {
 		ps.Add("/until", "the blackout ends before it begins", "give a later time")
@@ -269,7 +292,7 @@ func localTime(text string, zone *time.Location, at string, ps *sdk.Problems) ti
 	}
 	t, err := scheduler.ParseLocal(text, zone)
 	if err != nil {
-		ps.Add(at, err.Error(), "")
+		*ps = append(*ps, problemOf(at, err))
 	}
 	return t
 }
@@ -319,61 +342,33 @@ func (l *Loaded) warn(tree map[string]any) {
 	l.warnOfReaders()
 }
 
-// Tree is the whole configuration as it is in force, every default filled in and every secret masked: what may be
-// stored, shown and compared.
-func (l *Loaded) Tree() map[string]any {
-	tree, _ := sdk.Tree(l.Config).(map[string]any)
-	for _, section := range []string{"sources", "destinations"} {
-		entries, _ := tree[section].(map[string]any)
-		for name, entry := range entries {
-			settings, _ := entry.(map[string]any)
-			typ, _ := settings["type"].(string)
-			spec := l.specs[typ]
-			options := l.options(section, name)
-			if spec == nil {
-				// What a stranger's plugin takes as a secret is not known here: show names only.
-				for key := range options {
-					settings[key] = "[not shown]"
-				}
-				continue
-			}
-			masked, err := spec.Masked(options)
-			if err != nil {
-				continue
-			}
-			if m, ok := masked.(map[string]any); ok {
-				maps.Copy(settings, m)
+// Clash finds a setting of a type that has the name of one which every source or destination has: what is written there
+// would never reach it.
+func Clash(roles []sdk.Role, fields []sdk.Field) (what string, clashes bool) {
+	for _, kind := range []struct {
+		name  string
+		roles []sdk.Role
+		own   []sdk.Field
+	}{{"source", sourceRoles, sdk.Fields(&Source{})}, {"destination", destinationRoles, sdk.Fields(&Destination{})}} {
+		if !slices.ContainsFunc(kind.roles, func(r sdk.Role) bool { return slices.Contains(roles, r) }) {
+			continue
+		}
+		for _, f := range fields {
+			top, _, _ := strings.Cut(f.Path, ".")
+			top = strings.TrimSuffix(top, "[]")
+			if slices.ContainsFunc(kind.own, func(o sdk.Field) bool { return o.Path == top }) {
+				return fmt.Sprintf("it has a setting called %q, and so has every %s, which takes what is written there", top, kind.name), true
 			}
 		}
 	}
-	l.maskReferences("", tree)
-	return tree
+	return "", false
 }
 
-func (l *Loaded) options(section, name string) map[string]any {
-	if section == "sources" {
-		return l.Sources[name].Options
-	}
-	return l.Destinations[name].Options
-}
-
-func (l *Loaded) maskReferences(at string, tree any) {
-	switch t := tree.(type) {
-	case map[string]any:
-		for k, v := range t {
-			if p := at + sdk.Pointer(k); l.secret[p] {
-				t[k] = "[secret]"
-			} else {
-				l.maskReferences(p, v)
-			}
-		}
-	case []any:
-		for i, v := range t {
-			if p := at + sdk.Pointer(i); l.secret[p] {
-				t[i] = "[secret]"
-			} else {
-				l.maskReferences(p, v)
-			}
+// checkSpecs refuses types that could not be configured.
+func (l *Loaded) checkSpecs(c *collector) {
+	for _, typ := range slices.Sorted(maps.Keys(l.specs)) {
+		if what, clashes := Clash(l.specs[typ].Roles, l.specs[typ].Fields()); clashes {
+			c.problems = append(c.problems, Located{Position{File: "type " + typ}, what, "give the setting another name in the type's own configuration"})
 		}
 	}
 }

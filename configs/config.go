@@ -20,7 +20,7 @@ type Config struct {
 	Listen        string                 `yaml:"listen" doc:"Where the public pages are served."`
 	AdminListen   string                 `yaml:"admin_listen" doc:"Where operators find metrics, the API, profiles and health: an address of this machine only, or any other when there are tokens; or none."`
 	Admin         Admin                  `yaml:"admin" doc:"Who may use the admin address."`
-	Proxies       []netip.Prefix         `yaml:"trusted_proxies" doc:"Proxies in front of the admin address, whose X-Forwarded-For is believed." example:"[10.0.0.7/32]"`
+	Proxies       []netip.Prefix         `yaml:"trusted_proxies" doc:"Proxies in front of the pages or of the admin address: many clients come through them, so that they may hold more connections than one client, and at the admin address their X-Forwarded-For is believed. Pages know nobody's address. What runs on this machine counts as one for connections." example:"[10.0.0.7/32]"`
 	DataDir       string                 `yaml:"data_dir" doc:"The folder of the database, the images and the run files. Relative to the configuration."`
 	Storage       string                 `yaml:"storage" doc:"The database: sqlite, in data_dir."`
 	Sources       map[string]Source      `yaml:"sources" doc:"Where items come from."`
@@ -31,7 +31,7 @@ type Config struct {
 	Retired       []string               `yaml:"retired" doc:"Names of channels, sources and destinations that are closed for good but hold posts."`
 	Media         Media                  `yaml:"media" doc:"Bounds on images."`
 	Retention     Retention              `yaml:"retention" doc:"How long the store keeps what nothing needs any more."`
-	DiskFloor     Bytes                  `yaml:"disk_floor" doc:"With less room than this on the disk of data_dir nothing is fetched any more, until there is a tenth more than this again; withdrawals and what was taken in go on. 0 never looks."`
+	DiskFloor     Bytes                  `yaml:"disk_floor" doc:"With less room than this on the disk of data_dir nothing is fetched any more, until there is a tenth more than this again, so that what a source withdraws is not noticed meanwhile; retractions by people and what was taken in go on. 0 never looks."`
 	Plugins       Plugins                `yaml:"plugins" doc:"Bounds on plugin processes, and plugins of third parties."`
 	ShutdownGrace sdk.Duration           `yaml:"shutdown_grace" doc:"How long a stopping daemon waits for what is under way."`
 }
@@ -74,7 +74,7 @@ func (s *Site) Validate() error {
 
 // Source is one source. What its type reads itself stays in Options.
 type Source struct {
-	Type       string         `yaml:"type" required:"true" doc:"What kind of source it is."`
+	Type       string         `yaml:"type" required:"true" doc:"What kind of source it is." example:"rss"`
 	Poll       sdk.Duration   `yaml:"poll" doc:"How often it is fetched at most; a quiet source and a server's wishes make it rarer."`
 	Baseline   Baseline       `yaml:"baseline" doc:"What is posted of the items found at the first fetch: none, a number of the newest, or all."`
 	MaxNew     int            `yaml:"max_new" min:"1" doc:"More new items than this in an hour of fetching are held for a person."`
@@ -120,7 +120,7 @@ func (b *Baseline) DecodeTree(tree any) error {
 		return nil
 	}
 	if _, err := fmt.Sscanf(s, "%d", &b.Newest); err != nil || b.Newest < 0 || fmt.Sprint(b.Newest) != s {
-		return fmt.Errorf("none, all or a number expected")
+		return sdk.Problems{{What: "none, all or a number expected", Fix: "write baseline: none, baseline: all, or how many of the newest are posted, such as baseline: 10"}}
 	}
 	return nil
 }
@@ -149,19 +149,19 @@ func (Baseline) TypeName() string { return "none, a number, or all" }
 
 // Destination is one connector instance. What its type reads itself stays in Options.
 type Destination struct {
-	Type      string         `yaml:"type" required:"true" doc:"What kind of platform it is."`
+	Type      string         `yaml:"type" required:"true" doc:"What kind of platform it is." example:"telegram"`
 	OnUnknown string         `yaml:"on_unknown" enum:"hold|resend" doc:"What happens to a call that may have arrived where the platform cannot tell: a person decides (hold), or it is sent again (resend) and may appear twice."`
 	Timeout   sdk.Duration   `yaml:"send_timeout" doc:"How long one call may take."`
 	Retry     sdk.Duration   `yaml:"retry_for" doc:"How long a post that fails for a passing reason is tried again."`
 	Parallel  int            `yaml:"parallel" min:"1" max:"64" doc:"How many channels are served at once."`
-	Rates     string         `yaml:"rates" enum:"platform|off" doc:"Whether calls keep to the rates that the platform is known to allow (platform) or leave as they come (off); what a platform answers is obeyed in any case."`
+	Rates     Rates          `yaml:"rates" doc:"How many calls leave in which time: as many as the platform is known to allow (platform, the default), as they come (off), or rates of your own, which take the place of the platform's: events in any time of length per, in the whole destination unless scope says channel. What a platform answers is obeyed in any case." example:"[{events: 10, per: 1s}]"`
 	Was       string         `yaml:"was" doc:"The name it had before."`
 	Options   map[string]any `yaml:",inline"`
 }
 
 // SetDefaults implements sdk.Defaulter.
 func (d *Destination) SetDefaults() {
-	*d = Destination{OnUnknown: "hold", Timeout: sdk.D(15 * time.Second), Retry: sdk.D(24 * time.Hour), Parallel: 8, Rates: "platform"}
+	*d = Destination{OnUnknown: "hold", Timeout: sdk.D(15 * time.Second), Retry: sdk.D(24 * time.Hour), Parallel: 8}
 }
 
 // Channel is an editorial stream.
@@ -194,18 +194,18 @@ func (c *Channel) SetDefaults() {
 func (c *Channel) Validate() error {
 	var ps sdk.Problems
 	if c.Each != nil && c.Digest != nil {
-		ps.Add("/digest", "a channel posts each item or digests, not both", "make a second channel for the digest")
+		ps = append(ps, sdk.Problem{Pointer: "/digest", OnKey: true, What: "a channel posts each item or digests, not both", Fix: "make a second channel for the digest"})
 	}
 	if len(c.Sources) > 0 && c.Each == nil && c.Digest == nil {
-		ps.Add("/sources", "nothing says what happens to the items of these sources", "add each: {} or digest: {cron: …}")
+		ps.Add("/sources", "nothing says what happens to the items of these sources", "add each: {} or digest: {cron: …}", "/each", "/digest")
 	}
 	if len(c.Sources) == 0 && (c.Each != nil || c.Digest != nil) {
-		ps.Add("", "the channel takes items from no source", "add sources: [a source]")
+		ps.Add("/sources", "the channel takes items from no source", "add sources: [a source]")
 	}
 	seen := map[string]int{}
 	for i, t := range c.PublishTo {
 		if j, twice := seen[t.Key()]; twice {
-			ps.Add(sdk.Pointer("publish_to", i), fmt.Sprintf("the same place stands already as entry %d", j+1), "take one of them out")
+			ps.Add(sdk.Pointer("publish_to", i), fmt.Sprintf("the same place stands already as entry %d", j+1), "take one of them out", sdk.Pointer("publish_to", j))
 		}
 		seen[t.Key()] = i
 	}
@@ -331,11 +331,24 @@ func (b *Blackout) SetDefaults() { *b = Blackout{Then: "hold"} }
 // Validate checks that the time is given in one way.
 func (b *Blackout) Validate() error {
 	var ps sdk.Problems
+	if b.Hours != "" && (b.From != "" || b.Until != "") {
+		ps.Add("/hours", "the time is given twice", "keep hours, or from and until", "/from", "/until")
+	}
+	if b.Hours == "" {
+		return b.timed()
+	}
+	return ps.Err()
+}
+
+// timed refuses a blackout without a beginning or an end, when no hours are given.
+func (b *Blackout) timed() error {
+	var ps sdk.Problems
+	const what, fix = "the time is missing", "give from and until, or hours"
 	switch {
-	case b.Hours != "" && (b.From != "" || b.Until != ""):
-		ps.Add("/hours", "the time is given twice", "keep hours, or from and until")
-	case b.Hours == "" && (b.From == "" || b.Until == ""):
-		ps.Add("", "the time is missing", "give from and until, or hours")
+	case b.From == "":
+		ps.Add("/from", what, fix, "/hours")
+	case b.Until == "":
+		ps.Add("/until", what, fix, "/hours")
 	}
 	return ps.Err()
 }
@@ -370,7 +383,7 @@ type Localized map[string]string
 func (l *Localized) DecodeTree(tree any) error {
 	if s, ok := scalarText(tree); ok {
 		if strings.TrimSpace(s) == "" {
-			return fmt.Errorf("the text is empty")
+			return sdk.Problems{{What: "the text is empty", Fix: "write it, or take the line out"}}
 		}
 		*l = Localized{"": s}
 		return nil
@@ -434,7 +447,7 @@ type Template struct {
 func (t *Template) DecodeTree(tree any) error {
 	s, ok := scalarText(tree)
 	if !ok {
-		return fmt.Errorf("the text of a template or the name of a .tmpl file expected")
+		return sdk.Problems{{What: "the text of a template or the name of a .tmpl file expected", Fix: "write a text, or lines below template: |"}}
 	}
 	if strings.HasSuffix(s, ".tmpl") && !strings.ContainsAny(s, "\n{") {
 		t.File = s
@@ -454,6 +467,9 @@ func (t Template) MarshalText() ([]byte, error) {
 	}
 	return []byte(t.Text), nil
 }
+
+// Hidden implements sdk.Hider: of a template in a file the name is shown.
+func (t Template) Hidden() (string, bool) { return t.Text, t.File != "" }
 
 // UnmarshalText reads the template as DecodeTree does.
 func (t *Template) UnmarshalText(text []byte) error { return t.DecodeTree(string(text)) }

@@ -24,6 +24,8 @@ type Change struct {
 	// every secret masked.
 	Old any `json:"old,omitempty"`
 	New any `json:"new,omitempty"`
+	// Hidden says that what changed is not shown: a secret, or the text of a template's file. Old and New are the same then.
+	Hidden bool `json:"hidden,omitempty"`
 }
 
 // String writes the change on one line, its values as YAML does.
@@ -31,6 +33,8 @@ func (c Change) String() string {
 	switch {
 	case c.Was != "":
 		return fmt.Sprintf("~ %s: renamed %s → %s", c.Path, c.Was, c.Path[strings.LastIndexByte(c.Path, '.')+1:])
+	case c.Hidden:
+		return fmt.Sprintf("~ %s: %s", c.Path, c.hiddenSentence())
 	case c.Old == nil:
 		return "+ " + c.Path + gist(c.New)
 	case c.New == nil:
@@ -160,11 +164,13 @@ func count(v any) int {
 	return n
 }
 
-// Diff lists what differs between two masked trees (Loaded.Tree), ordered by path.
+// Diff lists what differs between two trees (Loaded.Marked), ordered by path. Where one has no marks, what is not shown is
+// not compared.
 func Diff(before, after map[string]any) []Change {
 	var out []Change
-	b, _ := plainTree(before).(map[string]any)
-	a, _ := plainTree(after).(map[string]any)
+	was, is := alike(before, after)
+	b, _ := was.(map[string]any)
+	a, _ := is.(map[string]any)
 	out = rename(b, a, out)
 	diff("", b, a, &out)
 	slices.SortStableFunc(out, func(a, b Change) int { return cmp.Compare(a.Path, b.Path) })
@@ -196,11 +202,11 @@ func rename(before, after map[string]any, out []Change) []Change {
 // Outside lists the settings that came from flags or the environment, as dotted paths in order.
 func (l *Loaded) Outside() []string { return slices.Compact(slices.Sorted(slices.Values(l.outside))) }
 
-// Unlike reports whether a masked tree that was applied (Loaded.Tree) says something else than this configuration, apart
-// from what flags or the environment set there (outside) or here: another process has others.
-func (l *Loaded) Unlike(applied map[string]any, outside []string) bool {
+// Unlike reports whether a tree that was applied (Loaded.Marked with this key) says something else than this configuration,
+// apart from what flags or the environment set there (outside) or here: another process has others.
+func (l *Loaded) Unlike(applied map[string]any, key []byte, outside []string) bool {
 	set := append(l.Outside(), outside...)
-	return slices.ContainsFunc(Diff(applied, l.Tree()), func(c Change) bool {
+	return slices.ContainsFunc(Diff(applied, l.Marked(key)), func(c Change) bool {
 		return !slices.ContainsFunc(set, func(path string) bool {
 			return c.Path == path || strings.HasPrefix(c.Path, path+".") || strings.HasPrefix(path, c.Path+".")
 		})
@@ -226,7 +232,7 @@ func diff(path string, before, after any, out *[]Change) {
 	if diffLists(path, before, after, out) {
 		return
 	}
-	*out = append(*out, Change{Path: path, Old: before, New: after})
+	*out = append(*out, change(path, before, after))
 }
 
 func union(a, b map[string]any) map[string]any {
@@ -274,14 +280,14 @@ func entries(list []any) ([]string, map[string]any) {
 		keys[i] = strconv.Itoa(i)
 		switch t := v.(type) {
 		case string:
-			keys[i] = t
+			keys[i] = shownText(t)
 		case map[string]any:
 			destination, _ := t["destination"].(string)
 			chat, _ := t["chat"].(string)
 			name, _ := t["name"].(string)
 			switch {
 			case destination != "":
-				keys[i] = Target{Destination: destination, Chat: chat}.Key()
+				keys[i] = shownText(Target{Destination: destination, Chat: chat}.Key())
 			case name != "":
 				keys[i] = name
 			}

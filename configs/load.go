@@ -10,10 +10,8 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
-	"unicode"
 
 	"github.com/belfry-news/belfry/sdk"
 	"github.com/knadh/koanf/providers/confmap"
@@ -49,14 +47,14 @@ type Loaded struct {
 
 	specs map[string]*sdk.Spec
 	nodes map[string]node
-	// secret are the pointers of values that came from references.
-	secret map[string]bool
+	// referred are the values that came from references, by pointer. Nothing shows them.
+	referred map[string]referred
 	// templates are the files that settings name, by pointer.
 	templates map[string]string
-	// values are what references stand for, by pointer. No message repeats them.
-	values map[string]string
 	// outside are the dotted paths of settings from flags or the environment.
 	outside []string
+	// withheld are the destinations whose credentials are not known; see Withheld.
+	withheld map[string]bool
 }
 
 // Invalid is every problem of a configuration.
@@ -82,14 +80,13 @@ const delimiter = "::"
 // Load reads, merges, decodes and checks a configuration. Its error is *Invalid.
 func Load(o Options) (*Loaded, error) {
 	l := newLoaded(o)
-	c := &collector{loaded: l, environ: lookIn(o.Environ)}
+	c := newCollector(l, o)
 	files, err := configFiles(o.Path)
 	if err != nil {
 		return nil, &Invalid{[]Located{{What: err.Error(), Fix: "give the right path with --config"}}}
 	}
 	tree := l.merge(o, files, c)
 	if !c.broken {
-		l.resolve("", tree, c)
 		tree, _ = l.substitute("", tree, c).(map[string]any)
 		c.decode(sdk.Decode(tree, &l.Config))
 	}
@@ -175,34 +172,28 @@ func configFiles(path string) ([]string, error) {
 	return files, nil
 }
 
-// open says of a setting's name that its value is never a secret: it is one of Belfry's own, and no type has a secret of
-// that name.
-func (l *Loaded) open(name string) bool {
-	known := false
-	look := func(fields []sdk.Field) (secret bool) {
+// naming says what is known of the names of settings. The value of one is never a secret when it is one of Belfry's own
+// and no type has a secret of that name.
+func (l *Loaded) naming() naming {
+	known, secret, nested := map[string]bool{}, map[string]bool{}, map[string]bool{}
+	own := [][]sdk.Field{sdk.Fields(Default()), sdk.Fields(Source{}), sdk.Fields(Destination{}), sdk.Fields(Channel{})}
+	for _, spec := range l.specs {
+		own = append(own, spec.Fields())
+	}
+	for _, fields := range own {
 		for _, f := range fields {
 			parts := strings.FieldsFunc(f.Path, func(r rune) bool { return r == '.' || r == '[' || r == ']' })
-			if len(parts) == 0 || parts[len(parts)-1] != name {
+			if len(parts) == 0 {
 				continue
 			}
-			if strings.Contains(f.Type, "secret") {
-				return true
-			}
-			known = true
-		}
-		return false
-	}
-	for _, own := range []any{Default(), Source{}, Destination{}, Channel{}} {
-		if look(sdk.Fields(own)) {
-			return false
+			name := parts[len(parts)-1]
+			known[name] = true
+			secret[name] = secret[name] || strings.Contains(f.Type, "secret")
+			nested[name] = nested[name] || strings.HasPrefix(f.Type, "settings")
 		}
 	}
-	for _, spec := range l.specs {
-		if look(spec.Fields()) {
-			return false
-		}
-	}
-	return known
+	return naming{known: func(name string) bool { return known[name] }, open: func(name string) bool { return known[name] && !secret[name] },
+		nested: func(name string) bool { return nested[name] }}
 }
 
 // pathCause takes the path out of a file error whose sentence names it already.
@@ -221,6 +212,7 @@ func (l *Loaded) merge(o Options, files []string, c *collector) map[string]any {
 			c.problems = append(c.problems, Located{Position{File: l.Path}, err.Error(), ""})
 		}
 	}
+	names := l.naming()
 	for _, file := range files {
 		text, err := os.ReadFile(file)
 		if err != nil {
@@ -230,11 +222,12 @@ func (l *Loaded) merge(o Options, files []string, c *collector) map[string]any {
 			continue
 		}
 		l.Files = append(l.Files, file)
-		doc := parseYAML(file, text, l.open)
+		doc := parseYAML(file, text, names)
 		c.problems = append(c.problems, doc.problems...)
 		c.pointers = append(c.pointers, doc.wrong...)
 		c.broken = c.broken || doc.broken || len(doc.tree) == 0
 		maps.Copy(l.nodes, doc.nodes)
+		maps.Copy(c.commented, doc.commented)
 		load(doc.tree)
 	}
 	envTree := map[string]any{}
@@ -281,98 +274,6 @@ func (l *Loaded) layer(tree map[string]any, keys []string, value string, at Posi
 	}
 }
 
-var (
-	reference     = regexp.MustCompile(`^\$\{(env|file):([^}]*)\}$`)
-	partReference = regexp.MustCompile(`\$\{(env|file):[^}]*\}`)
-)
-
-// resolve looks at the references of a tree for those that stand inside other text.
-func (l *Loaded) resolve(at string, tree any, c *collector) {
-	eachScalar(at, tree, func(pointer, text string) {
-		if !reference.MatchString(text) && partReference.MatchString(text) {
-			c.addAll(sdk.Problems{{Pointer: pointer, What: "a reference inside other text is not replaced",
-				Fix: "put the whole value into the variable or the file, and write ${env:NAME} or ${file:path} alone"}})
-		}
-	})
-}
-
-// substitute replaces the references of a tree by what they name.
-func (l *Loaded) substitute(at string, tree any, c *collector) any {
-	switch t := tree.(type) {
-	case map[string]any:
-		out := make(map[string]any, len(t))
-		for k, v := range t {
-			out[k] = l.substitute(at+sdk.Pointer(k), v, c)
-		}
-		return out
-	case []any:
-		out := make([]any, len(t))
-		for i, v := range t {
-			out[i] = l.substitute(at+sdk.Pointer(i), v, c)
-		}
-		return out
-	}
-	text, ok := scalarText(tree)
-	m := reference.FindStringSubmatch(text)
-	if !ok || m == nil {
-		return tree
-	}
-	value, err := l.lookUp(m[1], m[2], c.environ)
-	if err != nil {
-		c.addAll(sdk.Problems{{Pointer: at, What: err.Error()}})
-		return tree
-	}
-	l.secret[at] = true
-	l.values[at] = value
-	return sdk.Untyped(value)
-}
-
-func (l *Loaded) lookUp(kind, name string, environ func(string) (string, bool)) (string, error) {
-	if kind == "env" {
-		value, ok := environ(name)
-		switch {
-		case !ok:
-			return "", fmt.Errorf("the environment variable %s is not set; set it where Belfry is started", name)
-		case value == "":
-			return "", fmt.Errorf("the environment variable %s is empty; set it where Belfry is started", name)
-		}
-		return value, nil
-	}
-	path := name
-	if !filepath.IsAbs(path) {
-		path = filepath.Join(l.Dir, path)
-	}
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return "", fmt.Errorf("the file %s cannot be read: %w; write the value into it, for the user that runs Belfry alone", name, pathCause(err))
-	}
-	value := strings.TrimSuffix(strings.TrimSuffix(string(text), "\n"), "\r")
-	if value == "" {
-		return "", fmt.Errorf("the file %s is empty; write the value into it", name)
-	}
-	if info, err := os.Stat(path); err == nil && info.Mode().Perm()&0o004 != 0 {
-		l.Warnings = append(l.Warnings, Located{Position{File: path}, "others can read this file", "chmod 600 " + path})
-	}
-	return value, nil
-}
-
-func eachScalar(at string, tree any, visit func(pointer, text string)) {
-	switch t := tree.(type) {
-	case map[string]any:
-		for k, v := range t {
-			eachScalar(at+sdk.Pointer(k), v, visit)
-		}
-	case []any:
-		for i, v := range t {
-			eachScalar(at+sdk.Pointer(i), v, visit)
-		}
-	default:
-		if s, ok := scalarText(tree); ok {
-			visit(at, s)
-		}
-	}
-}
-
 // collector gathers problems and finds their places.
 type collector struct {
 	loaded   *Loaded
@@ -381,8 +282,14 @@ type collector struct {
 	// setting that is wrong already says nothing more about it.
 	pointers, settled []string
 	environ           func(string) (string, bool)
+	// commented are fixes for settings without a value, by pointer; see document.
+	commented map[string]string
 	// broken says that something is missing from the configuration because it could not be read.
 	broken bool
+}
+
+func newCollector(l *Loaded, o Options) *collector {
+	return &collector{loaded: l, environ: lookIn(o.Environ), commented: map[string]string{}}
 }
 
 // decode adds the problems of decoding. The settings they are about keep their defaults, so that the others can be looked
@@ -411,25 +318,14 @@ func (c *collector) addAll(ps sdk.Problems) {
 		if slices.ContainsFunc(c.settled, wrong) {
 			continue
 		}
+		if fix, isComment := c.commented[p.Pointer]; isComment && strings.HasSuffix(p.What, "found nothing") {
+			p.Fix = fix
+		}
 		c.problems = append(c.problems, c.loaded.Locate(c.loaded.discreet(p)))
-		c.pointers = append(c.pointers, p.Pointer)
-	}
-}
-
-// discreet takes what a reference stands for, and every word of it, out of a problem.
-func (l *Loaded) discreet(p sdk.Problem) sdk.Problem {
-	for at, value := range l.values {
-		if at != p.Pointer && !strings.HasPrefix(at, p.Pointer+"/") && !strings.HasPrefix(p.Pointer, at+"/") {
-			continue
-		}
-		for _, word := range strings.FieldsFunc(value, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }) {
-			if len(word) > 2 && strings.Contains(p.What+p.Fix, word) || value == word && strings.Contains(p.What+p.Fix, value) {
-				p.What, p.Fix = "what the reference stands for does not fit here", "look at the value of the variable or at the file"
-				p.Line = 0
-			}
+		if !p.OnKey { // then what stands there can be looked at all the same
+			c.pointers = append(c.pointers, p.Pointer)
 		}
 	}
-	return p
 }
 
 func (c *collector) at(pointer, what, fix string) {
@@ -468,14 +364,18 @@ func (l *Loaded) LocateOptions(section, name string, ps sdk.Problems) []Located 
 
 // inside refines the place of a problem that has a line and column within the text of its setting.
 func (l *Loaded) inside(p sdk.Problem, at Position) Position {
+	if _, ok := l.referred[p.Pointer]; ok {
+		return at // the text does not stand here
+	}
 	if file, ok := l.templates[p.Pointer]; ok {
 		return Position{File: file, Line: p.Line, Column: max(p.Column, 1)}
 	}
-	n := l.nodes[p.Pointer]
-	if n.inner.Line == 0 || p.Line > 1 && !n.lines {
-		return at
+	if n := l.nodes[p.Pointer]; n.inner != nil {
+		if exact, ok := n.inner.place(p.Line, p.Column); ok {
+			return exact
+		}
 	}
-	return Position{File: n.inner.File, Line: n.inner.Line + p.Line - 1, Column: n.inner.Column + max(p.Column, 1) - 1}
+	return at
 }
 
 // Spec gives the declaration of a type; nil for a plugin of a third party.

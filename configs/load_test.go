@@ -79,12 +79,12 @@ func TestValuesAreKeptAsWritten(t *testing.T) {
 		t.Run(text, func(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
-			write(t, dir, map[string]string{"belfry.yaml": "site:\n  title: " + text + "\n" + small})
+			write(t, dir, map[string]string{"belfry.yaml": "site:\n  description: " + text + "\n" + small})
 			l, err := configs.Load(configs.Options{Path: filepath.Join(dir, "belfry.yaml"), Specs: specs(), Environ: []string{"NUMBER=0010"}})
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := strings.TrimRight(l.Site.Title, "\n"); got != strings.TrimRight(want, "\n") {
+			if got := strings.TrimRight(l.Site.Description, "\n"); got != strings.TrimRight(want, "\n") {
 				t.Errorf("got %q, want %q", got, want)
 			}
 		})
@@ -211,7 +211,7 @@ func TestWhatIsSetOutside(t *testing.T) {
 		"another file":           {load(small+"data_dir: elsewhere\n", nil), true},
 		"another setting beside": {load(small+"site: {lang: fr}\n", nil), true},
 	} {
-		if got := c.here.Unlike(daemon.Tree(), daemon.Outside()); got != c.want {
+		if got := c.here.Unlike(daemon.Tree(), nil, daemon.Outside()); got != c.want {
 			t.Errorf("%s: %t", name, got)
 		}
 	}
@@ -312,5 +312,30 @@ func TestStamp(t *testing.T) {
 	}
 	if s := configs.Stamp(l); s != "absent" {
 		t.Errorf("without the file it is %s; known %v", s, slices.Collect(maps.Values(seen)))
+	}
+}
+
+// A configuration of two thousand sources takes a fraction of a second.
+func BenchmarkLoad(b *testing.B) {
+	var text strings.Builder
+	text.WriteString("alerts: none\nsources:\n")
+	for i := range 2000 {
+		fmt.Fprintf(&text, "  s%d:\n    type: rss\n    url: \"https://news%d.example/feed.xml\"\n    headers: {Authorization: \"Bearer ${env:TOKEN}\"}\n", i, i)
+	}
+	text.WriteString("channels:\n")
+	for i := range 300 {
+		fmt.Fprintf(&text, "  c%d:\n    title: Channel %d\n    sources: [s%d, s%d]\n    where: hasTag(\"a\") and item.urgency < 5\n    each: {settle: 2m}\n    template: |\n      **{{.Title}}**\n\n      {{.URL}}\n", i, i, i, i+1)
+	}
+	dir := b.TempDir()
+	write(b, dir, map[string]string{"belfry.yaml": text.String()})
+	o := configs.Options{Path: filepath.Join(dir, "belfry.yaml"), Environ: []string{"TOKEN=x"}, Specs: specs(), Checks: []func(*configs.Loaded) sdk.Problems{compose.Check, configs.RequireAlerts}}
+	for b.Loop() {
+		l, err := configs.Load(o)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if len(l.Marked([]byte("key"))) == 0 {
+			b.Fatal("nothing is there")
+		}
 	}
 }

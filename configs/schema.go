@@ -18,8 +18,8 @@ func Schema(specs []*sdk.Spec) map[string]any {
 		props["alerts"] = map[string]any{"oneOf": []any{map[string]any{"const": "none"}, alerts}, "description": alerts["description"]}
 	}
 	for section, roles := range map[string][]sdk.Role{
-		"sources":      {sdk.RoleSource, sdk.RoleWebhook},
-		"destinations": {sdk.RolePublisher, sdk.RoleAssistant, sdk.RoleMessenger},
+		"sources":      sourceRoles,
+		"destinations": destinationRoles,
 	} {
 		all, _ := props[section].(map[string]any)
 		entry, _ := all["additionalProperties"].(map[string]any)

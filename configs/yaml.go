@@ -2,18 +2,13 @@ package configs
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"regexp"
-	"slices"
-	"strconv"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/belfry-news/belfry/sdk"
-	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
-	"github.com/goccy/go-yaml/parser"
 	"github.com/goccy/go-yaml/token"
 )
 
@@ -35,10 +30,8 @@ func (p Position) String() string {
 // node says where a setting stands.
 type node struct {
 	key, value Position
-	// inner is where the first character of a text stands, when places inside it can be told; lines says that it may go
-	// on over further lines of the same indentation.
-	inner Position
-	lines bool
+	// inner is of a text, when places inside it can be told; nil otherwise.
+	inner *scalar
 }
 
 // document is one parsed file.
@@ -46,6 +39,8 @@ type document struct {
 	tree     map[string]any
 	nodes    map[string]node // by JSON Pointer
 	problems []Located
+	// commented are fixes for settings that have no value because of a #, by JSON Pointer.
+	commented map[string]string
 	// wrong are the pointers of settings that could not be read.
 	wrong []string
 	// broken says that the file could not be read as YAML, so that its tree lacks what stands there.
@@ -72,53 +67,46 @@ func (l Located) String() string {
 
 const emptyFix = "write settings into it or take it away; an example to start from: belfry config example"
 
-// maxQuotes bounds how many missing quotes of one file are told of at once.
-const maxQuotes = 20
+// maxUnfolded bounds how many values the aliases of a file may unfold to, and maxDepth how deep settings may stand.
+const (
+	maxUnfolded = 100_000
+	maxDepth    = 100
+)
 
-// maxNodes bounds what aliases may unfold to.
-const maxNodes = 100_000
+// naming says what is known of the names of settings.
+type naming struct {
+	// open are those whose values are never a secret and may be repeated in a message; known are all of them.
+	open, known func(name string) bool
+	// nested are those that hold settings.
+	nested func(name string) bool
+}
 
 // parseYAML reads one document into a tree of nil, bool, json.Number, string, []any and map[string]any, as YAML 1.2's
 // core schema reads it, and refuses what different readers read differently.
-//
-// open says of a setting's name that its value is never a secret and may be repeated in a message.
-func parseYAML(file string, text []byte, open func(name string) bool) *document {
-	d := &document{tree: map[string]any{}, nodes: map[string]node{}}
-	r := &reader{doc: d, file: file, open: open, anchors: map[string]ast.Node{}}
-	src := strings.TrimPrefix(string(text), "\ufeff")
+func parseYAML(file string, text []byte, names naming) *document {
+	d := &document{tree: map[string]any{}, nodes: map[string]node{}, commented: map[string]string{}}
+	src := newSource(file, strings.TrimPrefix(string(text), "\ufeff"))
+	r := &reader{doc: d, src: src, names: names, anchors: map[string]ast.Node{}}
+	whole := Position{File: file}
 	switch {
-	case !utf8.ValidString(src):
-		r.problem(Position{File: file}, "the file is not UTF-8", "save it as UTF-8")
+	case !utf8.ValidString(src.text):
+		r.problem(whole, "the file is not UTF-8", "save it as UTF-8")
 		return d
-	case strings.Contains(src, "\x00"):
-		r.problem(Position{File: file}, "the file holds bytes that are no text", "look whether this is the right file")
+	case strings.Contains(src.text, "\x00"):
+		r.problem(whole, "the file holds bytes that are no text", "look whether this is the right file")
 		return d
-	case strings.TrimSpace(src) == "":
-		r.problem(Position{File: file}, "the file is empty", emptyFix)
+	case strings.TrimSpace(src.text) == "":
+		r.problem(whole, "the file is empty", emptyFix)
 		return d
 	}
-	f, err := safeParse(src)
-	for i := 0; err != nil && i < maxQuotes; i++ {
-		p, fix := syntaxProblem(file, src, err, open)
-		d.problems = append(d.problems, p)
-		if fix == nil {
-			break
-		}
-		// What is meant is plain: the rest of the file is read as if the quotes stood there.
-		src = fix.text
-		r.quoted = append(r.quoted, *fix)
-		f, err = safeParse(src)
-	}
-	if err != nil {
+	f, ok := r.parse()
+	if !ok {
 		d.broken = true
 		return d
 	}
-	docs := f.Docs
-	for len(docs) > 0 && docs[0].Body == nil {
-		docs = docs[1:]
-	}
+	docs := r.directives(f.Docs)
 	if len(docs) == 0 {
-		r.problem(Position{File: file}, "the file holds nothing but comments", emptyFix)
+		r.problem(whole, "the file holds nothing but comments", emptyFix)
 		return d
 	}
 	if len(docs) > 1 {
@@ -130,144 +118,43 @@ func parseYAML(file string, text []byte, open func(name string) bool) *document 
 	}
 	body, ok := mapping(docs[0].Body)
 	if !ok {
-		r.problem(r.at(firstToken(docs[0].Body)), "settings (key: value) expected at the top, found "+nodeName(docs[0].Body), "")
+		r.problem(r.at(firstToken(docs[0].Body)), "settings (key: value) expected at the top, found "+nodeName(docs[0].Body), "begin with a setting, such as site: {title: La Gazette}")
 		return d
 	}
 	d.tree = r.mapping("", body)
+	d.broken = r.tooMuch
 	return d
 }
 
-// safeParse keeps a fault of the parser from being ours.
-func safeParse(src string) (f *ast.File, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = errors.New("the file cannot be read as YAML")
-		}
-	}()
-	return parser.ParseBytes([]byte(src), 0, parser.AllowDuplicateMapKey())
-}
-
-var (
-	// unquoted finds values that begin with a character YAML keeps for itself.
-	unquoted = regexp.MustCompile(`^(\s*(?:- +)?(?:[\w.-]+ *: +)|\s*- +)([*@%` + "`" + `&!|>?].*?)\s*(?:#.*)?$`)
-	// flowCron finds a schedule without quotes inside braces.
-	flowCron = regexp.MustCompile(`([{,]\s*)([\w.-]+)( *: +)(\*(?:/\d+)?(?: +[^}\s"']+){4})\s*[,}]`)
-	cronLike = regexp.MustCompile(`^\*(/\d+)?( |$)`)
-)
-
-// syntaxProblem says what is wrong in the words of the place, without an extract: neighbouring lines hold secrets. Where
-// only quotes are missing it puts them in; nil otherwise.
-func syntaxProblem(file, src string, err error, open func(string) bool) (Located, *quoting) {
-	at := Position{File: file, Line: 1, Column: 1}
-	what, _, _ := strings.Cut(err.Error(), "\n")
-	if se, ok := errors.AsType[*yaml.SyntaxError](err); ok {
-		what = se.GetMessage()
-		if p := se.GetToken().Position; p != nil {
-			at.Line, at.Column = p.Line, max(p.Column, 1)
+// directives gives the documents without the directives before them, and refuses a directive that asks for another YAML.
+func (r *reader) directives(docs []*ast.DocumentNode) (out []*ast.DocumentNode) {
+	for _, doc := range docs {
+		directive, ok := doc.Body.(*ast.DirectiveNode)
+		switch {
+		case doc.Body == nil:
+		case !ok:
+			out = append(out, doc)
+		case directive.Name == nil || directive.Name.String() != "YAML":
+			r.problem(r.at(directive.Start), "a directive stands here, and none is used", "take the line out")
+		case len(directive.Values) != 1 || directive.Values[0].GetToken().Value != "1.2":
+			r.problem(r.at(directive.Start), "the file asks to be read as another YAML, and it is read as YAML 1.2", "take the line out")
 		}
 	}
-	lines := strings.Split(src, "\n")
-	for i, line := range lines {
-		if m := flowCron.FindStringSubmatchIndex(line); m != nil && (i+1 == at.Line || i+2 == at.Line) {
-			name, value := line[m[4]:m[5]], line[m[8]:m[9]]
-			if p, ok := quoteProblem(Position{file, i + 1, utf8.RuneCountInString(line[:m[8]]) + 1}, name, value, open); ok {
-				return p, quoteValue(lines, i, m[8], m[9])
-			}
-		}
-		if m := unquoted.FindStringSubmatch(line); m != nil && (i+1 == at.Line || i+2 == at.Line) {
-			value, name := m[2], strings.TrimSpace(m[1])
-			if p, ok := quoteProblem(Position{file, i + 1, utf8.RuneCountInString(m[1]) + 1}, name, value, open); ok {
-				return p, quoteValue(lines, i, len(m[1]), len(m[1])+len(value))
-			}
-		}
-	}
-	if at.Line <= len(lines) {
-		line := lines[at.Line-1]
-		if indent := line[:len(line)-len(strings.TrimLeft(line, " \t"))]; strings.Contains(indent, "\t") {
-			return Located{Position{file, at.Line, strings.Index(line, "\t") + 1}, "a tab in the indentation", "YAML indents with spaces only"}, nil
-		}
-	}
-	switch {
-	case strings.Contains(what, "mapping value is not allowed"):
-		return Located{at, "a second \": \" on the line", "put the value in quotes if the colon belongs to it"}, nil
-	case strings.Contains(what, "end token"):
-		return Located{at, what, "close the bracket"}, nil
-	case strings.Contains(what, "could not find end character of"):
-		return Located{at, "a quotation mark is opened here and never closed", "close it"}, nil
-	}
-	for i, line := range lines[:min(at.Line, len(lines))] {
-		if n := strings.Count(line, `"`) - strings.Count(line, `\"`); n%2 == 1 {
-			before, _, _ := strings.Cut(line, `"`)
-			col := utf8.RuneCountInString(before) + 1
-			return Located{Position{file, i + 1, col}, fmt.Sprintf("a quotation mark is missing on this line, and line %d cannot be read", at.Line), "write quotation marks in pairs"}, nil
-		}
-	}
-	if strings.Contains(what, "value is not allowed in this context") {
-		return Located{at, "this line does not fit those above it", "give settings that belong together the same indentation"}, nil
-	}
-	return Located{at, "this is no YAML: " + what, "look at this line and the one above it"}, nil
-}
-
-// quoting is a value that was put in quotes, which shifts what stands behind it.
-type quoting struct {
-	text     string // with the quotes
-	line     int
-	from, to int // columns of the value, from 1, in characters
-}
-
-// quoteValue puts quotes around the bytes of a line.
-func quoteValue(lines []string, i, from, to int) *quoting {
-	line := lines[i]
-	lines[i] = line[:from] + strconv.Quote(line[from:to]) + line[to:]
-	q := &quoting{text: strings.Join(lines, "\n"), line: i + 1, from: utf8.RuneCountInString(line[:from]) + 1}
-	q.to = q.from + utf8.RuneCountInString(line[from:to])
-	return q
-}
-
-// written gives the column at which something stands in the file itself.
-func (q quoting) written(line, column int) int {
-	switch {
-	case line != q.line || column <= q.from:
-		return column
-	case column <= q.to:
-		return column - 1
-	}
-	return column - 2
-}
-
-func quoteProblem(at Position, name, value string, open func(string) bool) (Located, bool) {
-	key := strings.TrimSpace(strings.TrimSuffix(strings.TrimPrefix(name, "- "), ":"))
-	var why string
-	switch value[0] {
-	case '*':
-		if !cronLike.MatchString(value) && !strings.ContainsAny(value, " /") {
-			return Located{}, false // an alias, possibly a wrong one
-		}
-		why = "YAML reads a leading * as an alias"
-	case '@', '`', '%':
-		why = "YAML keeps a leading " + string(value[0]) + " for itself"
-	default:
-		return Located{}, false
-	}
-	switch {
-	case key == "" || key == "-":
-		return Located{at, "the value must be quoted: " + why, `put it in quotes: - "…"`}, true
-	case !open(key):
-		return Located{at, fmt.Sprintf("the value of %s must be quoted: %s", key, why), fmt.Sprintf(`put it in quotes: %s: "…"`, key)}, true
-	}
-	return Located{at, fmt.Sprintf("%s %q must be quoted: %s", key, value, why), fmt.Sprintf("write %s: %q", key, value)}, true
+	return out
 }
 
 // reader turns goccy's syntax tree into ours.
 type reader struct {
 	doc     *document
-	file    string
-	open    func(name string) bool
+	src     *source
+	names   naming
 	anchors map[string]ast.Node
 	depth   int
-	count   int
-	// quoted are the values that were put in quotes, in the order of the repairs.
-	quoted []quoting
+	// unfolded counts the values that aliases stand for; tooMuch says that something was left out.
+	unfolded int
+	tooMuch  bool
+	// tab says that a tab in the indentation was told of.
+	tab bool
 	// via is where an alias stands, while what it names is read: problems and positions inside belong there.
 	via *Position
 }
@@ -282,22 +169,12 @@ func (r *reader) unread(pointer string, at Position, what, fix string) {
 	r.doc.wrong = append(r.doc.wrong, pointer)
 }
 
+// at says where in the file a token stands.
 func (r *reader) at(t *token.Token) Position {
 	if r.via != nil {
 		return *r.via
 	}
-	if t == nil || t.Position == nil {
-		return Position{File: r.file, Line: 1, Column: 1}
-	}
-	return r.place(Position{File: r.file, Line: t.Position.Line, Column: max(t.Position.Column, 1)})
-}
-
-// place finds a position of the text that was read in the file itself.
-func (r *reader) place(p Position) Position {
-	for _, q := range slices.Backward(r.quoted) {
-		p.Column = q.written(p.Line, p.Column)
-	}
-	return p
+	return r.src.place(r.src.at(t))
 }
 
 func mapping(n ast.Node) (*ast.MappingNode, bool) {
@@ -331,7 +208,11 @@ func (r *reader) mapping(at string, m *ast.MappingNode) map[string]any {
 				continue
 			}
 		}
+		where, known := r.src.tokens[mv.Key.GetToken()]
+		r.indented(where, known)
+		r.adjoining(pointer, mv)
 		out[key] = r.value(pointer, keyAt, mv.Value)
+		r.absent(pointer, mv)
 	}
 	for _, more := range merged {
 		for key, value := range more {
@@ -374,20 +255,35 @@ func (r *reader) key(k ast.MapKeyNode) (string, bool) {
 	return "", false
 }
 
+// bounded reports whether there is still room for a value; without it the file cannot be read on.
+func (r *reader) bounded(at Position) bool {
+	if r.via != nil {
+		r.unfolded++
+	}
+	switch {
+	case r.tooMuch:
+	case r.unfolded > maxUnfolded:
+		r.problem(at, fmt.Sprintf("the aliases of this file unfold to more than %d values", maxUnfolded), "use fewer of them")
+		r.tooMuch = true
+	case r.depth > maxDepth:
+		r.problem(at, fmt.Sprintf("settings stand more than %d levels deep here", maxDepth), "nothing in a configuration is as deep; look at brackets and indentation")
+		r.tooMuch = true
+	default:
+		return true
+	}
+	return false
+}
+
 // value reads any node; what it cannot read is a problem and nil.
 func (r *reader) value(at string, keyAt Position, n ast.Node) any {
-	if r.count++; r.count > maxNodes || r.depth > 100 {
-		if r.count == maxNodes+1 || r.depth == 101 {
-			r.problem(keyAt, "the file unfolds to too much", "use fewer aliases")
-		}
+	if !r.bounded(keyAt) {
 		return nil
 	}
 	r.depth++
 	defer func() { r.depth-- }()
 	place := node{key: keyAt, value: r.at(firstToken(n))}
 	if r.via == nil {
-		place.inner, place.lines = innerPosition(r.file, n)
-		place.inner = r.place(place.inner)
+		place.inner = r.scalar(n)
 	}
 	if _, again := r.doc.nodes[at]; !again || r.via == nil {
 		r.doc.nodes[at] = place
@@ -396,6 +292,10 @@ func (r *reader) value(at string, keyAt Position, n ast.Node) any {
 	case nil:
 		return nil
 	case *ast.AnchorNode:
+		if _, none := v.Value.(*ast.NullNode); none || v.Value == nil {
+			r.unanchored(at, place.value, v)
+			return nil
+		}
 		r.anchors[v.Name.GetToken().Value] = v.Value
 		return r.value(at, keyAt, v.Value)
 	case *ast.AliasNode:
@@ -404,7 +304,7 @@ func (r *reader) value(at string, keyAt Position, n ast.Node) any {
 		if s, ok := v.Value.(ast.ScalarNode); ok && v.Start.Value == "!!str" {
 			return s.GetToken().Value
 		}
-		r.unread(at, place.value, fmt.Sprintf("the tag %s is not used here", v.Start.Value), "write the value alone")
+		r.unread(at, place.value, "a tag stands before this value, and none is used", "write the value alone")
 		return nil
 	case *ast.MappingNode, *ast.MappingValueNode:
 		m, _ := mapping(n)
@@ -418,7 +318,7 @@ func (r *reader) value(at string, keyAt Position, n ast.Node) any {
 	case *ast.LiteralNode:
 		return v.Value.Value
 	case *ast.StringNode:
-		return v.Value
+		return r.text(at, place.value, v)
 	case *ast.NullNode:
 		return nil
 	case *ast.BoolNode:
@@ -435,11 +335,7 @@ func (r *reader) alias(at string, keyAt Position, v *ast.AliasNode) any {
 	name := v.Value.GetToken().Value
 	target, ok := r.anchors[name]
 	if !ok {
-		if !r.repeats(at) {
-			r.unread(at, place, "YAML reads a leading * as an alias, and this one names no anchor above it", "put the value in quotes if it is text")
-			return nil
-		}
-		r.unread(at, place, fmt.Sprintf("*%s names no anchor above it", name), fmt.Sprintf("put %q in quotes if it is text", "*"+name))
+		r.unknownAlias(at, place, name)
 		return nil
 	}
 	outer := r.via
@@ -454,12 +350,7 @@ var plainNumber = regexp.MustCompile(`^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-
 
 // repeats says whether a message may repeat the value of a setting.
 func (r *reader) repeats(at string) bool {
-	names := strings.Split(at, "/")
-	name := names[len(names)-1]
-	if strings.Trim(name, "0123456789") == "" && len(names) > 1 { // an entry of a list
-		name = names[len(names)-2]
-	}
-	return r.open(name)
+	return r.names.open(lastName(at))
 }
 
 // number keeps the text of a number, and refuses spellings that YAML 1.1 and 1.2 read differently.
@@ -499,23 +390,30 @@ func firstToken(n ast.Node) *token.Token {
 	return n.GetToken()
 }
 
-// innerPosition is where the text of a scalar begins, when it stands on one line without escapes, or in a block whose
-// lines stay lines.
-func innerPosition(file string, n ast.Node) (at Position, lines bool) {
-	if b, ok := n.(*ast.LiteralNode); ok && b.Start.Type == token.LiteralType {
-		first, _, _ := strings.Cut(strings.TrimLeft(b.Value.Token.Origin, "\n"), "\n")
-		indent := len(first) - len(strings.TrimLeft(first, " "))
-		return Position{File: file, Line: b.Start.Position.Line + 1, Column: indent + 1}, true
+// scalar says where a text is written; nil for what is none.
+func (r *reader) scalar(n ast.Node) *scalar {
+	if b, ok := n.(*ast.LiteralNode); ok && b.Value != nil {
+		where, known := r.src.tokens[b.Value.Token]
+		if !known {
+			return nil
+		}
+		origin := b.Value.Token.Origin
+		from := where.from - (len(origin) - len(strings.TrimLeft(origin, " \t\r\n"))) // its indentation belongs to it
+		return &scalar{src: r.src, from: from, raw: origin, value: b.Value.Value}
 	}
 	s, ok := n.(*ast.StringNode)
-	if !ok || s.Token.Position == nil || strings.ContainsAny(strings.TrimSpace(s.Token.Origin), "\n\\") {
-		return Position{}, false
+	if !ok {
+		return nil
 	}
-	p := Position{File: file, Line: s.Token.Position.Line, Column: s.Token.Position.Column}
+	where, known := r.src.tokens[s.Token]
+	if !known {
+		return nil
+	}
+	v := &scalar{src: r.src, from: where.from, raw: r.src.text[where.from:where.to], value: s.Value}
 	if s.Token.Type == token.SingleQuoteType || s.Token.Type == token.DoubleQuoteType {
-		p.Column++
+		v.quote = v.raw[0]
 	}
-	return p, false
+	return v
 }
 
 func nodeName(n ast.Node) string {

@@ -3,6 +3,7 @@ package sdk
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -84,7 +85,8 @@ type Answer struct {
 }
 
 // Send makes one request and reads the answer, whatever its status. The error says whether the request may have had an
-// effect: CodeUnavailable when nothing of it can have left, CodeUnknownOutcome afterwards.
+// effect: CodeUnavailable when nothing of it can have left, CodeUnknownOutcome afterwards. Of an answer that broke off,
+// what had come is given beside the error.
 func (c *Client) Send(req *http.Request, op string) (Answer, error) {
 	ctx, cancel := context.WithTimeout(req.Context(), c.timeout)
 	defer cancel()
@@ -108,7 +110,7 @@ func (c *Client) Send(req *http.Request, op string) (Answer, error) {
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, c.maxBody))
 	if err != nil {
-		return Answer{Status: resp.StatusCode, Header: resp.Header}, c.classify(err, op, req.URL, true)
+		return Answer{Status: resp.StatusCode, Header: resp.Header, Body: body, At: time.Now()}, c.classify(err, op, req.URL, true)
 	}
 	return Answer{Status: resp.StatusCode, Header: resp.Header, Body: body, At: time.Now()}, nil
 }
@@ -139,11 +141,17 @@ func transportSentence(err error, host string) string {
 	var netErr net.Error
 	var cert *tls.CertificateVerificationError
 	var record tls.RecordHeaderError
+	var invalid x509.CertificateInvalidError
 	switch {
 	case errors.As(err, &dns) && dns.IsNotFound:
 		return fmt.Sprintf("the name %s does not exist", host)
 	case errors.As(err, &dns):
 		return fmt.Sprintf("the name %s cannot be resolved now", host)
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired && invalid.Cert != nil:
+		if time.Now().Before(invalid.Cert.NotBefore) {
+			return fmt.Sprintf("the certificate of %s is valid from %s on and not before", host, certificateTime(invalid.Cert.NotBefore))
+		}
+		return fmt.Sprintf("the certificate of %s expired at %s; whoever runs %s has to renew it", host, certificateTime(invalid.Cert.NotAfter), host)
 	case errors.As(err, &cert):
 		return fmt.Sprintf("%s shows a certificate that cannot be trusted: %s", host, cert.Err)
 	case errors.As(err, &record):
@@ -159,6 +167,8 @@ func transportSentence(err error, host string) string {
 	}
 	return fmt.Sprintf("the exchange with %s failed", host)
 }
+
+func certificateTime(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 MST") }
 
 // withoutURL takes the request's address, which may carry a token, out of the cause.
 func withoutURL(err error) error {

@@ -81,14 +81,31 @@ func readRequest(conn net.Conn) {
 	}
 }
 
-// expired makes a certificate that was good until yesterday.
-func expired(t *testing.T) tls.Certificate {
+// What had come of an answer that broke off is given beside the error.
+func TestHalfAnAnswer(t *testing.T) {
+	t.Parallel()
+	url := rawServer(t, func(c net.Conn) {
+		readRequest(c)
+		_, _ = io.WriteString(c, "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 7\r\nContent-Length: 100\r\n\r\nhalf")
+	})
+	a, err := send(t, newClient(t, nil), url)
+	if err == nil || a.Status != 503 || string(a.Body) != "half" || a.At.IsZero() || a.Header.Get("Retry-After") != "7" {
+		t.Errorf("%+v, %v", a, err)
+	}
+}
+
+// expired makes a certificate that was good until yesterday, and early one that will be good from tomorrow on.
+func expired(t *testing.T) tls.Certificate { t.Helper(); return lasting(t, -30, -1) }
+func early(t *testing.T) tls.Certificate   { t.Helper(); return lasting(t, 1, 30) }
+
+// lasting makes a certificate that is good from some days from now to others.
+func lasting(t *testing.T, from, to int) tls.Certificate {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: time.Now().AddDate(0, -1, 0), NotAfter: time.Now().AddDate(0, 0, -1),
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: time.Now().AddDate(0, 0, from), NotAfter: time.Now().AddDate(0, 0, to),
 		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, DNSNames: []string{"localhost"}}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	if err != nil {
@@ -112,6 +129,11 @@ func TestClientKnowsWhetherTheRequestLeft(t *testing.T) {
 	secure.Config.ErrorLog = log.New(io.Discard, "", 0)
 	secure.StartTLS()
 	t.Cleanup(secure.Close)
+	tooSoon := httptest.NewUnstartedServer(http.NotFoundHandler())
+	tooSoon.TLS = &tls.Config{Certificates: []tls.Certificate{early(t)}}
+	tooSoon.Config.ErrorLog = secure.Config.ErrorLog
+	tooSoon.StartTLS()
+	t.Cleanup(tooSoon.Close)
 	unknown := httptest.NewUnstartedServer(http.NotFoundHandler())
 	unknown.Config.ErrorLog = secure.Config.ErrorLog
 	unknown.StartTLS()
@@ -125,7 +147,8 @@ func TestClientKnowsWhetherTheRequestLeft(t *testing.T) {
 		"refused":              {refusing, sdk.CodeUnavailable, "refuses connections"},
 		"no such name":         {"http://no-such-name.invalid", sdk.CodeUnavailable, "no-such-name.invalid"},
 		"a private address":    {"http://127.0.0.2:80", sdk.CodeForbidden, "127.0.0.2:80 refused: 127.0.0.2 is a loopback address"},
-		"an expired cert":      {secure.URL, sdk.CodeUnavailable, "shows a certificate that cannot be trusted: x509: certificate has expired"},
+		"an expired cert":      {secure.URL, sdk.CodeUnavailable, " expired at " + time.Now().AddDate(0, 0, -1).UTC().Format("2006-01-02")},
+		"a cert of tomorrow":   {tooSoon.URL, sdk.CodeUnavailable, " is valid from " + time.Now().AddDate(0, 0, 1).UTC().Format("2006-01-02")},
 		"a cert of nobody":     {unknown.URL, sdk.CodeUnavailable, "shows a certificate that cannot be trusted"},
 		"no TLS at all":        {"https://" + strings.TrimPrefix(rawServer(t, func(c net.Conn) { _, _ = io.WriteString(c, "220 smtp\r\n"); readRequest(c) }), "http://"), sdk.CodeUnavailable, "answers without TLS; an https address needs it"},
 		"closed on acceptance": {rawServer(t, readRequest), sdk.CodeUnknownOutcome, "broke off the connection; whether it arrived is not known"},

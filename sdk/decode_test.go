@@ -119,7 +119,7 @@ func TestDecodeRefuses(t *testing.T) {
 		in   any
 		want string
 	}{
-		"a missing setting":         {tree{}, `/name: "name" is missing: what it is called`},
+		"a missing setting":         {tree{}, `/name: "name" is missing: what it is called; write name: gazette`},
 		"an unknown key":            {tree{"name": "x", "cuont": number("1")}, `/cuont: unknown key "cuont"; did you mean "count"?`},
 		"one far from everything":   {tree{"name": "x", "nested": tree{"url": "u", "zzzzzz": true}}, `/nested/zzzzzz: unknown key "zzzzzz" in nested; known are depth, url`},
 		"a key with a slash":        {tree{"name": "x", "nested": tree{"url": "u", "a/b~c": true}}, `/nested/a~1b~0c: unknown key "a/b~c" in nested; known are depth, url`},
@@ -129,14 +129,18 @@ func TestDecodeRefuses(t *testing.T) {
 		"a number for text":         {tree{"name": number("010")}, `/name: text expected, found the number 010; put it in quotes: "010"`},
 		"a boolean for text":        {tree{"name": true}, `/name: text expected, found true; put it in quotes: "true"`},
 		"nothing for text":          {tree{"name": nil}, `/name: text expected, found nothing; give it a value or take the line out`},
-		"a list for text":           {tree{"name": list{"a"}}, `/name: text expected, found a list`},
-		"text for a number":         {tree{"name": "x", "count": "7"}, `/count: a whole number expected, found text`},
-		"a fraction":                {tree{"name": "x", "count": number("1.5")}, `/count: a whole number expected, found the number 1.5`},
-		"too large for its kind":    {tree{"name": "x", "small": number("2147483648")}, `/small: a whole number expected, found the number 2147483648`},
+		"a list for text":           {tree{"name": list{"a"}}, `/name: text expected, found a list; write a single text`},
+		"text for a number":         {tree{"name": "x", "count": "seven"}, `/count: a whole number expected, found text; write a whole number`},
+		"a number in quotes":        {tree{"name": "x", "count": "7"}, `/count: a whole number expected, found text; write 7, without quotes`},
+		"a ratio in quotes":         {tree{"name": "x", "ratio": "0.5"}, `/ratio: a number expected, found text; write 0.5, without quotes`},
+		"a fraction":                {tree{"name": "x", "count": number("1.5")}, `/count: a whole number expected, found the number 1.5; write a whole number`},
+		"too large for its kind":    {tree{"name": "x", "small": number("2147483648")}, `/small: 2147483648 is too large; at most 2147483647`},
+		"too small for its kind":    {tree{"name": "x", "small": number("-2147483649")}, `/small: -2147483649 is too small; at least -2147483648`},
+		"far too large":             {tree{"name": "x", "count": number("99999999999999999999")}, `/count: 99999999999999999999 is too large; at most 10`},
 		"too small":                 {tree{"name": "x", "count": number("0")}, `/count: 0 is too small; at least 1`},
 		"too large":                 {tree{"name": "x", "count": number("11")}, `/count: 11 is too large; at most 10`},
 		"a ratio too large":         {tree{"name": "x", "ratio": number("1.01")}, `/ratio: 1.01 is too large; at most 1`},
-		"text for a ratio":          {tree{"name": "x", "ratio": "half"}, `/ratio: a number expected, found text`},
+		"text for a ratio":          {tree{"name": "x", "ratio": "half"}, `/ratio: a number expected, found text; write a number`},
 		"yes":                       {tree{"name": "x", "on": "yes"}, `/on: true or false expected, found text; write true or false: true`},
 		"off":                       {tree{"name": "x", "on": "off"}, `/on: true or false expected, found text; write true or false: false`},
 		"a number for a boolean":    {tree{"name": "x", "on": number("1")}, `/on: true or false expected, found the number 1; write true or false`},
@@ -145,14 +149,14 @@ func TestDecodeRefuses(t *testing.T) {
 		"a bound in a list":         {tree{"name": "x", "ports": list{number("80"), number("0")}}, `/ports/1: 0 is too small; at least 1`},
 		"a duration without a unit": {tree{"name": "x", "every": number("90")}, `/every: "90" is no duration; write it like 90s, 10m, 1h30m or 7d`},
 		"nothing for a duration":    {tree{"name": "x", "every": nil}, `/every: a duration (90s, 10m, 1h30m, 7d) expected, found nothing; give it a value or take the line out`},
-		"a list for a duration":     {tree{"name": "x", "every": list{}}, `/every: a duration (90s, 10m, 1h30m, 7d) expected, found a list`},
+		"a list for a duration":     {tree{"name": "x", "every": list{}}, `/every: a duration (90s, 10m, 1h30m, 7d) expected, found a list; write one value`},
 		"a number for a secret":     {tree{"name": "x", "token": number("1234")}, `/token: text expected, found a number; put it in quotes`},
 		"one address for a network": {tree{"name": "x", "network": "10.0.3.7"}, `/network: "10.0.3.7" is no network; one address is written 10.0.3.7/32`},
 		"text for a list":           {tree{"name": "x", "tags": "a"}, `/tags: a list expected, found text; write it as [a, b] or as lines that begin with "- "`},
-		"text for settings":         {tree{"name": "x", "nested": "u"}, `/nested: settings expected (key: value), found text`},
-		"a list for named settings": {tree{"name": "x", "each": list{}}, `/each: settings expected (name: …), found a list`},
+		"text for settings":         {tree{"name": "x", "nested": "u"}, `/nested: settings expected (key: value), found text; write {key: value}, or lines of key: value below it`},
+		"a list for named settings": {tree{"name": "x", "each": list{}}, `/each: settings expected (name: …), found a list; write lines of name: … below it`},
 		"text for everything":       {"x", `settings expected (key: value), found text`},
-		"missing below":             {tree{"name": "x", "nested": tree{}}, `/nested/url: "url" is missing: URL of it`},
+		"missing below":             {tree{"name": "x", "nested": tree{}}, `/nested/url: "url" is missing: URL of it; write url: …`},
 		"missing in a map":          {tree{"name": "x", "each": tree{"a/b": tree{}}}, `/each/a~1b/url: "url" is missing: URL of it`},
 		"missing in a list":         {tree{"name": "x", "list": list{tree{"url": "u"}, nil}}, `/list/1/url: "url" is missing: URL of it`},
 		"a validator below":         {tree{"name": "x", "list": list{tree{"url": "ftp://x"}}}, `/list/0/url: ftp is not spoken; write https`},
@@ -198,7 +202,7 @@ func TestAValidatorRunsOnlyOnWhatIsWhole(t *testing.T) {
 		want string
 	}{
 		"whole":  {tree{"from": number("2"), "to": number("1")}, "/range: from is after to"},
-		"broken": {tree{"from": "2", "to": number("1")}, "/range/from: a whole number expected, found text"},
+		"broken": {tree{"from": "2", "to": number("1")}, "/range/from: a whole number expected, found text; write 2, without quotes"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -209,6 +213,79 @@ func TestAValidatorRunsOnlyOnWhatIsWhole(t *testing.T) {
 				t.Errorf("got %v, want %s", err, tc.want)
 			}
 		})
+	}
+}
+
+// group is a part whose checks are of one setting each, of two, and of the whole.
+type group struct {
+	URL   string `yaml:"url"`
+	Proxy string `yaml:"proxy"`
+	Port  int    `yaml:"port"`
+	Deep  *span  `yaml:"deep"`
+	Must  *span  `yaml:"must"`
+}
+
+func (g *group) Validate() error {
+	var ps sdk.Problems
+	if !strings.HasPrefix(g.URL, "https:") {
+		ps.Add("/url", "no address", "write https")
+	}
+	if g.Proxy != "" && g.Port == 0 {
+		ps.Add("/proxy", "a proxy needs a port", "write port", "/port")
+	}
+	if g.Port == 0 {
+		ps.Add("", "something is missing", "write all of it")
+	}
+	if g.Must.From == 7 { // nil when it was not decoded
+		ps.Add("/must", "seven", "eight")
+	}
+	return ps.Err()
+}
+
+// TestOneLookTellsAll: what is wrong beside a setting that cannot be decoded is told too, and what may be a consequence of
+// it is not.
+func TestOneLookTellsAll(t *testing.T) {
+	t.Parallel()
+	whole := tree{"from": number("0")}
+	for name, tc := range map[string]struct {
+		in   tree
+		want string
+	}{
+		"an unknown key":            {tree{"url": "ftp:", "port": number("1"), "must": whole, "zzz": true}, "/g/url: no address; write https\n/g/zzz: unknown key \"zzz\" in g; known are deep, must, port, proxy, url"},
+		"a misspelt key":            {tree{"ulr": "ftp:", "port": number("1"), "must": whole}, "/g/ulr: unknown key \"ulr\" in g; did you mean \"url\"?"},
+		"its own setting":           {tree{"url": true, "port": number("1"), "must": whole}, "/g/url: text expected, found true; put it in quotes: \"true\""},
+		"another setting":           {tree{"url": "ftp:", "port": number("1"), "proxy": true, "must": whole}, "/g/proxy: text expected, found true; put it in quotes: \"true\"\n/g/url: no address; write https"},
+		"a setting that it needs":   {tree{"url": "https:", "proxy": "p", "port": true, "must": whole}, "/g/port: a whole number expected, found true; write a whole number"},
+		"what is wrong below":       {tree{"url": "ftp:", "port": number("1"), "must": whole, "deep": tree{"from": number("2"), "to": number("1")}}, "/g/deep: from is after to\n/g/url: no address; write https"},
+		"what it takes for granted": {tree{"url": "ftp:", "port": number("1"), "mus": whole}, "/g/mus: unknown key \"mus\" in g; did you mean \"must\"?"},
+		"the whole":                 {tree{"url": "https:", "must": whole}, "/g: something is missing; write all of it"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var c struct {
+				G group `yaml:"g"`
+			}
+			if err := sdk.Decode(tree{"g": tc.in}, &c); err == nil || err.Error() != tc.want {
+				t.Errorf("got  %v\nwant %s", err, tc.want)
+			}
+		})
+	}
+}
+
+func TestSentence(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		err       error
+		what, fix string
+	}{
+		"both":           {errors.New("it is broken; mend it"), "it is broken", "mend it"},
+		"no cure":        {errors.New("it is broken"), "it is broken", ""},
+		"in quotes":      {errors.New(`"a; b" is broken; mend it; or not`), `"a; b" is broken`, "mend it; or not"},
+		"of a connector": {&sdk.Error{Code: sdk.CodeInvalid, Op: "open", Public: "no; yes"}, "no", "yes"},
+	} {
+		if what, fix := sdk.Sentence(tc.err); what != tc.what || fix != tc.fix {
+			t.Errorf("%s: got %q and %q", name, what, fix)
+		}
 	}
 }
 
@@ -312,8 +389,8 @@ func TestTreeDecoder(t *testing.T) {
 	}{
 		"text":       {"x", "x", ""},
 		"settings":   {tree{"text": "y"}, "y", ""},
-		"incomplete": {tree{}, "", `/s/text: "text" is missing`},
-		"misspelt":   {tree{"text": "y", "txet": 1}, "y", `/s/txet: unknown key "txet"; did you mean "text"?`},
+		"incomplete": {tree{}, "", `/s/text: "text" is missing; write text: …`},
+		"misspelt":   {tree{"text": "y", "txet": 1}, "y", `/s/txet: unknown key "txet" in s; did you mean "text"?`},
 		"a number":   {number("1"), "", "/s: write text or settings"},
 		"nothing":    {nil, "", "/s: write text or settings"},
 	} {

@@ -161,7 +161,7 @@ func TestDefine(t *testing.T) {
 	}
 	conn, err = spec.Open(t.Context(), sdk.Settings{}, map[string]any{"ulr": "u"})
 	var ps sdk.Problems
-	if !errors.As(err, &ps) || len(ps) != 2 || conn != nil {
+	if !errors.As(err, &ps) || len(ps) != 1 || conn != nil {
 		t.Errorf("%v, %v", conn, err)
 	}
 	if err := spec.Check(map[string]any{"depth": "3"}); !errors.As(err, &ps) || len(ps) != 2 {

@@ -20,6 +20,9 @@ func (s Secret) Reveal() string { return s.value }
 // Empty reports whether there is no credential.
 func (s Secret) Empty() bool { return s.value == "" }
 
+// Hidden implements Hider.
+func (s Secret) Hidden() (string, bool) { return s.value, s.value != "" }
+
 // String masks the secret.
 func (s Secret) String() string { return maskedSecret }
 

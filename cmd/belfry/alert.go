@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"strings"
 
 	"github.com/belfry-news/belfry/internal/alert"
@@ -40,10 +41,11 @@ func (c *alertListCmd) Run(ctx context.Context, g *global, std streams) error {
 	if g.JSON {
 		return writeJSON(std.out, list)
 	}
-	if len(list) == 0 {
-		d.print("nothing needs anybody")
+	telling, err := d.Telling(ctx)
+	if err != nil {
+		return err
 	}
-	d.printAlerts(list)
+	d.printTrouble(list, telling)
 	return nil
 }
 
@@ -64,7 +66,8 @@ type alertTestCmd struct{}
 // Help is the long help.
 func (*alertTestCmd) Help() string {
 	return `Sends a real alert to every place of alerts.to, at once and from this command itself, whether the daemon runs or not, and
-says of each whether it arrived. The heartbeat is not asked: it would say that the daemon works.
+says of each whether it arrived; status and doctor go by that from then on. The heartbeat is not asked: it would say that the
+daemon works.
 
 Example:
 
@@ -76,12 +79,12 @@ outcome, code, error}; outcome is arrived, refused or unknown.`
 
 // Run sends a test alert.
 func (c *alertTestCmd) Run(ctx context.Context, g *global, std streams) error {
-	cfg, err := g.load()
+	d, err := g.ask(ctx, std)
 	if err != nil {
 		return err
 	}
-	d := g.desk(cfg, std)
-	shop, err := g.quietWorkshop(cfg, std.err)
+	defer d.close()
+	shop, err := g.quietWorkshop(d.Config, std.err)
 	if err != nil {
 		return err
 	}
@@ -124,6 +127,10 @@ func (d *clerk) printTested(all []desk.TestedAlert) {
 // opening opens destinations by their configuration.
 func (w *workshop) opening(d *clerk) desk.Open {
 	return func(ctx context.Context, name string) (conn sdk.Connector, foreign bool, err error) {
+		if d.Config.Withheld(name) {
+			return nil, false, fmt.Errorf("its credentials are not in the store, and %s does not describe it as it was applied; mend that first: belfry check --config %s",
+				d.Config.Path, d.Config.Path)
+		}
 		dest := d.Config.Destinations[name]
 		conn, err = w.Open(ctx, name, dest.Type, false, dest.Options)
 		return conn, specOf(dest.Type) == nil, err

@@ -11,6 +11,7 @@ import (
 	"github.com/belfry-news/belfry/configs"
 	"github.com/belfry-news/belfry/internal/app"
 	"github.com/belfry-news/belfry/internal/store/sqlite"
+	"github.com/belfry-news/belfry/sdk"
 )
 
 type checkCmd struct{}
@@ -25,8 +26,8 @@ Example:
 
     belfry check --config /etc/belfry/belfry.yaml
 
-Exit codes: 0 fine, 1 problems, 2 the command line cannot be used. With --json: a list of {file, line, column, what, fix};
-warnings go to standard error.`
+Exit codes: 0 fine, 1 problems, 2 the command line cannot be used. With --json: a list of {file, line, column, what, fix},
+where line and column are 0 when the whole of file is meant; warnings go to standard error.`
 }
 
 type problemJSON struct {
@@ -94,7 +95,8 @@ func (g *global) problems(ctx context.Context) (*configs.Loaded, []configs.Locat
 	}
 	problems, err := againstStore(ctx, cfg)
 	if err != nil {
-		problems = append(problems, configs.Located{What: err.Error()})
+		what, fix := sdk.Sentence(err)
+		problems = append(problems, configs.Located{What: what, Fix: fix})
 	}
 	return cfg, problems, nil
 }

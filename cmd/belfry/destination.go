@@ -107,11 +107,11 @@ Exit codes: 0 healthy, 1 something is missing, 2 no such destination.`
 
 // Run tests a destination.
 func (c *destinationCheckCmd) Run(ctx context.Context, g *global, std streams) error {
-	cfg, err := g.load()
+	d, err := g.ask(ctx, std)
 	if err != nil {
 		return err
 	}
-	d := g.desk(cfg, std)
+	defer d.close()
 	out, err := c.check(ctx, g, d)
 	if err != nil {
 		return err
@@ -147,23 +147,22 @@ func (c *destinationCheckCmd) check(ctx context.Context, g *global, d *clerk) (d
 		if shop, err = g.quietWorkshop(d.Config, d.std.err); err != nil {
 			return nil, false, err
 		}
-		dest := d.Config.Destinations[name]
-		conn, err = shop.Open(ctx, name, dest.Type, false, dest.Options)
-		return conn, specOf(dest.Type) == nil, err
+		return shop.opening(d)(ctx, name)
 	})
 }
 
-// startAgain lets a stopped destination serve again.
+// startAgain lets a stopped destination serve again. Where another user owns the store, that is told only when it is needed.
 func (c *destinationCheckCmd) startAgain(ctx context.Context, d *clerk) (bool, error) {
-	db, err := sqlite.OpenExisting(ctx, app.Database(d.Config))
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
+	if d.Store == nil {
+		db, err := sqlite.OpenExisting(ctx, app.Database(d.Config))
+		if errors.Is(err, fs.ErrNotExist) {
+			return false, nil
+		}
+		if err != nil {
+			return false, err
+		}
+		d.Store = db
 	}
-	if err != nil {
-		return false, err
-	}
-	d.Store = db
-	defer d.close()
 	stopped, err := d.Stopped(ctx, c.Name)
 	if err != nil || !stopped {
 		return false, err

@@ -81,8 +81,10 @@ environment (BELFRY__SITE__URL sets site.url), then --set site.url=…. Maps mer
 misspelt key, a value of another type, a key that stands twice, a second document or a number like 010 is a problem, named
 with its line. A changed file is read again by itself, or at once on SIGHUP; it counts whole or not at all.
 
-A value may be a reference: "${env:NAME}" takes it from the environment, "${file:path}" from a file (relative to the
-configuration). Use them for credentials. What is a secret or came by a reference is never shown.
+A value may hold references: "${env:NAME}" stands for a variable of the environment, "${file:path}" for the text of a file
+(relative to the configuration), alone or inside other text, such as "Bearer ${env:TOKEN}". Use them for credentials. What
+is a secret or came by a reference is never shown, and what changed about it is told without its value. A template takes a
+reference only as the whole of it; "$${env:NAME}" is the text itself.
 
 Names of sources, destinations and channels are small letters, digits, - and _. A name that holds posts cannot just vanish:
 rename it with was:, or list it in retired:.

@@ -112,9 +112,33 @@ func (g *global) opened(ctx context.Context, std streams, allow func(database st
 	d := g.desk(cfg, std)
 	d.Store, err = sqlite.OpenExisting(ctx, app.Database(cfg))
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("there is no store in %s yet; the daemon makes it: belfry run", d.Dir)
+		return nil, noStore(d.Dir)
 	}
 	return d, err
+}
+
+func noStore(dir string) error {
+	return fmt.Errorf("there is no store in %s yet; the daemon makes it: belfry run", dir)
+}
+
+// ask is a desk for a command that asks destinations: with the store where there is one that may be written, to keep what it
+// finds out, and without otherwise. Where the configuration has problems it goes by the one that was applied last, as open
+// does.
+func (g *global) ask(ctx context.Context, std streams) (*clerk, error) {
+	cfg, err := g.load()
+	if err != nil {
+		return g.openApplied(ctx, std, ownStore, err)
+	}
+	d := g.desk(cfg, std)
+	file := app.Database(cfg)
+	if ownStore(file) != nil {
+		return d, nil
+	}
+	// A store that cannot be opened is no reason not to ask.
+	if d.Store, err = sqlite.OpenExisting(ctx, file); err != nil {
+		d.Store = nil
+	}
+	return d, nil
 }
 
 // openApplied opens the store that an unusable configuration means and goes by what was applied last, with a warning. The
@@ -124,7 +148,7 @@ func (g *global) openApplied(ctx context.Context, std streams, allow func(databa
 	if ok && slices.ContainsFunc(invalid.Problems, func(p configs.Located) bool { return strings.HasPrefix(p.File, "--set ") }) {
 		return nil, problem
 	}
-	cfg := configs.Applied(g.options(), nil) // it knows where the store is
+	cfg := configs.Applied(g.options(), nil, nil) // it knows where the store is
 	if err := allow(app.Database(cfg)); err != nil {
 		return nil, err
 	}
@@ -143,7 +167,7 @@ func (g *global) openApplied(ctx context.Context, std streams, allow func(databa
 		}
 		return nil, err
 	}
-	d := g.desk(configs.Applied(g.options(), applied.Tree), std)
+	d := g.desk(configs.Applied(g.options(), applied.Tree, applied.Key), std)
 	d.Store, d.Fallback = db, true
 	first := strings.TrimSpace(strings.SplitN(problem.Error(), "\n", 2)[0])
 	fmt.Fprintf(std.err, "belfry: %s; this goes by generation %d of the configuration, applied %s (store in %s); see every problem: belfry check --config %s\n",
@@ -159,7 +183,11 @@ func (g *global) desk(cfg *configs.Loaded, std streams) *clerk {
 }
 
 // close closes the store.
-func (d *clerk) close() { _ = d.Store.Close() }
+func (d *clerk) close() {
+	if d.Store != nil {
+		_ = d.Store.Close()
+	}
+}
 
 // print writes a line to standard output.
 func (d *clerk) print(format string, args ...any) { fmt.Fprintf(d.std.out, format+"\n", args...) }

@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
+	"time"
 
 	"github.com/belfry-news/belfry/configs"
 	"github.com/belfry-news/belfry/internal/app"
@@ -23,10 +25,12 @@ type planCmd struct {
 func (*planCmd) Help() string {
 	return `Nothing is changed. The decisions of every channel are played forward in time over the rows of the store as they stand: the
 digests to come with their items, which waiting items become posts when and where, and why others do not. Without a store
-the digests to come are listed. New items, revisions and images that arrive meanwhile change the outcome.
+the digests to come are listed. New items, revisions and images that arrive meanwhile change the outcome. A time that is past
+is said to be so on standard error.
 
-With --config NEW on the command line, what that configuration would change about the running one comes first. The store is
-the one in its data_dir; where NEW lies elsewhere, name the running configuration with --config and the new one with --new.
+With --config NEW on the command line, what that configuration would change about the running one comes first, changed secrets
+without their values. The store is the one in its data_dir; where NEW lies elsewhere, name the running configuration with
+--config and the new one with --new.
 
 Examples:
 
@@ -65,13 +69,17 @@ func (c *planCmd) Run(ctx context.Context, g *global, std streams) error {
 	if err != nil {
 		return err
 	}
+	until := from.Add(c.For.Std())
+	if note := d.pastNote(from, until); note != "" {
+		fmt.Fprintln(std.err, "belfry:", note)
+	}
 	var changes []configs.Change
 	if g.explicit || c.New != "" {
 		if changes, err = d.changes(ctx); err != nil {
 			return err
 		}
 	}
-	out, err := d.Plan(ctx, from, from.Add(c.For.Std()))
+	out, err := d.Plan(ctx, from, until)
 	if err != nil {
 		return err
 	}
@@ -88,6 +96,17 @@ func (c *planCmd) Run(ctx context.Context, g *global, std streams) error {
 		return &exitError{code: exitChanged}
 	}
 	return nil
+}
+
+// pastNote says that a time, or its beginning, is past; empty when it is not. What was typed in the same minute counts as now.
+func (d *clerk) pastNote(from, until time.Time) string {
+	switch {
+	case !until.After(d.Now):
+		return fmt.Sprintf("%s is past, and a plan looks ahead; what was posted then: belfry post list", d.At(from))
+	case d.Now.Sub(from) >= time.Minute:
+		return fmt.Sprintf("%s is past; what is listed falls between now and %s", d.At(from), d.At(until))
+	}
+	return ""
 }
 
 // changes finds what the configuration changes about the one that was last applied; never nil.
@@ -110,5 +129,5 @@ func (d *clerk) changes(ctx context.Context) ([]configs.Change, error) {
 	if err != nil {
 		return none, err
 	}
-	return append(none, configs.Diff(applied.Tree, d.Config.Tree())...), nil
+	return append(none, configs.Diff(applied.Tree, d.Config.Marked(applied.Key))...), nil
 }

@@ -18,6 +18,8 @@ func (d *clerk) printPlan(p *desk.Plan) {
 		d.print("there is no store yet, so nothing is known of items; no digest is due")
 	case !p.Store:
 		d.print("there is no store yet, so nothing is known of items; these digests are due:")
+	case len(p.Posts) == 0 && !p.Until.After(d.Now):
+		d.print("that is past")
 	case len(p.Posts) == 0:
 		d.print("nothing will be posted")
 	}

@@ -3,10 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -56,28 +54,15 @@ Example:
 Exit codes: 0 listed. With --json: a list of {type, summary, roles, path}.`
 }
 
-type pluginJSON struct {
-	Type    string     `json:"type"`
-	Summary string     `json:"summary"`
-	Roles   []sdk.Role `json:"roles"`
-	Path    string     `json:"path"`
-}
-
 // Run lists types.
 func (c *pluginListCmd) Run(g *global, std streams) error {
-	list := []pluginJSON{}
-	for _, s := range builtIn() {
-		list = append(list, pluginJSON{Type: s.Type, Summary: s.Summary, Roles: s.Roles})
-	}
+	var cfg *configs.Loaded
 	if _, err := os.Stat(g.Config); err == nil {
-		cfg, err := g.load()
-		if err != nil {
+		if cfg, err = g.load(); err != nil {
 			return err
 		}
-		for _, name := range slices.Sorted(maps.Keys(cfg.Plugins.External)) {
-			list = append(list, pluginJSON{Type: name, Roles: []sdk.Role{}, Path: cfg.Plugins.External[name].Path})
-		}
 	}
+	list := desk.Types(builtIn(), cfg)
 	if g.JSON {
 		return writeJSON(std.out, list)
 	}
@@ -156,7 +141,7 @@ func (c *pluginCheckCmd) Run(ctx context.Context, g *global, std streams) error 
 	if err != nil {
 		return err
 	}
-	out := checkedPlugin{pluginJSON{Type: found.Type, Summary: found.Summary, Roles: found.Roles, Path: path}, sum, append([]string{}, c.Args...)}
+	out := checkedPlugin{desk.ConnectorType{Type: found.Type, Summary: found.Summary, Roles: found.Roles, Path: path}, sum, append([]string{}, c.Args...)}
 	if g.JSON {
 		return writeJSON(std.out, out)
 	}
@@ -174,7 +159,7 @@ func (c *pluginCheckCmd) Run(ctx context.Context, g *global, std streams) error 
 
 // checkedPlugin is a plugin as a configuration would name it.
 type checkedPlugin struct {
-	pluginJSON
+	desk.ConnectorType
 	SHA256 string   `json:"sha256"`
 	Args   []string `json:"args"`
 }

@@ -161,20 +161,23 @@ func (c *postResolveCmd) Run(ctx context.Context, g *global, std streams) error 
 }
 
 type postReleaseCmd struct {
-	Channel string `required:"" placeholder:"NAME" help:"The channel."`
+	ID      string `arg:"" optional:"" help:"One post: its id, or the beginning of it."`
+	Channel string `placeholder:"NAME" help:"Everything that is held in this channel."`
 	Drop    bool   `help:"Drop what is held instead of posting it."`
 }
 
 // Help is the long help.
 func (*postReleaseCmd) Help() string {
-	return `What a blackout held stays held after its end until a person releases it.
+	return `What a blackout held stays held after its end until a person releases it: one post, or all of a channel.
 
 Examples:
 
     belfry post list --channel alertes --held
+    belfry post release 8f21
     belfry post release --channel alertes
 
-Exit codes: 0 done, 1 nothing is held, 2 no such channel. With --json: {channel, released, dropped}.`
+Exit codes: 0 done, 1 nothing is held, 2 no such channel. With --json: {channel, released, dropped}, or {post, released,
+dropped}.`
 }
 
 // Run releases what a blackout held.
@@ -184,13 +187,23 @@ func (c *postReleaseCmd) Run(ctx context.Context, g *global, std streams) error 
 		return err
 	}
 	defer d.close()
-	out, err := d.ReleaseChannel(ctx, c.Channel, c.Drop)
-	if err != nil {
-		return err
-	}
 	what := "released"
 	if c.Drop {
 		what = "dropped"
+	}
+	switch {
+	case (c.ID == "") == (c.Channel == ""):
+		return unusable("give the post that is to be released, or all of a channel by --channel; what is held: belfry post list --held")
+	case c.ID != "":
+		out, err := d.ReleasePost(ctx, c.ID, c.Drop)
+		if err != nil {
+			return err
+		}
+		return d.acted(out, "post %s: %s %s%s", out.Post, count(out.Released+out.Dropped, "held thing"), what, d.whenRunning())
+	}
+	out, err := d.ReleaseChannel(ctx, c.Channel, c.Drop)
+	if err != nil {
+		return err
 	}
 	return d.acted(out, "channel %s: %s %s", c.Channel, count(out.Released+out.Dropped, "held thing"), what)
 }

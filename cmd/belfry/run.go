@@ -21,7 +21,7 @@ type runCmd struct {
 
 // Help is the long help.
 func (*runCmd) Help() string {
-	return `Serves until SIGTERM or Ctrl-C, and then waits for what is under way (shutdown_grace). A changed configuration is checked as
+	return `Serves until SIGTERM or Ctrl-C, and then waits for what is under way (shutdown_grace); the log says so, and how long it took. A changed configuration is checked as
 a whole and applied within two seconds, or at once on SIGHUP; one with problems changes nothing.
 
 With --rehearse the daemon works on a copy of the store, which goes when it ends, beside a running daemon or without one.
@@ -90,6 +90,11 @@ wait:
 			}
 		}
 	}
+	because := failure
+	if because == nil {
+		because = context.Cause(ctx)
+	}
+	options.Log.Info("asked to stop", "because", because)
 	super.stopping()
 	unwatch()
 	watchdog.Wait()

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"fmt"
 	"time"
 
@@ -37,61 +36,32 @@ With --json one object on a line: at (RFC 3339, UTC), local (RFC 3339 with the z
 Exit codes: 0 printed, 2 the schedule, the zone or a time cannot be used.`
 }
 
-type occurrenceJSON struct {
-	At    desk.Stamp `json:"at"`
-	Local string     `json:"local"`
-	Shift string     `json:"shift,omitempty"`
-}
-
 // Run prints due times.
 func (c *scheduleNextCmd) Run(g *global, std streams) error {
-	zone, err := scheduler.LoadZone(c.Zone)
-	if err != nil {
-		return &exitError{exitUsage, err}
+	q := desk.DueQuery{Cron: c.Cron, Zone: c.Zone, From: c.From, To: c.To}
+	if c.Count != nil {
+		if q.Count = *c.Count; q.Count < 1 {
+			return unusable("--count %d lists nothing; at least 1", q.Count)
+		}
 	}
-	spec, err := scheduler.Parse(c.Cron, zone)
-	if err != nil {
-		return &exitError{exitUsage, err}
-	}
-	from, err := desk.ParseTime(c.From, spec.Zone(), time.Now())
+	list, spec, to, err := desk.Schedule(q, time.Now())
 	if err != nil {
 		return err
 	}
-	most := 5
-	var until time.Time
-	switch {
-	case c.Count != nil && *c.Count < 1:
-		return unusable("--count %d lists nothing; at least 1", *c.Count)
-	case c.Count != nil:
-		most = *c.Count
-	case c.To != "":
-		if until, err = desk.ParseTime(c.To, spec.Zone(), time.Time{}); err != nil {
-			return err
-		}
-		if !until.After(from) {
-			return unusable("--to %s is not after %s; give a later end, or an earlier --from", c.To, cmp.Or(c.From, "now"))
-		}
-		most = -1
-	}
 	t := newTable()
-	n := 0
-	for ; n != most; n++ {
-		o, ok := spec.Next(from)
-		if !ok || !until.IsZero() && o.At.After(until) {
-			break
-		}
-		from = o.At
+	for _, x := range list {
 		if g.JSON {
-			if err := writeLine(std.out, occurrenceJSON{desk.Stamp{Time: o.At}, o.Local.Format(time.RFC3339), string(o.Shift)}); err != nil {
+			if err := writeLine(std.out, x); err != nil {
 				return err
 			}
 			continue
 		}
+		o := x.Occurrence
 		t.add(o.Local.Format("Mon 2006-01-02 15:04:05 MST"), o.At.Format("15:04:05 UTC"), shiftNote(o))
 	}
 	t.write(std.out)
-	if n == 0 && !g.JSON {
-		fmt.Fprintf(std.out, "nothing is due up to %s\n", until.In(spec.Zone()).Format("Mon 2006-01-02 15:04:05 MST"))
+	if len(list) == 0 && !g.JSON {
+		fmt.Fprintf(std.out, "nothing is due up to %s\n", to.In(spec.Zone()).Format("Mon 2006-01-02 15:04:05 MST"))
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/belfry-news/belfry/internal/desk"
@@ -17,7 +18,7 @@ func (*statusCmd) Help() string {
     belfry status
 
 Exit codes: 0 printed, 1 there is no store or the configuration has problems. With --json one object: {daemon, generation,
-applied, differs, sources, destinations, channels, paused, alerts}.`
+applied, differs, sources, destinations, channels, paused, alerts, telling}; telling says where people are told of alerts.`
 }
 
 // Run prints one screen.
@@ -54,6 +55,12 @@ func (d *clerk) printStatus(s *desk.Status) {
 	d.print("")
 	d.printSources(s.Sources, s.Alerts)
 	d.print("")
+	for i, x := range s.Destinations {
+		// That it takes no alerts is told below, with what to do.
+		if slices.ContainsFunc(s.Telling.Failing(), func(p desk.AlertPlace) bool { return p.Destination == x.Name && p.Error == x.Error }) {
+			s.Destinations[i].Error = ""
+		}
+	}
 	d.printDestinations(s.Destinations, s.Alerts)
 	d.print("")
 	d.printChannels(s)
@@ -67,16 +74,28 @@ func (d *clerk) printStatus(s *desk.Status) {
 		d.printPauses(s.Paused)
 	}
 	d.print("")
-	if len(s.Alerts) == 0 {
+	d.printTrouble(s.Alerts, s.Telling)
+}
+
+// printTrouble prints what lasts, and where people are not told of it.
+func (d *clerk) printTrouble(list []desk.Alert, telling desk.Telling) {
+	failing := telling.Failing()
+	n := len(list) + len(failing)
+	if n == 0 {
 		d.print("nothing needs anybody")
 		return
 	}
 	verb := "needs"
-	if len(s.Alerts) > 1 {
+	if n > 1 {
 		verb = "need"
 	}
-	d.print("%s %s somebody:", count(len(s.Alerts), "thing"), verb)
-	d.printAlerts(s.Alerts)
+	d.print("%s %s somebody:", count(n, "thing"), verb)
+	for _, p := range failing {
+		sentence, mend := d.Untold(telling, p)
+		d.print("%s", sentence)
+		d.print("  %s", mend)
+	}
+	d.printAlerts(list)
 }
 
 func (d *clerk) printChannels(s *desk.Status) {
@@ -86,7 +105,11 @@ func (d *clerk) printChannels(s *desk.Status) {
 	}
 	t := newTable("CHANNEL", "KIND", "POSTS", "WAITING", "HELD", "LAST POST", "NEXT DIGEST")
 	for _, ch := range s.Channels {
-		t.add(ch.Name, ch.Kind, desk.Thousands(ch.Posts), desk.Thousands(ch.Waiting), desk.Thousands(ch.Held), strings.TrimSpace(d.Ago(ch.Last.Time)), d.Until(ch.Next.Time))
+		next := d.Until(ch.Next.Time)
+		if ch.Next.IsZero() && ch.NextNote != "" {
+			next = ch.NextNote
+		}
+		t.add(ch.Name, ch.Kind, desk.Thousands(ch.Posts), desk.Thousands(ch.Waiting), desk.Thousands(ch.Held), strings.TrimSpace(d.Ago(ch.Last.Time)), next)
 	}
 	t.write(d.std.out)
 }

@@ -50,18 +50,14 @@ bytes, images, missing_images}.`
 
 // Run writes a backup.
 func (c *storeBackupCmd) Run(ctx context.Context, g *global, std streams) error {
-	cfg, err := g.load()
+	d, err := g.withoutStore(ctx, std)
 	if err != nil {
 		return err
 	}
-	dir := app.DataDir(cfg)
-	if err := ownStore(app.Database(cfg)); err != nil {
-		return err
-	}
-	out, err := sqlite.WriteBackup(ctx, sqlite.Backup{From: app.Database(cfg), To: c.File, Force: c.Force, Folder: filepath.Join(dir, "media"), Images: c.Images,
+	out, err := sqlite.WriteBackup(ctx, sqlite.Backup{From: app.Database(d.Config), To: c.File, Force: c.Force, Folder: filepath.Join(d.Dir, "media"), Images: c.Images,
 		Now: time.Now(), Progress: progress(std.err, "backup")})
-	if errors.Is(err, fs.ErrNotExist) && !exists(app.Database(cfg)) {
-		return fmt.Errorf("there is no store in %s yet; the daemon makes it: belfry run", dir)
+	if errors.Is(err, fs.ErrNotExist) && !exists(app.Database(d.Config)) {
+		return noStore(d.Dir)
 	}
 	if err != nil {
 		return err
@@ -69,13 +65,27 @@ func (c *storeBackupCmd) Run(ctx context.Context, g *global, std streams) error 
 	if g.JSON {
 		return writeJSON(std.out, out)
 	}
-	d := g.desk(cfg, std)
 	d.print("%s: the store of %s, %s, with %s; checked", out.File, d.At(out.At), disk.Bytes(out.Bytes), count(out.Images, "image"))
 	if out.Missing > 0 {
 		d.print("  %s that the store names lack their file and are not in it", count(out.Missing, "image"))
 	}
 	d.print("  to go back to it: belfry store restore %s", out.File)
 	return nil
+}
+
+// withoutStore is a desk for a command that reads the files of a store of any schema, and owns them. Where the configuration
+// has problems it goes by the one that was applied last.
+func (g *global) withoutStore(ctx context.Context, std streams) (*clerk, error) {
+	cfg, err := g.load()
+	if err != nil {
+		d, err := g.openApplied(ctx, std, ownStore, err)
+		if err == nil {
+			d.close()
+			d.Store = nil
+		}
+		return d, err
+	}
+	return g.desk(cfg, std), ownStore(app.Database(cfg))
 }
 
 func exists(file string) bool {
@@ -239,38 +249,6 @@ Exit codes: 0 printed, 1 there is no store. With --json: {file, bytes, log_bytes
 disk_floor}; disk_free is null where it cannot be known.`
 }
 
-// storeSize is what takes room.
-type storeSize struct {
-	File   string      `json:"file"`
-	Bytes  int64       `json:"bytes"`
-	Log    int64       `json:"log_bytes"`
-	Free   int64       `json:"free_bytes"`
-	Parts  []storePart `json:"parts"`
-	Images storeFiles  `json:"images"`
-	// Copies are backups and databases that were moved aside, which nothing deletes but a person.
-	Copies    []storeCopy `json:"copies"`
-	DiskFree  *int64      `json:"disk_free"`
-	DiskFloor int64       `json:"disk_floor"`
-}
-
-type storePart struct {
-	Name  string `json:"name"`
-	Rows  int    `json:"rows"`
-	Bytes int64  `json:"bytes"`
-	// Kept is how long, as retention: says it; 0s is for ever.
-	Kept string `json:"kept"`
-}
-
-type storeFiles struct {
-	Files int   `json:"files"`
-	Bytes int64 `json:"bytes"`
-}
-
-type storeCopy struct {
-	File  string `json:"file"`
-	Bytes int64  `json:"bytes"`
-}
-
 // Run tells what takes room.
 func (c *storeSizeCmd) Run(ctx context.Context, g *global, std streams) error {
 	d, err := g.open(ctx, std)
@@ -278,7 +256,7 @@ func (c *storeSizeCmd) Run(ctx context.Context, g *global, std streams) error {
 		return err
 	}
 	defer d.close()
-	s, err := d.storeSize(ctx)
+	s, err := d.StoreSize(ctx)
 	if err != nil {
 		return err
 	}
@@ -289,48 +267,7 @@ func (c *storeSizeCmd) Run(ctx context.Context, g *global, std streams) error {
 	return nil
 }
 
-func (d *clerk) storeSize(ctx context.Context) (*storeSize, error) {
-	s := &storeSize{File: app.Database(d.Config), DiskFloor: int64(d.Config.DiskFloor), Copies: []storeCopy{}, Parts: []storePart{}}
-	rooms, free, err := d.Store.Rooms(ctx)
-	if err != nil {
-		return nil, err
-	}
-	s.Free = free
-	r := d.Config.Retention
-	kept := map[string]fmt.Stringer{"items": r.Items, "posts": r.Posts, "deliveries": r.Deliveries, "images": r.Media, "alerts": r.Alerts, "acts": r.Acts}
-	for _, room := range rooms {
-		p := storePart{Name: room.Name, Rows: room.Rows, Bytes: room.Bytes}
-		if k, ok := kept[room.Name]; ok {
-			p.Kept = k.String()
-		}
-		s.Parts = append(s.Parts, p)
-	}
-	s.Bytes, s.Log = fileSize(s.File), fileSize(s.File+"-wal")
-	if s.Images.Bytes, s.Images.Files, err = sqlite.FolderSize(filepath.Join(d.Dir, "media")); err != nil {
-		return nil, err
-	}
-	copies, err := sqlite.Copies(s.File)
-	if err != nil {
-		return nil, err
-	}
-	for _, file := range copies {
-		s.Copies = append(s.Copies, storeCopy{file, fileSize(file)})
-	}
-	if room, known := disk.Free(d.Dir); known {
-		s.DiskFree = &room
-	}
-	return s, nil
-}
-
-func fileSize(file string) int64 {
-	info, err := os.Stat(file)
-	if err != nil {
-		return 0
-	}
-	return info.Size()
-}
-
-func (d *clerk) printSize(s *storeSize) {
+func (d *clerk) printSize(s *desk.StoreSize) {
 	d.print("%s: %s, of which %s are free pages; its log has %s", s.File, disk.Bytes(s.Bytes), disk.Bytes(s.Free), disk.Bytes(s.Log))
 	d.print("")
 	t := newTable("PART", "ROWS", "SIZE", "KEPT")

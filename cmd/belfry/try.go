@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/url"
 	"os"
 	"slices"
@@ -40,7 +41,7 @@ Examples:
 With --json the first line is {"feed": {title, url, description, lang, updated}}, and each further line an item {key, url,
 title, summary, content_html, content_text, authors, tags, lang, published, updated, media}, newest first as in most
 feeds. Every name is there: unknown texts are "", unknown times and sizes null. Times are RFC 3339 in UTC; authors are
-names; media are {url, type, alt, width, height}.
+names; media are {url, type, alt, width, height}. Notes, such as that items were cut off, go to standard error.
 
 Exit codes: 0 read, 2 everything else, with one sentence on standard error.`
 }
@@ -62,6 +63,7 @@ func (c *tryCmd) Run(ctx context.Context, g *global, std streams) error {
 				return err
 			}
 		}
+		printNotes(batch, std.err)
 		return nil
 	}
 	c.print(batch, std)
@@ -99,11 +101,16 @@ func (c *tryCmd) print(batch sdk.Batch, std streams) {
 	if len(batch.Items) > 0 {
 		t.write(std.out)
 	}
+	printNotes(batch, std.out)
+}
+
+// printNotes prints what is worth a look besides the items: what is withdrawn, and what was cut off or left out.
+func printNotes(batch sdk.Batch, w io.Writer) {
 	for _, r := range batch.Removed {
-		fmt.Fprintf(std.out, "withdrawn: %s %s\n", desk.Plain(r.Key), desk.Plain(r.Reason))
+		fmt.Fprintf(w, "withdrawn: %s %s\n", desk.Plain(r.Key), desk.Plain(r.Reason))
 	}
 	for _, n := range batch.Notices {
-		fmt.Fprintln(std.out, "note:", desk.Plain(n))
+		fmt.Fprintln(w, "note:", desk.Plain(n))
 	}
 }
 
@@ -304,7 +311,7 @@ func optionError(typ string, err error) error {
 	for i, p := range ps {
 		lines[i] = p.String()
 		if p.Pointer != "" && !p.OnKey {
-			lines[i] = dotted(p.Pointer) + ": " + lines[i]
+			lines[i] = desk.Dotted(p.Pointer) + ": " + lines[i]
 		}
 	}
 	return fmt.Errorf("%s: %s", typ, strings.Join(lines, "; "))

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"net/url"
 	"slices"
 	"time"
 
@@ -29,9 +30,11 @@ Example:
 
     belfry url check http://10.0.3.7/feed.xml --allow-private 10.0.3.7/32
 
-With --json: {url, host, allowed, reason, addresses: [{address, allowed, reason}]}.
+With --json always one object: {url, host, allowed, reason, addresses: [{address, allowed, reason}]}. A password is left out
+of url; host and reason may be "", and addresses may be empty.
 
-Exit codes: 0 allowed, 1 refused or the name cannot be resolved, 2 not an http or https address.`
+Exit codes: 0 allowed, 1 refused or the name cannot be resolved, 2 not an http or https address, or one with a user name or
+a password.`
 }
 
 type urlJSON struct {
@@ -53,12 +56,21 @@ type addressJSON struct {
 func (c *urlCheckCmd) Run(ctx context.Context, g *global, std streams) error {
 	guard := sdk.Guard{Allow: []netip.Prefix(c.AllowPrivate)}
 	u, err := guard.CheckURL(c.URL)
-	if err != nil && sdk.AsError(err).Code != sdk.CodeForbidden {
-		return unusable("%s", sdk.AsError(err).Public)
-	}
 	out := urlJSON{URL: c.URL, Allowed: err == nil, Addresses: []addressJSON{}}
+	if written, parseErr := url.Parse(c.URL); parseErr == nil {
+		out.URL, out.Host = written.Redacted(), written.Hostname()
+	}
 	if err != nil {
 		out.Reason = sdk.AsError(err).Public
+	}
+	if err != nil && sdk.AsError(err).Code != sdk.CodeForbidden {
+		if !g.JSON {
+			return unusable("%s", out.Reason)
+		}
+		if err := writeLine(std.out, out); err != nil {
+			return err
+		}
+		return &exitError{code: exitUsage}
 	}
 	if u != nil {
 		out.URL, out.Host = u.String(), u.Hostname()

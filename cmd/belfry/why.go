@@ -82,6 +82,10 @@ func (c *whyCmd) item(ctx context.Context, d *clerk) error {
 }
 
 func (d *clerk) printWhy(w desk.WhyItem) {
+	if w.Number == 0 { // nothing is known of it but that it is blocked
+		d.print("%s: %s", desk.Plain(w.Key), w.Sentence)
+		return
+	}
 	d.print("item %q (%s, seen %s, revision %d): %s", desk.Plain(w.Title), w.Source, d.At(w.Seen.Time), w.Revision, w.Sentence)
 	d.print("  %s", strings.TrimSpace(desk.Plain(w.Key)+"  "+strings.TrimPrefix(desk.Plain(w.URL), desk.Plain(w.Key))))
 	if len(w.Channels) == 0 {

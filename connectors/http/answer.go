@@ -33,8 +33,9 @@ func status(code int) string {
 func (c *Connector) judge(a act, answer sdk.Answer) *sdk.Error {
 	e := &sdk.Error{Op: a.op, Scope: sdk.ScopeDestination}
 	said := status(answer.Status) + c.excerpt(answer)
+	e.RetryAfter = bodyWait(answer.Body)
 	if after, ok := sdk.RetryAfter(answer.Header, answer.At); ok {
-		e.RetryAfter = after
+		e.RetryAfter = max(e.RetryAfter, after)
 	}
 	set := func(code sdk.Code, scope sdk.Scope, format string, args ...any) *sdk.Error {
 		e.Code, e.Scope, e.Public = code, scope, fmt.Sprintf(format, args...)
@@ -98,6 +99,11 @@ func (c *Connector) judge(a act, answer sdk.Answer) *sdk.Error {
 	case answer.Status >= 400:
 		return set(sdk.CodeInvalid, sdk.ScopeMessage, "%s refuses the call (%s)", c.host, said)
 	}
+	if answer.Status >= 300 && answer.Header.Get("Location") != "" {
+		return set(sdk.CodeUnknownOutcome, sdk.ScopeMessage,
+			"%s sends on to %s (%s), as sign-in pages do, and a call is not sent on; whether it took the call is not known",
+			c.host, movedTo(answer.Header), said)
+	}
 	return set(sdk.CodeUnknownOutcome, sdk.ScopeMessage,
 		"%s answers %s instead of taking the call; whether it did is not known", c.host, said)
 }
@@ -123,8 +129,16 @@ func (c *Connector) excerpt(answer sdk.Answer) string {
 	if !strings.HasSuffix(mediaType, "json") && mediaType != "text/plain" {
 		return ""
 	}
+	if text := c.cleaned(answer.Body); text != "" {
+		return ": " + text
+	}
+	return ""
+}
+
+// cleaned is a text of the receiver's without secrets, on one line, and not longer than anybody reads.
+func (c *Connector) cleaned(said []byte) string {
 	// Some encoders of JSON write a slash as \/; a secret path must be found all the same.
-	text := strings.ReplaceAll(strings.ToValidUTF8(string(answer.Body), ""), `\/`, "/")
+	text := strings.ReplaceAll(strings.ToValidUTF8(string(said), ""), `\/`, "/")
 	for _, secret := range c.secrets {
 		text = strings.ReplaceAll(text, secret, "[secret]")
 	}
@@ -133,10 +147,7 @@ func (c *Connector) excerpt(answer sdk.Answer) string {
 	if r := []rune(text); len(r) > maxExcerpt {
 		text = string(r[:maxExcerpt]) + "…"
 	}
-	if text == "" {
-		return ""
-	}
-	return ": " + text
+	return text
 }
 
 // Acceptance is what the body of a 2xx answer must say: the whole text, or values at JSON Pointers (RFC 6901).
@@ -199,10 +210,19 @@ func (a Acceptance) TypeName() string { return "text, or values by JSON Pointer"
 
 func (a Acceptance) asks() bool { return a.text != "" || len(a.values) > 0 }
 
+// reads says that an answer must be read whole.
+func (a Acceptance) reads() bool { return a.asks() && a.text != anything }
+
 // accepted judges the body of a 2xx answer. A plain "no" in it is a refusal; a body that says neither yes nor no, such as
-// a proxy's page, leaves open whether the receiver took the call.
-func (c *Connector) accepted(a act, answer sdk.Answer) *sdk.Error {
+// a proxy's page, leaves open whether the receiver took the call. whole says that the answer came in full.
+func (c *Connector) accepted(a act, answer sdk.Answer, whole bool) *sdk.Error {
 	want := c.config.Accept
+	switch {
+	case want.text == anything:
+		return nil
+	case !want.asks():
+		return c.contradicted(a, answer, whole)
+	}
 	refused := func(what string) *sdk.Error {
 		return sdk.Errorf(sdk.CodeInvalid, a.op, "%s answers %s but refuses: %s%s", c.host, status(answer.Status), what,
 			c.excerpt(answer))

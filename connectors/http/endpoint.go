@@ -23,6 +23,12 @@ func (e *Endpoint) UnmarshalText(text []byte) error {
 // MarshalText gives the scheme and the host.
 func (e Endpoint) MarshalText() ([]byte, error) { return []byte(e.String()), nil }
 
+// Hidden implements sdk.Hider.
+func (e Endpoint) Hidden() (string, bool) { return e.raw, e.raw != "" }
+
+// TypeName names the type in the reference.
+func (Endpoint) TypeName() string { return "secret address" }
+
 // String gives the scheme and the host.
 func (e Endpoint) String() string {
 	if e.raw == "" {
@@ -73,10 +79,10 @@ func (e Endpoint) check(ps *sdk.Problems, at string, guard sdk.Guard, template b
 		ps.Add(at, "the address holds a user or a password", "write them under basic:")
 	case literal(guard, origin) != nil:
 		refused := literal(guard, origin)
-		ps.Add(at, refused.Error()+", and calls do not go there", mendRefused(refused))
+		ps.Add(at, refused.Error()+", and calls do not go there", mendRefused(refused), "/allow_private")
 	case origin.Scheme == "http" && !private:
 		ps.Add(at, "over plain http the call and its credentials could be read on the way",
-			"use https, or name the receiver's own network under allow_private")
+			"use https, or name the receiver's own network under allow_private", "/allow_private")
 	case strings.Contains(e.raw, "#"):
 		ps.Add(at, "an address to send to has no #", "take out what follows it, or write %23")
 	case !template && strings.Contains(e.raw, "{{"):

@@ -29,10 +29,9 @@ type Config struct {
 	Headers      map[string]sdk.Secret `yaml:"headers" doc:"Headers of each call, such as Authorization."`
 	AllowPrivate []netip.Prefix        `yaml:"allow_private" doc:"Private networks the receiver may be in." example:"[10.0.3.7/32]"`
 	Timeout      sdk.Duration          `yaml:"timeout" doc:"How long one call may take."`
-	Rates        []Rate                `yaml:"rates" doc:"How many calls the receiver takes in which time."`
 
 	Deduplicates *bool      `yaml:"deduplicates" doc:"The receiver drops a call whose webhook-id or Idempotency-Key it knows. True for the standard form and false for a body of your own, unless given."`
-	Accept       Acceptance `yaml:"accept" doc:"What the body of a 2xx answer must say: a text, or values by JSON Pointer." example:"{/success: true}"`
+	Accept       Acceptance `yaml:"accept" doc:"What the body of a 2xx answer must say: a text, or values by JSON Pointer. Without it a web page, and JSON that says no or tells of an error, are no yes; * takes everything." example:"{/success: true}"`
 
 	Body        string `yaml:"body" doc:"A template for the body of a call; without it the standard form is sent."`
 	ContentType string `yaml:"content_type" doc:"The type of the body: JSON, a form or plain text."`
@@ -62,12 +61,6 @@ type Call struct {
 type Basic struct {
 	User     string     `yaml:"user" required:"true" doc:"The user's name."`
 	Password sdk.Secret `yaml:"password" required:"true" doc:"The password or API key."`
-}
-
-// Rate is a number of calls in a time.
-type Rate struct {
-	Events int          `yaml:"events" required:"true" min:"1" doc:"How many calls."`
-	Per    sdk.Duration `yaml:"per" required:"true" doc:"In which time."`
 }
 
 // keyFor is how long a receiver is trusted to know a key: the span over which Standard Webhooks senders repeat a call.
@@ -105,14 +98,13 @@ func (c *Config) Validate() error {
 	if c.Timeout.Std() < time.Second {
 		ps.Add("/timeout", "no receiver answers as fast as that", "at least 1s; 15s is usual")
 	}
-	for i, r := range c.Rates {
-		if r.Per <= 0 {
-			ps.Add(sdk.Pointer("rates", i, "per"), "a rate needs a time", "write it like per: 1m")
-		}
-	}
 	if !c.custom() {
-		c.checkStandard(&ps)
-		return ps.Err()
+		var standard sdk.Problems
+		c.checkStandard(&standard)
+		for i := range standard {
+			standard[i].Needs = []string{"/body"} // with one, these are no problems
+		}
+		return append(ps, standard...).Err()
 	}
 	for name, call := range map[string]*Call{"update": c.Update, "delete": c.Delete} {
 		if call == nil {
@@ -124,7 +116,7 @@ func (c *Config) Validate() error {
 		}
 		c.checkHeaders(&ps, at, call.Headers)
 		if c.Ref == "" {
-			ps.Add(at, name+" needs the receiver's name for the post", "say with ref: where its answer has it, like ref: /id")
+			ps.Add(at, name+" needs the receiver's name for the post", "say with ref: where its answer has it, like ref: /id", "/ref")
 		}
 	}
 	if c.Ref != "" && !strings.HasPrefix(c.Ref, "/") {
@@ -133,6 +125,9 @@ func (c *Config) Validate() error {
 	if _, problems := compile(c); len(ps) == 0 {
 		// A template is only worth trying when what stands around it is right.
 		ps = problems
+		for i := range ps {
+			ps[i].Needs = []string{"/body", "/content_type", "/ref", "/update", "/delete"}
+		}
 	}
 	return ps.Err()
 }
@@ -144,7 +139,7 @@ func (c *Config) checkSecrets(ps *sdk.Problems) {
 	if !c.Secret.Empty() {
 		checkSecret(ps, "/secret", c.Secret)
 		if len(c.Secrets) > 0 {
-			ps.Add("/secret", "the secret is given twice", "keep secret, or secrets while one replaces another")
+			ps.Add("/secret", "the secret is given twice", "keep secret, or secrets while one replaces another", "/secrets")
 		}
 	}
 }
@@ -216,7 +211,7 @@ func (c *Config) checkHeaders(ps *sdk.Problems, at string, headers map[string]sd
 		case slices.Contains(ownHeaders, canonical):
 			ps.Add(here, "this header is set by Belfry itself", "take it out")
 		case canonical == "Authorization" && c.Basic != nil:
-			ps.Add(here, "the receiver gets credentials twice", "keep basic, or this header")
+			ps.Add(here, "the receiver gets credentials twice", "keep basic, or this header", "/basic")
 		}
 	}
 }

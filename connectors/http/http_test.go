@@ -138,7 +138,8 @@ func TestConfigProblems(t *testing.T) {
 	}{
 		"the shortest": {tree{"url": "https://ops.example/hook", "secret": secret}, nil},
 		"no url": {tree{"secret": secret},
-			[]string{`/url: "url" is missing: where posts are sent. Its path and query may hold a secret and are shown nowhere`}},
+			[]string{`/url: "url" is missing: where posts are sent. Its path and query may hold a secret and are shown nowhere; ` +
+				`write url: …`}},
 		"no secret": {tree{"url": "https://ops.example/hook"},
 			[]string{"secret is missing: receivers of the standard form know Belfry by its signature; make one with: " +
 				"echo whsec_$(openssl rand -base64 32)"}},
@@ -218,9 +219,18 @@ func TestConfigProblems(t *testing.T) {
 			[]string{"/accept/~1a: a text, a number, true or false expected; name the value itself, like /status/ok: true"}},
 		"an empty accept": {tree{"url": "https://ops.example/", "secret": secret, "accept": ""},
 			[]string{"/accept: nothing is asked of the answer; take accept: out, or write it like {/success: true}"}},
-		"a rate of never": {tree{"url": "https://ops.example/", "secret": secret,
-			"rates": []any{tree{"events": json.Number("1"), "per": "0s"}}},
-			[]string{"/rates/0/per: a rate needs a time; write it like per: 1m"}},
+		// One look tells all, and no more.
+		"a header of no value beside a bad address": {tree{"url": "ftp://ops.example/", "secret": secret, "headers": tree{"A": []any{}}},
+			[]string{"/headers/A: text expected, found a list; write one value",
+				"/url: this is no http or https address; write it like https://receiver.example/hook"}},
+		"a bad network of a private receiver": {tree{"url": "http://10.0.3.7/", "secret": secret, "allow_private": []any{"10.0.3.7"}},
+			[]string{`/allow_private/0: "10.0.3.7" is no network; one address is written 10.0.3.7/32`}},
+		"a body that is none": {tree{"url": "https://ops.example/", "body": []any{}, "ref": "/id", "update": tree{}},
+			[]string{"/body: text expected, found a list; write a single text"}},
+		"a misspelt body": {tree{"url": "https://ops.example/", "bdy": "x", "ref": "/id", "update": tree{}},
+			[]string{`/bdy: unknown key "bdy"; did you mean "body"?`}},
+		"a type that is none beside a form": {tree{"url": "https://ops.example/", "body": "t={{urlquery .Text}}", "content_type": true},
+			[]string{`/content_type: text expected, found true; put it in quotes: "true"`}},
 		"an unknown type": {tree{"url": "https://ops.example/", "body": "<x/>", "content_type": "application/xml"},
 			[]string{`/content_type: "application/xml" is no type whose bodies can be checked; application/json, ` +
 				`application/x-www-form-urlencoded or text/plain`}},
@@ -250,8 +260,7 @@ func TestConfigProblems(t *testing.T) {
 
 func TestResolveChannel(t *testing.T) {
 	t.Parallel()
-	conn := open(t, tree{"url": "https://ops.example/very-secret?sig=more", "secret": secret,
-		"rates": []any{tree{"events": json.Number("4"), "per": "1s"}}})
+	conn := open(t, tree{"url": "https://ops.example/very-secret?sig=more", "secret": secret})
 	for name, want := range map[string]sdk.ChannelRef{
 		"":     {ID: "ops.example", Title: "ops.example", State: []byte{}},
 		"desk": {ID: "ops.example desk", Title: "desk", State: []byte("desk")},
@@ -260,7 +269,7 @@ func TestResolveChannel(t *testing.T) {
 		if err != nil || ref.ID != want.ID || ref.Title != want.Title || string(ref.State) != string(want.State) || ref.URL != "" {
 			t.Errorf("%q: got %+v, %v", name, ref, err)
 		}
-		if r := limits.Rules; r.EditFor != sdk.Forever || r.DeleteFor != sdk.Forever || r.SameKeyFor != 72*time.Hour || r.ReplyFor != 0 || len(r.Rates) != 1 || r.Rates[0].Events != 4 {
+		if r := limits.Rules; r.EditFor != sdk.Forever || r.DeleteFor != sdk.Forever || r.SameKeyFor != 72*time.Hour || r.ReplyFor != 0 || len(r.Rates) != 0 {
 			t.Errorf("%+v", r)
 		}
 	}

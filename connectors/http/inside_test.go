@@ -103,7 +103,7 @@ func FuzzQuiet(f *testing.F) {
 
 // Whatever a receiver answers, it is judged, and a name for the post is a plain text.
 func FuzzAnswer(f *testing.F) {
-	for _, body := range []string{`{"id":"m1"}`, `{"id":9007199254740993}`, `{"id":{"x":1}}`, `{"id":""}`, `{"id":".."}`, `{"a":[{"id":"x"}]}`, "ok", "", "<html>", `{"id":"` + "\x00" + `"}`, `{"success":false}`, `{"success":true,"id":1e999}`} {
+	for _, body := range []string{`{"id":"m1"}`, `{"id":9007199254740993}`, `{"id":{"x":1}}`, `{"id":""}`, `{"id":".."}`, `{"a":[{"id":"x"}]}`, "ok", "", "<html><title>hush-hush</title>", `{"id":"` + "\x00" + `"}`, `{"success":false}`, `{"error":"hush-hush"}`, `{"ok":false,"retry_after":1e400}`, `{"retry_after_ms":-3}`, `{"success":true,"id":1e999}`} {
 		for _, status := range []int{200, 301, 404, 500} {
 			f.Add(status, "application/json", "120", []byte(body), "/id")
 		}
@@ -113,7 +113,7 @@ func FuzzAnswer(f *testing.F) {
 	f.Fuzz(func(t *testing.T, code int, contentType, after string, body []byte, pointer string) {
 		a := sdk.Answer{Status: code, Body: body, Header: http.Header{"Content-Type": {contentType}, "Retry-After": {after}}}
 		for _, act := range []act{{op: "publish"}, {op: "withdraw", again: true, about: true, missing: "gone"}} {
-			for _, e := range []*sdk.Error{c.judge(act, a), c.accepted(act, a)} {
+			for _, e := range []*sdk.Error{c.judge(act, a), c.accepted(act, a, true), c.contradicted(act, a, true), c.contradicted(act, a, false)} {
 				if e != nil && (e.Code == "" || e.Public == "" || e.RetryAfter < 0 || strings.Contains(e.Public, "hush-hush") || !utf8.ValidString(e.Public)) {
 					t.Fatalf("%+v", e)
 				}

@@ -62,9 +62,6 @@ func (c *Connector) limits() sdk.Limits {
 	if c.config.deduplicates() {
 		l.Rules.SameKeyFor = keyFor
 	}
-	for _, r := range c.config.Rates {
-		l.Rules.Rates = append(l.Rules.Rates, sdk.Rate{Scope: sdk.RateDestination, Events: r.Events, Per: r.Per.Std()})
-	}
 	return l
 }
 
@@ -99,24 +96,26 @@ func (c *Connector) Plan(to sdk.ChannelRef, p sdk.Post) ([]sdk.Part, error) {
 		}
 	}
 	if c.forms == nil {
-		part := standardPart(to, p, texts[0])
-		part.Text = c.shown(p, texts[0])
+		forms := render.RenderEach(texts[0], render.Plain, render.HTML)
+		part := standardPart(to, p, forms[0], forms[1])
+		part.Text = c.shown(p, forms[0])
 		return []sdk.Part{part}, nil
 	}
 	parts := make([]sdk.Part, len(texts))
+	content := render.Render(p.Content, c.config.markup())
 	for i, text := range texts {
-		request, err := c.forms.create.give(viewOf(to, p, render.Render(text, c.config.markup()), c.config.markup()))
+		request, err := c.forms.create.give(viewOf(to, p, render.Render(text, c.config.markup()), content))
 		if err != nil {
 			return nil, templateError("plan", "body", err)
 		}
-		parts[i] = sdk.Part{Kind: kindCustom, Type: c.config.ContentType, Request: []byte(request), Text: c.shown(p, text)}
+		parts[i] = sdk.Part{Kind: kindCustom, Type: c.config.ContentType, Request: []byte(request), Text: c.shown(p, render.Render(text, render.Plain))}
 	}
 	return parts, nil
 }
 
 // shown is what people see of a part: its text, or what else names the post when there is none.
-func (c *Connector) shown(p sdk.Post, text sdk.Body) string {
-	out := render.Render(text, render.Plain)
+func (c *Connector) shown(p sdk.Post, text string) string {
+	out := text
 	for _, other := range []string{p.Title, p.URL, p.ID} {
 		if out == "" {
 			out = other

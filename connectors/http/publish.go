@@ -51,8 +51,8 @@ type act struct {
 
 // Publish sends the post. Every attempt carries part.Key where the receiver deduplicates.
 //
-// A lost answer and a 500, 502 or 504 are CodeUnknownOutcome: with a receiver that deduplicates (Rules.SameKeyFor) the
-// host may repeat the call, otherwise a person decides. A reference that is not this receiver's has CodeNotAChannel.
+// A lost answer, a 500, 502 or 504, and a 2xx with a web page or an error in it are CodeUnknownOutcome: with a receiver that
+// deduplicates (Rules.SameKeyFor) the host may repeat the call, otherwise a person decides. A reference that is not this receiver's has CodeNotAChannel.
 func (c *Connector) Publish(ctx context.Context, to sdk.ChannelRef, part sdk.Part) (sdk.PartRef, error) {
 	if to.ID != c.host && !strings.HasPrefix(to.ID, c.host+" ") {
 		e := sdk.Errorf(sdk.CodeNotAChannel, "publish", "%q does not name the receiver %s", to.ID, c.host)
@@ -60,7 +60,7 @@ func (c *Connector) Publish(ctx context.Context, to sdk.ChannelRef, part sdk.Par
 		return sdk.PartRef{}, e
 	}
 	id, a := part.Key, act{op: "publish", url: c.config.URL.raw, method: c.config.Method, contentType: part.Type,
-		body: part.Request, header: c.config.Headers, key: part.Key, answered: c.config.Ref != "" || c.config.Accept.asks()}
+		body: part.Request, header: c.config.Headers, key: part.Key, answered: c.config.Ref != "" || c.config.Accept.reads()}
 	switch {
 	case part.Key == "" && (c.config.deduplicates() || len(c.keys) > 0):
 		return sdk.PartRef{}, sdk.Errorf(sdk.CodeInvalid, a.op,
@@ -219,11 +219,11 @@ func (c *Connector) send(ctx context.Context, a act) (sdk.Answer, error) {
 	if err != nil && (answer.Status == 0 || (success(answer.Status) && a.answered)) {
 		return answer, a.settle(sdk.AsError(err))
 	}
-	// The status alone tells enough, even when the body behind it was cut off.
+	// A refusal needs no body, even when it was cut off.
 	if !success(answer.Status) {
 		return answer, a.settle(c.judge(a, answer))
 	}
-	return answer, a.settle(c.accepted(a, answer))
+	return answer, a.settle(c.accepted(a, answer, err == nil))
 }
 
 // settle takes the doubt out of a failure where a repetition does no harm.

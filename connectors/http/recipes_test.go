@@ -1,17 +1,16 @@
 package http_test
 
 import (
-	"encoding/json"
-	"fmt"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
-	"github.com/goccy/go-yaml"
-
+	"github.com/belfry-news/belfry/configs"
+	belfry "github.com/belfry-news/belfry/connectors/http"
 	"github.com/belfry-news/belfry/connectors/http/receivertest"
 	"github.com/belfry-news/belfry/sdk"
 	"github.com/belfry-news/belfry/sdk/sdktest/fault"
@@ -21,12 +20,12 @@ const recipeFolder = "../../docs/recipes"
 
 var (
 	yamlBlock = regexp.MustCompile("(?s)```yaml\n(.*?)```")
-	envName   = regexp.MustCompile(`\$\{env:([A-Z_]+)\}`)
 	anyHost   = regexp.MustCompile(`https://[a-z]+\.example`)
 )
 
-// recipe reads the n-th configuration of a page, with the environment and the receiver's address put in.
-func recipe(t *testing.T, page string, n int, address string, env map[string]string) tree {
+// recipe loads the n-th configuration of a page as the daemon does, with this environment. Only the receiver's address is put
+// in, and that it may be on this machine.
+func recipe(t *testing.T, page string, n int, address string, env map[string]string) configs.Destination {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(recipeFolder, page))
 	if err != nil {
@@ -36,49 +35,28 @@ func recipe(t *testing.T, page string, n int, address string, env map[string]str
 	if n >= len(blocks) {
 		t.Fatalf("%s has %d configurations", page, len(blocks))
 	}
-	source := envName.ReplaceAllStringFunc(string(blocks[n][1]), func(ref string) string {
-		name := envName.FindStringSubmatch(ref)[1]
-		value, ok := env[name]
-		if !ok {
-			t.Errorf("%s wants %s", page, name)
-		}
-		return value
-	})
-	source = anyHost.ReplaceAllString(source, address)
-	var document map[string]map[string]any
-	if err := yaml.Unmarshal([]byte(source), &document); err != nil {
+	here := func(s string) string { return anyHost.ReplaceAllString(s, address) }
+	written := strings.Replace(here(string(blocks[n][1])), "    type: http\n", "    type: http\n    allow_private: [127.0.0.1/32]\n", 1)
+	path := filepath.Join(t.TempDir(), "belfry.yaml")
+	if err := os.WriteFile(path, []byte(written), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var environ []string
+	for name, value := range env {
+		environ = append(environ, name+"="+here(value))
+	}
+	l, err := configs.Load(configs.Options{Path: path, Environ: environ, Specs: []*sdk.Spec{belfry.Spec()}})
+	if err != nil {
 		t.Fatalf("%s: %v", page, err)
 	}
-	for _, settings := range document["destinations"] {
-		config := treeOf(settings).(tree)
-		if config["type"] != "http" {
+	for _, d := range l.Destinations {
+		if d.Type != "http" {
 			t.Fatalf("%s is no recipe for type http", page)
 		}
-		delete(config, "type")
-		config["allow_private"] = []any{"127.0.0.1/32"}
-		return config
+		return d
 	}
 	t.Fatalf("%s configures no destination", page)
-	return nil
-}
-
-// treeOf gives numbers the form that a configuration has.
-func treeOf(v any) any {
-	switch v := v.(type) {
-	case map[string]any:
-		out := tree{}
-		for key, sub := range v {
-			out[key] = treeOf(sub)
-		}
-		return out
-	case []any:
-		for i := range v {
-			v[i] = treeOf(v[i])
-		}
-	case uint64, int64, float64:
-		return json.Number(fmt.Sprint(v))
-	}
-	return v
+	return configs.Destination{}
 }
 
 // loud would ring everybody.
@@ -150,7 +128,7 @@ func (r product) open(t *testing.T, env map[string]string) (*bench, *receivertes
 	p := r.make()
 	web := httptest.NewServer(p)
 	t.Cleanup(web.Close)
-	b := &bench{Connector: open(t, recipe(t, r.page, r.index, web.URL, env)), url: web.URL}
+	b := &bench{Connector: open(t, recipe(t, r.page, r.index, web.URL, env).Options), url: web.URL}
 	var err error
 	if b.to, b.limits, err = b.ResolveChannel(t.Context(), r.chat); err != nil {
 		t.Fatal(err)
@@ -299,7 +277,7 @@ func TestRecipeStandardWebhooks(t *testing.T) {
 	web := httptest.NewServer(s)
 	t.Cleanup(web.Close)
 	b := &bench{Connector: open(t, recipe(t, "http-standard-webhooks.md", 0, web.URL,
-		map[string]string{"OPS_SECRET": secret}))}
+		map[string]string{"OPS_SECRET": secret}).Options)}
 	var err error
 	if b.to, _, err = b.ResolveChannel(t.Context(), ""); err != nil {
 		t.Fatal(err)
@@ -309,6 +287,19 @@ func TestRecipeStandardWebhooks(t *testing.T) {
 	}
 	if got := s.State(); len(got.Posts) != 1 || got.Posts[0].State != "withdrawn" || len(got.Refused) > 0 {
 		t.Errorf("%+v", got)
+	}
+}
+
+// The rates that pages give are kept to: they reach the host.
+func TestRecipesHaveRates(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]sdk.Rate{"ntfy": {Events: 60, Per: 5 * time.Minute}, "mattermost webhook": {Events: 10, Per: time.Second},
+		"mattermost bot": {Events: 10, Per: time.Second}, "zulip": {Events: 200, Per: time.Minute}, "teams": {Events: 4, Per: time.Second}} {
+		r := products[name]
+		want.Scope = sdk.RateDestination
+		if got := recipe(t, r.page, r.index, "https://receiver.example", r.env).Rates.Own(); len(got) != 1 || got[0] != want {
+			t.Errorf("%s: got %v, want %v", name, got, want)
+		}
 	}
 }
 

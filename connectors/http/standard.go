@@ -87,8 +87,9 @@ type (
 )
 
 // standardPart is the post.published event of a post. Edit makes the post.updated event out of it.
-func standardPart(to sdk.ChannelRef, p sdk.Post, text sdk.Body) sdk.Part {
-	v := viewOf(to, p, "", render.Plain)
+func standardPart(to sdk.ChannelRef, p sdk.Post, text, html string) sdk.Part {
+	content := render.RenderEach(p.Content, render.Plain, render.HTML)
+	v := viewOf(to, p, text, content[0])
 	state := p.State
 	if state == "" {
 		state = sdk.PostLive
@@ -96,8 +97,8 @@ func standardPart(to sdk.ChannelRef, p sdk.Post, text sdk.Body) sdk.Part {
 	d := postData{
 		ID: v.ID, Revision: v.Revision, State: string(state), Channel: v.Channel, ChannelTitle: v.ChannelTitle, To: v.To,
 		Lang:  v.Lang,
-		Title: v.Title, Summary: v.Summary, Text: render.Render(text, render.Plain), HTML: render.Render(text, render.HTML),
-		ContentText: v.Content, ContentHTML: render.Render(p.Content, render.HTML), URL: v.URL, Permalink: v.Permalink,
+		Title: v.Title, Summary: v.Summary, Text: v.Text, HTML: html,
+		ContentText: v.Content, ContentHTML: content[1], URL: v.URL, Permalink: v.Permalink,
 		Authors: []authorData{}, Tags: append([]string{}, v.Tags...), Media: []mediaData{}, Items: []itemData{},
 		Published: v.Published, Updated: v.Updated, Correction: v.Correction,
 	}
@@ -142,27 +143,15 @@ func postID(request []byte) (id string, e envelope, ok bool) {
 	return d.ID, e, true
 }
 
-// plannedID reads the post's identity from a part of the standard form. It stands at the beginning, and what follows is
-// not looked at.
-func plannedID(request []byte) (string, bool) {
-	d := json.NewDecoder(bytes.NewReader(request))
-	inside := false
-	for {
-		token, err := d.Token()
-		if err != nil {
-			return "", false
-		}
-		switch token {
-		case "data":
-			inside = true
-		case "id":
-			if inside {
-				id, err := d.Token()
-				text, ok := id.(string)
-				return text, err == nil && ok && text != ""
-			}
-		}
+// plannedID reads the post's identity from a part of the standard form as standardPart writes it: nothing of the post stands
+// before it, and what follows is not looked at.
+func plannedID(request []byte) (id string, ok bool) {
+	_, after, found := bytes.Cut(request, []byte(`"data":{"id":"`))
+	if text, _, ended := bytes.Cut(after, []byte(`"`)); found && ended && plainID.Match(text) {
+		return string(text), true
 	}
+	id, _, ok = postID(request)
+	return id, ok
 }
 
 // plainID is what may stand in webhook-id as it is: a dot would make the signed bytes ambiguous.

@@ -4,7 +4,6 @@ import (
 	"time"
 
 	"github.com/belfry-news/belfry/sdk"
-	"github.com/belfry-news/belfry/sdk/render"
 )
 
 // View is what a body template sees of a post. Every field is plain text unless its name says otherwise.
@@ -48,11 +47,11 @@ type CallView struct {
 	Sent any
 }
 
-func viewOf(to sdk.ChannelRef, p sdk.Post, text string, markup render.Markup) View {
+func viewOf(to sdk.ChannelRef, p sdk.Post, text, content string) View {
 	v := View{
 		ID: p.ID, Channel: p.Channel, ChannelTitle: p.ChannelTitle, Lang: p.Lang, Revision: p.Revision, To: string(to.State),
 		Title: p.Title, Summary: p.Summary, URL: p.URL, Permalink: p.Permalink,
-		Text: text, Content: render.Render(p.Content, markup), Tags: p.Tags,
+		Text: text, Content: content, Tags: p.Tags,
 		Published: p.Published.UTC(), Updated: p.Updated.UTC(), Correction: p.Correction,
 		Withdrawn: p.State == sdk.PostWithdrawn,
 	}

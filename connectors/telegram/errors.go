@@ -166,7 +166,10 @@ func (c *Connector) fill(sentence string, at place, method string, r *refusal) s
 	grant := fmt.Sprintf(`%s → Administrators → add %s with "Post messages" and "Edit messages", then: %s`, at.name(),
 		bot, check)
 	pause := "a while"
-	if r.RetryAfter > 0 {
+	switch {
+	case r.RetryAfter > 24*time.Hour:
+		pause = "for longer than a day"
+	case r.RetryAfter > 0:
 		pause = r.RetryAfter.Round(time.Second).String()
 	}
 	return strings.NewReplacer("{bot}", at.bot(), "{where}", at.name(), "{said}", said, "{method}", method, "{host}", c.host,

@@ -62,7 +62,7 @@ func (c *Config) Validate() error {
 			"write it like https://api.telegram.org")
 	case u.Scheme == "http" && len(c.AllowPrivate) == 0:
 		ps.Add("/api", "over plain http the token could be read on the way",
-			"use https, or name the network of your own server under allow_private")
+			"use https, or name the network of your own server under allow_private", "/allow_private")
 	}
 	if c.Timeout.Std() < second {
 		ps.Add("/timeout", "a call to Telegram needs longer than that", "at least 1s; 30s is usual")

@@ -167,7 +167,7 @@ func TestConfigProblems(t *testing.T) {
 			"silent": true, "protect": true, "caption_above": true, "link_preview": "large", "preview_above": true,
 			"timeout": "1m"}), ""},
 		"no token": {good(map[string]any{"token": "-"}),
-			`/token: "token" is missing: the bot's token, as @BotFather gave it`},
+			`/token: "token" is missing: the bot's token, as @BotFather gave it; write token: …`},
 		"a misspelt key": {good(map[string]any{"slient": true}),
 			`/slient: unknown key "slient"; did you mean "silent"?`},
 		"a token of another kind": {good(map[string]any{"token": "xoxb-12"}),

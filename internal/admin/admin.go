@@ -17,9 +17,10 @@ import (
 	"github.com/belfry-news/belfry/internal/serve"
 )
 
-// maxConns is far more than operators and their scrapers need; maxBody is what the API takes.
+// maxConns and maxOfOne are far more than operators and their scrapers need; maxBody is what the API takes.
 const (
 	maxConns = 256
+	maxOfOne = 64
 	maxBody  = 1 << 20
 )
 
@@ -33,6 +34,8 @@ type Settings struct {
 	Metrics http.Handler
 	// Tokens say who may see metrics and profiles from elsewhere.
 	Tokens *api.Tokens
+	// Trusted says of a peer that it is a proxy, which speaks for many clients; nil trusts nobody.
+	Trusted func(peer netip.Addr) bool
 	// Ready says whether the daemon has started; nil means that it has.
 	Ready func() bool
 	Log   *slog.Logger
@@ -54,7 +57,7 @@ func New(s Settings) *Server {
 		s.Ready = func() bool { return true }
 	}
 	srv := &Server{s: s}
-	srv.http = serve.New(srv.Handler(), maxConns, "the admin address is", s.Log)
+	srv.http = serve.New(srv.Handler(), serve.Limits{Conns: maxConns, PerClient: maxOfOne, Trusted: s.Trusted}, "the admin address is", s.Log)
 	return srv
 }
 

@@ -22,6 +22,7 @@ const (
 	CorrectionListed Code = "correction_listed" // a copy could not follow a correction
 	ScheduleMissed   Code = "schedule_missed"   // a digest was missed
 	HeldForRelease   Code = "held_for_release"  // a blackout held posts that wait for a person
+	ExpressionFailed Code = "expression_failed" // a where: or urgent: failed for an item, which is held where that matters
 	ConfigRefused    Code = "config_refused"    // a changed configuration has problems; the old one stays
 	DiskLow          Code = "disk_low"          // less room than disk_floor: nothing is fetched
 	StoreRestored    Code = "store_restored"    // the store came from a backup, and a person has to let it go on
@@ -32,11 +33,23 @@ const (
 // Codes lists every code, in the order of the guide.
 func Codes() []Code {
 	return []Code{SourceFailing, SourceGone, SourceStale, SourceHeld, PluginHeld, DestinationStop, DestinationDown, OutcomeUnknown, PostFailed, PostExpired,
-		CorrectionListed, ScheduleMissed, HeldForRelease, ConfigRefused, DiskLow, StoreRestored, ClockChanged, Test}
+		CorrectionListed, ScheduleMissed, HeldForRelease, ExpressionFailed, ConfigRefused, DiskLow, StoreRestored, ClockChanged, Test}
 }
 
 // Counts says that the sentence of such an alert tells how often it was raised.
 func (c Code) Counts() bool { return c == PostFailed || c == PostExpired }
+
+// Passing says that trouble of this kind comes and goes by itself: what comes back soon after its end is still the same, and
+// its end is told of once it has lasted.
+func (c Code) Passing() bool { return c == SourceFailing || c == DestinationDown || c == DiskLow }
+
+const (
+	// SameWithin is how long after its end passing trouble that comes back is still the same alert.
+	SameWithin = time.Hour
+	// Settle is how long passing trouble has to stay away by default until its end is told of; trouble that came back
+	// before has to stay away for SameWithin.
+	Settle = 5 * time.Minute
+)
 
 // guide is the operator's guide, which has a heading for every code.
 const guide = "https://github.com/belfry-news/belfry/blob/main/docs/operations.md"
@@ -71,4 +84,20 @@ type Row struct {
 	// First and Last time it was raised, and how often; Resolved is zero while it lasts. UTC.
 	First, Last, Resolved time.Time
 	Count                 int
+	// CameBack says that it was over before, and began again.
+	CameBack bool
+}
+
+// Over says whether the end of an alert is believed: trouble that comes and goes has to stay away for settle, and when it
+// came back before, until it would be another alert. A settle of zero believes every end at once.
+func (r Row) Over(settle time.Duration, now time.Time) bool {
+	switch {
+	case r.Resolved.IsZero():
+		return false
+	case !r.Code.Passing() || settle <= 0:
+		return true
+	case r.CameBack:
+		settle = max(settle, SameWithin)
+	}
+	return !now.Before(r.Resolved.Add(settle))
 }

@@ -107,7 +107,7 @@ func TestTell(t *testing.T) {
 		text     []string
 	}{
 		"new":    {row, "alert_7_1_0", 1, []string{"La Gazette: source failing", "source articles cannot be read: 404", "belfry source fetch articles", "source_failing", link}},
-		"folded": {again, "alert_7_3_0", 3, []string{"source articles cannot be read: 404 (3 times since 2026-11-20 07:12 CET)", "belfry source fetch articles"}},
+		"folded": {again, "alert_7_3_0", 5, []string{"source articles cannot be read: 404 (3 times since 2026-11-20 07:12 CET)", "belfry source fetch articles"}},
 		"over":   {over, "alert_7_1_0_over", 2, []string{"La Gazette: source failing, over", "It is over since 2026-11-20 08:12 CET: source articles cannot be read: 404", link}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -143,4 +143,38 @@ func TestTell(t *testing.T) {
 			t.Errorf("got %v", err)
 		}
 	})
+}
+
+// An end is believed at once where a person made it, and later where trouble comes and goes by itself.
+func TestOver(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 11, 20, 6, 0, 0, 0, time.UTC)
+	for name, c := range map[string]struct {
+		code     alert.Code
+		cameBack bool
+		settle   time.Duration
+		after    time.Duration // when it is believed first
+	}{
+		"a person mended it":            {alert.DestinationStop, false, alert.Settle, 0},
+		"a person mended it once more":  {alert.DestinationStop, true, alert.Settle, 0},
+		"it passed":                     {alert.SourceFailing, false, alert.Settle, alert.Settle},
+		"it passed and came back":       {alert.DestinationDown, true, alert.Settle, alert.SameWithin},
+		"it passed; every end is told":  {alert.DiskLow, false, 0, 0},
+		"it came back; every end is so": {alert.DiskLow, true, 0, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := alert.Row{Alert: alert.Alert{Code: c.code}, Resolved: at, CameBack: c.cameBack}
+			if !r.Over(c.settle, at.Add(c.after)) {
+				t.Errorf("it is not believed after %s", c.after)
+			}
+			if c.after > 0 && r.Over(c.settle, at.Add(c.after-time.Microsecond)) {
+				t.Errorf("it is believed before %s", c.after)
+			}
+			r.Resolved = time.Time{}
+			if r.Over(c.settle, at.Add(24*time.Hour)) {
+				t.Error("what lasts is over")
+			}
+		})
+	}
 }

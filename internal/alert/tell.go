@@ -73,7 +73,8 @@ func postOf(r Row, site Site) sdk.Post {
 		zone = time.UTC
 	}
 	title := fmt.Sprintf("%s: %s", site.Title, strings.ReplaceAll(string(r.Code), "_", " "))
-	text, revision := r.Sentence, r.Count
+	// What comes back after its end counts on: every telling has a higher revision than the one before.
+	text, revision := r.Sentence, 2*r.Count-1
 	if r.Count > 1 && !r.Code.Counts() {
 		text += fmt.Sprintf(" (%d times since %s)", r.Count, r.First.In(zone).Format("2006-01-02 15:04 MST"))
 	}

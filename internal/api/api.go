@@ -17,6 +17,7 @@ import (
 	"github.com/belfry-news/belfry/internal/desk"
 	"github.com/belfry-news/belfry/internal/serve"
 	"github.com/belfry-news/belfry/internal/store"
+	"github.com/belfry-news/belfry/sdk"
 )
 
 //go:generate go test . -run TestDocumentIsFresh -update
@@ -42,8 +43,17 @@ type Settings struct {
 	Daemon func() (pid int, running bool)
 	// Open opens a destination to be checked.
 	Open desk.Open
+	// Problems finds what is wrong with the configuration as its file is now, by itself and against the store; nil finds
+	// nothing.
+	Problems func(ctx context.Context) ([]configs.Located, error)
+	// StartPlugin starts the process of a kind, unless it runs, and asks it what it is; nil asks none.
+	StartPlugin func(ctx context.Context, kind string) error
+	// Specs are the built-in types.
+	Specs []*sdk.Spec
 	// Tokens say who may do what.
 	Tokens *Tokens
+	// Version is Belfry's.
+	Version string
 	// UserAgent is what a server that gives a picture is told.
 	UserAgent string
 	Log       *slog.Logger
@@ -58,6 +68,8 @@ type handler struct {
 	mu sync.Mutex
 	// underWay are the Idempotency-Keys of requests that are being answered.
 	underWay map[string]bool
+	// backup is held while one is taken.
+	backup sync.Mutex
 }
 
 // New gives the handler of everything under Base.
@@ -119,13 +131,20 @@ func (h *handler) serve(rt route) http.Handler {
 			p.answer(w)
 			return
 		}
-		ctx, cancel := context.WithTimeout(r.Context(), longest)
+		ctx, cancel := context.WithTimeout(r.Context(), cmp.Or(rt.within, longest))
 		defer cancel()
+		if rt.within > 0 {
+			_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(rt.within + serve.WriteTime)) // a recorder in a test has none
+		}
 		c := &call{h: h, token: name, scopes: h.Tokens.scopes(name), r: r.WithContext(ctx), header: w.Header()}
 		c.d = &desk.Desk{Config: h.Config(), Store: h.Store, Dir: h.Dir, Now: h.Now(), Actor: "api: " + name, Daemon: h.Daemon, UserAgent: h.UserAgent}
 		answer, err := h.answer(ctx, rt, c)
 		if err != nil {
 			h.refusal(r, err).answer(w)
+			return
+		}
+		if file, is := answer.(*download); is {
+			file.answer(w)
 			return
 		}
 		writeJSON(w, cmp.Or(rt.status, http.StatusOK), "application/json", answer)

@@ -10,13 +10,19 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/belfry-news/belfry/configs"
 	"github.com/belfry-news/belfry/internal/desk"
+	"github.com/belfry-news/belfry/internal/outbox"
+	"github.com/belfry-news/belfry/internal/store/sqlite"
 )
 
 // TestAnswers asks every operation, well and badly, and holds each answer against the document.
@@ -105,18 +111,46 @@ func TestAnswers(t *testing.T) {
 			prepare: func(t *testing.T, f *fixture) int64 { f.Stop(t, "wire"); return 0 }},
 		"check of a broken one": {method: "POST", route: "/destinations/{name}/check", path: "/destinations/wire/check", status: 200, says: `"code":"forbidden"`,
 			prepare: func(_ *testing.T, f *fixture) int64 { f.Platform.Broken.Store(true); return 0 }},
-		"check of none":     {method: "POST", route: "/destinations/{name}/check", path: "/destinations/wires/check", status: 404, says: "did you mean"},
-		"pauses":            {method: "GET", route: "/pauses", path: "/pauses", status: 200, says: `"items":[]`},
-		"pause":             {method: "PUT", route: "/pauses/{scope}/{name}", path: "/pauses/channel/brief", status: 200, says: `"changed":true`},
-		"pause of nothing":  {method: "PUT", route: "/pauses/{scope}/{name}", path: "/pauses/chanel/brief", status: 422, says: "there are all, source, channel and destination"},
-		"pause of no such":  {method: "PUT", route: "/pauses/{scope}/{name}", path: "/pauses/channel/breif", status: 404, says: `did you mean \"brief\"?`},
-		"resume":            {method: "DELETE", route: "/pauses/{scope}/{name}", path: "/pauses/channel/brief", status: 200, says: `"changed":false`},
-		"pause everything":  {method: "PUT", route: "/pauses/all", path: "/pauses/all", body: `{}`, status: 200, says: `"scope":"all"`},
-		"resume everything": {method: "DELETE", route: "/pauses/all", path: "/pauses/all", status: 200, says: `"paused":false`},
-		"alerts":            {method: "GET", route: "/alerts", path: "/alerts", status: 200, says: `"code":"source_failing"`},
-		"unknown parameter": {method: "GET", route: "/alerts", path: "/alerts?limt=1", status: 400, says: `did you mean \"limit\"?`},
-		"twice a parameter": {method: "GET", route: "/alerts", path: "/alerts?limit=1&limit=2", status: 400, says: "it stands twice"},
-		"too many":          {method: "GET", route: "/alerts", path: "/alerts?limit=501", status: 400, says: "from 1 to 500"},
+		"check of none":      {method: "POST", route: "/destinations/{name}/check", path: "/destinations/wires/check", status: 404, says: "did you mean"},
+		"pauses":             {method: "GET", route: "/pauses", path: "/pauses", status: 200, says: `"items":[]`},
+		"pause":              {method: "PUT", route: "/pauses/{scope}/{name}", path: "/pauses/channel/brief", status: 200, says: `"changed":true`},
+		"pause of nothing":   {method: "PUT", route: "/pauses/{scope}/{name}", path: "/pauses/chanel/brief", status: 422, says: "there are all, source, channel and destination"},
+		"pause of no such":   {method: "PUT", route: "/pauses/{scope}/{name}", path: "/pauses/channel/breif", status: 404, says: `did you mean \"brief\"?`},
+		"resume":             {method: "DELETE", route: "/pauses/{scope}/{name}", path: "/pauses/channel/brief", status: 200, says: `"changed":false`},
+		"pause everything":   {method: "PUT", route: "/pauses/all", path: "/pauses/all", body: `{}`, status: 200, says: `"scope":"all"`},
+		"resume everything":  {method: "DELETE", route: "/pauses/all", path: "/pauses/all", status: 200, says: `"paused":false`},
+		"alerts":             {method: "GET", route: "/alerts", path: "/alerts", status: 200, says: `"code":"source_failing"`},
+		"version":            {method: "GET", route: "/version", path: "/version", status: 200, says: `"version":"test"`},
+		"doctor":             {method: "GET", route: "/doctor", path: "/doctor", status: 200, says: `"about":"source_failing","sentence":"source agenda cannot be read`},
+		"doctor, asking":     {method: "POST", route: "/doctor", path: "/doctor", body: `{"online":true}`, status: 200, says: `"sentence":"ops can be posted to"`},
+		"doctor, not asking": {method: "POST", route: "/doctor", path: "/doctor", body: `{}`, status: 200, says: `"sentence":"feed can be started"`},
+		"doctor with a problem": {method: "GET", route: "/doctor", path: "/doctor", status: 200, says: `"sentence":"belfry.yaml:3:1: unknown key","mend":"take it out"`,
+			prepare: broken},
+		"test alert": {method: "POST", route: "/alerts/test", path: "/alerts/test", status: 200, says: `"destination":"ops","chat":"","outcome":"arrived"`},
+		"test alert that is refused": {method: "POST", route: "/alerts/test", path: "/alerts/test", status: 200, says: `"outcome":"refused","code":"forbidden"`,
+			prepare: func(_ *testing.T, f *fixture) int64 { f.Platform.Broken.Store(true); return 0 }},
+		"test alert for nobody": {method: "POST", route: "/alerts/test", path: "/alerts/test", status: 409, says: "nobody is told of trouble",
+			prepare: func(_ *testing.T, f *fixture) int64 { f.Config.Alerts.To = nil; return 0 }},
+		"size":                 {method: "GET", route: "/store/size", path: "/store/size", status: 200, says: `{"name":"posts","rows":1,`},
+		"backup":               {method: "POST", route: "/store/backup", path: "/store/backup", body: `{"images":"all"}`, status: 200, says: "SQLite format 3"},
+		"backup of other":      {method: "POST", route: "/store/backup", path: "/store/backup", body: `{"images":"some"}`, status: 400, says: `"/images"`},
+		"config":               {method: "GET", route: "/config", path: "/config", status: 200, says: `"title":"La Gazette"`},
+		"origins":              {method: "GET", route: "/config/origins", path: "/config/origins", status: 200, says: `{"path":"timezone","value":"Europe/Paris","origin":"`},
+		"no problems":          {method: "GET", route: "/config/problems", path: "/config/problems", status: 200, says: `"items":[]`},
+		"problems":             {method: "GET", route: "/config/problems", path: "/config/problems", status: 200, says: `{"file":"belfry.yaml","line":3,"column":1,"what":"unknown key","fix":"take it out"}`, prepare: broken},
+		"plugins":              {method: "GET", route: "/plugins", path: "/plugins?limit=1", status: 200, says: `"items":[{"type":"feed","summary":"a source"`},
+		"schedule":             {method: "GET", route: "/schedule", path: "/schedule?cron=30+2+*+*+*&zone=Europe/Paris&from=2026-03-28&count=2", status: 200, says: `{"at":"2026-03-29T01:00:00Z","local":"2026-03-29T03:00:00+02:00","shift":"gap"}`},
+		"no schedule":          {method: "GET", route: "/schedule", path: "/schedule", status: 400, says: `\"cron\" is missing`},
+		"a bad schedule":       {method: "GET", route: "/schedule", path: "/schedule?cron=1+2", status: 422, says: "cron"},
+		"no such zone":         {method: "GET", route: "/schedule", path: "/schedule?cron=@daily&zone=Mars/Base", status: 422, says: "Mars/Base"},
+		"too many times":       {method: "GET", route: "/schedule", path: "/schedule?cron=@daily&count=501", status: 400, says: "from 1 to 500"},
+		"release of a post":    {method: "POST", route: "/posts/{id}/release", path: "/posts/%[1]s/release", status: 200, says: `"released":1`, prepare: held},
+		"drop of a post":       {method: "POST", route: "/posts/{id}/release", path: "/posts/%[1]s/release", body: `{"drop":true}`, status: 200, says: `"dropped":1`, prepare: held},
+		"release of what goes": {method: "POST", route: "/posts/{id}/release", path: "/posts/%[1]s/release", status: 409, says: "is held"},
+		"release of no post":   {method: "POST", route: "/posts/{id}/release", path: "/posts/00000000/release", status: 404, says: "there is no post"},
+		"unknown parameter":    {method: "GET", route: "/alerts", path: "/alerts?limt=1", status: 400, says: `did you mean \"limit\"?`},
+		"twice a parameter":    {method: "GET", route: "/alerts", path: "/alerts?limit=1&limit=2", status: 400, says: "it stands twice"},
+		"too many":             {method: "GET", route: "/alerts", path: "/alerts?limit=501", status: 400, says: "from 1 to 500"},
 	} {
 		asked[c.method+" "+c.route] = true
 		t.Run(name, func(t *testing.T) {
@@ -130,6 +164,12 @@ func TestAnswers(t *testing.T) {
 			w := f.do(t, "all", c.method, path, c.body)
 			if w.Code != c.status || !strings.Contains(w.Body.String(), c.says) {
 				t.Errorf("status %d, want %d with %s:\n%s\n%s", w.Code, c.status, c.says, w.Body, f.log)
+			}
+			if strings.HasPrefix(w.Body.String(), "SQLite format 3") {
+				if w.Header().Get("Content-Type") != backupMedia {
+					t.Errorf("a backup is %s", w.Header().Get("Content-Type"))
+				}
+				return
 			}
 			if w.Header().Get("Cache-Control") != "no-store" || w.Header().Get("X-Content-Type-Options") != "nosniff" {
 				t.Errorf("headers %v", w.Header())
@@ -146,6 +186,79 @@ func TestAnswers(t *testing.T) {
 		if !asked[rt.method+" "+rt.path] {
 			t.Errorf("%s %s was not asked", rt.method, rt.path)
 		}
+	}
+}
+
+// broken gives the configuration's file a problem.
+func broken(_ *testing.T, f *fixture) int64 {
+	f.problems = []configs.Located{{Position: configs.Position{File: "belfry.yaml", Line: 3, Column: 1}, What: "unknown key", Fix: "take it out"}}
+	return 0
+}
+
+// held lets a blackout hold the copy of the post at ops, as its lane does.
+func held(t *testing.T, f *fixture) int64 {
+	t.Helper()
+	b, err := f.Store.Claim(t.Context(), "ops", f.Now, time.Minute, 1, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, err := f.Store.Work(t.Context(), b[0].Deliveries[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Store.Settle(t.Context(), outbox.Settlement{Delivery: w.Delivery, Publication: w.Publication, Version: w.Version, Batch: b[0].ID, Fence: b[0].Fence,
+		State: outbox.Held, Error: "blackout election"}, f.Now); err != nil {
+		t.Fatal(err)
+	}
+	return w.Delivery
+}
+
+// TestBackupTakenAlong holds that what is sent is a whole backup, that it leaves nothing behind, and that one is made at a
+// time.
+func TestBackupTakenAlong(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	if err := os.Mkdir(filepath.Join(f.Dir, madeFor+"old"), 0o700); err != nil { // a fall left it
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(f.handler)
+	t.Cleanup(server.Close)
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL+Base+"/store/backup", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Bearer operator-token")
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil || resp.StatusCode != 200 || resp.ContentLength != int64(len(body)) || !strings.HasPrefix(resp.Header.Get("Content-Disposition"), `attachment; filename="belfry-20`) {
+		t.Fatalf("%s, %d bytes, %v, %v", resp.Status, len(body), resp.Header, err)
+	}
+	file := filepath.Join(t.TempDir(), "taken.db")
+	if err := os.WriteFile(file, body, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, err := sqlite.Restore{From: file, To: filepath.Join(t.TempDir(), sqlite.FileName), Now: f.Now}.Run(t.Context())
+	if err != nil || out.Held.Copies == 0 {
+		t.Errorf("%+v, %v", out, err)
+	}
+	if left, err := filepath.Glob(filepath.Join(f.Dir, ".*")); len(left) > 0 || err != nil {
+		t.Errorf("it leaves %v, %v", left, err)
+	}
+	h := &handler{Settings: f.settings}
+	if !h.backup.TryLock() {
+		t.Fatal("it is locked")
+	}
+	if _, err := h.backUp(t.Context(), &call{}, &backupBody{}); err == nil || !strings.Contains(err.Error(), "another backup is being taken") {
+		t.Errorf("a second one at the same time: %v", err)
+	}
+	h.backup.Unlock()
+	h.Dir = filepath.Join(f.Dir, "nowhere")
+	if _, err := h.backUp(t.Context(), &call{d: &desk.Desk{Config: f.Config, Now: f.Now}}, &backupBody{}); err == nil || !h.backup.TryLock() {
+		t.Errorf("a backup of nothing: %v", err)
 	}
 }
 

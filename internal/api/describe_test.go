@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"net/http"
 	"reflect"
 	"regexp"
@@ -58,7 +59,12 @@ func (s schemas) operation(rt route) map[string]any {
 	if status == 0 {
 		status = http.StatusOK
 	}
-	success := map[string]any{"description": http.StatusText(status), "content": map[string]any{"application/json": map[string]any{"schema": s.of(reflect.TypeOf(rt.answer))}}}
+	success := map[string]any{"description": http.StatusText(status)}
+	if file, is := rt.answer.(download); is {
+		success["content"] = map[string]any{cmp.Or(file.media, backupMedia): map[string]any{}}
+	} else {
+		success["content"] = map[string]any{"application/json": map[string]any{"schema": s.of(reflect.TypeOf(rt.answer))}}
+	}
 	responses := map[string]any{strconv.Itoa(status): success, "default": map[string]any{"$ref": "#/components/responses/Problem"}}
 	params := []any{}
 	for _, m := range placeholder.FindAllStringSubmatch(rt.path, -1) {
@@ -132,6 +138,8 @@ func (s schemas) of(t reflect.Type) map[string]any {
 		return map[string]any{"type": "number"}
 	case reflect.Interface:
 		return map[string]any{}
+	case reflect.Map:
+		return map[string]any{"type": "object"}
 	case reflect.String:
 		return map[string]any{"type": "string"}
 	}
@@ -226,6 +234,21 @@ func about(schema, property string) words {
 		"Destination.state":          list("", "ok", "failing", "waits", "stopped", "paused"),
 		"Destination.failed":         {text: "Copies that were refused for good."},
 		"Destination.needs_a_person": {text: "Copies that a person has to correct or delete there."},
+		"Finding.level":              list("", "trouble", "advice", "fine"),
+		"Finding.mend":               {text: "What to do; empty when there is nothing to do."},
+		"Diagnosis.healthy":          {text: "Nothing needs a person."},
+		"Telling.untold":             {text: "Alerts that last and of which nobody was told yet."},
+		"Telling.off":                {text: "Nobody is to be told: alerts: none."},
+		"AlertPlace.state":           list("", "ok", "failing"),
+		"AlertPlace.since":           {text: "Since when it takes no alerts."},
+		"AlertPlace.tried":           {text: "When it was last tried."},
+		"TestedAlert.outcome":        list("", "arrived", "refused", "unknown"),
+		"StorePart.kept":             {text: "How long, as retention: says it; 0s is for ever, and empty is as long as what it belongs to."},
+		"StoreSize.disk_free":        {text: "Null where it cannot be known."},
+		"ConnectorType.path":                  {text: "The program of a third party; empty for what is built in."},
+		"Due.local":                  {text: "`at` in the zone of the schedule."},
+		"Due.shift":                  list("", "gap", "overlap"),
+		"Setting.origin":             {text: "A place in a file, the environment, a flag, or default."},
 		"Plan.changes":               {text: "Null here: a daemon plans with what it runs.", null: true},
 		"Plan.more":                  {text: "There is more than is listed."},
 		"PlannedPost.local":          {text: "`at` in the zone of the daemon."},

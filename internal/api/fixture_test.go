@@ -29,6 +29,7 @@ type fixture struct {
 	handler  http.Handler
 	log      *log
 	scopeOf  map[string]string
+	problems []configs.Located
 }
 
 // log is what was logged.
@@ -63,7 +64,9 @@ func newFixture(t *testing.T) *fixture {
 	}
 	f.settings = Settings{Store: f.Store, Config: func() *configs.Loaded { return f.Config }, Dir: f.Dir, Tokens: tokens, UserAgent: "Belfry/test",
 		Log: slog.New(slog.NewTextHandler(f.log, nil)), Now: func() time.Time { return f.Now },
-		Open: func(context.Context, string) (sdk.Connector, bool, error) { return f.Platform, false, nil }}
+		Version: "test", Specs: []*sdk.Spec{f.Config.Spec("hook"), f.Config.Spec("feed")}, Problems: func(context.Context) ([]configs.Located, error) { return f.problems, nil },
+		StartPlugin: func(context.Context, string) error { return nil },
+		Open:        func(context.Context, string) (sdk.Connector, bool, error) { return f.Platform, false, nil }}
 	f.handler = New(f.settings)
 	return f
 }

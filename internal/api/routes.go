@@ -4,6 +4,9 @@ import (
 	"context"
 	"net/http"
 	"os"
+	"slices"
+	"strings"
+	"time"
 
 	"github.com/belfry-news/belfry/internal/desk"
 	"github.com/belfry-news/belfry/internal/store"
@@ -21,6 +24,8 @@ type route struct {
 	// status of success; 0 means 200. answer is a value of the type of the answer.
 	status int
 	answer any
+	// within is how long it may take; 0 means as long as any.
+	within time.Duration
 	action
 }
 
@@ -83,6 +88,12 @@ func byName[T any](c *call, all []T, name func(T) string) List[T] {
 	return page(c, all, func(x T, cursor string) bool { return name(x) > cursor }, name)
 }
 
+// sorted sorts a list by name.
+func sorted[T any](all []T, name func(T) string) []T {
+	slices.SortFunc(all, func(a, b T) int { return strings.Compare(name(a), name(b)) })
+	return all
+}
+
 // cut makes a page of a list of which one more was asked for than is given.
 func cut[T any](c *call, rows []T, key func(T) string) List[T] {
 	out, limit := List[T]{Items: rows}, c.query.number["limit"]
@@ -103,7 +114,10 @@ const (
 )
 
 // routes lists everything that is served, but for the document itself.
-func (h *handler) routes() []route {
+func (h *handler) routes() []route { return append(h.newsroom(), h.operations()...) }
+
+// newsroom lists what concerns sources, channels, posts and destinations.
+func (h *handler) newsroom() []route {
 	return []route{
 		{method: get, path: "/status", id: "getStatus", scope: ScopeRead, summary: "What runs, what waits, what needs a person", answer: desk.Status{},
 			text:   "What `belfry status` shows.",
@@ -146,6 +160,10 @@ func (h *handler) routes() []route {
 			action: takes(h.createPost)},
 		{method: get, path: "/posts/{id}", id: "getPost", scope: ScopeRead, summary: "A post with its revisions and copies", answer: desk.Post{},
 			action: does(func(ctx context.Context, c *call) (any, error) { return c.d.Post(ctx, c.r.PathValue("id")) })},
+		{method: post, path: "/posts/{id}/release", id: "releasePost", scope: ScopeOperate, summary: "Let one post go that a blackout holds, or drop it",
+			answer: desk.PostReleased{}, action: takes(func(ctx context.Context, c *call, b *releaseBody) (any, error) {
+				return c.d.ReleasePost(ctx, c.r.PathValue("id"), b.Drop)
+			})},
 		{method: patch, path: "/posts/{id}", id: "editPost", scope: ScopePost, summary: "Correct a post; every copy follows", answer: desk.Post{},
 			text:   "What is not given stays. Copies follow by the channel's ladder (`corrections:`).",
 			action: takes(editPost)},

@@ -134,11 +134,6 @@ func (t *Tokens) Authorize(r *http.Request, scope string) (name string, p *Probl
 	if !strings.EqualFold(scheme, "Bearer") || token == "" {
 		return "", challenge("", "this needs a token; send it in the header Authorization: Bearer TOKEN")
 	}
-	guesses := t.limiter(t.client(r))
-	if missing := 1 - guesses.TokensAt(t.now()); missing > 0 {
-		wait := time.Duration(missing * float64(wrongAgain))
-		return "", problemf(http.StatusTooManyRequests, "rate_limited", "too many wrong tokens came from this address; wait %s", max(wait, time.Second).Round(time.Second)).wait(wait)
-	}
 	// Every token is compared, and all of each, so that the time taken says nothing.
 	sum := sha256.Sum256([]byte(token))
 	found := -1
@@ -148,14 +143,25 @@ func (t *Tokens) Authorize(r *http.Request, scope string) (name string, p *Probl
 		}
 	}
 	if found < 0 {
-		guesses.AllowN(t.now(), 1)
-		return "", challenge(`, error="invalid_token"`, "the token is not known; compare its SHA-256 with the hashes under admin.tokens")
+		return "", t.guessed(r, challenge(`, error="invalid_token"`, "the token is not known; compare its SHA-256 with the hashes under admin.tokens"))
 	}
 	k := list[found]
 	if !slices.Contains(k.scopes, scope) {
 		return "", forbidden(k, scope, "this")
 	}
 	return k.name, nil
+}
+
+// guessed counts a wrong token against where it came from, and says to wait where too many did. Whoever has a right one never
+// waits, whatever a neighbour behind the same address sends: a token has 256 random bits, and no guess comes near it.
+func (t *Tokens) guessed(r *http.Request, unknown *Problem) *Problem {
+	guesses := t.limiter(t.client(r))
+	if missing := 1 - guesses.TokensAt(t.now()); missing > 0 {
+		wait := time.Duration(missing * float64(wrongAgain))
+		return problemf(http.StatusTooManyRequests, "rate_limited", "too many wrong tokens came from this address; wait %s", max(wait, time.Second).Round(time.Second)).wait(wait)
+	}
+	guesses.AllowN(t.now(), 1)
+	return unknown
 }
 
 // forbidden says which scope is missing for what.
@@ -166,12 +172,8 @@ func forbidden(k known, scope, what string) *Problem {
 
 // limiter bounds the wrong tokens from one place: an IPv4 address, or the network of an IPv6 host.
 func (t *Tokens) limiter(from netip.Addr) *rate.Limiter {
-	bits := 32
-	if from.Is6() {
-		bits = 64
-	}
-	place, err := from.Prefix(bits)
-	if err != nil {
+	place := serve.Network(from)
+	if !place.IsValid() {
 		return t.rest
 	}
 	t.mu.Lock()

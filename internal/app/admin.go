@@ -9,7 +9,6 @@ import (
 	"github.com/belfry-news/belfry/internal/admin"
 	"github.com/belfry-news/belfry/internal/api"
 	"github.com/belfry-news/belfry/internal/serve"
-	"github.com/belfry-news/belfry/sdk"
 )
 
 // startAdmin serves what operators see. The address that nobody has asked for is given up when it cannot be used.
@@ -23,7 +22,7 @@ func (a *App) startAdmin(ctx context.Context) error {
 		return err
 	}
 	server := admin.New(admin.Settings{Listen: l.AdminListen, Tokens: a.tokens, Metrics: a.metrics.Handler(), Ready: a.ready.Load, Log: a.log,
-		API: api.New(api.Settings{Store: a.db, Config: a.Config, Dir: DataDir(l), Tokens: a.tokens, Log: a.log, UserAgent: a.opener.UserAgent, Open: a.openToCheck})})
+		Trusted: a.proxy, API: a.apiHandler()})
 	if err := server.Start(ctx); err != nil {
 		if !l.Says("/admin_listen") {
 			a.log.Warn("nothing is served to operators", "err", err)
@@ -34,13 +33,4 @@ func (a *App) startAdmin(ctx context.Context) error {
 	a.adminAddr = server.Addr()
 	a.onStop("the admin address", server.Stop)
 	return nil
-}
-
-// openToCheck opens a destination beside the one in use, to ask its platform.
-func (a *App) openToCheck(ctx context.Context, name string) (c sdk.Connector, foreign bool, err error) {
-	l := a.Config()
-	d := l.Destinations[name]
-	_, foreign = l.Plugins.External[d.Type]
-	c, err = a.opener.Open(ctx, name, d.Type, false, d.Options)
-	return c, foreign, err
 }

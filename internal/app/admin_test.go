@@ -4,9 +4,11 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/belfry-news/belfry/configs"
 	"github.com/belfry-news/belfry/internal/api"
 	"github.com/belfry-news/belfry/plugins/rss/feedtest"
 )
@@ -72,6 +74,60 @@ func TestOperatorsAreServed(t *testing.T) {
 	}
 }
 
+// TestOperatorsAsTheDaemon holds that what needs more than the store is wired: the daemon's files, plugins, platforms and
+// configuration.
+func TestOperatorsAsTheDaemon(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	text := strings.Replace(plain, "alerts: none", "alerts: {to: [hook]}", 1) +
+		fmt.Sprintf("\nadmin_listen: 127.0.0.1:0\nadmin: {tokens: {desk: {hash: %q, scopes: [read, operate]}}}\n", api.Hash("token"))
+	s.config(text)
+	a := s.start()
+	s.publish(feedtest.Article{ID: "a", Title: "Un"})
+	s.until("it is posted", func() bool { return len(s.messages()) == 1 && s.idle() })
+	do := func(method, path, body string) string {
+		t.Helper()
+		r, err := http.NewRequestWithContext(t.Context(), method, "http://"+a.AdminAddr()+api.Base+path, strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Authorization", "Bearer token")
+		resp, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		b, err := io.ReadAll(resp.Body)
+		if err != nil || resp.StatusCode != 200 {
+			t.Errorf("%s %s answers %d, %v: %s", method, path, resp.StatusCode, err, b)
+		}
+		return string(b)
+	}
+	says := func(got string, want ...string) {
+		t.Helper()
+		for _, w := range want {
+			if !strings.Contains(got, w) {
+				t.Errorf("no %q in %.2000s", w, got)
+			}
+		}
+	}
+	says(do("GET", "/version", ""), `"version":"test"`)
+	says(do("GET", "/plugins", ""), `"type":"rss"`, `"type":"telegram"`)
+	says(do("GET", "/doctor", ""), `"about":"database","sentence":"schema `, `belfry.yaml can be used`)
+	says(do("POST", "/doctor", `{"online":true}`), `"sentence":"telegram can be posted to"`)
+	says(do("POST", "/alerts/test", ""), `"destination":"hook","chat":"","outcome":"arrived"`)
+	says(do("GET", "/store/size", ""), `"name":"posts","rows":1`, filepath.Join(s.dir, "data", "belfry.db"))
+	says(do("POST", "/store/backup", ""), "SQLite format 3")
+	says(do("GET", "/config", ""), `"generation":1`, `"token":"[secret]"`)
+	if text := do("GET", "/config/origins", ""); strings.Contains(text, testToken) || strings.Contains(text, testSecret) {
+		t.Errorf("a secret is told: %s", text)
+	}
+	says(do("GET", "/config/problems", ""), `"items":[]`)
+	s.config(strings.Replace(text, "title: Alertes", "titel: Alertes", 1))
+	says(do("GET", "/config/problems", ""), `did you mean \"title\"?`)
+	says(do("GET", "/doctor", ""), `"healthy":false`)
+}
+
 // TestAnAdminAddressInUse holds that one that was asked for must be there, and that the daemon does without the usual one.
 func TestAnAdminAddressInUse(t *testing.T) {
 	t.Parallel()
@@ -84,7 +140,7 @@ func TestAnAdminAddressInUse(t *testing.T) {
 		t.Errorf("the error is %v", err)
 	}
 	s.config(plain + "\nadmin_listen: 0.0.0.0:0\n")
-	if err := s.make().Start(t.Context()); err == nil || !strings.Contains(err.Error(), "belfry token NAME") {
+	if _, err := New(Options{Config: configs.Options{Path: filepath.Join(s.dir, "belfry.yaml"), Specs: specs()}}); err == nil || !strings.Contains(err.Error(), "belfry token NAME") {
 		t.Errorf("open to everybody without a token: %v", err)
 	}
 	s.config(plain + "\nadmin_listen: none\n")

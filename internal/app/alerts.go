@@ -9,6 +9,8 @@ import (
 
 	"github.com/belfry-news/belfry/configs"
 	"github.com/belfry-news/belfry/internal/alert"
+	"github.com/belfry-news/belfry/internal/desk"
+	"github.com/belfry-news/belfry/internal/store"
 	"github.com/belfry-news/belfry/sdk"
 )
 
@@ -16,6 +18,8 @@ import (
 type patience struct {
 	failures int
 	until    time.Time
+	// with is the instance that failed: one that was configured anew is tried at once.
+	with *instance
 }
 
 func (p *patience) failed(err error, now time.Time) {
@@ -33,11 +37,17 @@ type teller struct {
 	logged map[string]bool // what stands in the log already, although nobody was told
 	// owed is what some place was told and this one could not take yet.
 	owed map[configs.AlertTarget][]alert.Row
+	// by is the configuration of the last round.
+	by *configs.Loaded
+}
+
+func newTeller(a *App) *teller {
+	return &teller{App: a, waits: map[configs.AlertTarget]*patience{}, logged: map[string]bool{}, owed: map[configs.AlertTarget][]alert.Row{}}
 }
 
 // tellAlerts tells of alerts that are new, last, or are over: in the log, and at the places of alerts.to.
 func (a *App) tellAlerts(ctx context.Context) {
-	tell := teller{a, map[configs.AlertTarget]*patience{}, map[string]bool{}, map[configs.AlertTarget][]alert.Row{}}
+	tell := newTeller(a)
 	t := time.NewTicker(2 * time.Second)
 	defer t.Stop()
 	for {
@@ -52,10 +62,27 @@ func (a *App) tellAlerts(ctx context.Context) {
 	}
 }
 
+// use takes up a configuration: nothing is kept of places that it does not name.
+func (t *teller) use(ctx context.Context, cfg *configs.Loaded) error {
+	if cfg == t.by {
+		return nil
+	}
+	if err := t.db.KeepAlertPlaces(ctx, func(destination, chat string) bool {
+		return slices.Contains(cfg.Alerts.To, configs.AlertTarget{Destination: destination, Chat: chat})
+	}); err != nil {
+		return err
+	}
+	t.by = cfg
+	return nil
+}
+
 func (t *teller) once(ctx, life context.Context) error {
 	cfg := t.Config()
+	if err := t.use(ctx, cfg); err != nil {
+		return err
+	}
 	t.payOwed(ctx, life, cfg)
-	rows, err := t.db.UntoldAlerts(ctx, cfg.Alerts.Repeat.Std(), time.Now())
+	rows, err := t.db.UntoldAlerts(ctx, cfg.Alerts.Repeat.Std(), cfg.Alerts.Settle.Std(), time.Now())
 	if err != nil {
 		return err
 	}
@@ -89,21 +116,38 @@ func (t *teller) once(ctx, life context.Context) error {
 }
 
 // try tells one place, unless it wants to be left alone. A call under way is not cut off by the end of the watching: it
-// has the time that stopping has.
+// has the time that stopping has. What became of it is kept in the store, where status and doctor see that nobody is told.
 func (t *teller) try(life context.Context, to configs.AlertTarget, r alert.Row, cfg *configs.Loaded) bool {
-	if p := t.waits[to]; p != nil && time.Now().Before(p.until) {
+	inst := t.destinations.all()[to.Destination]
+	if p := t.waits[to]; p != nil && p.with == inst && time.Now().Before(p.until) {
 		return false
 	}
-	if err := t.tell(life, to, r, cfg); err != nil {
-		if t.waits[to] == nil {
-			t.waits[to] = &patience{}
+	err := t.tell(life, to, r, cfg)
+	if err == nil {
+		delete(t.waits, to)
+		if err := t.db.AlertTaken(life, to.Destination, to.Chat, time.Now()); err != nil {
+			t.log.Error("that an alert arrived cannot be recorded", "destination", to.Key(), "err", err)
 		}
-		t.waits[to].failed(err, time.Now())
-		t.log.Warn("an alert did not reach a destination", "destination", to.Key(), "code", r.Code, "err", err, "again", t.waits[to].until)
-		return false
+		return true
 	}
-	delete(t.waits, to)
-	return true
+	if t.waits[to] == nil || t.waits[to].with != inst {
+		t.waits[to] = &patience{with: inst}
+	}
+	t.waits[to].failed(err, time.Now())
+	t.log.Warn("an alert did not reach a destination", "destination", to.Key(), "code", r.Code, "err", err, "again", t.waits[to].until)
+	if err := t.db.AlertRefused(life, refusal(to, err), time.Now()); err != nil {
+		t.log.Error("that an alert did not arrive cannot be recorded", "destination", to.Key(), "err", err)
+	}
+	return false
+}
+
+// refusal is what is kept of a place that did not take an alert.
+func refusal(to configs.AlertTarget, err error) store.AlertPlace {
+	p := store.AlertPlace{Destination: to.Destination, Chat: to.Chat, Error: desk.Sentence(err).Error()}
+	if e, ok := errors.AsType[*sdk.Error](err); ok {
+		p.Code = e.Code
+	}
+	return p
 }
 
 // owe keeps what is newest of an alert for a place that could not take it.
@@ -141,12 +185,40 @@ func (t *teller) note(r alert.Row) {
 	t.logged[key] = true
 }
 
-// tell tells one place of one alert.
+// tell tells one place of one alert. It counts as a call to the destination.
 func (a *App) tell(ctx context.Context, to configs.AlertTarget, r alert.Row, cfg *configs.Loaded) error {
 	inst, done, ok := a.destinations.acquire(to.Destination)
 	if !ok {
 		return errors.New("it is not open")
 	}
 	defer done()
-	return alert.Tell(ctx, inst.conn, to.Chat, r, alert.Site{Title: cfg.Site.Title, Zone: cfg.Zone()})
+	begun := time.Now()
+	err := alert.Tell(ctx, inst.conn, to.Chat, r, alert.Site{Title: cfg.Site.Title, Zone: cfg.Zone()})
+	code := sdk.Code("")
+	if err != nil {
+		code = sdk.AsError(err).Code
+	}
+	a.metrics.Called(to.Destination, code, time.Since(begun))
+	return err
+}
+
+// unheard says that people are not told of trouble although there is some to tell of: no place of alerts.to has taken
+// anything since a time.
+func unheard(ctx context.Context, db *store.DB, cfg *configs.Loaded, since time.Time) (bool, error) {
+	if len(cfg.Alerts.To) == 0 {
+		return false, nil
+	}
+	failing, err := db.AlertPlaces(ctx)
+	if err != nil {
+		return false, err
+	}
+	for _, to := range cfg.Alerts.To {
+		if !slices.ContainsFunc(failing, func(p store.AlertPlace) bool {
+			return p.Destination == to.Destination && p.Chat == to.Chat && p.Since.Before(since)
+		}) {
+			return false, nil
+		}
+	}
+	n, _, err := db.UnheardAlerts(ctx)
+	return n > 0, err
 }

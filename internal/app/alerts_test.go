@@ -1,6 +1,7 @@
 package app
 
 import (
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -12,7 +13,85 @@ import (
 
 	"github.com/belfry-news/belfry/configs"
 	"github.com/belfry-news/belfry/internal/alert"
+	"github.com/belfry-news/belfry/internal/store"
+	"github.com/belfry-news/belfry/sdk"
 )
+
+// Where alerts reach nobody, that is kept where status, doctor and metrics look, and it ends when one arrives.
+func TestAlertsThatReachNobody(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := ln.Addr().String()
+	if err := ln.Close(); err != nil { // connections are refused from here on
+		t.Fatal(err)
+	}
+	config := strings.Replace(strings.Replace(plain, "alerts: none", "alerts: {to: [ops]}", 1), "destinations:\n", `destinations:
+  ops: {type: http, url: "http://`+address+`/ops", secret: "%SECRET%", allow_private: [127.0.0.0/8]}
+`, 1)
+	s.config(config)
+	a := s.start()
+	ctx := t.Context()
+	trouble := alert.Alert{Code: alert.OutcomeUnknown, Subject: "delivery 7", Sentence: "nobody knows", Mend: "look"}
+	if err := a.db.Raise(ctx, trouble, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	places := func() []store.AlertPlace {
+		list, err := a.db.AlertPlaces(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return list
+	}
+	s.until("it is kept that ops takes no alerts", func() bool { return len(places()) == 1 })
+	if p := places()[0]; p.Destination != "ops" || p.Failures < 1 || p.Code != sdk.CodeUnavailable || !strings.Contains(p.Error, "refuses connections") {
+		t.Errorf("%+v", p)
+	}
+	counted := func(outcome string) bool {
+		w := httptest.NewRecorder()
+		a.metrics.Handler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+		return strings.Contains(w.Body.String(), `belfry_destination_call_duration_seconds_count{destination="ops",outcome="`+outcome+`"}`)
+	}
+	if !counted("unavailable") {
+		t.Error("the call is not measured")
+	}
+	for since, want := range map[time.Duration]bool{-time.Hour: false, time.Hour: true} {
+		if mute, err := unheard(ctx, a.db, a.Config(), time.Now().Add(since)); err != nil || mute != want {
+			t.Errorf("unheard since %s: %v, %v", since, mute, err)
+		}
+	}
+	// The place answers again: one that is configured anew is tried at once.
+	if ln, err = net.Listen("tcp", address); err != nil {
+		t.Fatal(err)
+	}
+	back := httptest.NewUnstartedServer(s.hook)
+	back.Listener = ln
+	back.Start()
+	t.Cleanup(back.Close)
+	s.config(strings.Replace(config, "/ops", "/desk", 1))
+	if r := a.Reload(ctx); r.Err != nil {
+		t.Fatal(r.Err)
+	}
+	s.until("ops was told", func() bool { return len(places()) == 0 })
+	rows, err := a.db.DestinationRows(ctx)
+	if err != nil || rows["ops"].OKAt.IsZero() {
+		t.Errorf("ops accepted a call at %s, %v", rows["ops"].OKAt, err)
+	}
+	if n, _, err := a.db.UnheardAlerts(ctx); n != 0 || err != nil || !counted("ok") {
+		t.Errorf("%d alerts were not heard of, %v", n, err)
+	}
+	// A place that is not told any more is forgotten.
+	if err := a.db.AlertRefused(ctx, store.AlertPlace{Destination: "telegram"}, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	if r := a.Reload(ctx); r.Err != nil {
+		t.Fatal(r.Err)
+	}
+	s.until("telegram is forgotten", func() bool { return len(places()) == 0 })
+}
 
 // What one place could not take, while another was told, is told there later: the newest of each alert, in order.
 func TestOwedAlerts(t *testing.T) {
@@ -37,7 +116,7 @@ func TestOwedAlerts(t *testing.T) {
 `, 1))
 	a := s.start() // it has no alert to tell of by itself
 	loaded, ctx := a.Config(), t.Context()
-	tell := teller{a, map[configs.AlertTarget]*patience{}, map[string]bool{}, map[configs.AlertTarget][]alert.Row{}}
+	tell := newTeller(a)
 	at := time.Now()
 	rows := []alert.Row{{ID: 1, Alert: alert.Alert{Code: alert.SourceFailing, Subject: "a", Sentence: "a fails"}, First: at, Last: at, Count: 1},
 		{ID: 2, Alert: alert.Alert{Code: alert.SourceFailing, Subject: "b", Sentence: "b fails"}, First: at, Last: at, Count: 1}}

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -62,8 +63,9 @@ type App struct {
 	sources      instances
 	destinations instances
 	lanes        lanes
-	// started is the masked configuration of the start.
+	// started is the masked configuration of the start, and marks the key of the marks in it.
 	started    map[string]any
+	marks      []byte
 	lastReload atomic.Pointer[ReloadReport]
 
 	db      *store.DB
@@ -249,7 +251,10 @@ func (a *App) start(ctx context.Context) error {
 	if err := a.startAdmin(ctx); err != nil {
 		return err
 	}
-	a.started = a.Config().Tree()
+	if a.marks, err = a.db.ConfigurationKey(ctx); err != nil {
+		return err
+	}
+	a.started = a.Config().Marked(a.marks)
 	if a.generation, err = a.db.Apply(ctx, a.started, time.Now(), a.Config().Outside()...); err != nil {
 		return err
 	}
@@ -416,10 +421,41 @@ func (a *App) Stop(ctx context.Context) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	defer a.giveUp()
+	ran, begun := a.phase == phaseStarted, time.Now()
+	if ran {
+		a.log.Info("the daemon stops and waits for what is under way", "in", a.parts(), "at_most", untilEnd(ctx))
+	}
 	a.phase = phaseStopped
-	err := wait(ctx, &a.watching)
-	return errors.Join(err, a.undo(ctx))
+	err := errors.Join(wait(ctx, &a.watching), a.undo(ctx))
+	switch took := time.Since(begun).Round(time.Millisecond); {
+	case ran && err != nil:
+		a.log.Error("the daemon has stopped, and not everything had ended", "took", took, "err", err)
+	case ran:
+		a.log.Info("the daemon has stopped", "took", took)
+	}
+	return err
 }
+
+// parts are what is stopped, in that order.
+func (a *App) parts() []string {
+	var out []string
+	for _, c := range slices.Backward(a.cleanups) {
+		out = append(out, c.name)
+	}
+	return out
+}
+
+// untilEnd is how long a context has; empty when it has no end.
+func untilEnd(ctx context.Context) string {
+	end, bounded := ctx.Deadline()
+	if !bounded {
+		return ""
+	}
+	return time.Until(end).Round(time.Second).String()
+}
+
+// longStop is how long a part may take to stop without being told of.
+const longStop = time.Second
 
 // wait waits for a group until ctx ends.
 func wait(ctx context.Context, group *sync.WaitGroup) error {
@@ -438,8 +474,12 @@ func (a *App) undo(ctx context.Context) error {
 	for len(a.cleanups) > 0 {
 		c := a.cleanups[len(a.cleanups)-1]
 		a.cleanups = a.cleanups[:len(a.cleanups)-1]
+		begun := time.Now()
 		if err := c.do(ctx); err != nil {
 			errs = append(errs, fmt.Errorf("%s: %w", c.name, err))
+		}
+		if took := time.Since(begun); took >= longStop {
+			a.log.Info("a part took long to stop", "part", c.name, "took", took.Round(time.Millisecond))
 		}
 	}
 	return errors.Join(errs...)

@@ -173,7 +173,7 @@ func (a *App) putDestinations(ctx context.Context, l *configs.Loaded, all map[st
 	lanes := map[string]outbox.Destination{}
 	for name, i := range all {
 		d := l.Destinations[name]
-		lanes[name] = outbox.Destination{Name: name, Conn: i.conn, Resend: d.OnUnknown == "resend", NoRates: d.Rates == "off", Timeout: d.Timeout.Std(),
+		lanes[name] = outbox.Destination{Name: name, Conn: i.conn, Resend: d.OnUnknown == "resend", NoRates: d.Rates.Off, Rates: d.Rates.Own(), Timeout: d.Timeout.Std(),
 			RetryFor: d.Retry.Std(), Parallel: d.Parallel}
 	}
 	before := a.destinations.all()

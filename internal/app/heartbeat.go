@@ -13,7 +13,7 @@ import (
 )
 
 // overdue is how late a source may be until sources count as not being read any more: longer than a plugin's deadline, and
-// than its process takes to start again.
+// than its process takes to start again. So long may every place of alerts.to refuse what is told, too.
 const overdue = 5 * time.Minute
 
 // heart asks the dead man's switch of alerts.heartbeat.
@@ -99,7 +99,8 @@ func (h *heart) once(ctx context.Context) error {
 	return nil
 }
 
-// works says why the daemon does not work: its store takes no commit, or sources are not read.
+// works says why the daemon does not work: its store takes no commit, sources are not read, or nobody can be told of trouble
+// that lasts. The switch is the last thing that reaches anybody then.
 func (h *heart) works(ctx context.Context) error {
 	call, cancel := context.WithTimeoutCause(ctx, 10*time.Second, errors.New("it did not answer within 10 s"))
 	defer cancel()
@@ -107,7 +108,13 @@ func (h *heart) works(ctx context.Context) error {
 		return fmt.Errorf("the store takes nothing: %w", err)
 	}
 	now := time.Now()
-	if now.Sub(h.started) < overdue {
+	mute, err := unheard(call, h.db, h.Config(), now.Add(-overdue))
+	switch {
+	case err != nil:
+		return fmt.Errorf("the store cannot be read: %w", err)
+	case mute:
+		return fmt.Errorf("no place of alerts.to has taken an alert for %s; see: belfry status", sdk.D(overdue))
+	case now.Sub(h.started) < overdue:
 		return nil // what was due before the start has its time
 	}
 	name, since, err := h.db.Overdue(call, now.Add(-overdue))

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/belfry-news/belfry/configs"
+	"github.com/belfry-news/belfry/internal/alert"
 	"github.com/belfry-news/belfry/internal/store"
 	"github.com/belfry-news/belfry/internal/store/sqlite"
 )
@@ -125,6 +126,25 @@ func TestHeartbeatMissed(t *testing.T) {
 	beat(1, "the heartbeat goes on")
 	h.started = now.Add(-time.Hour)
 	if _, err := h.db.Pause(t.Context(), store.PauseAll, "", "test", now); err != nil {
+		t.Fatal(err)
+	}
+	beat(1, "")
+
+	// Trouble that nobody can be told of: the switch is the last that reaches anybody.
+	ops := store.AlertPlace{Destination: "ops", Error: "nobody is there"}
+	if err := h.db.AlertRefused(t.Context(), ops, now.Add(-2*overdue)); err != nil {
+		t.Fatal(err)
+	}
+	beat(1, "") // there is nothing to tell
+	if err := h.db.Raise(t.Context(), alert.Alert{Code: alert.PostFailed, Subject: "ops"}, now); err != nil {
+		t.Fatal(err)
+	}
+	beat(0, "no place of alerts.to has taken an alert for 5m")
+	if err := h.db.AlertTaken(t.Context(), "ops", "", now); err != nil {
+		t.Fatal(err)
+	}
+	beat(1, "the heartbeat goes on")
+	if err := h.db.AlertRefused(t.Context(), ops, now); err != nil { // it has its time
 		t.Fatal(err)
 	}
 	beat(1, "")

@@ -61,6 +61,11 @@ func askPlugin(ctx context.Context, l *configs.Loaded, host *pluginhost.Host, ki
 		said, fix := pluginSentence(kind, err), ""
 		if e, asked := errors.AsType[*sdk.Error](err); asked && e != nil {
 			said, fix = strings.TrimSuffix(said, "; its last words are in the log"), "look: "+pluginCheckCommand(l, kind)
+		} else {
+			said, fix = sdk.Sentence(errors.New(said))
+		}
+		if fix == "" {
+			fix = "write the path of the program, from the root on or relative to the configuration"
 		}
 		r.Down = append(r.Down, l.Locate(sdk.Problem{Pointer: at + "/" + setting, What: fmt.Sprintf("plugin %s cannot be used: %s", kind, said), Fix: fix}))
 		return r
@@ -78,6 +83,9 @@ func askPlugin(ctx context.Context, l *configs.Loaded, host *pluginhost.Host, ki
 	found, err := host.Describe(ctx, kind)
 	if err != nil {
 		return down("path", err)
+	}
+	if what, clashes := configs.Clash(found.Roles, found.Fields); clashes {
+		return down("path", errors.New(what+"; its author has to give it another name"))
 	}
 	ask := func(section, name string, own []sdk.Field, options map[string]any, roles ...sdk.Role) {
 		if !slices.ContainsFunc(roles, func(role sdk.Role) bool { return slices.Contains(found.Roles, role) }) {

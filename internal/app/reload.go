@@ -84,9 +84,9 @@ func (a *App) reload(ctx context.Context, report *ReloadReport) error {
 		a.drop(ctx, fresh)
 		return err
 	}
-	report.Changes = configs.Diff(a.Config().Tree(), loaded.Tree())
+	report.Changes = configs.Diff(a.Config().Marked(a.marks), loaded.Marked(a.marks))
 	// What was started counts, and not what was reloaded since.
-	report.NeedRestart = NeedRestart(configs.Diff(a.started, loaded.Tree()))
+	report.NeedRestart = NeedRestart(configs.Diff(a.started, loaded.Marked(a.marks)))
 	if !slices.Contains(report.NeedRestart, "plugins") && a.runsAnother(loaded) {
 		report.NeedRestart = append(report.NeedRestart, "plugins")
 	}
@@ -125,7 +125,7 @@ func (a *App) reload(ctx context.Context, report *ReloadReport) error {
 	}
 	a.retryPlugins(ctx)
 	a.poller.Wake()
-	if report.Generation, err = a.db.Apply(ctx, loaded.Tree(), report.At, loaded.Outside()...); err != nil {
+	if report.Generation, err = a.db.Apply(ctx, loaded.Marked(a.marks), report.At, loaded.Outside()...); err != nil {
 		return err
 	}
 	a.loaded.Store(loaded)
@@ -168,7 +168,7 @@ func (a *App) endAlerts(ctx context.Context, l *configs.Loaded, now time.Time) e
 // cannot be asked is no reason to refuse: it fails for itself.
 func (a *App) checkPlugins(ctx context.Context, l *configs.Loaded) error {
 	changed := false
-	for _, c := range configs.Diff(a.Config().Tree(), l.Tree()) {
+	for _, c := range configs.Diff(a.Config().Marked(a.marks), l.Marked(a.marks)) {
 		changed = changed || slices.Contains([]string{"sources", "destinations", "plugins"}, strings.SplitN(c.Path, ".", 2)[0])
 	}
 	if len(l.Plugins.External) == 0 || !changed && a.Config().Hash == l.Hash {

@@ -142,7 +142,8 @@ func (a *App) checkDisk(ctx context.Context) error {
 	default: // it is asked for already
 	}
 	return a.db.Raise(ctx, alert.Alert{Code: key.Code, Subject: key.Subject,
-		Sentence: fmt.Sprintf("the disk of %s has %s left, less than disk_floor (%s); nothing is fetched any more, while withdrawals and what was taken in go on",
+		Sentence: fmt.Sprintf("the disk of %s has %s left, less than disk_floor (%s); nothing is fetched any more, so that what a source withdraws or corrects now is not noticed; "+
+			"retractions by people, withdrawals that are known already, and what was taken in still go",
 			dir, disk.Bytes(free), disk.Bytes(floor)),
 		Mend: "see what takes room: belfry store size; make room, keep less (retention:), or lower disk_floor:; fetching then goes on by itself"}, time.Now())
 }

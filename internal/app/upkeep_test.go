@@ -54,6 +54,10 @@ func TestDiskFloor(t *testing.T) {
 	if codes := alertCodes(t, a); !slices.Contains(codes, alert.DiskLow) {
 		t.Errorf("alerts: %q", codes)
 	}
+	told, err := a.db.Alerts(t.Context())
+	if err != nil || !strings.Contains(told[0].Sentence, "what a source withdraws or corrects now is not noticed; retractions by people") {
+		t.Errorf("it says %+v, %v", told, err)
+	}
 	fetched := func() time.Time {
 		st, err := a.db.SourceState(t.Context(), "articles")
 		if err != nil {

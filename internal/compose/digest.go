@@ -85,7 +85,12 @@ func (e *Engine) digestCommit(ctx context.Context, p *Program, ch *Channel, due 
 		if d.Empty != "" {
 			o.Outcome, o.Reason = "empty", d.Empty
 		} else {
-			c.Posts = append(c.Posts, p.digestPost(ch, f.Occurrence, d.Items, now))
+			post := p.digestPost(ch, f.Occurrence, d.Items, now)
+			c.Posts = append(c.Posts, post)
+			c.Alerts = append(c.Alerts, ch.targetAlerts(post, d.Items)...)
+		}
+		for _, s := range d.Failed {
+			c.Alerts = append(c.Alerts, ch.blackoutAlert(s.Failure, s.Blackout, refOf(find(waiting, s.Item))))
 		}
 		c.Occurrences = append(c.Occurrences, o)
 		c.Out = append(c.Out, d.Out...)

@@ -147,7 +147,7 @@ func TestEditorPost(t *testing.T) {
 	}
 	post := p.Channels["alertes"].EditorPost(Content{Title: "A"}, now.Add(time.Hour), true, now)
 	want := NewPost{Channel: "alertes", Kind: KindEditor, Status: PostScheduled, Content: Content{Title: "A"}, VisibleAt: now.Add(time.Hour), Urgent: true,
-		Targets: []NewTarget{{"ops", "", now.Add(24 * time.Hour)}, {"ops", `hasTag("x")`, now.Add(24 * time.Hour)}}}
+		Targets: []NewTarget{{Destination: "ops", ExpiresAt: now.Add(24 * time.Hour)}, {Destination: "ops", Chat: `hasTag("x")`, ExpiresAt: now.Add(24 * time.Hour)}}}
 	if diff := cmp.Diff(want, post); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

@@ -122,7 +122,7 @@ func TestATargetWithoutMaxAge(t *testing.T) {
 		c.PublishTo = []configs.Target{target, target}
 		c.PublishTo[1].Chat, c.PublishTo[1].MaxAge = "x", 0
 	}))
-	want := []NewTarget{{"d", "", base.Add(24 * time.Hour)}, {"d", "x", time.Time{}}}
+	want := []NewTarget{{Destination: "d", ExpiresAt: base.Add(24 * time.Hour)}, {Destination: "d", Chat: "x"}}
 	if diff := cmp.Diff(want, p.Channels["c"].targets(nil, base)); diff != "" {
 		t.Error(diff)
 	}

@@ -44,6 +44,9 @@ type NewTarget struct {
 	Destination, Chat string
 	// ExpiresAt is when it is dropped if it could not leave; zero when it never is.
 	ExpiresAt time.Time
+	// Failed is the place's condition that failed for FailedItem, so that the copy is held for a person; nil for others.
+	Failed     *Failure
+	FailedItem int64
 }
 
 // Occurrence is one due time of a schedule with what became of it.
@@ -98,6 +101,8 @@ type Store interface {
 	ChannelsSince(ctx context.Context) (map[string]time.Time, error)
 	// WantImages notes images that posts may need.
 	WantImages(ctx context.Context, urls []string, now time.Time) error
+	// KeepExpressionAlerts ends the alerts about expressions, except those of these subjects.
+	KeepExpressionAlerts(ctx context.Context, subjects []string, now time.Time) error
 	// PendingImages says which of these images are still being fetched, and since when.
 	PendingImages(ctx context.Context, urls []string) (map[string]time.Time, error)
 }
@@ -125,6 +130,7 @@ type Engine struct {
 	s       Settings
 	program atomic.Pointer[Program]
 	look    sync.Mutex // held during a look
+	settled *Program   // whose expressions the alerts in the store are about; guarded by look
 	wake    chan struct{}
 	cancel  context.CancelFunc
 	done    sync.WaitGroup
@@ -206,7 +212,7 @@ func (e *Engine) Look(ctx context.Context) (time.Time, error) {
 	e.look.Lock()
 	defer e.look.Unlock()
 	p := e.program.Load()
-	errs := []error{e.evaluate(ctx, p)}
+	errs := []error{e.settle(ctx, p), e.evaluate(ctx, p)}
 	next, err := e.recompose(ctx, p)
 	errs = append(errs, err)
 	paused, err := e.s.Store.PausedChannels(ctx)
@@ -233,6 +239,18 @@ func (e *Engine) Look(ctx context.Context) (time.Time, error) {
 	}
 	look, err := e.scheduled(ctx, p, paused)
 	return sooner(next, look), errors.Join(append(errs, err)...)
+}
+
+// settle ends the alerts about expressions that the program in force does not have: whoever changed one mended it.
+func (e *Engine) settle(ctx context.Context, p *Program) error {
+	if e.settled == p {
+		return nil
+	}
+	err := e.s.Store.KeepExpressionAlerts(ctx, p.Expressions(), time.Now())
+	if err == nil {
+		e.settled = p
+	}
+	return err
 }
 
 // batch is how many rows one transaction looks at.

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/belfry-news/belfry/internal/alert"
 	"github.com/belfry-news/belfry/sdk"
 )
 
@@ -89,6 +90,8 @@ type Membership struct {
 	// Post is the post that uses it, made from PostRevision of the item; 0 when none does.
 	Post         int64
 	PostRevision int
+	// Released says that a person released it from a hold.
+	Released bool
 }
 
 // Evaluation is what channels make of a changed item.
@@ -101,6 +104,8 @@ type Evaluation struct {
 	Recompose []int64
 	// Images are the addresses of images that a post may need.
 	Images []string
+	// Alerts tell of expressions that failed for the item.
+	Alerts []alert.Alert
 }
 
 // EvaluateItem lets every channel look at a changed item. created is when each channel first existed. It is pure.
@@ -121,10 +126,16 @@ func (p *Program) EvaluateItem(it Changed, created map[string]time.Time) Evaluat
 		if !slices.Contains(ch.Config.Sources, it.Source) && !has {
 			continue
 		}
-		m, changes := ch.evaluate(it, view, before, has, created[name])
+		m, changes, failed := ch.evaluate(it, view, before, has, created[name])
 		if changes {
 			m.Channel, m.Item = name, it.ID
 			e.Set = append(e.Set, m)
+		}
+		if failed != nil {
+			e.Alerts = append(e.Alerts, ch.whereAlert(failed, itemRef{it.ID, it.Source}))
+		}
+		if m.State == StateWaiting && it.State == "live" {
+			e.Alerts = append(e.Alerts, ch.tryUrgent(view, itemRef{it.ID, it.Source})...)
 		}
 		wanted = wanted || m.State == StateWaiting || m.State == StateUsed || m.State == StateHeld
 	}
@@ -134,25 +145,36 @@ func (p *Program) EvaluateItem(it Changed, created map[string]time.Time) Evaluat
 		}
 	}
 	slices.SortFunc(e.Set, func(a, b Membership) int { return strings.Compare(a.Channel, b.Channel) })
+	slices.SortFunc(e.Alerts, func(a, b alert.Alert) int { return strings.Compare(a.Subject, b.Subject) })
 	slices.Sort(e.Recompose)
 	return e
 }
 
-// evaluate decides where the item stands in the channel, and whether that changes anything.
-func (ch *Channel) evaluate(it Changed, view ItemView, before Membership, has bool, created time.Time) (Membership, bool) {
-	out := func(r Reason, detail string) (Membership, bool) {
+// tryUrgent tells when the channel's urgent: fails for an item that it took up.
+func (ch *Channel) tryUrgent(view ItemView, it itemRef) []alert.Alert {
+	_, err := ch.urgent.Match(view)
+	if f := asFailure(err); f != nil {
+		return []alert.Alert{ch.urgentAlert(f, it)}
+	}
+	return nil
+}
+
+// evaluate decides where the item stands in the channel, and whether that changes anything. A channel's condition that
+// failed is given; the item is held then, unless a person let it go before.
+func (ch *Channel) evaluate(it Changed, view ItemView, before Membership, has bool, created time.Time) (m Membership, changes bool, failed *Failure) {
+	out := func(r Reason, detail string) (Membership, bool, *Failure) {
 		m := Membership{State: StateLeftOut, Reason: r, Detail: detail}
-		return m, !has || before.State != m.State || before.Reason != r
+		return m, !has || before.State != m.State || before.Reason != r, nil
 	}
 	if has && before.State == StateUsed {
-		return before, false
+		return before, false, nil
 	}
 	switch it.State {
 	case "held":
-		return Membership{}, false // nobody has decided yet whether it exists
+		return Membership{}, false, nil // nobody has decided yet whether it exists
 	case "removed":
 		if !has {
-			return Membership{}, false
+			return Membership{}, false, nil
 		}
 		return out(ReasonWithdrawn, "")
 	case "blocked":
@@ -163,7 +185,7 @@ func (ch *Channel) evaluate(it Changed, view ItemView, before Membership, has bo
 		switch before.Reason {
 		case ReasonWhere, ReasonWithdrawn, ReasonDuplicate:
 		default:
-			return before, false
+			return before, false, nil
 		}
 	}
 	if it.Baseline {
@@ -172,18 +194,29 @@ func (ch *Channel) evaluate(it Changed, view ItemView, before Membership, has bo
 	if !has && it.SeenAt.Before(created) {
 		return out(ReasonBefore, "")
 	}
+	other, twice := it.Duplicates[ch.Name]
 	ok, err := ch.where.Match(view)
 	switch {
-	case err != nil:
-		return out(ReasonWhere, err.Error())
-	case !ok:
+	case err != nil && !twice:
+		return ch.unsure(before, has, asFailure(err))
+	case err == nil && !ok:
 		return out(ReasonWhere, ch.Config.Where)
 	}
-	if other, twice := it.Duplicates[ch.Name]; twice {
+	if twice {
 		return out(ReasonDuplicate, itemName(other))
 	}
-	if has && (before.State == StateWaiting || before.State == StateHeld) {
-		return before, false
+	if has && (before.State == StateWaiting || before.State == StateHeld && before.Reason != ReasonWhereFailed) {
+		return before, false, nil
 	}
-	return Membership{State: StateWaiting}, true
+	return Membership{State: StateWaiting}, true, nil
+}
+
+// unsure holds an item for which the channel's condition failed: that it may not fit is no reason to lose it, and that it
+// may is none to post it. What a person released, or a blackout holds already, stays as it is.
+func (ch *Channel) unsure(before Membership, has bool, failed *Failure) (Membership, bool, *Failure) {
+	if has && (before.State == StateWaiting && before.Released || before.State == StateHeld && before.Reason != ReasonWhereFailed) {
+		return before, false, nil
+	}
+	m := Membership{State: StateHeld, Reason: ReasonWhereFailed, Detail: failed.Error()}
+	return m, !has || before.State != m.State || before.Detail != m.Detail, failed
 }

@@ -33,7 +33,11 @@ type Foreseen struct {
 	Empty  string
 	Missed bool
 	// Paused says that a person's pause keeps the digest from being made.
-	Paused  bool
+	Paused bool
+	// Silenced is the blackout that keeps the digest from being made, and SilencedUntil when it ends; zero when it does not.
+	Silenced      string
+	SilencedUntil time.Time
+
 	Title   string
 	Items   []Waiting
 	Targets []NewTarget
@@ -65,37 +69,56 @@ type Forecast struct {
 	Posts   []Foreseen
 	Out     []ForeseenOut
 	Waiting []StillWaiting
-	// More is set when a channel has more occurrences than are listed.
+	// More is set when a channel has more posts or occurrences than are listed.
 	More bool
 }
 
-// maxForeseen bounds how many posts and occurrences of one channel are listed.
-const maxForeseen = 1000
+// Span is the time that is looked ahead over: decisions are played forward from Now on, and told of from From until Until.
+type Span struct{ Now, From, Until time.Time }
+
+// begin is when playing begins.
+func (s Span) begin() time.Time {
+	if s.Now.IsZero() || s.From.Before(s.Now) {
+		return s.From
+	}
+	return s.Now
+}
+
+// tells reports whether what happens at a time is told of. What was missed before the beginning is, when the telling
+// begins there.
+func (s Span) tells(at time.Time) bool { return !at.Before(s.From) || s.begin().Equal(s.From) }
+
+const (
+	// maxForeseen bounds how many posts and occurrences of one channel are listed.
+	maxForeseen = 1000
+	// maxLooks bounds the work for one channel: how many times, in all, a waiting item is looked at.
+	maxLooks = 4_000_000
+)
 
 // LookAhead plays the decisions of every channel forward in time over the rows as they stand. It is pure. Images that are
 // still being fetched are taken to come as late as a post waits for them.
-func (p *Program) LookAhead(rows Rows, from, until time.Time) Forecast {
+func (p *Program) LookAhead(rows Rows, span Span) Forecast {
 	var f Forecast
 	for _, name := range slices.Sorted(maps.Keys(p.Channels)) {
 		ch := p.Channels[name]
-		pause := rows.pause(name)
+		pause := rows.Pause(name)
 		switch {
 		case ch.Config.Each != nil && pause != "":
 			f.wait(ch, rows.Waiting[name], pause)
 		case ch.Config.Each != nil:
-			p.foreseeEach(&f, ch, rows, from, until)
+			p.foreseeEach(&f, ch, rows, span)
 		case ch.Config.Digest != nil:
-			p.foreseeDigests(&f, ch, rows, pause, from, until)
+			p.foreseeDigests(&f, ch, rows, span)
 		}
 	}
-	p.foreseeScheduled(&f, rows, from, until)
+	p.foreseeScheduled(&f, rows, span)
 	slices.SortStableFunc(f.Posts, func(a, b Foreseen) int { return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.Channel, b.Channel)) })
 	slices.SortStableFunc(f.Out, func(a, b ForeseenOut) int { return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.Channel, b.Channel)) })
 	return f
 }
 
-// pause says which pause a channel is under; empty when under none.
-func (r Rows) pause(channel string) string {
+// Pause says which pause a channel is under; empty when under none.
+func (r Rows) Pause(channel string) string {
 	if _, all := r.Paused[""]; all {
 		return AllPaused
 	}
@@ -118,26 +141,35 @@ func (f *Forecast) wait(ch *Channel, waiting []Waiting, what string) {
 	}
 }
 
-func (p *Program) foreseeEach(f *Forecast, ch *Channel, rows Rows, from, until time.Time) {
+func (p *Program) foreseeEach(f *Forecast, ch *Channel, rows Rows, span Span) {
 	waiting := rows.Waiting[ch.Name]
 	began := rows.Recent[ch.Name]
+	urgent := urgencies{}
 	var made []time.Time
-	for now := from; ; {
-		d := ch.DecideEach(p.Zone, p.MediaWait, waiting, recentAt(p.Zone, began, from, made, now), now)
+	listed, looks := 0, 0
+	for now := span.begin(); ; {
+		d := ch.decideEach(urgent, p.Zone, p.MediaWait, waiting, recentAt(p.Zone, began, span.begin(), made, now), now)
+		looks += 1 + len(waiting)
 		gone := map[int64]bool{}
 		for _, w := range d.Post {
-			post := p.eachPost(ch, w, now)
-			f.Posts = append(f.Posts, Foreseen{Channel: ch.Name, Kind: KindEach, At: now, Title: post.Content.Title, Items: []Waiting{w}, Targets: post.Targets})
 			made = append(made, now)
 			gone[w.Item] = true
+			if !span.tells(now) {
+				continue
+			}
+			if listed++; listed <= maxForeseen {
+				post := p.eachPost(ch, w, now)
+				f.Posts = append(f.Posts, Foreseen{Channel: ch.Name, Kind: KindEach, At: now, Title: post.Content.Title, Items: []Waiting{w}, Targets: post.Targets})
+			}
 		}
 		f.leaveOut(ch, d.Out, waiting, now)
 		for _, o := range d.Out {
 			gone[o.Item] = true
 		}
 		waiting = slices.DeleteFunc(slices.Clone(waiting), func(w Waiting) bool { return gone[w.Item] })
-		if next := d.Look; next.IsZero() || next.After(until) || !next.After(now) || len(made) > maxForeseen {
-			f.More = f.More || len(made) > maxForeseen
+		full := listed > maxForeseen || looks > maxLooks
+		if next := d.Look; next.IsZero() || next.After(span.Until) || !next.After(now) || full {
+			f.More = f.More || full
 			for _, why := range d.Why {
 				f.Waiting = append(f.Waiting, StillWaiting{Channel: ch.Name, Waiting: find(waiting, why.Item), For: why.For, Until: why.Until})
 			}
@@ -176,74 +208,13 @@ func find(waiting []Waiting, item int64) Waiting {
 	return Waiting{Item: item}
 }
 
-func (p *Program) foreseeDigests(f *Forecast, ch *Channel, rows Rows, pause string, from, until time.Time) {
-	waiting := rows.Waiting[ch.Name]
-	if pause != "" {
-		f.pausedDigests(ch, pause, from, until)
-		f.wait(ch, waiting, pause)
-		return
-	}
-	rule := ch.Rule()
-	checked, listed := rows.Schedules[ch.Name].CheckedUntil, 0
-	for now := from; ; {
-		due := rule.Due(checked, now)
-		for _, m := range due.Missed {
-			f.Posts = append(f.Posts, Foreseen{Channel: ch.Name, Kind: KindDigest, At: m.At, Due: m.Occurrence, Missed: true, Empty: string(m.Reason)})
-		}
-		for _, fire := range due.Fire {
-			d := ch.DecideDigest(waiting, now)
-			next := Foreseen{Channel: ch.Name, Kind: KindDigest, At: now, Due: fire.Occurrence, Late: fire.Late, Empty: d.Empty, Targets: ch.targets(nil, now)}
-			if d.Empty == "" {
-				post := p.digestPost(ch, fire.Occurrence, d.Items, now)
-				next.Title, next.Items, next.Targets = post.Content.Title, d.Items, post.Targets
-			}
-			f.Posts = append(f.Posts, next)
-			f.leaveOut(ch, d.Out, waiting, now)
-			waiting = without(waiting, d)
-		}
-		checked = due.CheckedUntil
-		listed += len(due.Fire) + len(due.Missed)
-		if next := due.NextLook; next.IsZero() || next.After(until) || !next.After(now) || listed > maxForeseen {
-			f.More = f.More || listed > maxForeseen
-			break
-		}
-		now = due.NextLook
-	}
-	for _, w := range waiting {
-		still := StillWaiting{Channel: ch.Name, Waiting: w}
-		if still.For, still.Until = ch.WaitForDigest(waiting, w, until); still.Until.IsZero() {
-			if next, ok := rule.Spec.Next(until); ok {
-				still.Until = next.At
-			}
-		}
-		f.Waiting = append(f.Waiting, still)
-	}
-}
-
-// pausedDigests lists the digests that are due and not made while a pause lasts.
-func (f *Forecast) pausedDigests(ch *Channel, pause string, from, until time.Time) {
-	listed, at := 0, from
-	for {
-		next, ok := ch.Schedule.Next(at)
-		if !ok || next.At.After(until) {
-			return
-		}
-		if listed++; listed > maxForeseen {
-			f.More = true
-			return
-		}
-		f.Posts = append(f.Posts, Foreseen{Channel: ch.Name, Kind: KindDigest, At: next.At, Due: next, Empty: pause, Paused: true, Targets: ch.targets(nil, next.At)})
-		at = next.At
-	}
-}
-
-func (p *Program) foreseeScheduled(f *Forecast, rows Rows, from, until time.Time) {
+func (p *Program) foreseeScheduled(f *Forecast, rows Rows, span Span) {
 	for _, s := range rows.Scheduled {
 		at := s.At
-		if at.Before(from) {
-			at = from
+		if at.Before(span.begin()) {
+			at = span.begin()
 		}
-		if at.After(until) {
+		if at.After(span.Until) || !span.tells(at) {
 			continue
 		}
 		next := Foreseen{Channel: s.Channel, Kind: KindEditor, At: at, Title: s.Content.Title, Post: s.Post}
@@ -253,7 +224,7 @@ func (p *Program) foreseeScheduled(f *Forecast, rows Rows, from, until time.Time
 		if name, _, silenced := p.Silenced(s.Channel, s.Content, at); silenced && !s.Released {
 			next.Held = name
 		}
-		next.Empty = rows.pause(s.Channel)
+		next.Empty = rows.Pause(s.Channel)
 		f.Posts = append(f.Posts, next)
 	}
 }

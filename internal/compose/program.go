@@ -71,8 +71,9 @@ type compiler struct{ problems sdk.Problems }
 
 func (k *compiler) condition(at, text string) Condition {
 	c, err := CompileCondition(text)
+	c.place = strings.ReplaceAll(strings.TrimPrefix(at, "/"), "/", ".")
 	if ee, ok := errors.AsType[*ExpressionError](err); ok {
-		k.problems = append(k.problems, sdk.Problem{Pointer: at, What: ee.What, Line: 1, Column: ee.Column + 1})
+		k.problems = append(k.problems, sdk.Problem{Pointer: at, What: ee.What, Fix: ee.Fix, Line: ee.Line, Column: ee.Column})
 	}
 	return c
 }
@@ -140,12 +141,13 @@ func (k *compiler) blackouts(c *configs.Config, p *Program) {
 	for _, name := range slices.Sorted(maps.Keys(c.Blackouts)) {
 		b := c.Blackouts[name]
 		at := sdk.Pointer("blackouts", name)
+		where := k.condition(at+"/where", b.Where) // told of beside what is wrong with the time
 		w, err := b.Windows(p.Zone)
 		if err != nil {
 			k.problems.Add(at, err.Error(), "")
 			continue
 		}
-		bl := blackout{name: name, window: w, where: k.condition(at+"/where", b.Where), all: strings.TrimSpace(b.Where) == "", drop: b.Then == "drop"}
+		bl := blackout{name: name, window: w, where: where, all: strings.TrimSpace(b.Where) == "", drop: b.Then == "drop"}
 		for _, ch := range p.Channels {
 			if len(b.Channels) == 0 || slices.Contains(b.Channels, ch.Name) {
 				ch.blackouts = append(ch.blackouts, bl)
@@ -160,17 +162,43 @@ func Check(l *configs.Loaded) sdk.Problems {
 	return problems
 }
 
-// covering is the first blackout that silences the item at that time.
-func (ch *Channel) covering(v ItemView, at time.Time) (blackout, bool) {
+// silence is a blackout that silences an item at a moment.
+type silence struct {
+	blackout
+	// failed is set when the blackout's condition failed for the item. Then it silences, rather than letting out what it
+	// should stop, and drops nothing.
+	failed *Failure
+}
+
+// silencing is the first blackout that silences an item at a moment; one whose condition fails comes after all for which it
+// holds. The view is only made when a condition asks for it.
+func (ch *Channel) silencing(view func() ItemView, at time.Time) (silence, bool) {
+	var v *ItemView
+	var unsure *silence
 	for _, b := range ch.blackouts {
 		if !b.window.Covers(at) {
 			continue
 		}
-		if ok, err := b.where.Match(v); ok || err != nil {
-			return b, true // an expression that fails silences, rather than letting out what it should stop
+		if b.all {
+			return silence{blackout: b}, true
+		}
+		if v == nil {
+			made := view()
+			v = &made
+		}
+		ok, err := b.where.Match(*v)
+		if ok {
+			return silence{blackout: b}, true
+		}
+		if err != nil && unsure == nil {
+			unsure = &silence{blackout: b, failed: asFailure(err)}
+			unsure.drop = false
 		}
 	}
-	return blackout{}, false
+	if unsure != nil {
+		return *unsure, true
+	}
+	return silence{}, false
 }
 
 // Silenced says which blackout keeps a post of the channel from leaving now. For conditions, a post is judged by what it
@@ -180,7 +208,9 @@ func (p *Program) Silenced(channel string, c Content, now time.Time) (name strin
 	if !ok {
 		return "", false, false
 	}
-	b, silenced := ch.covering(ItemView{Title: c.Title, Summary: c.Summary, URL: c.URL, Lang: c.Lang, Tags: c.Tags, Urgency: sdk.NormalUrgency, Published: c.Published}, now)
+	b, silenced := ch.silencing(func() ItemView {
+		return ItemView{Title: c.Title, Summary: c.Summary, URL: c.URL, Lang: c.Lang, Tags: c.Tags, Urgency: sdk.NormalUrgency, Published: c.Published}
+	}, now)
 	return b.name, b.drop, silenced
 }
 

@@ -1,8 +1,6 @@
 package compose
 
 import (
-	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -10,7 +8,6 @@ import (
 
 	"github.com/belfry-news/belfry/sdk"
 	"github.com/expr-lang/expr"
-	"github.com/expr-lang/expr/file"
 	"github.com/expr-lang/expr/vm"
 	"golang.org/x/text/cases"
 	"golang.org/x/text/unicode/norm"
@@ -20,6 +17,8 @@ import (
 type Condition struct {
 	source  string
 	program *vm.Program
+	// place is where it stands in the configuration, such as channels.alertes.where.
+	place string
 }
 
 // ItemView is what an expression sees of an item, under the name item.
@@ -38,15 +37,6 @@ type ItemView struct {
 	HasImage  bool      `expr:"has_image"`
 	Published time.Time `expr:"published"`
 }
-
-// ExpressionError is a fault of an expression, at a column from 0 of its text.
-type ExpressionError struct {
-	Column int
-	What   string
-}
-
-// Error says what is wrong.
-func (e *ExpressionError) Error() string { return e.What }
 
 // environment are the names an expression may use. The functions ignore case and accents.
 func environment(v ItemView) map[string]any {
@@ -71,62 +61,23 @@ func CompileCondition(text string) (Condition, error) {
 	}
 	program, err := expr.Compile(text, expr.Env(environment(ItemView{})), expr.AsBool(), expr.MaxNodes(300), expr.DisableBuiltin("now"))
 	if err != nil {
-		return Condition{}, expressionError(err)
+		return Condition{}, expressionError(text, err)
+	}
+	if fault := neverHolds(program.Node(), text); fault != nil {
+		return Condition{}, fault
 	}
 	return Condition{source: text, program: program}, nil
 }
 
-func expressionError(err error) error {
-	var fe *file.Error
-	if !errors.As(err, &fe) {
-		what, _, _ := strings.Cut(err.Error(), "\n")
-		if typ, other := strings.CutPrefix(what, "expected bool, but got "); other {
-			what = fmt.Sprintf("the expression gives %s; it must be true or false, such as hasTag(\"alerte\") or item.urgency <= 2", kindWord(typ))
-		}
-		return &ExpressionError{What: what}
-	}
-	what := strings.ReplaceAll(strings.TrimSpace(fe.Message), "type compose.ItemView", "item")
-	switch {
-	case strings.HasPrefix(what, "unknown name "):
-		what += "; an expression may use item and the functions hasTag, hasWord, titleHas, hasAuthor, fromSource, inLang"
-	case strings.Contains(what, "has no field"):
-		what += "; item has source, key, group, title, summary, text, url, lang, tags, authors, urgency, has_image, published"
-	case what == "unexpected token EOF":
-		what = "the expression ends too early; close every bracket and every quotation mark"
-	case strings.Contains(what, "mismatched types"):
-		what += "; compare numbers with numbers, and text with text in quotes"
-	}
-	return &ExpressionError{Column: fe.Column, What: what}
-}
-
-// kindWord is a type of Go in the words of who writes a configuration.
-func kindWord(typ string) string {
-	switch {
-	case typ == "int" || typ == "float64":
-		return "a number"
-	case typ == "string":
-		return "a text"
-	case typ == "time.Time":
-		return "a time"
-	case strings.HasSuffix(typ, "ItemView"):
-		return "the whole item"
-	case strings.HasPrefix(typ, "[]"):
-		return "a list"
-	case strings.HasPrefix(typ, "func"):
-		return "a function, which has to be called"
-	}
-	return "something else"
-}
-
-// Match reports whether the item fulfils the condition. An expression that fails while it runs matches nothing, and the
-// error says why.
+// Match reports whether the item fulfils the condition. An expression that fails while it runs says nothing about the
+// item, neither yes nor no: its error is a *Failure.
 func (c Condition) Match(v ItemView) (bool, error) {
 	if c.program == nil {
 		return true, nil
 	}
 	out, err := expr.Run(c.program, environment(v))
 	if err != nil {
-		return false, fmt.Errorf("the expression %q failed: %s", c.source, strings.SplitN(err.Error(), "\n", 2)[0])
+		return false, failureOf(c.place, c.source, err)
 	}
 	ok, _ := out.(bool)
 	return ok, nil

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"text/template"
 	"text/template/parse"
@@ -29,24 +28,6 @@ type Template struct {
 
 // names reports whether the template names a field.
 func (t *Template) names(field string) bool { return t.fields[field] }
-
-// TemplateError is a fault of a template, at a line and column from 1 of its text; 0 when it is about the whole.
-type TemplateError struct {
-	Line, Column int
-	What, Fix    string
-}
-
-// Error says what is wrong and what would be right.
-func (e *TemplateError) Error() string {
-	s := e.What
-	if e.Fix != "" {
-		s += "; " + e.Fix
-	}
-	if e.Line > 0 {
-		s = fmt.Sprintf("template line %d: %s", e.Line, s)
-	}
-	return s
-}
 
 // The default templates.
 const (
@@ -150,6 +131,14 @@ func plain(v any) string {
 // CompileTemplate checks and compiles a template: its syntax, the fields and functions it names anywhere, that it ranges
 // over lists only, and that it runs on a full and on an empty sample. Its error is *TemplateError.
 func CompileTemplate(text string) (*Template, error) {
+	t, err := compileTemplate(text)
+	if err != nil {
+		return nil, inCharacters(text, err)
+	}
+	return t, nil
+}
+
+func compileTemplate(text string) (*Template, error) {
 	if strings.ContainsAny(text, "\ue000\ue001") {
 		return nil, &TemplateError{What: "the template holds the characters U+E000 or U+E001, which are kept for inner use", Fix: "take them out"}
 	}
@@ -257,59 +246,6 @@ func overList(p *parse.PipeNode) bool {
 		return true
 	}
 	return false
-}
-
-func unknownField(tree *parse.Tree, n parse.Node, name string) error {
-	fix := "known are " + strings.Join(topFields, ", ")
-	if near := sdk.Nearest(name, topFields); near != "" {
-		fix = fmt.Sprintf("did you mean .%s?", near)
-	}
-	return at(tree, n, fmt.Sprintf("there is no field .%s", name), fix)
-}
-
-// at places a fault at a node.
-func at(tree *parse.Tree, n parse.Node, what, fix string) error {
-	location, _ := tree.ErrorContext(n)
-	e := &TemplateError{What: what, Fix: fix}
-	if m := place.FindStringSubmatch(location + ": "); m != nil {
-		e.Line, _ = strconv.Atoi(m[1])
-		e.Column, _ = strconv.Atoi(m[2])
-		e.Column++
-	}
-	return e
-}
-
-var (
-	place      = regexp.MustCompile(`^template:(\d+):(?:(\d+):)? ?`)
-	missingKey = regexp.MustCompile(`map has no entry for key "([^"]*)"`)
-	inAction   = regexp.MustCompile(`^executing "[^"]*" at <.*?>: `)
-)
-
-// templateError puts what text/template says into a sentence and a place.
-func templateError(err error) error {
-	what := strings.TrimPrefix(err.Error(), "template: ")
-	e := &TemplateError{}
-	if m := place.FindStringSubmatch(what); m != nil {
-		e.Line, _ = strconv.Atoi(m[1])
-		if m[2] != "" {
-			e.Column, _ = strconv.Atoi(m[2])
-			e.Column++
-		}
-		what = strings.TrimPrefix(what, m[0])
-	}
-	what = inAction.ReplaceAllString(what, "")
-	if m := missingKey.FindStringSubmatch(what); m != nil {
-		what = fmt.Sprintf("there is no field .%s here", m[1])
-		e.Fix = "inside Items known are " + strings.Join(itemFields, ", ")
-	}
-	if strings.HasPrefix(what, "function ") && strings.HasSuffix(what, " not defined") {
-		e.Fix = "besides those of text/template there are cut, upper, lower, date, join and default"
-	}
-	if what == "unexpected EOF" {
-		what, e.Fix = "the template ends inside an if, range, with or block", "close it with {{end}}"
-	}
-	e.What = what
-	return e
 }
 
 // limited refuses what a template writes beyond a bound.

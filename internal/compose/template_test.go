@@ -24,7 +24,7 @@ func TestCompileTemplateRefuses(t *testing.T) {
 		{"range over a computed number", "{{range len .Title}}x{{end}}", `template line 1: range goes over something that is no list; range over .Items, .Tags, .Hashtags or .Authors`},
 		{"unclosed action", "{{if .Title}}x", `template line 1: the template ends inside an if, range, with or block; close it with {{end}}`},
 		{"inner characters", "\ue000", `the template holds the characters U+E000 or U+E001, which are kept for inner use; take them out`},
-		{"index of what is not there", "{{index .Tags 5}}", `template line 1: error calling index: index out of range: 5`},
+		{"index of what is not there", "{{index .Tags 5}}", `template line 1: there may be no entry 5 in .Tags; ask first: {{if gt (len .Tags) 5}}{{index .Tags 5}}{{end}}; the first entry is 0`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

@@ -27,6 +27,8 @@ const (
 	ReasonDropped   Reason = "dropped"    // a person dropped what was held
 	ReasonFailed    Reason = "not_usable" // no post could be made of it
 	ReasonRestored  Reason = "restored"   // the store came from a backup, which does not know whether it was posted since
+	// ReasonWhereFailed: the channel's condition failed, so that whether it holds is not known.
+	ReasonWhereFailed Reason = "where_failed"
 )
 
 // Waiting is an item that a channel may still use.
@@ -61,6 +63,8 @@ type LeaveOut struct {
 	Detail string
 	// Hold keeps it for a person instead of giving it up.
 	Hold bool
+	// Failed is the condition of a blackout that failed for it; nil for others.
+	Failed *Failure
 }
 
 // EachDecision is what to do with the waiting items of an each channel now.
@@ -84,11 +88,15 @@ type Wait struct {
 // DecideEach decides about an each channel. It is pure. The zone is the daemon's; it bounds the day of per_day. Between now
 // and Look nothing is decided otherwise, however often somebody looks.
 func (ch *Channel) DecideEach(zone *time.Location, imageWait time.Duration, waiting []Waiting, recent Recent, now time.Time) EachDecision {
+	return ch.decideEach(urgencies{}, zone, imageWait, waiting, recent, now)
+}
+
+func (ch *Channel) decideEach(urgent urgencies, zone *time.Location, imageWait time.Duration, waiting []Waiting, recent Recent, now time.Time) EachDecision {
 	d := EachDecision{}
 	each := ch.Config.Each
 	var ready []Waiting
 	for _, w := range waiting {
-		at, reason := w.readyAt(each.Settle.Std(), ch.isUrgent(View(w.Source, w.Content)))
+		at, reason := w.readyAt(each.Settle.Std(), urgent.of(ch, w))
 		tooOld := time.Time{}
 		if each.MaxAge > 0 && !w.Released {
 			tooOld = at.Add(each.MaxAge.Std())
@@ -110,19 +118,20 @@ func (ch *Channel) DecideEach(zone *time.Location, imageWait time.Duration, wait
 		d.lookAt(w.Content.ExpiresAt)
 		d.lookAt(tooOld)
 	}
-	ch.order(ready)
+	ch.order(ready, urgent)
 	for _, w := range ready {
-		view := View(w.Source, w.Content)
-		if !ch.isUrgent(view) {
+		if !urgent.of(ch, w) {
 			if until, what := ch.mayNotBefore(zone, recent, now); until.After(now) {
 				d.wait(w, what, until)
 				continue
 			}
 		}
 		// A blackout is for what would leave now; what waits for its turn may be let out after it.
-		if b, silenced := ch.covering(view, now); silenced && !w.Released {
-			d.Out = append(d.Out, LeaveOut{Item: w.Item, Reason: ReasonBlackout, Detail: b.name, Hold: !b.drop})
-			continue
+		if !w.Released {
+			if b, silenced := ch.silencing(w.view, now); silenced {
+				d.Out = append(d.Out, LeaveOut{Item: w.Item, Reason: ReasonBlackout, Detail: b.name, Hold: !b.drop, Failed: b.failed})
+				continue
+			}
 		}
 		d.Post = append(d.Post, w)
 		recent.Last, recent.Today = now, recent.Today+1
@@ -152,19 +161,36 @@ func (w Waiting) readyAt(settle time.Duration, urgent bool) (time.Time, string) 
 	return at, reason
 }
 
-func (ch *Channel) isUrgent(v ItemView) bool {
+// view is what expressions see of the item.
+func (w Waiting) view() ItemView { return View(w.Source, w.Content) }
+
+// isUrgent says whether an item skips pace, settle and hours. One for which that cannot be worked out goes at the usual
+// pace: it is not lost, and a person is told when it is taken up.
+func (ch *Channel) isUrgent(w Waiting) bool {
 	if ch.urgent.program == nil {
 		return false
 	}
-	ok, err := ch.urgent.Match(v)
+	ok, err := ch.urgent.Match(w.view())
 	return ok && err == nil
 }
 
+// urgencies remember which items are urgent, so that one decision, or one look ahead, asks once.
+type urgencies map[int64]bool
+
+func (u urgencies) of(ch *Channel, w Waiting) bool {
+	urgent, known := u[w.Item]
+	if !known {
+		urgent = ch.isUrgent(w)
+		u[w.Item] = urgent
+	}
+	return urgent
+}
+
 // order puts the item first that the channel prefers.
-func (ch *Channel) order(list []Waiting) {
+func (ch *Channel) order(list []Waiting, urgent urgencies) {
 	prefer := ch.Config.Each.Pace.Prefer
 	slices.SortStableFunc(list, func(a, b Waiting) int {
-		if ua, ub := ch.isUrgent(View(a.Source, a.Content)), ch.isUrgent(View(b.Source, b.Content)); ua != ub {
+		if ua, ub := urgent.of(ch, a), urgent.of(ch, b); ua != ub {
 			return boolFirst(ua)
 		}
 		switch prefer {
@@ -234,6 +260,15 @@ type DigestDecision struct {
 	Out   []LeaveOut
 	// Empty says why there is no digest; empty when there is one.
 	Empty string
+	// Failed are the conditions of blackouts that failed, with their items, which go on waiting.
+	Failed []SilenceFailed
+}
+
+// SilenceFailed is the condition of a blackout that failed for an item.
+type SilenceFailed struct {
+	*Failure
+	Blackout string
+	Item     int64
 }
 
 // DecideDigest chooses the items of a digest that is made now. It is pure. Whatever it does not take goes on waiting.
@@ -242,7 +277,6 @@ func (ch *Channel) DecideDigest(waiting []Waiting, now time.Time) DigestDecision
 	cfg := ch.Config.Digest
 	var ready []Waiting
 	for _, w := range waiting {
-		view := View(w.Source, w.Content)
 		at, _ := w.readyAt(0, false)
 		switch {
 		case !w.Content.ExpiresAt.IsZero() && !now.Before(w.Content.ExpiresAt):
@@ -251,9 +285,12 @@ func (ch *Channel) DecideDigest(waiting []Waiting, now time.Time) DigestDecision
 		case cfg.MaxAge > 0 && now.Sub(at) > cfg.MaxAge.Std():
 			d.Out = append(d.Out, LeaveOut{Item: w.Item, Reason: ReasonMaxAge, Detail: cfg.MaxAge.String()})
 		default:
-			if b, silenced := ch.covering(view, now); silenced {
-				if b.drop {
+			if b, silenced := ch.silencing(w.view, now); silenced && !w.Released {
+				switch {
+				case b.drop:
 					d.Out = append(d.Out, LeaveOut{Item: w.Item, Reason: ReasonBlackout, Detail: b.name})
+				case b.failed != nil:
+					d.Failed = append(d.Failed, SilenceFailed{b.failed, b.name, w.Item})
 				}
 				continue
 			}
@@ -280,18 +317,4 @@ func (ch *Channel) DecideDigest(waiting []Waiting, now time.Time) DigestDecision
 	}
 	d.Items = ready[:min(len(ready), cfg.MaxItems)]
 	return d
-}
-
-// WaitForDigest says what an item of a digest channel waits for at a moment: its embargo, until when, or the next digest,
-// and how many items that still lacks.
-func (ch *Channel) WaitForDigest(waiting []Waiting, w Waiting, now time.Time) (what string, until time.Time) {
-	if at, reason := w.readyAt(0, false); at.After(now) && reason != "" {
-		return reason, at
-	}
-	if least := ch.Config.Digest.MinItems; least > 1 {
-		if d := ch.DecideDigest(waiting, now); d.Empty != "" {
-			return "the next digest: " + d.Empty, time.Time{}
-		}
-	}
-	return "the next digest", time.Time{}
 }

@@ -37,7 +37,7 @@ func TestCrash(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "belfry.yaml"), []byte(h.world.config()), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	h.killInMigrations(5)
+	h.killAtFirstStart(5)
 	for i := range *cycles {
 		h.cycle(i)
 	}
@@ -57,14 +57,14 @@ type harness struct {
 
 func (h *harness) start() *daemontest.Daemon { return daemontest.Start(h.t, h.binary, h.dir) }
 
-// killInMigrations kills the daemon while it makes its database.
-func (h *harness) killInMigrations(n int) {
+// killAtFirstStart kills the daemon about when it makes its database. See TestKilledInMigrations for the migrations.
+func (h *harness) killAtFirstStart(n int) {
 	h.kills = map[string]int{}
 	for range n {
 		d := h.start()
 		time.Sleep(time.Duration(h.random.IntN(60)) * time.Millisecond)
 		d.Kill(daemontest.Group)
-		h.kills["migration"]++
+		h.kills["first start"]++
 	}
 }
 

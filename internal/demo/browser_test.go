@@ -3,6 +3,7 @@ package demo
 import (
 	"flag"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -25,6 +26,20 @@ func lookAtIt(t *testing.T, binary string) {
 		b.Look(fmt.Sprintf("demo-%d", width))
 		b.Show(s.Base()+"/newsroom/"+a.ID, width, 900)
 		b.Look(fmt.Sprintf("article-%d", width))
+	}
+
+	// At the width of a small laptop every heading stands on one line, and the four places begin on one.
+	for _, lang := range []string{"en", "fr"} {
+		b.Show(s.Base()+"/demo?lang="+lang, 1280, 900)
+		b.Settle()
+		b.Save("demo-1280-" + lang)
+		tops := browsertest.Evaluate[[]int](b, `[...document.querySelectorAll('.frame > :last-child')].map(e => Math.round(e.getBoundingClientRect().top))`)
+		if slices.Sort(tops); len(tops) != 4 || tops[0] != tops[3] {
+			t.Errorf("%s: the four places begin at %v", lang, tops)
+		}
+		if lines := browsertest.Evaluate[[]int](b, `[...document.querySelectorAll('.frame h2')].map(e => Math.round(e.getBoundingClientRect().height / parseFloat(getComputedStyle(e).lineHeight)))`); !slices.Equal(lines, []int{1, 1, 1, 1}) {
+			t.Errorf("%s: the headings have %v lines", lang, lines)
+		}
 	}
 
 	// Without anybody's doing a new article stands in every frame; the page in its window is a new one, too.

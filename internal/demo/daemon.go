@@ -224,6 +224,15 @@ func (d *daemon) Kill() {
 	<-p.ended
 }
 
+// Reload asks a daemon that serves to read its configuration anew at once; it would by itself a moment later.
+func (d *daemon) Reload() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.run != nil && d.address != "" {
+		askReload(d.run.cmd)
+	}
+}
+
 // Stop asks the daemon to end, and kills it when it does not in time.
 func (d *daemon) Stop() error {
 	d.mu.Lock()

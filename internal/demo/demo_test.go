@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"html"
 	"io"
 	"io/fs"
 	"net/http"
@@ -369,11 +370,14 @@ func (s *show) bot(method string, call map[string]any) {
 	}
 }
 
+// harbour is what the feed calls itself. What looks like a reference in it is none.
+const harbour = "Harbour ${env:DEMO_LANG} & News"
+
 // serveFeed serves a newsroom's feed with a number of articles.
 func serveFeed(t *testing.T, articles int) string {
 	t.Helper()
 	site := feedtest.New()
-	n := feedtest.Newsroom{Channel: feedtest.Channel{Title: "Harbour News", Link: "https://harbour.example/", Lang: "en"}}
+	n := feedtest.Newsroom{Channel: feedtest.Channel{Title: harbour, Link: "https://harbour.example/", Lang: "en"}}
 	for i := range articles {
 		at := time.Now().Add(-time.Duration(articles-i) * time.Hour).Truncate(time.Second)
 		n.Publish(feedtest.Article{ID: fmt.Sprint("tide-", i+1), Title: fmt.Sprint("Tide number ", i+1), Link: fmt.Sprint("https://harbour.example/tide-", i+1),
@@ -394,6 +398,12 @@ func playOwnFeed(t *testing.T, binary string) {
 	wantIn(t, "the screen", screen.String(), "40 items found, none posted", "the invented newspaper: belfry demo\n", "stop: Ctrl-C")
 	wantIn(t, "/demo", s.get("/demo?lang=en"), "40 items found, none posted", "Ring the newest three", "Tide number 40")
 	wantIn(t, "/demo", s.get("/demo?lang=fr"), "40 articles trouvés, aucun publié")
+	// Everything is called what the feed calls itself.
+	for what, shown := range map[string]string{"the phone": s.get("/demo?lang=en"), "the front page": s.get("/"), "the channel": s.get("/c/" + ownChannel)} {
+		if !strings.Contains(html.UnescapeString(shown), harbour) || strings.Contains(shown, "<h1>127.0.0.1") {
+			t.Errorf("%s does not say %q:\n%.3000s", what, harbour, shown)
+		}
+	}
 	if n := s.receivers.Calls(); n != 0 {
 		t.Errorf("%d calls came before anybody asked for them", n)
 	}

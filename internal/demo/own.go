@@ -246,7 +246,7 @@ func checkFeed(ctx context.Context, raw string) (address string, private []netip
 	return u.String(), private, nil
 }
 
-// hostName is what the channel is called until the feed has said its name.
+// hostName is what the channel is called until the feed has said its own name, or when it has none.
 func hostName(address string) string {
 	u, err := url.Parse(address)
 	if err != nil {

@@ -14,6 +14,9 @@ func processAttributes() *syscall.SysProcAttr { return nil }
 // stopSignal ends a daemon: there is no other signal here.
 var stopSignal = os.Kill
 
+// askReload does nothing: there is no such signal here, and the daemon looks at its files by itself.
+func askReload(*exec.Cmd) {}
+
 // killGroup ends a process; its plugins notice that their pipes are closed.
 func killGroup(cmd *exec.Cmd) { _ = cmd.Process.Kill() }
 

@@ -15,6 +15,9 @@ func processAttributes() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setp
 // stopSignal asks a daemon to end.
 const stopSignal = syscall.SIGTERM
 
+// askReload asks a daemon to read its configuration anew.
+func askReload(cmd *exec.Cmd) { _ = cmd.Process.Signal(syscall.SIGHUP) }
+
 // killGroup ends a process and what it started.
 func killGroup(cmd *exec.Cmd) { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 

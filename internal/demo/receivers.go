@@ -46,6 +46,7 @@ type receivers struct {
 	mu     sync.Mutex
 	calls  int // accepted ones, of both
 	events []Event
+	names  map[int64]string // of chats that were renamed
 }
 
 // Event is a call that the webhook receiver accepted.
@@ -172,11 +173,28 @@ func (r *receivers) Messages(chat int64) []telegramtest.Message { return r.teleg
 
 // titles are the names of the chats, by what the configuration calls them.
 func (r *receivers) titles() map[string]string {
+	chats := r.telegram.State().Chats // not under the lock, which it waits for when something comes
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	out := map[string]string{}
-	for _, c := range r.telegram.State().Chats {
-		out[strconv.FormatInt(c.ID, 10)] = c.Title
+	for _, c := range chats {
+		name := c.Title
+		if later, renamed := r.names[c.ID]; renamed {
+			name = later
+		}
+		out[strconv.FormatInt(c.ID, 10)] = name
 	}
 	return out
+}
+
+// Rename gives a chat another name, as its administrator does.
+func (r *receivers) Rename(chat int64, name string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.names == nil {
+		r.names = map[int64]string{}
+	}
+	r.names[chat] = name
 }
 
 // shown is what a receiver has of an article.

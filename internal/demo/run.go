@@ -64,6 +64,7 @@ type Demo struct {
 	digests   map[string]scheduler.Spec // by channel
 
 	db      atomic.Pointer[store.DB]
+	named   atomic.Bool  // whether the channel of somebody's own feed has its name
 	nextAt  atomic.Int64 // when the next article comes, in Unix milliseconds; 0 when none will
 	ctx     context.Context
 	cancel  context.CancelFunc
@@ -125,6 +126,9 @@ func Start(ctx context.Context, o Options) (_ *Demo, err error) {
 	if d.newsroom != nil {
 		d.tasks.Go(d.write)
 	}
+	if d.own != nil {
+		d.tasks.Go(d.takeName)
+	}
 	return d, nil
 }
 
@@ -150,7 +154,7 @@ func (d *Demo) Settle(ctx context.Context) {
 func (d *Demo) settled(ctx context.Context) bool {
 	if d.own != nil {
 		st, err := d.own.State(ctx)
-		return err == nil && (st.Read || st.Trouble != "")
+		return err == nil && (st.Read && d.named.Load() || st.Trouble != "")
 	}
 	counts, err := d.db.Load().ChannelCounts(ctx)
 	if err != nil {

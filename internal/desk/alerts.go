@@ -49,7 +49,8 @@ const (
 	Unsure  = "unknown"
 )
 
-// TestAlerts sends one test alert to every place of alerts.to, now and by itself: neither the store nor a daemon is asked.
+// TestAlerts sends one test alert to every place of alerts.to, now and by itself: no daemon is asked, and the store, where
+// there is one, only keeps what came of it.
 func (d *Desk) TestAlerts(ctx context.Context, open Open) ([]TestedAlert, error) {
 	if len(d.Config.Alerts.To) == 0 {
 		return nil, errorf(Conflict, "nobody is told of trouble; name a destination of operators in %s: alerts: {to: [ops]}", d.Config.Path)
@@ -68,6 +69,9 @@ func (d *Desk) TestAlerts(ctx context.Context, open Open) ([]TestedAlert, error)
 			if x.Code == string(sdk.CodeUnknownOutcome) {
 				x.Outcome = Unsure
 			}
+		}
+		if err := d.recordTested(ctx, to, x); err != nil {
+			return out, err
 		}
 		out = append(out, x)
 	}

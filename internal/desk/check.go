@@ -174,13 +174,17 @@ func (d *Desk) ask(ctx context.Context, conn sdk.Connector, foreign bool, timeou
 	return nil
 }
 
-// Stopped says whether a destination has stopped, or waits, after trouble.
+// Stopped says whether a destination has stopped after trouble, or was asked to wait, or what waits for it was put off. One
+// that a person paused stays as it is.
 func (d *Desk) Stopped(ctx context.Context, name string) (bool, error) {
 	x, err := d.Destination(ctx, name)
-	return x.State == "stopped" || x.State == "waits", err
+	if err != nil || x.State == "paused" {
+		return false, err
+	}
+	return d.Store.PutOff(ctx, name, time.Now())
 }
 
-// StartAgain lets a destination serve again that had stopped; what waits is tried at once.
+// StartAgain lets a destination serve again that had stopped or was asked to wait; what waits is tried at once.
 func (d *Desk) StartAgain(ctx context.Context, name string) error {
 	return d.Store.StartAgain(ctx, name, time.Now())
 }

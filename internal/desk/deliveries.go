@@ -161,3 +161,31 @@ func (d *Desk) ReleaseChannel(ctx context.Context, name string, drop bool) (Chan
 	}
 	return out, nil
 }
+
+// PostReleased says how many things of a post were let go, or dropped.
+type PostReleased struct {
+	Post     string `json:"post"`
+	Dropped  int    `json:"dropped"`
+	Released int    `json:"released"`
+}
+
+// ReleasePost lets one post go that a blackout holds, here or at a destination, or drops what is held of it.
+func (d *Desk) ReleasePost(ctx context.Context, id string, drop bool) (PostReleased, error) {
+	p, err := d.find(ctx, id)
+	if err != nil {
+		return PostReleased{Post: id}, err
+	}
+	out := PostReleased{Post: p.PublicID}
+	n, err := d.Store.ReleasePost(ctx, p.ID, drop, d.Actor, time.Now())
+	switch {
+	case err != nil:
+		return out, err
+	case n == 0:
+		return out, errorf(Conflict, "nothing of post %s is held", p.PublicID)
+	case drop:
+		out.Dropped = n
+	default:
+		out.Released = n
+	}
+	return out, nil
+}

@@ -67,6 +67,10 @@ func (d *Desk) Destinations(ctx context.Context) ([]Destination, error) {
 	if err != nil {
 		return nil, err
 	}
+	telling, err := d.Telling(ctx)
+	if err != nil {
+		return nil, err
+	}
 	out := []Destination{}
 	for _, name := range slices.Sorted(maps.Keys(d.Config.Destinations)) {
 		r := rows[name]
@@ -80,6 +84,11 @@ func (d *Desk) Destinations(ctx context.Context) ([]Destination, error) {
 			}
 		}
 		x.State = d.judge(x, r, pauses)
+		for _, p := range telling.Failing() {
+			if p.Destination == name && x.State == "ok" {
+				x.State, x.Error = "failing", p.Error // what it is told of trouble is all that it is told, or as good as
+			}
+		}
 		out = append(out, x)
 	}
 	return out, nil

@@ -66,8 +66,9 @@ type doctor struct {
 	*Desk
 	x        Examination
 	findings []Finding
-	// alerted are the open alerts: what one of them says is not said again.
+	// alerted are the open alerts, and mute the destinations that take none: what was said of them is not said again.
 	alerted map[alert.Key]bool
+	mute    map[string]bool
 }
 
 func (d *doctor) note(level Level, about, sentence, mend string) {
@@ -86,7 +87,7 @@ func (d *doctor) failed(about string, err error) {
 
 // Examine looks at everything that an operator would be asked about. It changes nothing.
 func (d *Desk) Examine(ctx context.Context, x Examination) Diagnosis {
-	doc := &doctor{Desk: d, x: x, alerted: map[alert.Key]bool{}}
+	doc := &doctor{Desk: d, x: x, alerted: map[alert.Key]bool{}, mute: map[string]bool{}}
 	doc.lookAtConfiguration()
 	if d.Config != nil {
 		for _, look := range []func(context.Context){doc.lookAtAlerts, doc.lookAtData, doc.lookAtStore, doc.lookAtDaemon, doc.lookAtClock, doc.lookAtPages,
@@ -131,11 +132,21 @@ func (d *doctor) lookAtAlerts(ctx context.Context) {
 	case a.Heartbeat.URL.Empty():
 		d.note(Advice, "alerts", "nobody would notice that Belfry itself is gone: there is no heartbeat",
 			"let a dead man's switch wait for it: alerts: {heartbeat: {url: \"${env:HEARTBEAT_URL}\"}}")
-	default:
-		d.fine("alerts", "told to %s, with a heartbeat to %s every %s", places(a.To), a.Heartbeat.URL, a.Heartbeat.Every)
 	}
 	if d.Store == nil {
+		d.fineAlerts(Telling{})
 		return
+	}
+	telling, err := d.Telling(ctx)
+	if err != nil {
+		d.failed("alerts", err)
+		return
+	}
+	d.fineAlerts(telling)
+	for _, p := range telling.Failing() {
+		d.mute[p.Destination] = true
+		sentence, mend := d.Untold(telling, p)
+		d.note(Trouble, "alerts", sentence, mend)
 	}
 	rows, err := d.Store.Alerts(ctx)
 	if err != nil {
@@ -146,6 +157,15 @@ func (d *doctor) lookAtAlerts(ctx context.Context) {
 		d.alerted[r.Key()] = true
 		d.note(Trouble, string(r.Code), fmt.Sprintf("%s (since %s)", r.Sentence, d.Ago(r.First)), r.Mend)
 	}
+}
+
+// fineAlerts says who is told, where that is as it should be.
+func (d *doctor) fineAlerts(t Telling) {
+	a := d.Config.Alerts
+	if len(a.To) == 0 || a.Heartbeat.URL.Empty() || len(t.Failing()) > 0 {
+		return
+	}
+	d.fine("alerts", "told to %s, with a heartbeat to %s every %s", places(a.To), a.Heartbeat.URL, a.Heartbeat.Every)
 }
 
 func places(to []configs.AlertTarget) string {
@@ -180,7 +200,7 @@ func (d *doctor) lookAtStore(ctx context.Context) {
 		d.failed("configuration", err)
 		return
 	}
-	if _, running := d.Daemon(); running && err == nil && len(d.x.Problems) == 0 && d.Config.Unlike(applied.Tree, applied.Outside) {
+	if _, running := d.Daemon(); running && err == nil && len(d.x.Problems) == 0 && d.Config.Unlike(applied.Tree, applied.Key, applied.Outside) {
 		d.note(Advice, "configuration", fmt.Sprintf("%s says something else than what runs (generation %d, %s)", d.x.Path, applied.Generation, d.At(applied.AppliedAt)),
 			"see what it would change: belfry plan --config "+d.x.Path+"; a daemon that was told of it another way has other variables in its environment")
 	}

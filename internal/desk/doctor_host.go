@@ -56,7 +56,7 @@ func (d *doctor) judgeDisk() {
 	switch {
 	case !known:
 	case free < floor:
-		d.note(Trouble, "disk", fmt.Sprintf("the disk of %s has %s left, less than disk_floor: %s; nothing is fetched until there is more", d.Dir, disk.Bytes(free), d.Config.DiskFloor),
+		d.note(Trouble, "disk", fmt.Sprintf("the disk of %s has %s left, less than disk_floor: %s; nothing is fetched until there is more, and so no withdrawal by a source is noticed", d.Dir, disk.Bytes(free), d.Config.DiskFloor),
 			"make room, or move data_dir: to a larger disk while the daemon is stopped")
 	case free < littleSpace:
 		d.note(Trouble, "disk", fmt.Sprintf("the disk of %s has %s left; when it is full nothing can be recorded, and so nothing is fetched or sent", d.Dir, disk.Bytes(free)),

@@ -14,10 +14,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/belfry-news/belfry/configs"
 	"github.com/belfry-news/belfry/internal/alert"
 	"github.com/belfry-news/belfry/internal/desk"
 	"github.com/belfry-news/belfry/internal/desk/desktest"
+	"github.com/belfry-news/belfry/internal/intake"
 	"github.com/belfry-news/belfry/internal/store"
 	"github.com/belfry-news/belfry/internal/store/sqlite"
 	"github.com/belfry-news/belfry/sdk"
@@ -103,7 +106,7 @@ func TestDoctorAtWork(t *testing.T) {
 	c := newClinic(t)
 	c.says("trouble source_failing: source agenda cannot be read (since ", "→ belfry source show agenda",
 		"trouble source_held: source articles: 2 new items came at once", "!source articles holds",
-		"trouble daemon: the daemon is not running", "advice alerts: nobody would notice that Belfry itself is gone",
+		"!sources:", "trouble daemon: the daemon is not running", "advice alerts: nobody would notice that Belfry itself is gone",
 		"fine database: schema ", "; every page fits", "fine configuration: belfry.yaml can be used", "fine plugins: feed can be started")
 	c.n.Lose(t, "ops")
 	c.says("trouble destinations: destination ops may have got 1 post, or not → look there, and say what you see: belfry post deliveries --state unknown; belfry post resolve")
@@ -136,6 +139,82 @@ func TestDoctorDestinations(t *testing.T) {
 	c.says(`trouble destinations: destination ops cannot be posted to: the bot may not post in ""`)
 }
 
+// Alerts that nobody takes are trouble of their own, and a place that takes none is no destination that is well.
+func TestDoctorOfAlerts(t *testing.T) {
+	t.Parallel()
+	c := newClinic(t)
+	ctx := t.Context()
+	if err := c.n.Config.Alerts.Heartbeat.URL.UnmarshalText([]byte("https://hc.example/ping/key")); err != nil {
+		t.Fatal(err)
+	}
+	c.says("fine alerts: told to ops, with a heartbeat to https://hc.example/[…] every 1m")
+	ops := store.AlertPlace{Destination: "ops", Code: sdk.CodeUnavailable, Error: "nobody is there"}
+	if err := c.n.Store.AlertRefused(ctx, ops, c.n.Now); err != nil {
+		t.Fatal(err)
+	}
+	c.says("trouble alerts: ops has not taken an alert since ", " (one try), and so nobody is told of trouble: nobody is there "+
+		"→ see what is missing: belfry destination check ops; when it is mended: belfry alert test", "!told to ops", "!destination ops failed")
+	if err := c.n.Store.AlertRefused(ctx, ops, c.n.Now); err != nil {
+		t.Fatal(err)
+	}
+	c.n.Config.Alerts.To = append(c.n.Config.Alerts.To, configs.AlertTarget{Destination: "wire", Chat: "@desk"})
+	c.says(" (2 tries); the other places are told: nobody is there")
+	status, err := c.d.Status(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := desk.Telling{Untold: 2, Places: []desk.AlertPlace{{Destination: "ops", State: "failing", Since: desk.Stamp{Time: c.n.Now}, Tried: desk.Stamp{Time: c.n.Now}, Failures: 2,
+		Code: "unavailable", Error: "nobody is there"}, {Destination: "wire", Chat: "@desk", State: "ok"}}}
+	if diff := cmp.Diff(want, status.Telling); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	// A test that arrives is as good as an alert that does; one that is refused counts as well.
+	tested, err := c.d.TestAlerts(ctx, func(_ context.Context, name string) (sdk.Connector, bool, error) {
+		if name == "wire" {
+			return &taker{err: sdk.Errorf(sdk.CodeForbidden, "publish", "the bot may not post")}, false, nil
+		}
+		return &taker{}, false, nil
+	})
+	if err != nil || len(tested) != 2 {
+		t.Fatalf("%+v, %v", tested, err)
+	}
+	c.says("!ops has not taken", "trouble alerts: wire @desk has not taken an alert since ", "the bot may not post")
+	x, err := c.d.Destination(ctx, "ops")
+	if err != nil || x.State != "ok" || !x.OK.Equal(c.n.Now) {
+		t.Errorf("%+v, %v", x, err)
+	}
+}
+
+// What may pass has the mend that fits it, and what an alert said is not said again, nor called fine.
+func TestDoctorOfAFailingSource(t *testing.T) {
+	t.Parallel()
+	for code, mend := range map[sdk.Code]string{
+		sdk.CodeUnavailable:     "→ nothing needs to be done unless it lasts: it is tried again by itself (next: ",
+		sdk.CodeForbidden:       "→ ask whoever runs its server to let Belfry read it; then: belfry source fetch articles",
+		sdk.CodeInvalid:         "→ see what it says: belfry source show articles; and what its address gives: belfry try feed URL",
+		sdk.CodeUnauthenticated: "→ ask whoever runs its server to let Belfry read it",
+	} {
+		t.Run(string(code), func(t *testing.T) {
+			t.Parallel()
+			c := newClinic(t)
+			ctx := t.Context()
+			if _, err := c.n.Store.ReleaseSourceHolds(ctx, "articles", true, "test", c.n.Now); err != nil {
+				t.Fatal(err)
+			}
+			st, err := c.n.Store.SourceState(ctx, "articles")
+			if err != nil {
+				t.Fatal(err)
+			}
+			rules := intake.Rules{Name: "articles", Poll: 5 * time.Minute, BaselineAll: true, MaxNew: 9}
+			if err := c.n.Store.CommitIntake(ctx, intake.Fail(rules, st, sdk.Errorf(code, "fetch", "the door is shut"), c.n.Now, 0), c.n.Now); err != nil {
+				t.Fatal(err)
+			}
+			c.running(0)
+			c.says("trouble sources: source articles cannot be read (1 time in a row, last read ", mend, "!read in time")
+		})
+	}
+}
+
 func TestDoctorSources(t *testing.T) {
 	t.Parallel()
 	c := newClinic(t)
@@ -145,11 +224,13 @@ func TestDoctorSources(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.says("trouble sources: source articles holds 2 items for a person → look: belfry source show articles; then: belfry source release articles", "!source agenda")
-	c.running(0)
-	c.says("trouble sources: source agenda was never read → belfry source fetch agenda")
+	c.says("!read in time")
 	if _, err := c.n.Store.ReleaseSourceHolds(ctx, "articles", false, "test", c.n.Now); err != nil {
 		t.Fatal(err)
 	}
+	c.says("fine sources: 1 of 2 sources read in time", "!all read in time") // the other was never
+	c.running(0)
+	c.says("trouble sources: source agenda was never read → belfry source fetch agenda")
 	c.d.Now = c.n.Now.Add(24 * time.Hour)
 	c.says("trouble sources: source articles should have been read at ")
 	s := c.n.Config.Sources["articles"]

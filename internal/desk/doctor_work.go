@@ -71,43 +71,75 @@ func (d *doctor) lookAtSources(ctx context.Context) {
 		d.failed("sources", err)
 		return
 	}
-	before := len(d.findings)
+	well := 0
 	_, running := d.Daemon()
 	for _, s := range all {
-		d.judgeSource(s, running)
+		if d.judgeSource(s, running) {
+			well++
+		}
 		if len(s.Channels) == 0 {
 			d.note(Advice, "sources", fmt.Sprintf("no channel takes items of source %s", s.Name), fmt.Sprintf("name it under sources: of a channel, or take it out of %s", d.x.Path))
 		}
 	}
-	if n := len(all); n > 0 && len(d.findings) == before {
+	switch n := len(all); {
+	case well == 0:
+	case well == n:
 		d.fine("sources", "%s, all read in time", pluralOf(n, "source"))
+	default:
+		d.fine("sources", "%s of %s read in time", Thousands(well), pluralOf(n, "source"))
 	}
 }
 
-// judgeSource says at most one thing of a source: the worst.
-func (d *doctor) judgeSource(s Source, running bool) {
+// judgeSource says at most one thing of a source, the worst, and whether it is read in time.
+func (d *doctor) judgeSource(s Source, running bool) (well bool) {
 	stale := d.Config.Sources[s.Name].StaleAfter.Std()
-	say := func(code alert.Code, level Level, mend, format string, args ...any) {
-		if !d.told(code, s.Name) {
-			d.note(level, "sources", fmt.Sprintf("source %s ", s.Name)+fmt.Sprintf(format, args...), mend)
-		}
+	say := func(level Level, mend, format string, args ...any) {
+		d.note(level, "sources", fmt.Sprintf("source %s ", s.Name)+fmt.Sprintf(format, args...), mend)
 	}
+	overdue := !s.Next.IsZero() && d.Now.Sub(s.Next.Time) > longDue
 	switch {
 	case s.Paused != nil:
-		say("", Advice, "belfry resume source "+s.Name, "is paused since %s", d.At(s.Paused.Since.Time))
+		say(Advice, "belfry resume source "+s.Name, "is paused since %s", d.At(s.Paused.Since.Time))
+	case d.toldOfSource(s.Name): // with what mends it
 	case s.State == "gone":
-		say(alert.SourceGone, Trouble, "give it its new address, or take it out", "said that it is gone for good (410), and is not asked any more")
+		say(Trouble, "give it its new address, or take it out", "said that it is gone for good (410), and is not asked any more")
 	case s.Failures > 0:
-		say(alert.SourceFailing, Trouble, "try it: belfry source fetch "+s.Name, "cannot be read (%s, last read %s): %s", pluralOf(s.Failures, "time")+" in a row", d.Ago(s.OK.Time), s.Error)
+		say(Trouble, d.mendSource(s), "cannot be read (%s in a row, last read %s): %s", pluralOf(s.Failures, "time"), d.Ago(s.OK.Time), s.Error)
 	case len(s.Holds) > 0:
-		say(alert.SourceHeld, Trouble, fmt.Sprintf("look: belfry source show %s; then: belfry source release %s", s.Name, s.Name), "holds %s for a person", pluralOf(s.Held, "item"))
-	case running && s.Fetched.IsZero():
-		say("", Trouble, "belfry source fetch "+s.Name, "was never read")
-	case running && !s.Next.IsZero() && d.Now.Sub(s.Next.Time) > longDue:
-		say("", Trouble, "restart the daemon, and look into its log", "should have been read at %s, and the daemon has not done so", d.At(s.Next.Time))
+		say(Trouble, fmt.Sprintf("look: belfry source show %s; then: belfry source release %s", s.Name, s.Name), "holds %s for a person", pluralOf(s.Held, "item"))
+	case s.Fetched.IsZero() && running:
+		say(Trouble, "belfry source fetch "+s.Name, "was never read")
+	case overdue && running:
+		say(Trouble, "restart the daemon, and look into its log", "should have been read at %s, and the daemon has not done so", d.At(s.Next.Time))
 	case stale > 0 && !s.New.IsZero() && d.Now.Sub(s.New.Time) > stale:
-		say(alert.SourceStale, Trouble, "see whether the newsroom still publishes there: belfry source show "+s.Name, "has had nothing new since %s (stale_after: %s)", d.At(s.New.Time), sdk.D(stale))
+		say(Trouble, "see whether the newsroom still publishes there: belfry source show "+s.Name, "has had nothing new since %s (stale_after: %s)", d.At(s.New.Time), sdk.D(stale))
+	default:
+		return !s.Fetched.IsZero() && !overdue // of a daemon that does not run is told elsewhere
 	}
+	return false
+}
+
+// toldOfSource says that an open alert has told what is wrong with a source, and what mends it.
+func (d *doctor) toldOfSource(name string) bool {
+	return slices.ContainsFunc([]alert.Code{alert.SourceFailing, alert.SourceGone, alert.SourceStale, alert.SourceHeld, alert.PluginHeld},
+		func(c alert.Code) bool { return d.told(c, name) })
+}
+
+// mendSource is what helps a source that fails and of which nobody was told yet, because it may pass.
+func (d *doctor) mendSource(s Source) string {
+	again := ""
+	if !s.Next.IsZero() {
+		again = " (next: " + d.At(s.Next.Time) + ")"
+	}
+	switch sdk.Code(s.Code) {
+	case sdk.CodeUnauthenticated, sdk.CodeForbidden:
+		return "ask whoever runs its server to let Belfry read it; then: belfry source fetch " + s.Name
+	case sdk.CodeRateLimited:
+		return "let it be, and fetch it less often: poll: of source " + s.Name
+	case sdk.CodeUnavailable, sdk.CodeUnknownOutcome:
+		return fmt.Sprintf("nothing needs to be done unless it lasts: it is tried again by itself%s; what it says: belfry source show %s", again, s.Name)
+	}
+	return fmt.Sprintf("see what it says: belfry source show %s; and what its address gives: belfry try %s URL; it is tried again by itself%s", s.Name, d.Config.Sources[s.Name].Type, again)
 }
 
 func (d *doctor) lookAtDestinations(ctx context.Context) {
@@ -156,7 +188,7 @@ func (d *doctor) judgeDestination(x Destination) {
 		say(Advice, "nothing needs to be done, unless it lasts: belfry destination check "+x.Name, "asked to be left alone until %s%s", d.At(x.Until.Time), queue)
 	case x.Waiting > 0 && wait > longWait && !d.told(alert.DestinationDown, x.Name):
 		say(Trouble, "see what they wait for: belfry post deliveries --destination "+x.Name, "is behind%s", queue)
-	case x.State == "failing":
+	case x.State == "failing" && !d.mute[x.Name]:
 		say(Advice, "belfry destination check "+x.Name, "failed the last time: %s%s", x.Error, queue)
 	}
 	if x.Unknown > 0 {

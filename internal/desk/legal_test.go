@@ -27,6 +27,21 @@ func TestRetractItem(t *testing.T) {
 	wants(t, err, desk.Missing, `no item "nope" is known`)
 	_, err = d.RetractItem(t.Context(), "nope", "article", "jugement", 0)
 	wants(t, err, desk.Unknown, `did you mean "articles"?`)
+	// Neither the key nor the address is unknown afterwards, and nothing of the text is told.
+	for _, c := range []struct {
+		source, name string
+		number       bool
+		says         string
+	}{{"", n.Waiting, true, "retracted for good on "}, {"articles", n.Waiting, true, "retracted for good on "}, {"", address, false, "blocked by the retraction of "},
+		{"articles", address + "/?utm_source=x", false, "blocked by the retraction of "}} {
+		why, err := d.WhyItem(t.Context(), c.name, c.source, "")
+		if err != nil || len(why) != 1 || why[0].State != "blocked" || (why[0].Number > 0) != c.number || why[0].Title != "" ||
+			!strings.HasPrefix(why[0].Sentence, c.says+time.Now().In(d.Zone()).Format(time.DateOnly)+" (jugement)") {
+			t.Errorf("%q of %q: %+v, %v", c.name, c.source, why, err)
+		}
+	}
+	_, err = d.WhyItem(t.Context(), n.Waiting, "agenda", "")
+	wants(t, err, desk.Missing, "is known of source agenda")
 	n.Fetch(t, "agenda")
 	_, err = d.Create(t.Context(), desk.NewPost{Channel: "desk", Draft: compose.Draft{Text: "Lisez.", Link: address + "?utm_source=x"}})
 	wants(t, err, desk.Conflict, "(jugement): no post may lead there")

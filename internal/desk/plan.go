@@ -2,6 +2,7 @@ package desk
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -120,13 +121,8 @@ func (p *Plan) lookAhead(ctx context.Context, d *Desk) error {
 		return err
 	}
 	// What happens until From decides what is left at From.
-	start := p.From.Time
-	if d.Now.Before(start) {
-		start = d.Now
-	}
-	f := program.LookAhead(rows, start, p.Until.Time)
+	f := program.LookAhead(rows, compose.Span{Now: d.Now, From: p.From.Time, Until: p.Until.Time})
 	p.More = f.More
-	f.Posts = slices.DeleteFunc(f.Posts, func(x compose.Foreseen) bool { return start.Before(p.From.Time) && x.At.Before(p.From.Time) })
 	for _, post := range f.Posts {
 		p.Posts = append(p.Posts, d.planned(post, public))
 	}
@@ -253,7 +249,7 @@ func itemOf(w compose.Waiting) PlannedItem {
 // rows reads what a look ahead starts from, and the public ids of posts that exist already. Without a store there is
 // nothing.
 func (d *Desk) rows(ctx context.Context, program *compose.Program, until time.Time) (compose.Rows, map[int64]string, error) {
-	rows := compose.Rows{Waiting: map[string][]compose.Waiting{}, Recent: map[string]compose.Recent{}, Schedules: map[string]compose.ScheduleState{}}
+	rows := compose.Rows{Waiting: map[string][]compose.Waiting{}, Recent: map[string]compose.Recent{}}
 	public := map[int64]string{}
 	if d.Store == nil {
 		return rows, public, nil
@@ -262,16 +258,8 @@ func (d *Desk) rows(ctx context.Context, program *compose.Program, until time.Ti
 	if err != nil {
 		return rows, nil, err
 	}
-	names := map[string][]string{} // by which the store may know a channel
-	for name := range program.Channels {
-		names[name] = []string{name}
-	}
-	former := d.former()
-	for was, name := range former {
-		names[name] = append(names[name], was)
-	}
 	for _, name := range slices.Sorted(maps.Keys(program.Channels)) {
-		for _, known := range names[name] {
+		for _, known := range d.known(name) {
 			if err := d.channelRows(ctx, &rows, program, name, known); err != nil {
 				return rows, nil, err
 			}
@@ -286,18 +274,54 @@ func (d *Desk) rows(ctx context.Context, program *compose.Program, until time.Ti
 			return rows, nil, err
 		}
 	}
-	rows.Paused, err = d.Store.PausedChannels(ctx)
-	for was, name := range former {
-		if since, paused := rows.Paused[was]; paused {
-			rows.Paused[name] = since
-		}
+	for was, name := range d.former() {
 		for i := range rows.Scheduled {
 			if rows.Scheduled[i].Channel == was {
 				rows.Scheduled[i].Channel = name
 			}
 		}
 	}
+	err = d.timetable(ctx, program, &rows)
 	return rows, public, err
+}
+
+// known are the names by which the store may know a channel.
+func (d *Desk) known(channel string) []string {
+	names := []string{channel}
+	for was, name := range d.former() {
+		if name == channel {
+			names = append(names, was)
+		}
+	}
+	return names
+}
+
+// timetable reads what says when digests are made: how far schedules were looked at, and what is paused.
+func (d *Desk) timetable(ctx context.Context, program *compose.Program, rows *compose.Rows) (err error) {
+	rows.Schedules = map[string]compose.ScheduleState{}
+	for name, ch := range program.Channels {
+		if ch.Config.Digest == nil {
+			continue
+		}
+		for _, known := range d.known(name) {
+			schedule, err := d.Store.Schedule(ctx, (&compose.Channel{Name: known}).ScheduleName())
+			if err != nil {
+				return err
+			}
+			if schedule.CheckedUntil.After(rows.Schedules[name].CheckedUntil) {
+				rows.Schedules[name] = schedule
+			}
+		}
+	}
+	if rows.Paused, err = d.Store.PausedChannels(ctx); err != nil {
+		return err
+	}
+	for was, name := range d.former() {
+		if since, paused := rows.Paused[was]; paused {
+			rows.Paused[name] = since
+		}
+	}
+	return nil
 }
 
 // channelRows adds what the store has of a channel by one of its names.
@@ -314,11 +338,7 @@ func (d *Desk) channelRows(ctx context.Context, rows *compose.Rows, program *com
 	if sum := rows.Recent[name]; recent.Last.After(sum.Last) || recent.Today > 0 {
 		rows.Recent[name] = compose.Recent{Last: later(sum.Last, recent.Last), Today: sum.Today + recent.Today}
 	}
-	schedule, err := d.Store.Schedule(ctx, (&compose.Channel{Name: known}).ScheduleName())
-	if err == nil && schedule.CheckedUntil.After(rows.Schedules[name].CheckedUntil) {
-		rows.Schedules[name] = schedule
-	}
-	return err
+	return nil
 }
 
 func later(a, b time.Time) time.Time {
@@ -383,6 +403,8 @@ func (d *Desk) planned(f compose.Foreseen, public map[int64]string) PlannedPost 
 		out.Note = "missed: " + missedWord(f.Empty)
 	case f.Held != "":
 		out.Note = "the blackout " + f.Held + " will hold it"
+	case f.Silenced != "":
+		out.Note = d.silencedBy(f.Silenced, f.SilencedUntil)
 	}
 	for _, w := range f.Items {
 		out.Items = append(out.Items, itemOf(w))
@@ -391,6 +413,14 @@ func (d *Desk) planned(f compose.Foreseen, public map[int64]string) PlannedPost 
 		out.To = append(out.To, PlannedTarget{t.Destination, t.Chat})
 	}
 	return out
+}
+
+// silencedBy says that a blackout silences a digest, and until when; a zero time means for ever.
+func (d *Desk) silencedBy(blackout string, until time.Time) string {
+	if until.IsZero() {
+		return fmt.Sprintf("the blackout %s silences it, without an end", blackout)
+	}
+	return fmt.Sprintf("the blackout %s silences it until %s", blackout, d.At(until))
 }
 
 func missedWord(reason string) string {

@@ -214,3 +214,97 @@ func TestWhyNotThere(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
+
+// A blackout over a digest shows in the plan, in why and in the status, and so does its end.
+func TestABlackoutOverADigest(t *testing.T) {
+	t.Parallel()
+	d, n := newDesk(t)
+	tomorrow := d.Now.In(d.Zone()).AddDate(0, 0, 1)
+	end := time.Date(tomorrow.Year(), tomorrow.Month(), tomorrow.Day(), 23, 0, 0, 0, d.Zone())
+	for name, c := range map[string]struct {
+		blackout string
+		note     string
+		why      string
+		next     time.Time
+	}{
+		"without an end": {`{hours: "00:00-24:00"}`, "the blackout nuit silences it, without an end",
+			"waits for the end of the blackout nuit, which silences the digest; the daemon is not running", time.Time{}},
+		"with an end": {`{from: "` + d.Now.In(d.Zone()).Format(time.DateOnly) + `", until: "` + end.Format("2006-01-02 15:04") + `"}`,
+			"the blackout nuit silences it until " + d.At(end), "waits for the end of the blackout nuit, which silences the digest, " + d.Until(end), end},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			silent := with(t, d, `digest: {cron: "0 7 * * *"}`, `digest: {cron: "* * * * *"}`, "media:", "blackouts: {nuit: "+c.blackout+"}\nmedia:")
+			p := plan(t, silent, d.Now, d.Now.Add(2*time.Minute))
+			i := slices.IndexFunc(p.Posts, func(x desk.PlannedPost) bool { return x.Channel == "brief" })
+			if i < 0 || p.Posts[i].Note != c.note || p.Posts[i].Missed || len(p.Posts[i].Items) != 0 {
+				t.Errorf("planned: %+v", p.Posts)
+			}
+			j := slices.IndexFunc(p.Waiting, func(x desk.PlannedWait) bool { return x.Channel == "brief" })
+			if j < 0 || p.Waiting[j].For != "the end of the blackout nuit, which silences the digest" || !p.Waiting[j].Until.Equal(c.next) {
+				t.Errorf("waiting: %+v", p.Waiting)
+			}
+			why, err := silent.WhyItem(t.Context(), n.Waiting, "", "brief")
+			if err != nil || len(why) != 1 || !strings.HasPrefix(why[0].Channels[0].Sentence, c.why) {
+				t.Errorf("why: %+v, %v", why, err)
+			}
+			ch, err := silent.Channel(t.Context(), "brief")
+			if err != nil || !ch.Next.Equal(c.next) || ch.NextNote != c.note {
+				t.Errorf("status: %+v, %v", ch, err)
+			}
+		})
+	}
+}
+
+// The status knows of a pause, which has no next digest.
+func TestThePauseOfADigest(t *testing.T) {
+	t.Parallel()
+	d, _ := newDesk(t)
+	if ch, err := d.Channel(t.Context(), "brief"); err != nil || ch.Next.IsZero() || ch.NextNote != "" {
+		t.Errorf("%+v, %v", ch, err)
+	}
+	if _, err := d.Pause(t.Context(), store.PauseChannel, "brief"); err != nil {
+		t.Fatal(err)
+	}
+	// By a new name, too.
+	renamed := with(t, d, "brief: {", "matin: {was: brief, ")
+	for name, desk := range map[string]*desk.Desk{"brief": d, "matin": renamed} {
+		if ch, err := desk.Channel(t.Context(), name); err != nil || !ch.Next.IsZero() || ch.NextNote != "the channel is paused" {
+			t.Errorf("%+v, %v", ch, err)
+		}
+	}
+}
+
+// An item for which a where: failed says so, and how it is let go; a place whose where: failed is named.
+func TestWhyAWhereFailed(t *testing.T) {
+	t.Parallel()
+	d, n := newDesk(t)
+	const fails = `item.tags[0] == "sport"`
+	n.Config = with(t, d, "agenda], ", "agenda], where: '"+fails+"', ").Config
+	d = &desk.Desk{Config: n.Config, Store: d.Store, Dir: d.Dir, Now: d.Now, Actor: d.Actor, Daemon: d.Daemon}
+	n.Fetch(t, "agenda", sdk.Item{Key: "later", Title: "Plus tard"})
+	n.Evaluate(t)
+	got, err := d.WhyItem(t.Context(), "later", "", "brief")
+	want := "held: the channel's where: failed for it (column 10: it asks for an element that is not there); post it: belfry post release --channel brief"
+	if err != nil || len(got) != 1 || got[0].Channels[0].State != "held" || got[0].Channels[0].Sentence != want {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if i := slices.IndexFunc(plan(t, d, d.Now, d.Now.Add(time.Hour)).LeftOut, func(o desk.PlannedOut) bool {
+		return o.Key == "later" && o.State == "held" && o.Reason == "where_failed"
+	}); i < 0 {
+		t.Error("the plan does not tell of it")
+	}
+	if out, err := d.ReleaseChannel(t.Context(), "brief", false); err != nil || out.Released != 1 {
+		t.Errorf("%+v, %v", out, err)
+	}
+	if got, err = d.WhyItem(t.Context(), "later", "", "brief"); err != nil || got[0].Channels[0].State != "waiting" {
+		t.Errorf("%+v, %v", got, err)
+	}
+	d = with(t, d, `chat: "@gazette"}`, `chat: "@gazette", where: '`+fails+`'}`)
+	if got, err = d.WhyItem(t.Context(), n.Waiting, "", "alertes"); err != nil || len(got[0].Channels[0].NotTo) != 1 {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	if s := got[0].Channels[0].NotTo[0].Sentence(); s != "its copy will be held: the where: of this place failed for it (column 10: it asks for an element that is not there)" {
+		t.Error(s)
+	}
+}

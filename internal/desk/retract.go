@@ -32,8 +32,8 @@ type Retraction struct {
 	Purged bool `json:"purged"`
 	// Backups are older copies of the store that lie beside it, and may still hold it.
 	Backups []string        `json:"backups"`
-	Done   bool            `json:"done"`
-	Copies []RetractedCopy `json:"copies"`
+	Done    bool            `json:"done"`
+	Copies  []RetractedCopy `json:"copies"`
 	// Trouble says which files could not be removed; the posts are retracted all the same.
 	Trouble error `json:"-"`
 	// Kept are the items of a digest that was retracted by itself.

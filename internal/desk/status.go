@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/belfry-news/belfry/internal/compose"
 	"github.com/belfry-news/belfry/internal/store"
 )
 
@@ -21,6 +22,7 @@ type Status struct {
 	Channels     []Channel     `json:"channels"`
 	Paused       []Pause       `json:"paused"`
 	Alerts       []Alert       `json:"alerts"`
+	Telling      Telling       `json:"telling"`
 }
 
 // Daemon says whether a daemon uses the store.
@@ -38,7 +40,9 @@ type Channel struct {
 	Waiting int    `json:"waiting"`
 	Held    int    `json:"held"`
 	Last    Stamp  `json:"last"`
-	Next    Stamp  `json:"next_digest"`
+	// Next is when the next digest is made: null when nothing says when, and NextNote says why, such as a pause or a blackout.
+	Next     Stamp  `json:"next_digest"`
+	NextNote string `json:"next_note,omitempty"`
 }
 
 // Status tells how everything is.
@@ -50,7 +54,7 @@ func (d *Desk) Status(ctx context.Context) (*Status, error) {
 		return nil, err
 	}
 	s.Generation, s.Applied = applied.Generation, Stamp{applied.AppliedAt}
-	s.Differs = d.Fallback || err == nil && d.Config.Unlike(applied.Tree, applied.Outside)
+	s.Differs = d.Fallback || err == nil && d.Config.Unlike(applied.Tree, applied.Key, applied.Outside)
 	if s.Sources, err = d.Sources(ctx); err != nil {
 		return nil, err
 	}
@@ -63,7 +67,10 @@ func (d *Desk) Status(ctx context.Context) (*Status, error) {
 	if s.Paused, err = d.Pauses(ctx); err != nil {
 		return nil, err
 	}
-	s.Alerts, err = d.Alerts(ctx)
+	if s.Alerts, err = d.Alerts(ctx); err != nil {
+		return nil, err
+	}
+	s.Telling, err = d.Telling(ctx)
 	return s, err
 }
 
@@ -74,6 +81,10 @@ func (d *Desk) Channels(ctx context.Context) ([]Channel, error) {
 		return nil, err
 	}
 	program := d.Program()
+	var rows compose.Rows
+	if err := d.timetable(ctx, program, &rows); err != nil {
+		return nil, err
+	}
 	out := []Channel{}
 	for _, name := range slices.Sorted(maps.Keys(d.Config.Channels)) {
 		ch, n := d.Config.Channels[name], counts[name]
@@ -83,8 +94,10 @@ func (d *Desk) Channels(ctx context.Context) ([]Channel, error) {
 			x.Kind = "each"
 		case ch.Digest != nil:
 			x.Kind = "digest"
-			if o, ok := program.Channels[name].Schedule.Next(d.Now); ok {
-				x.Next = Stamp{o.At}
+			next := program.NextDigest(rows, name, d.Now)
+			x.Next, x.NextNote = Stamp{next.At}, next.Paused
+			if next.Silenced != "" {
+				x.NextNote = d.silencedBy(next.Silenced, next.Until)
 			}
 		}
 		out = append(out, x)

@@ -48,11 +48,13 @@ type WhyChannel struct {
 	NotTo []WhyNotTo `json:"not_to"`
 }
 
-// WhyNotTo is a place of a channel whose own where: does not hold for an item.
+// WhyNotTo is a place of a channel whose own where: does not hold for an item, or failed for it.
 type WhyNotTo struct {
 	Destination string `json:"destination"`
 	Chat        string `json:"chat"`
 	Where       string `json:"where"`
+	// Failed says how the where: failed; the item's copy there is held. Empty when it works.
+	Failed string `json:"failed,omitempty"`
 }
 
 // Place names it.
@@ -60,6 +62,9 @@ func (n *WhyNotTo) Place() string { return strings.TrimSpace(n.Destination + " "
 
 // Sentence says why the item does not go there.
 func (n *WhyNotTo) Sentence() string {
+	if n.Failed != "" {
+		return fmt.Sprintf("its copy will be held: the where: of this place failed for it (%s)", n.Failed)
+	}
 	return fmt.Sprintf("left out: the where: of this place does not hold for it (%s)", Plain(n.Where))
 }
 
@@ -81,14 +86,22 @@ func (d *Desk) WhyItem(ctx context.Context, item, source, channel string) ([]Why
 		return nil, err
 	}
 	if len(found) == 0 {
-		return nil, errorf(Missing, "no item %q is known%s; see what a source brings: belfry source list, belfry try", item, inSource(source))
+		blocked, err := d.blockedName(ctx, source, item)
+		if err != nil {
+			return nil, err
+		}
+		if blocked == "" {
+			return nil, errorf(Missing, "no item %q is known%s; see what a source brings: belfry source list, belfry try", item, inSource(source))
+		}
+		return []WhyItem{{Source: source, Key: item, State: string(intake.Blocked), Channels: []WhyChannel{},
+			Sentence: "blocked by the retraction of " + blocked + "; nothing that comes under it is taken"}}, nil
 	}
 	program := d.Program()
 	rows, _, err := d.rows(ctx, program, d.Now.Add(lookAhead))
 	if err != nil {
 		return nil, err
 	}
-	ahead := program.LookAhead(rows, d.Now, d.Now.Add(lookAhead))
+	ahead := program.LookAhead(rows, compose.Span{Now: d.Now, From: d.Now, Until: d.Now.Add(lookAhead)})
 	out := []WhyItem{}
 	for _, it := range found {
 		w, err := d.explain(ctx, it, channel, program, rows, ahead)
@@ -113,6 +126,15 @@ func inSource(name string) string {
 func (d *Desk) explain(ctx context.Context, it store.ItemRow, channel string, program *compose.Program, rows compose.Rows, ahead compose.Forecast) (WhyItem, error) {
 	w := WhyItem{Number: it.ID, Source: it.Source, Key: it.Key, Title: it.Title, URL: it.URL, State: it.State, Revision: it.Revision, Baseline: it.Baseline,
 		Seen: Stamp{it.SeenAt}, Published: Stamp{it.Published}, NotBefore: Stamp{it.NotBefore}, Sentence: d.itemSentence(it), Channels: []WhyChannel{}}
+	if intake.ItemState(it.State) == intake.Blocked {
+		blocked, err := d.blockedName(ctx, it.Source, it.Key)
+		if err != nil {
+			return w, err
+		}
+		if blocked != "" {
+			w.Sentence = "retracted for good on " + blocked
+		}
+	}
 	in := map[string]compose.Membership{}
 	for _, m := range it.In {
 		in[m.Channel] = m
@@ -137,7 +159,7 @@ func (d *Desk) explain(ctx context.Context, it store.ItemRow, channel string, pr
 				return w, err
 			}
 		case m.State == compose.StateWaiting:
-			x.waits(d, it, program.Channels[name], rows, ahead)
+			x.waits(d, it, program, rows, ahead)
 		case m.State == compose.StateHeld:
 			x.Sentence = fmt.Sprintf("held: %s; post it: belfry post release --channel %s", reasonSentence(m.Reason, m.Detail), name)
 		default:
@@ -164,6 +186,15 @@ func (d *Desk) notTaken(it store.ItemRow) string {
 		return "the channel looks at it within a second"
 	}
 	return "the channel did not take from this source when it came"
+}
+
+// blockedName gives the date of the retraction that blocks a key or an address, with its reason; empty when none does.
+func (d *Desk) blockedName(ctx context.Context, source, name string) (string, error) {
+	err := d.Store.BlockedName(ctx, source, name)
+	if b, ok := errors.AsType[*store.BlockedError](err); ok {
+		return fmt.Sprintf("%s (%s)", b.At.In(d.Zone()).Format(time.DateOnly), Plain(OrDash(b.Reason))), nil
+	}
+	return "", err
 }
 
 // heldSentence says why the flood brake holds an item.
@@ -194,7 +225,11 @@ func (d *Desk) itemSentence(it store.ItemRow) string {
 func (x *WhyChannel) notTo(ch *compose.Channel, it store.ItemRow) {
 	for _, e := range ch.NotFor(compose.View(it.Source, it.Content)) {
 		if !slices.ContainsFunc(x.Copies, func(c Copy) bool { return c.Destination == e.Destination && c.Chat == e.Chat }) {
-			x.NotTo = append(x.NotTo, WhyNotTo{e.Destination, e.Chat, e.Where})
+			n := WhyNotTo{Destination: e.Destination, Chat: e.Chat, Where: e.Where}
+			if e.Failed != nil {
+				n.Failed = e.Failed.Error()
+			}
+			x.NotTo = append(x.NotTo, n)
 		}
 	}
 }
@@ -228,20 +263,18 @@ func (x *WhyChannel) used(ctx context.Context, d *Desk, m compose.Membership) er
 }
 
 // waits says what an item waits for, and when it is likely to be posted.
-func (x *WhyChannel) waits(d *Desk, it store.ItemRow, ch *compose.Channel, rows compose.Rows, ahead compose.Forecast) {
+func (x *WhyChannel) waits(d *Desk, it store.ItemRow, program *compose.Program, rows compose.Rows, ahead compose.Forecast) {
 	x.For, x.Until = "its turn", Stamp{}
+	ch := program.Channels[x.Channel]
 	waiting := rows.Waiting[ch.Name]
-	_, all := rows.Paused[""]
-	_, one := rows.Paused[ch.Name]
+	pause := rows.Pause(ch.Name)
 	switch {
-	case all:
-		x.For = compose.AllPaused
-	case one:
-		x.For = compose.ChannelPaused
+	case pause != "":
+		x.For = pause
 	case ch.Config.Digest != nil:
 		if i := slices.IndexFunc(waiting, func(w compose.Waiting) bool { return w.Item == it.ID }); i >= 0 {
 			var until time.Time
-			x.For, until = ch.WaitForDigest(waiting, waiting[i], d.Now)
+			x.For, until = program.WaitForDigest(rows, ch.Name, waiting[i], d.Now)
 			x.Until = Stamp{until}
 		}
 	case ch.Config.Each != nil:
@@ -313,6 +346,8 @@ func reasonSentence(r compose.Reason, detail string) string {
 		return "a person dropped what was held"
 	case compose.ReasonFailed:
 		return with("no post could be made of it")
+	case compose.ReasonWhereFailed:
+		return with("the channel's where: failed for it")
 	case "":
 		return "it is not known why"
 	}

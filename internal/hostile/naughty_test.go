@@ -91,7 +91,7 @@ channels:
 	if err := os.WriteFile(filepath.Join(dir, "belfry.yaml"), []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	d := daemontest.Start(t, daemontest.Build(t), dir)
+	d := daemontest.Start(t, program(), dir)
 	base := d.Ready()
 	for deadline := time.Now().Add(60 * time.Second); len(receiver.State().Posts) < len(want) || len(telegram.Messages(chat)) < len(want); time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(deadline) || !d.Running() {

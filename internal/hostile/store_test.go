@@ -1,8 +1,13 @@
 package hostile
 
 import (
+	"bufio"
 	"bytes"
+	"database/sql"
 	"fmt"
+	"image"
+	"image/png"
+	"io"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
@@ -11,8 +16,12 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
+	"syscall"
 	"testing"
 	"time"
+
+	_ "modernc.org/sqlite" // the driver
 
 	"github.com/belfry-news/belfry/connectors/http/receivertest"
 	"github.com/belfry-news/belfry/internal/daemontest"
@@ -27,6 +36,7 @@ type press struct {
 	room     *feedtest.Newsroom
 	site     *feedtest.Site
 	receiver *receivertest.Standard
+	url      string
 	written  []string
 }
 
@@ -34,7 +44,7 @@ const pressSecret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
 func newPress(t *testing.T) *press {
 	t.Helper()
-	p := &press{t: t, dir: t.TempDir(), program: daemontest.Build(t), room: &feedtest.Newsroom{Channel: feedtest.Channel{Title: "Press", Lang: "en"}}, site: feedtest.New()}
+	p := &press{t: t, dir: t.TempDir(), program: program(), room: &feedtest.Newsroom{Channel: feedtest.Channel{Title: "Press", Lang: "en"}}, site: feedtest.New()}
 	var err error
 	if p.receiver, err = receivertest.NewStandard(receivertest.StandardOptions{Secrets: []string{pressSecret}}); err != nil {
 		t.Fatal(err)
@@ -44,8 +54,10 @@ func newPress(t *testing.T) *press {
 	mux.Handle("/hook", p.receiver)
 	server := httptest.NewServer(mux)
 	t.Cleanup(server.Close)
+	p.url = server.URL
 	config := fmt.Sprintf(`
 listen: 127.0.0.1:0
+admin_listen: none
 data_dir: data
 disk_floor: 0
 alerts: none
@@ -127,10 +139,45 @@ func (p *press) inMount(setup string) *daemontest.Daemon {
 // inside runs a command in the daemon's mounts.
 func (p *press) inside(d *daemontest.Daemon, command ...string) {
 	p.t.Helper()
-	args := append([]string{"-t", strconv.Itoa(d.Pid()), "-U", "-m", "--preserve-credentials", "--wd=" + p.dir}, command...)
-	if out, err := exec.Command("nsenter", args...).CombinedOutput(); err != nil {
+	if out, err := p.tryInside(d, command...); err != nil {
 		p.t.Fatalf("%v: %v\n%s", command, err, out)
 	}
+}
+
+// tryInside is inside for what may fail.
+func (p *press) tryInside(d *daemontest.Daemon, command ...string) (string, error) {
+	p.t.Helper()
+	args := append([]string{"-t", strconv.Itoa(d.Pid()), "-U", "-m", "--preserve-credentials", "--wd=" + p.dir}, command...)
+	out, err := exec.Command("nsenter", args...).CombinedOutput()
+	return string(out), err
+}
+
+// images lets the daemon take images from the press.
+func (p *press) images() {
+	p.t.Helper()
+	file := filepath.Join(p.dir, "belfry.yaml")
+	config, err := os.ReadFile(file)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	config = append(config, "media: {allow_private: [127.0.0.0/8]}\n"...)
+	if err := os.WriteFile(file, config, 0o600); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// illustrate publishes an article with an image.
+func (p *press) illustrate() {
+	p.t.Helper()
+	var photo bytes.Buffer
+	if err := png.Encode(&photo, image.NewGray(image.Rect(0, 0, 64, 64))); err != nil {
+		p.t.Fatal(err)
+	}
+	p.site.Set("/photo.png", feedtest.Page{Type: "image/png", Body: photo.Bytes()})
+	title := fmt.Sprintf("Article %d", len(p.written))
+	p.written = append(p.written, title)
+	p.room.Publish(feedtest.Article{ID: title, Link: "https://press.example/" + strconv.Itoa(len(p.written)), Title: title, Summary: "s", Published: time.Now(), Image: p.url + "/photo.png"})
+	p.serve()
 }
 
 // TestDiskFull fills a small disk, and makes room again.
@@ -181,31 +228,131 @@ func TestReadOnly(t *testing.T) {
 	p.judge()
 }
 
-// TestFailingSync lets the n-th sync of the disk fail. What the disk holds is then unknown: the daemon must accept nothing
-// more, and find out by a restart.
-func TestFailingSync(t *testing.T) {
+// failing lets calls of a running daemon fail until the returned function is called.
+func failing(t *testing.T, d *daemontest.Daemon, calls, how string) (mended func()) {
+	t.Helper()
+	said := &bytes.Buffer{}
+	tracer := exec.Command("strace", "-f", "-o", os.DevNull, "-e", "trace="+calls, "-e", "inject="+calls+":"+how, "-p", strconv.Itoa(d.Pid()))
+	pipe, err := tracer.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := tracer.Start(); err != nil {
+		t.Fatal(err)
+	}
+	// It says that it is attached; what is written before would not fail.
+	for lines := bufio.NewScanner(pipe); ; {
+		if !lines.Scan() {
+			t.Fatalf("strace ended: %s", said)
+		}
+		said.WriteString(lines.Text() + "\n")
+		if strings.Contains(lines.Text(), "attached") {
+			break
+		}
+	}
+	drained := make(chan struct{})
+	go func() { defer close(drained); _, _ = io.Copy(io.Discard, pipe) }()
+	mended = sync.OnceFunc(func() {
+		_ = tracer.Process.Signal(syscall.SIGTERM) // so that it lets go of the daemon
+		<-drained
+		_ = tracer.Wait()
+	})
+	t.Cleanup(mended)
+	return mended
+}
+
+// TestReadOnlyUnderway makes the disk of a running daemon read-only, as a file system does that has met an error, and then
+// writable again. A mount that is written to cannot be made read-only from outside, so the calls fail instead.
+func TestReadOnlyUnderway(t *testing.T) {
 	t.Parallel()
 	p := newPress(t)
-	for n := range 4 {
-		d := p.start()
-		p.write(10)
-		p.until("an article", d, 20*time.Second, p.complete)
-		tracer := exec.Command("strace", "-f", "-qq", "-o", os.DevNull, "-e", "trace=fsync,fdatasync", "-e", fmt.Sprintf("inject=fsync,fdatasync:error=EIO:when=%d+", n+1),
-			"-p", strconv.Itoa(d.Pid()))
-		if err := tracer.Start(); err != nil {
-			t.Fatal(err)
-		}
-		p.write(10)
-		if code := d.Ended(30 * time.Second); code == 0 || !strings.Contains(d.Log(), "restart Belfry") {
-			t.Errorf("sync %d: the daemon ended with %d and said:\n%s", n+1, code, d.Tail())
-		}
-		_ = tracer.Process.Kill()
-		_ = tracer.Wait()
-	}
 	d := p.start()
+	p.write(10)
+	p.until("the first article", d, 20*time.Second, p.complete)
+	mended := failing(t, d, "pwrite64,ftruncate,fallocate", "error=EROFS")
+	p.write(10)
+	if code := d.Ended(30 * time.Second); code == 0 || !strings.Contains(d.Log(), "restart Belfry") {
+		t.Errorf("the daemon ended with %d and said:\n%s", code, d.Tail())
+	}
+	mended()
+	// The supervisor starts it anew, on the disk as it is now.
+	d = p.inMount("mount --bind data data; mount -o remount,ro,bind data")
+	if code := d.Ended(20 * time.Second); code == 0 || !strings.Contains(d.Log(), p.data("")) && !strings.Contains(d.Log(), "data") || !strings.Contains(d.Log(), "read-only") {
+		t.Errorf("on a read-only disk the daemon ends with %d and says:\n%s", code, d.Tail())
+	}
+	if got := len(p.arrived()); got > 2 {
+		t.Errorf("the receiver holds %d articles", got)
+	}
+	d = p.start()
+	p.write(10)
 	p.until("everything", d, 20*time.Second, p.complete)
 	d.Stop()
 	p.judge()
+}
+
+// TestReadOnlyFolderUnderway puts a read-only mount over the folder of a running daemon, in its own mounts, and takes it
+// away again. What is open goes on; what has to be made anew, such as the file of an image, waits with a sentence.
+func TestReadOnlyFolderUnderway(t *testing.T) {
+	t.Parallel()
+	p := newPress(t)
+	p.images()
+	d := p.inMount("mount --bind data data")
+	base := d.Ready()
+	p.write(10)
+	p.until("the first article", d, 20*time.Second, p.complete)
+	p.inside(d, "sh", "-ec", "mount --bind data data; mount -o remount,ro,bind data")
+	if out, err := p.tryInside(d, "touch", p.data("x")); err == nil || !strings.Contains(out, "Read-only") {
+		t.Fatalf("the folder can be written: %s %v", out, err)
+	}
+	p.write(10)
+	p.until("an article without an image", d, 20*time.Second, p.complete)
+	p.illustrate()
+	p.until("the image's failure", d, 20*time.Second, func() bool { return strings.Contains(d.Log(), "an image cannot be fetched yet") })
+	if line := lineWith(d.Log(), "an image cannot be fetched yet"); !strings.Contains(line, "read-only file system") {
+		t.Errorf("it says %s", line)
+	}
+	if out, err := p.tryInside(d, p.program, "store", "backup", p.data("backup.db"), "--config", "belfry.yaml"); err == nil || !strings.Contains(out, "read-only") || !strings.Contains(out, "backup.db") {
+		t.Errorf("belfry store backup: %v %s", err, out)
+	}
+	p.inside(d, "umount", p.data(""))
+	p.until("the article with its image", d, time.Minute, p.complete)
+	p.until("the image on the page", d, time.Minute, func() bool { return strings.Contains(text(t, base+"/c/all"), "<img") })
+	if !d.Running() {
+		t.Fatalf("the daemon ended:\n%s", d.Tail())
+	}
+	d.Stop()
+	p.judge()
+}
+
+// TestFailingDisk lets the n-th sync, and the n-th write, of the disk fail with EIO, once. What the disk holds is then
+// unknown: the daemon must accept nothing more, and find out by a restart.
+func TestFailingDisk(t *testing.T) {
+	t.Parallel()
+	for _, calls := range []string{"fsync,fdatasync", "pwrite64"} {
+		for first := 1; first <= 12; first += 4 {
+			t.Run(fmt.Sprintf("%s %d to %d", calls, first, first+3), func(t *testing.T) {
+				t.Parallel()
+				p := newPress(t)
+				for n := first; n < first+4; n++ {
+					d := p.start()
+					p.until("everything from before", d, 20*time.Second, p.complete)
+					mended := failing(t, d, calls, fmt.Sprintf("error=EIO:when=%d", n))
+					// Each thread counts its own calls, so it takes more than n of them.
+					for begun := time.Now(); d.Running() && time.Since(begun) < 40*time.Second; time.Sleep(150 * time.Millisecond) {
+						p.write(10)
+					}
+					if code := d.Ended(time.Second); code == 0 || !strings.Contains(d.Log(), "restart Belfry") {
+						t.Errorf("call %d: the daemon ended with %d and said:\n%s", n, code, d.Tail())
+					}
+					mended()
+				}
+				d := p.start()
+				p.until("everything", d, 20*time.Second, p.complete)
+				d.Stop()
+				p.judge()
+			})
+		}
+	}
 }
 
 // TestLostLog takes the write-ahead log away from a daemon that was killed.
@@ -237,6 +384,57 @@ func TestLostLog(t *testing.T) {
 	p.until("the sixth article", d, 20*time.Second, p.complete)
 	d.Stop()
 	p.judge()
+}
+
+// look reads the database as any program may, or a connection that the daemon opens anew.
+func (p *press) look() {
+	p.t.Helper()
+	db, err := sql.Open("sqlite", "file:"+p.data("belfry.db")+"?mode=rw&_pragma=query_only(1)")
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer db.Close()
+	var n int
+	_ = db.QueryRow(`SELECT count(*) FROM posts`).Scan(&n) // the rows of the log cannot be read
+}
+
+// TestLostLogUnderway takes the write-ahead log away from a running daemon, which is then killed. The next start refuses
+// and names it, also when a new connection has made an empty one in its place; nothing leaves a second time.
+func TestLostLogUnderway(t *testing.T) {
+	t.Parallel()
+	for name, remade := range map[string]bool{"and nobody notices": false, "and a reader makes an empty one": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := newPress(t)
+			d := p.start()
+			for range 5 {
+				p.write(10)
+			}
+			p.until("the articles", d, 20*time.Second, p.complete)
+			if err := os.Remove(p.data("belfry.db-wal")); err != nil {
+				t.Fatal(err)
+			}
+			if remade {
+				p.look()
+				if info, err := os.Stat(p.data("belfry.db-wal")); err != nil || info.Size() != 0 {
+					t.Fatalf("there is no empty log: %v %v", info, err)
+				}
+			} else {
+				p.write(10)
+				p.until("one more", d, 20*time.Second, p.complete)
+			}
+			d.Kill(daemontest.Group)
+			d = daemontest.Start(t, p.program, p.dir)
+			if code := d.Ended(20 * time.Second); code == 0 || !strings.Contains(d.Log(), p.data("belfry.db-wal")) {
+				t.Errorf("without its log the daemon ended with %d and said:\n%s", code, d.Tail())
+			}
+			for title, n := range p.arrived() {
+				if n != 1 {
+					t.Errorf("%s is at the receiver %d times", title, n)
+				}
+			}
+		})
+	}
 }
 
 // TestFlippedBits flips bits of the database and of its log, after a kill and after a regular end. The daemon starts clean,

@@ -239,6 +239,7 @@ func (d *decision) items() {
 	}
 	d.seen, d.keys = map[int64]bool{}, map[string]bool{}
 	var fresh []Insert
+	blocked := 0
 	// The newest item stands first in most documents; taking them from the end gives older ones the smaller ids.
 	for _, raw := range slices.Backward(d.batch.Items) {
 		it, notes, ok := cleanItem(raw)
@@ -254,6 +255,7 @@ func (d *decision) items() {
 		in := Insert{Item: it, Substance: substance(it, link), Facts: facts(it), Link: link, TitleKey: titleKey(it.Title),
 			NotBefore: d.embargo(it), State: Live, SeenAt: d.now}
 		if d.found.BlockedKeys[it.Key] || (in.Link != "" && d.found.BlockedLinks[in.Link]) {
+			blocked++
 			continue // retracted for good: it does not exist
 		}
 		if k, known := d.found.ByKey[it.Key]; known {
@@ -267,6 +269,9 @@ func (d *decision) items() {
 			continue
 		}
 		fresh = append(fresh, in)
+	}
+	if blocked > 0 { // not a word of them: a retraction for good leaves none
+		d.notice("items that were retracted for good, by their key or their address, were left out (%d); why: belfry why --item ADDRESS", blocked)
 	}
 	d.came += len(fresh)
 	d.brake(fresh)

@@ -438,3 +438,15 @@ func TestWhenAFailureIsTold(t *testing.T) {
 		t.Errorf("after a good fetch it is bad since %s", got)
 	}
 }
+
+// What was retracted for good leaves a count when it comes again, and not a word.
+func TestBlockedItemsAreCounted(t *testing.T) {
+	t.Parallel()
+	batch := sdk.Batch{Items: []sdk.Item{item("a", nil), item("z", func(it *sdk.Item) { it.URL = "https://news.example/b" }), item("c", nil)}}
+	found := Found{BlockedKeys: map[string]bool{"a": true}, BlockedLinks: map[string]bool{"https://news.example/b": true}}
+	ch := Decide(rules(nil), primed(nil), batch, found, now)
+	want := []string{"items that were retracted for good, by their key or their address, were left out (2); why: belfry why --item ADDRESS"}
+	if diff := cmp.Diff(want, ch.State.Notices); diff != "" || len(ch.Inserts) != 1 {
+		t.Errorf("(-want +got):\n%s%d came", diff, len(ch.Inserts))
+	}
+}

@@ -22,6 +22,8 @@ type Store interface {
 	DestinationRows(ctx context.Context) (map[string]store.DestinationRow, error)
 	DeadCopies(ctx context.Context) (map[string]map[string]int, error)
 	Alerts(ctx context.Context) ([]alert.Row, error)
+	UnheardAlerts(ctx context.Context) (n int, since time.Time, err error)
+	AlertPlaces(ctx context.Context) ([]store.AlertPlace, error)
 	Pauses(ctx context.Context) ([]store.Pause, error)
 }
 
@@ -84,7 +86,7 @@ func (c *collector) look(now time.Time) []prometheus.Metric {
 	begun := time.Now()
 	g := &gauges{c: c}
 	var err error
-	for _, part := range []func(context.Context, *gauges, *configs.Loaded, time.Time) error{c.sources, c.channels, c.destinations, c.people} {
+	for _, part := range []func(context.Context, *gauges, *configs.Loaded, time.Time) error{c.sources, c.channels, c.destinations, c.people, c.telling} {
 		if err = part(ctx, g, c.s.Config(), now); err != nil {
 			break
 		}
@@ -210,6 +212,27 @@ func (c *collector) people(ctx context.Context, g *gauges, _ *configs.Loaded, _ 
 	pauses, err := c.s.Store.Pauses(ctx)
 	for _, p := range pauses {
 		g.add(paused, 1, p.Scope, p.Name)
+	}
+	return err
+}
+
+// telling reads whether people are told of trouble.
+func (c *collector) telling(ctx context.Context, g *gauges, cfg *configs.Loaded, _ time.Time) error {
+	if len(cfg.Alerts.To) == 0 {
+		return nil
+	}
+	n, _, err := c.s.Store.UnheardAlerts(ctx)
+	if err != nil {
+		return err
+	}
+	g.add(alertsUntold, float64(n))
+	places, err := c.s.Store.AlertPlaces(ctx)
+	refused := map[string]bool{}
+	for _, to := range cfg.Alerts.To {
+		refused[to.Destination] = refused[to.Destination] || slices.ContainsFunc(places, func(p store.AlertPlace) bool { return p.Destination == to.Destination && p.Chat == to.Chat })
+	}
+	for _, name := range slices.Sorted(maps.Keys(refused)) {
+		g.add(alertsRefused, truth(refused[name]), name)
 	}
 	return err
 }

@@ -28,8 +28,10 @@ const (
 	destinationStopped     = "belfry_destination_stopped"
 	destinationLastSuccess = "belfry_destination_last_success_timestamp_seconds"
 
-	alertsOpen = "belfry_alerts_open"
-	paused     = "belfry_paused"
+	alertsOpen    = "belfry_alerts_open"
+	alertsUntold  = "belfry_alerts_untold"
+	alertsRefused = "belfry_alerts_refused"
+	paused        = "belfry_paused"
 
 	deliveryLag     = "belfry_delivery_lag_seconds"
 	callDuration    = "belfry_destination_call_duration_seconds"
@@ -52,7 +54,7 @@ func families() []familyOf {
 		{deliveryLag, "histogram", "Time from the fetch that brought an item until a destination accepted its post.", []string{"destination"},
 			"For a digest from its due time, for an editor's post from the time it was to leave."},
 		{callDuration, "histogram", "Duration of calls to the platform of a destination, by outcome.", []string{"destination", "outcome"},
-			"`outcome` is `ok`, an error code such as `rate_limited` or `unknown_outcome`, or `other`."},
+			"`outcome` is `ok`, an error code such as `rate_limited` or `unknown_outcome`, or `other`. Telling of an alert counts as one call."},
 		{fetchDuration, "histogram", "Duration of fetches of sources, by type and outcome.", []string{"type", "outcome"}, ""},
 		{pluginRestarts, "counter", "Ends of plugin processes that nobody wanted.", []string{"kind"}, ""},
 		{requestDuration, "histogram", "Duration of answers of the public pages, by class of page and class of status.", []string{"class", "status"},
@@ -80,6 +82,8 @@ func families() []familyOf {
 		{destinationLastSuccess, "gauge", "When a destination last accepted a call, in Unix time; 0 when it never did.", []string{"destination"}, ""},
 
 		{alertsOpen, "gauge", "Alerts that last, by code.", []string{"code"}, "`belfry alert list` shows them with what mends them."},
+		{alertsUntold, "gauge", "Alerts that last and of which nobody was told yet.", nil, "It should fall to 0 within seconds; missing with `alerts: none`."},
+		{alertsRefused, "gauge", "Whether a destination of alerts.to did not take the last alert that it was sent.", []string{"destination"}, ""},
 		{paused, "gauge", "1 for everything that a person paused.", []string{"scope", "name"}, "`scope` is `all`, `source`, `channel` or `destination`."},
 
 		{buildInfo, "gauge", "1, with the version of Belfry and of Go.", []string{"version", "goversion"}, ""},

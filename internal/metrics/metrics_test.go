@@ -34,7 +34,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 const newsroom = `
 timezone: Europe/Paris
 site: {title: La Gazette}
-alerts: none
+alerts: {to: [ops, wire]}
 sources:
   articles: {type: feed}
 destinations:
@@ -71,6 +71,7 @@ func fixture(t *testing.T, now time.Time) (*store.DB, *configs.Loaded) {
 		t.Fatal("no post")
 	}
 	must(db.Raise(t.Context(), alert.Alert{Code: alert.SourceFailing, Subject: "articles", Sentence: "it fails", Mend: "mend it"}, now))
+	must(db.AlertRefused(t.Context(), store.AlertPlace{Destination: "wire", Error: "nobody is there"}, now))
 	_, err = db.Pause(t.Context(), store.PauseDestination, "wire", "test", now)
 	must(err)
 	return db, cfg
@@ -117,7 +118,7 @@ func TestScrape(t *testing.T) {
 	m := New(Settings{Store: db, Config: func() *configs.Loaded { return cfg }, Version: "test", Now: func() time.Time { return now }})
 	use(m)
 	want := []string{
-		`belfry_alerts_open{code="source_failing"} 1`,
+		`belfry_alerts_open{code="source_failing"} 1`, `belfry_alerts_refused{destination="ops"} 0`, `belfry_alerts_refused{destination="wire"} 1`, `belfry_alerts_untold 1`,
 		`belfry_channel_held{channel="alertes"} 0`, `belfry_channel_held{channel="brief"} 0`, `belfry_channel_held{channel="desk"} 0`,
 		`belfry_channel_last_post_timestamp_seconds{channel="alertes"} 1.79515074e+09`,
 		`belfry_channel_last_post_timestamp_seconds{channel="brief"} 0`, `belfry_channel_last_post_timestamp_seconds{channel="desk"} 0`,

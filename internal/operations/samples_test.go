@@ -202,63 +202,6 @@ func TestUnit(t *testing.T) {
 	}
 }
 
-// TestScratch runs the image as far as that is possible without a container engine: the last stage's files in a root that
-// holds nothing else, with its variables and its command.
-func TestScratch(t *testing.T) {
-	t.Parallel()
-	text := sample(t, "Dockerfile")
-	_, stage, found := strings.Cut(text, "FROM scratch")
-	if !found {
-		t.Fatal("the image is not made from scratch")
-	}
-	root := t.TempDir()
-	var env, command []string
-	for line := range strings.Lines(stage) {
-		words := strings.Fields(line)
-		switch {
-		case len(words) == 0:
-		case words[0] == "COPY" && strings.HasSuffix(words[len(words)-1], "/belfry"):
-			copyFile(t, daemontest.Build(t), filepath.Join(root, "belfry"))
-		case words[0] == "COPY" && strings.HasPrefix(words[len(words)-2], "/etc"):
-			if err := os.MkdirAll(filepath.Join(root, words[len(words)-1]), 0o755); err != nil {
-				t.Fatal(err)
-			}
-		case words[0] == "COPY":
-			if err := os.MkdirAll(filepath.Join(root, words[len(words)-1]), 0o700); err != nil {
-				t.Fatal(err)
-			}
-		case words[0] == "ENV":
-			env = append(env, words[1:]...)
-		case words[0] == "ENTRYPOINT" || words[0] == "CMD":
-			for word := range strings.SplitSeq(strings.Trim(strings.Join(words[1:], " "), "[]"), ",") {
-				command = append(command, strings.Trim(strings.TrimSpace(word), `"`))
-			}
-		}
-	}
-	for _, dir := range []string{"etc/belfry", "proc", "dev"} { // what an engine mounts
-		if err := os.MkdirAll(filepath.Join(root, dir), 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
-	write(t, filepath.Join(root, "etc/belfry/belfry.yaml"), channel)
-	port := freePort(t)
-	for i, e := range env {
-		env[i] = strings.Replace(e, "BELFRY__LISTEN=:8080", "BELFRY__LISTEN=127.0.0.1:"+port, 1)
-	}
-	d := daemontest.StartBy(t, root, env, append([]string{"unshare", "-Urm", "sh", "-ec", `mount --rbind /proc "$0/proc"; mount --rbind /dev "$0/dev"; exec chroot "$0" "$@"`, root}, command...)...)
-	resp, body := get(t, http.DefaultClient, "http://127.0.0.1:"+port+"/c/news")
-	if resp.StatusCode != http.StatusOK || !strings.Contains(body, "News behind a proxy") {
-		t.Errorf("%s: %s", resp.Status, body)
-	}
-	for range 100 { // the plugin's process starts in the empty root too
-		if strings.Contains(d.Log(), "refuses connections") {
-			return
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
-	t.Errorf("the source was never read:\n%s", d.Tail())
-}
-
 func copyFile(t *testing.T, from, to string) {
 	t.Helper()
 	text, err := os.ReadFile(from)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -17,12 +18,20 @@ type Destination struct {
 	Conn sdk.Connector
 	// Resend says that a call with an unknown outcome is sent again even where that may double it.
 	Resend bool
-	// NoRates lets calls leave as they come, whatever the platform is known to allow.
+	// NoRates lets calls leave as they come, whatever the platform is known to allow. Rates, when there are any, take the
+	// place of what it is known to allow.
 	NoRates bool
+	Rates   []sdk.Rate
 	// Timeout bounds one call; RetryFor is how long passing failures of one post are retried.
 	Timeout, RetryFor time.Duration
 	// Parallel is how many of its channels are served at once.
 	Parallel int
+}
+
+// same reports whether nothing about a destination differs.
+func (d Destination) same(o Destination) bool {
+	return d.Name == o.Name && d.Conn == o.Conn && d.Resend == o.Resend && d.NoRates == o.NoRates && slices.Equal(d.Rates, o.Rates) &&
+		d.Timeout == o.Timeout && d.RetryFor == o.RetryFor && d.Parallel == o.Parallel
 }
 
 // Renderer makes posts ready for a destination. It is given by whoever knows templates and images.
@@ -84,7 +93,7 @@ func (e *Engine) Use(ctx context.Context, destinations map[string]Destination) {
 	e.mu.Lock()
 	var ending []*destinationLanes
 	for name, l := range e.lanes {
-		if d, stays := destinations[name]; !stays || d != l.dest {
+		if d, stays := destinations[name]; !stays || !d.same(l.dest) {
 			ending = append(ending, l)
 			delete(e.lanes, name)
 		}

@@ -37,8 +37,12 @@ type destinationLanes struct {
 	running sync.WaitGroup
 	calls   sync.WaitGroup // of the connector, those that ignored their deadline included
 
+	outages outages
+
 	mu    sync.Mutex
 	known map[string]Lane // by chat
+	// doubtedAt is when a call last ended without a clear answer: channels are asked for again before the next one.
+	doubtedAt time.Time
 }
 
 func newDestinationLanes(e *Engine, d Destination) *destinationLanes {
@@ -169,8 +173,9 @@ func (l *destinationLanes) lane(ctx context.Context, b Batch) (Lane, bool) {
 	now := time.Now()
 	l.mu.Lock()
 	lane, known := l.known[b.Chat]
+	doubted := l.doubtedAt
 	l.mu.Unlock()
-	if known && now.Sub(lane.ResolvedAt) < resolveAgain {
+	if known && now.Sub(lane.ResolvedAt) < resolveAgain && lane.ResolvedAt.After(doubted) {
 		return lane, true
 	}
 	stored, ok, err := l.e.s.Store.Lane(ctx, l.dest.Name, b.Chat)
@@ -178,7 +183,7 @@ func (l *destinationLanes) lane(ctx context.Context, b Batch) (Lane, bool) {
 		l.e.s.Log.Error("a channel cannot be read", "destination", l.dest.Name, "err", err)
 		return Lane{}, false
 	}
-	if known = ok && now.Sub(stored.ResolvedAt) < resolveAgain; known {
+	if known = ok && now.Sub(stored.ResolvedAt) < resolveAgain && stored.ResolvedAt.After(doubted); known {
 		l.remember(stored)
 		return stored, true
 	}
@@ -204,6 +209,14 @@ func (l *destinationLanes) remember(lane Lane) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.known[lane.Chat] = lane
+}
+
+// doubt makes every channel be asked for again before its next call. The store's word for it stays, since what is known of
+// repetitions does not change.
+func (l *destinationLanes) doubt(now time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.doubtedAt = now
 }
 
 func (l *destinationLanes) forget(chat string) {

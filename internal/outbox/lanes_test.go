@@ -109,6 +109,29 @@ func TestRatesOff(t *testing.T) {
 	})
 }
 
+// Rates of the admin's own take the place of the platform's, whether these are stricter or looser.
+func TestRatesOfOnesOwn(t *testing.T) {
+	t.Parallel()
+	play(t, func(s *stage) {
+		s.adjust = func(d *outbox.Destination) {
+			d.Rates = []sdk.Rate{{Scope: sdk.RateDestination, Events: 3, Per: time.Minute}}
+		}
+		s.platforms["a"].rules.Rates = []sdk.Rate{{Scope: sdk.RateChannel, Events: 1, Per: time.Hour}}
+		for i := range 5 {
+			s.post(fmt.Sprint(i), "a")
+		}
+		s.start()
+		s.pass(30 * time.Second)
+		if n := len(s.platforms["a"].texts("")); n != 3 {
+			t.Errorf("%d left at first", n)
+		}
+		s.pass(time.Minute)
+		if n := len(s.platforms["a"].texts("")); n != 5 {
+			t.Errorf("%d left in the end", n)
+		}
+	})
+}
+
 // A destination that fails, hangs, or is deaf delays no other, nor its own other channels.
 func TestTroubleStaysWhereItIs(t *testing.T) {
 	t.Parallel()

@@ -100,6 +100,10 @@ func (m mortal) Work(ctx context.Context, id int64) (outbox.Work, error) {
 	return step(m, func() (outbox.Work, error) { return m.DB.Work(ctx, id) })
 }
 
+func (m mortal) Works(ctx context.Context, ids []int64) ([]outbox.Work, error) {
+	return step(m, func() ([]outbox.Work, error) { return m.DB.Works(ctx, ids) })
+}
+
 func (m mortal) Start(ctx context.Context, s outbox.Start, now time.Time) (time.Time, error) {
 	return step(m, func() (time.Time, error) { return m.DB.Start(ctx, s, now) })
 }

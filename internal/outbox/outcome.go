@@ -15,6 +15,12 @@ const (
 	backoffCap  = 15 * time.Minute
 	// poisonCrashes is after how many ends of the daemon in the midst of its call a delivery is set aside.
 	poisonCrashes = 5
+	// LongestWait bounds how long a platform can ask to be left alone: longer ones are nearly always mistakes (milliseconds
+	// for seconds, a date in another century), and a post that is a day late is of little use anyway. A day is longer than
+	// every quota that platforms are known to have, and who asks again after it is waited for again.
+	LongestWait = 24 * time.Hour
+	// longWait is from which wait on somebody is told at once.
+	longWait = 15 * time.Minute
 )
 
 // backoff is a random wait below an exponentially growing bound ("full jitter"), so that what failed together does not
@@ -40,8 +46,7 @@ func (l *destinationLanes) settleError(e *sdk.Error, w Work, call Call, s Settle
 			again.Code = sdk.CodeUnavailable
 			return l.retry(&again, w, call, s, now)
 		}
-		s.State, s.CountAttempt, s.DestinationFailed = Unknown, true, true
-		return s
+		return l.doubted(e, w, s, now)
 	case sdk.DispositionStop, sdk.DispositionRefuse:
 		return l.stopped(e, w, s, now)
 	case sdk.DispositionSuppress:
@@ -77,28 +82,39 @@ func (l *destinationLanes) trouble(e *sdk.Error, chat string, now time.Time) Set
 
 // retry keeps the delivery pending, never earlier than the platform asked.
 func (l *destinationLanes) retry(e *sdk.Error, w Work, call Call, s Settlement, now time.Time) Settlement {
-	s.CountAttempt = true
-	until := now.Add(max(backoff(w.Attempt+1), e.RetryAfter))
+	s.CountAttempt, s.DestinationFailed, s.Down = true, true, l.down(e)
+	asked := min(e.RetryAfter, LongestWait)
+	until := now.Add(max(backoff(w.Attempt+1), asked))
 	s.Postpone = until
-	if e.Code == sdk.CodeRateLimited {
-		s.Postpone = now.Add(max(e.RetryAfter, time.Second))
-		if e.Scope == sdk.ScopeAccount {
-			s.DestinationUntil = s.Postpone
-		} else {
-			s.LaneUntil = s.Postpone
+	switch {
+	case e.Code == sdk.CodeRateLimited:
+		if s.Postpone = now.Add(asked); asked <= 0 {
+			s.Postpone = now.Add(max(until.Sub(now), time.Second))
 		}
+		s.waitFor(e.Scope, s.Postpone)
+	case asked > 0:
+		s.waitFor(e.Scope, until)
+	case e.Scope == sdk.ScopeAccount:
+		// Nobody answers: there is no use in trying every other post at once.
+		again, _, ok := l.outages.failed(whole, w.Delivery, harmless, now)
+		if !ok {
+			again = now.Add(min(until.Sub(now), harmless.most))
+		}
+		s.Postpone, s.DestinationUntil = again, again
+	case e.Scope == sdk.ScopeDestination:
+		if again, alone, ok := l.outages.failed(w.Chat, w.Delivery, harmless, now); ok {
+			s.Postpone = again
+			if !alone && w.Attempt == 0 {
+				s.LaneUntil = again // two in a row are no coincidence: the posts behind wait with them
+			}
+		}
+	}
+	if asked >= longWait {
+		s.Alerts = append(s.Alerts, l.leftAlone(e, w.Chat, now.Add(asked)))
+		s.Down = nil // that is said
+	}
+	if e.Code == sdk.CodeRateLimited {
 		return s
-	}
-	s.DestinationFailed = true
-	s.Down = &alert.Alert{Code: alert.DestinationDown, Subject: l.dest.Name,
-		Sentence: fmt.Sprintf("destination %s fails: %s; its posts wait and are tried again, other destinations are unaffected", l.dest.Name, sentence(e)),
-		Mend:     fmt.Sprintf("look: belfry destination check %s", l.dest.Name)}
-	if e.RetryAfter > 0 {
-		s.LaneUntil = until
-	}
-	if e.Scope == sdk.ScopeAccount {
-		// Nobody answers: there is no use in trying every other post at once. What the platform asked for is kept in full.
-		s.DestinationUntil = now.Add(max(min(until.Sub(now), time.Minute), e.RetryAfter))
 	}
 	if call.Op == OpPublish && now.Sub(w.Created) > l.dest.RetryFor {
 		s.Postpone = time.Time{}
@@ -111,6 +127,59 @@ func (l *destinationLanes) retry(e *sdk.Error, w Work, call Call, s Settlement, 
 		s.Alerts = append(s.Alerts, failedAlert(w, s.Error))
 	}
 	return s
+}
+
+// waitFor lets the channel on the platform wait, or the whole destination.
+func (s *Settlement) waitFor(scope sdk.Scope, until time.Time) {
+	if scope == sdk.ScopeAccount {
+		s.DestinationUntil = until
+	} else {
+		s.LaneUntil = until
+	}
+}
+
+// doubted is a call for a post that may have arrived. Where a person would have to look after each, the platform is asked
+// for its channel before the next one, and the others wait a little: what fails now would make them doubtful too.
+func (l *destinationLanes) doubted(e *sdk.Error, w Work, s Settlement, now time.Time) Settlement {
+	s.State, s.CountAttempt, s.DestinationFailed, s.Down = Unknown, true, true, l.down(e)
+	if l.resolves(w.Chat) {
+		if again, alone, ok := l.outages.failed(whole, w.Delivery, harmless, now); ok && !alone && w.Attempt == 0 {
+			s.DestinationUntil = again
+		}
+		return s
+	}
+	l.doubt(now)
+	if again, _, ok := l.outages.failed(whole, w.Delivery, risky, now); ok {
+		s.DestinationUntil = again
+	}
+	return s
+}
+
+// resolves reports whether unknown calls to a channel end without a person.
+func (l *destinationLanes) resolves(chat string) bool {
+	l.mu.Lock()
+	lane := l.known[chat]
+	l.mu.Unlock()
+	_, finds := sdk.As[sdk.Finder](l.dest.Conn)
+	return finds || l.dest.Resend || lane.Limits.Rules.SameKeyFor > 0
+}
+
+// down is what is told of a destination that has been failing for DownAfter.
+func (l *destinationLanes) down(e *sdk.Error) *alert.Alert {
+	return &alert.Alert{Code: alert.DestinationDown, Subject: l.dest.Name,
+		Sentence: fmt.Sprintf("destination %s fails: %s; its posts wait and are tried again, other destinations are unaffected", l.dest.Name, sentence(e)),
+		Mend:     fmt.Sprintf("look: belfry destination check %s", l.dest.Name)}
+}
+
+// leftAlone is what is told of a destination that asks for a long wait.
+func (l *destinationLanes) leftAlone(e *sdk.Error, chat string, until time.Time) alert.Alert {
+	asks := fmt.Sprintf("asks to be left alone until %s", until.UTC().Format("2006-01-02 15:04 MST"))
+	if e.RetryAfter > LongestWait {
+		asks = fmt.Sprintf("asks to be left alone for longer than %s, and is tried again at %s", sdk.D(LongestWait), until.UTC().Format("2006-01-02 15:04 MST"))
+	}
+	return alert.Alert{Code: alert.DestinationDown, Subject: l.dest.Name,
+		Sentence: fmt.Sprintf("destination %s %s: %s; its posts wait, and other destinations are unaffected", laneSubject(l.dest.Name, chat), asks, sentence(e)),
+		Mend:     fmt.Sprintf("if it is well before that, let its posts go: belfry destination check %s", l.dest.Name)}
 }
 
 // stopped stops the channel or the destination until a person or another configuration resumes it. The delivery waits.

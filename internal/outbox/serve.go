@@ -15,6 +15,10 @@ import (
 // depends on the time.
 const aheadFor = 250 * time.Millisecond
 
+// readAhead is how many deliveries are read together while a call is under way. Whatever changes what was read changes the
+// version of its publication, and the start is refused.
+const readAhead = 8
+
 // turn is a delivery whose step is decided: a call, or an end without one.
 type turn struct {
 	work   Work
@@ -34,6 +38,8 @@ type service struct {
 	queue []int64
 	// ahead is the step that was decided for a delivery further behind.
 	ahead *turn
+	// works are deliveries further behind, as they were read.
+	works map[int64]Work
 	// took is how long the last call was under way.
 	took time.Duration
 }
@@ -124,12 +130,22 @@ func (s *service) renew(ctx context.Context) bool {
 
 // prepare reads a delivery and decides its step. The turn is never nil; its error is of the store and decides nothing.
 func (s *service) prepare(ctx context.Context, id int64) (*turn, error) {
-	t := &turn{at: time.Now(), settle: Settlement{Delivery: id, Batch: s.batch.ID, Fence: s.batch.Fence}}
 	w, err := s.e.s.Store.Work(ctx, id)
-	t.work, t.settle.Publication, t.settle.Version = w, w.Publication, w.Version
+	w.Delivery = id
 	if err != nil {
-		return t, err
+		return s.turnOf(w), err
 	}
+	return s.plan(ctx, w)
+}
+
+func (s *service) turnOf(w Work) *turn {
+	return &turn{at: time.Now(), work: w,
+		settle: Settlement{Delivery: w.Delivery, Publication: w.Publication, Version: w.Version, Batch: s.batch.ID, Fence: s.batch.Fence}}
+}
+
+// plan decides the step of a delivery that was read.
+func (s *service) plan(ctx context.Context, w Work) (*turn, error) {
+	t := s.turnOf(w)
 	call, _, err := s.decide(ctx, w, s.line, &t.settle, t.at)
 	if err == nil && call != nil {
 		t.call = call
@@ -147,7 +163,22 @@ func (s *service) look(ctx context.Context) {
 		return
 	}
 	s.ahead = nil
-	if t, err := s.prepare(ctx, s.queue[0]); err == nil { // what fails is met again when it is its turn
+	w, known := s.works[s.queue[0]]
+	if !known {
+		s.works = map[int64]Work{}
+		works, err := s.e.s.Store.Works(ctx, s.queue[:min(len(s.queue), readAhead)])
+		if err != nil {
+			return // what fails is met again when it is its turn
+		}
+		for _, w := range works {
+			s.works[w.Delivery] = w
+		}
+		if w, known = s.works[s.queue[0]]; !known {
+			return
+		}
+	}
+	delete(s.works, w.Delivery)
+	if t, err := s.plan(ctx, w); err == nil && t.call != nil { // an end without a call is decided in its turn
 		s.ahead = t
 	}
 }
@@ -173,6 +204,9 @@ func (s *service) startOf(t *turn) Start {
 	start := Start{Batch: s.batch, Delivery: t.settle.Delivery, Version: t.work.Version, Call: *t.call, Repeat: t.work.Retry != nil}
 	if !s.dest.NoRates {
 		start.Rates = slices.Clone(s.line.Limits.Rules.Rates)
+		if len(s.dest.Rates) > 0 {
+			start.Rates = slices.Clone(s.dest.Rates)
+		}
 		for i := range start.Rates {
 			start.Rates[i].Per += rateSlack
 		}
@@ -244,6 +278,7 @@ func (s *service) send(ctx context.Context, t *turn) (started *turn, goOn bool, 
 		s.e.s.Called(s.dest.Name, code, s.took)
 	}
 	if callErr == nil {
+		s.outages.accepted(s.batch.Chat, t.settle.Delivery)
 		t.settle.Call, t.settle.Ref, t.settle.Succeeded = t.call, ref, true
 		t.settle.Resolve = append(t.settle.Resolve, healthy(s.dest.Name, s.batch.Chat)...)
 		started, goOn, err = s.settle(ctx, t, now)

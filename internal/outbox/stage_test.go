@@ -6,6 +6,7 @@ import (
 	"errors"
 	"flag"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -28,7 +29,11 @@ func TestMain(m *testing.M) {
 	if checks := flag.Lookup("rapid.checks"); raceEnabled && checks != nil {
 		_ = checks.Value.Set("15")
 	}
-	goleak.VerifyTestMain(m)
+	remove, err := trust()
+	if err != nil {
+		panic(err)
+	}
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) { remove(); os.Exit(code) }))
 }
 
 // words renders posts: the title is what is shown.
@@ -48,7 +53,8 @@ func (r *words) Post(_ context.Context, w outbox.Work) (sdk.Post, error) {
 			return sdk.Post{}, err
 		}
 	}
-	p := sdk.Post{ID: w.PublicID, Revision: w.Want, Title: c.Title, State: sdk.PostLive}
+	p := sdk.Post{ID: w.PublicID, Revision: w.Want, Channel: w.Channel, Title: c.Title, State: sdk.PostLive, Published: w.Published, Updated: w.RevisedAt,
+		Body: sdk.Body{sdk.Paragraph(sdk.Text(c.Title))}}
 	if c.Withdrawn {
 		p.Title, p.State = "withdrawn", sdk.PostWithdrawn
 	}
@@ -79,6 +85,8 @@ type stage struct {
 	engine    *outbox.Engine
 	words     *words
 	platforms map[string]*platform
+	// conns are further destinations.
+	conns map[string]sdk.Connector
 	// adjust changes a destination's settings.
 	adjust func(*outbox.Destination)
 }
@@ -147,8 +155,15 @@ func (s *stage) start() {
 
 func (s *stage) destinations() map[string]outbox.Destination {
 	out := map[string]outbox.Destination{}
+	all := maps.Clone(s.conns)
+	if all == nil {
+		all = map[string]sdk.Connector{}
+	}
 	for name, p := range s.platforms {
-		d := outbox.Destination{Name: name, Conn: &peer{p}, Timeout: 15 * time.Second, RetryFor: 10 * time.Minute, Parallel: 4}
+		all[name] = &peer{p}
+	}
+	for name, conn := range all {
+		d := outbox.Destination{Name: name, Conn: conn, Timeout: 15 * time.Second, RetryFor: 10 * time.Minute, Parallel: 4}
 		if s.adjust != nil {
 			s.adjust(&d)
 		}

@@ -103,7 +103,7 @@ func (l *destinationLanes) resolution(ctx context.Context, u UnknownCall, now ti
 		case err == nil && found:
 			return Resolution{Accepted: true, Ref: ref, Resolve: known}, true
 		case err == nil:
-			return Resolution{Anew: true, Until: now.Add(backoff(u.Attempt)), Resolve: known}, true
+			return Resolution{Anew: true, Until: l.again(u, now), Resolve: known}, true
 		case sdk.AsError(err).Code == sdk.CodeUnsupported: // the other ways remain
 		case now.Sub(u.FirstAt) > l.dest.RetryFor:
 			return l.ask(u, fmt.Sprintf("looking for it failed for %s", sdk.D(l.dest.RetryFor)))
@@ -115,7 +115,7 @@ func (l *destinationLanes) resolution(ctx context.Context, u UnknownCall, now ti
 	if err != nil {
 		return Resolution{}, false
 	}
-	repeat := Resolution{Repeat: true, Until: now.Add(backoff(u.Attempt)), Resolve: known}
+	repeat := Resolution{Repeat: true, Until: l.again(u, now), Resolve: known}
 	if same := lane.Limits.Rules.SameKeyFor; ok && same > 0 && now.Sub(u.FirstAt) < same {
 		return repeat, true
 	}
@@ -127,6 +127,14 @@ func (l *destinationLanes) resolution(ctx context.Context, u UnknownCall, now ti
 		return l.ask(u, "the post was taken back since, so that it is not sent again")
 	}
 	return repeat, true
+}
+
+// again is when an unknown call may be made again: in an outage with the others, so that their order is kept.
+func (l *destinationLanes) again(u UnknownCall, now time.Time) time.Time {
+	if at, ok := l.outages.again(whole, u.Delivery, harmless, now); ok {
+		return at
+	}
+	return now.Add(backoff(u.Attempt))
 }
 
 // find looks for a call on the platform.
@@ -151,8 +159,12 @@ func (l *destinationLanes) ask(u UnknownCall, why string) (Resolution, bool) {
 	if u.Alerted {
 		return Resolution{}, false
 	}
+	cause := u.Error
+	if cause == "" {
+		cause = "no answer came" // it was given up, or its node ended
+	}
 	return Resolution{Alert: &alert.Alert{Code: alert.OutcomeUnknown, Subject: UnknownKey(u.Delivery).Subject,
-		Sentence: fmt.Sprintf("post %s of channel %s may or may not have appeared on %s: the connection ended before an answer came, and %s",
-			u.Post, u.Channel, laneSubject(l.dest.Name, u.Chat), why),
+		Sentence: fmt.Sprintf("post %s of channel %s may or may not have appeared on %s: %s, and %s",
+			u.Post, u.Channel, laneSubject(l.dest.Name, u.Chat), cause, why),
 		Mend: fmt.Sprintf("look there, then say so: belfry post resolve %d --arrived, or belfry post resolve %d --missing", u.Delivery, u.Delivery)}}, true
 }

@@ -186,8 +186,8 @@ type Settlement struct {
 	Resolve []alert.Key
 }
 
-// DownAfter is how long a destination fails before somebody is told.
-const DownAfter = 10 * time.Minute
+// DownAfter is how long a destination fails before somebody is told: longer than a restart over there takes.
+const DownAfter = 5 * time.Minute
 
 // Outcome names an end at which nothing was sent.
 type Outcome string
@@ -222,6 +222,8 @@ type UnknownCall struct {
 	Attempt          int
 	// Crashes counts how often the daemon ended while it was under way.
 	Crashes int
+	// Error is the sentence about the attempt whose outcome is not known; empty when there is none.
+	Error string
 	// Alerted says that a person was asked.
 	Alerted bool
 	// Gone says that the post was taken back since.
@@ -239,6 +241,8 @@ type Store interface {
 	Release(ctx context.Context, b Batch) error
 	Renew(ctx context.Context, b Batch, until time.Time) error
 	Work(ctx context.Context, delivery int64) (Work, error)
+	// Works reads several at once, in any order, and leaves out what does not exist.
+	Works(ctx context.Context, deliveries []int64) ([]Work, error)
 	// Start begins a call, or says until when the rates ask to wait, or gives ErrConflict, ErrFence or ErrPaused.
 	Start(ctx context.Context, s Start, now time.Time) (wait time.Time, err error)
 	// Settle records an outcome. It gives the next delivery of the same publication when one is due at once. An accepted

@@ -29,9 +29,7 @@ func address(text string) netip.Addr {
 // request comes from such a proxy, and the peer otherwise. What stands before that address anybody may have written.
 func Client(r *http.Request, trusted []netip.Prefix) netip.Addr {
 	at := Peer(r)
-	behind := func(a netip.Addr) bool {
-		return slices.ContainsFunc(trusted, func(p netip.Prefix) bool { return p.Contains(a) })
-	}
+	behind := func(a netip.Addr) bool { return Among(a, trusted) }
 	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
 	for _, hop := range slices.Backward(hops) {
 		if !behind(at) {
@@ -44,4 +42,9 @@ func Client(r *http.Request, trusted []netip.Prefix) netip.Addr {
 		at = a
 	}
 	return at
+}
+
+// Among says that an address is in one of the networks.
+func Among(a netip.Addr, networks []netip.Prefix) bool {
+	return slices.ContainsFunc(networks, func(p netip.Prefix) bool { return p.Contains(a) })
 }

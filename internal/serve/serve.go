@@ -10,14 +10,12 @@ import (
 	"net/http"
 	"sync"
 	"time"
-
-	"golang.org/x/net/netutil"
 )
 
 // Bounds on requests and connections. What is served needs no more than a request line and a few headers; whoever is
 // slower than this, or holds more connections, holds others up.
 const (
-	headerTime = 5 * time.Second
+	headerTime = 3 * time.Second
 	readTime   = 10 * time.Second
 	idleTime   = 30 * time.Second
 	maxHeader  = 16 << 10
@@ -28,23 +26,24 @@ const (
 
 // Server serves one handler.
 type Server struct {
-	http  *http.Server
-	conns int
-	what  string
-	log   *slog.Logger
-	done  sync.WaitGroup
+	http *http.Server
+	door *door
+	what string
+	log  *slog.Logger
+	done sync.WaitGroup
 }
 
-// New makes a Server that holds at most conns connections; Serve starts it. what names in the log what is served.
-func New(h http.Handler, conns int, what string, log *slog.Logger) *Server {
-	return &Server{conns: conns, what: what, log: log, http: &http.Server{Handler: h, ReadHeaderTimeout: headerTime, ReadTimeout: readTime,
-		WriteTimeout: WriteTime, IdleTimeout: idleTime, MaxHeaderBytes: maxHeader, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug)}}
+// New makes a Server; Serve starts it. what names in the log what is served.
+func New(h http.Handler, l Limits, what string, log *slog.Logger) *Server {
+	return &Server{door: newDoor(l, what, log), what: what, log: log, http: &http.Server{Handler: answering(h), ConnContext: withGuest,
+		ReadHeaderTimeout: headerTime, ReadTimeout: readTime, WriteTimeout: WriteTime, IdleTimeout: idleTime, MaxHeaderBytes: maxHeader,
+		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug)}}
 }
 
 // Serve serves on a listener until Stop, which closes it.
 func (s *Server) Serve(ln net.Listener) {
 	s.done.Go(func() {
-		if err := s.http.Serve(netutil.LimitListener(ln, s.conns)); !errors.Is(err, http.ErrServerClosed) {
+		if err := s.http.Serve(&listener{ln, s.door}); !errors.Is(err, http.ErrServerClosed) {
 			s.log.Error(s.what+" not served any more", "err", err)
 		}
 	})

@@ -21,7 +21,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // Whoever is slow or many holds nobody else up.
 func TestLimits(t *testing.T) {
 	t.Parallel()
-	h := New(http.NotFoundHandler(), 1, "nothing is", slog.New(slog.DiscardHandler)).http
+	h := New(http.NotFoundHandler(), Limits{Conns: 1}, "nothing is", slog.New(slog.DiscardHandler)).http
 	for name, d := range map[string]time.Duration{"headers": h.ReadHeaderTimeout, "reading": h.ReadTimeout, "writing": h.WriteTimeout, "idling": h.IdleTimeout} {
 		if d <= 0 || d > time.Minute {
 			t.Errorf("%s may take %s", name, d)
@@ -107,7 +107,7 @@ func TestServeAndStop(t *testing.T) {
 		close(entered)
 		<-leave
 		_, _ = w.Write([]byte("done"))
-	}), 4, "the test is", slog.New(slog.DiscardHandler))
+	}), Limits{Conns: 4}, "the test is", slog.New(slog.DiscardHandler))
 	s.Serve(ln)
 	got := make(chan string, 1)
 	go func() {

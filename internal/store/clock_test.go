@@ -23,7 +23,7 @@ func TestEveryTimeFitsTheClock(t *testing.T) {
 	if err != nil || len(files) < 4 {
 		t.Fatalf("%q, %v", files, err)
 	}
-	create := regexp.MustCompile(`(?s)CREATE TABLE (\w+) \((.*?)\n\)`)
+	create := regexp.MustCompile(`(?s)CREATE TABLE (?:new_)?(\w+) \((.*?)\n\)`)
 	column := regexp.MustCompile(`(?m)^\s+(\w+)\s+INTEGER`)
 	add := regexp.MustCompile(`ALTER TABLE (\w+) ADD COLUMN (\w+) INTEGER`)
 	isTime := regexp.MustCompile(`(^|_)(at|until|since|before)$|^(lease|published)$`)

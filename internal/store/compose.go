@@ -60,13 +60,13 @@ func (db *DB) ChangedItems(ctx context.Context, limit int) ([]compose.Changed, e
 	}
 	if err := db.query(ctx, func(r scanner) error {
 		var m compose.Membership
-		if err := r.Scan(&m.Item, &m.Channel, &m.State, &m.Reason, &m.Detail, &m.Post, &m.PostRevision); err != nil {
+		if err := r.Scan(&m.Item, &m.Channel, &m.State, &m.Reason, &m.Detail, &m.Post, &m.PostRevision, &m.Released); err != nil {
 			return err
 		}
 		c := &out[at[m.Item]]
 		c.In = append(c.In, m)
 		return nil
-	}, `SELECT ci.item, ci.channel, ci.state, ci.reason, ci.detail, coalesce(ci.post, 0), coalesce(pi.item_revision, 0)
+	}, `SELECT ci.item, ci.channel, ci.state, ci.reason, ci.detail, coalesce(ci.post, 0), coalesce(pi.item_revision, 0), ci.released
 		FROM channel_items ci LEFT JOIN post_items pi ON pi.post = ci.post AND pi.item = ci.item
 		WHERE ci.item IN @list($1) ORDER BY ci.item, ci.channel`, jsonList(ids)); err != nil {
 		return nil, err
@@ -112,6 +112,9 @@ func (db *DB) CommitEvaluations(ctx context.Context, es []compose.Evaluation, no
 				if err := tx.run(`UPDATE posts SET stale = 1 WHERE id = $1`, post); err != nil {
 					return err
 				}
+			}
+			if err := tx.alerts(e.Alerts, nil, now); err != nil {
+				return err
 			}
 		}
 		return nil
@@ -231,7 +234,7 @@ func (tx *Tx) openDeliveries(post int64, now time.Time) error {
 	return tx.run(`INSERT INTO deliveries (publication, destination, chat, priority, next_at, created_at)
 		SELECT id, destination, chat, CASE WHEN gone = 1 OR (SELECT urgent FROM posts WHERE id = $1) THEN 0 ELSE 1 END, $2, $2
 		FROM publications WHERE post = $1 AND state = 'open'
-		ON CONFLICT (publication) WHERE state IN ('pending', 'started', 'unknown', 'held', 'awaiting_person') DO NOTHING`, post, micros(now))
+		ON CONFLICT (publication) WHERE settled_at = 0 DO NOTHING`, post, micros(now))
 }
 
 // linkMedia notes which images a revision shows.
@@ -415,16 +418,32 @@ func (tx *Tx) insertPost(p compose.NewPost, now time.Time) (id int64, public str
 	if err := tx.linkMedia(id, p.Content); err != nil {
 		return 0, "", err
 	}
+	// Its copies are released with its items: the blackout may still last when they leave.
+	released := false
+	if err := tx.row(`SELECT coalesce(min(released), 0) FROM channel_items WHERE channel = $1 AND post = $2`, p.Channel, id).Scan(&released); err != nil {
+		return 0, "", err
+	}
 	for _, t := range p.Targets {
-		if err := tx.run(`INSERT INTO publications (post, channel, destination, chat, want, expires_at) VALUES ($1, $2, $3, $4, 1, $5)`,
-			id, p.Channel, t.Destination, t.Chat, micros(t.ExpiresAt)); err != nil {
+		state, reason := "open", ""
+		if t.Failed != nil {
+			state, reason = "held", "its where: failed, "+t.Failed.Error()
+		}
+		if err := tx.run(`INSERT INTO publications (post, channel, destination, chat, want, expires_at, released, state, reason) VALUES ($1, $2, $3, $4, 1, $5, $6, $7, $8)`,
+			id, p.Channel, t.Destination, t.Chat, micros(t.ExpiresAt), released, state, reason); err != nil {
 			return 0, "", err
 		}
 	}
-	if p.Status != compose.PostLive {
-		return id, public, nil
+	if err := tx.heldDeliveries(id, now); err != nil || p.Status != compose.PostLive {
+		return id, public, err
 	}
 	return id, public, tx.openDeliveries(id, now)
+}
+
+// heldDeliveries gives the copies of a new post that are held from the beginning their deliveries, which wait for a person.
+func (tx *Tx) heldDeliveries(post int64, now time.Time) error {
+	return tx.run(`INSERT INTO deliveries (publication, destination, chat, state, error, priority, next_at, created_at)
+		SELECT id, destination, chat, 'held', reason, CASE WHEN (SELECT urgent FROM posts WHERE id = $1) THEN 0 ELSE 1 END, $2, $2
+		FROM publications WHERE post = $1 AND state = 'held'`, post, micros(now))
 }
 
 // DuePosts implements compose.Store.

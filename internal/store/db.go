@@ -435,11 +435,14 @@ func (db *DB) query(ctx context.Context, scan func(scanner) error, text string, 
 var (
 	parameter = regexp.MustCompile(`\$(\d+)`)
 	list      = regexp.MustCompile(`@list\(\$(\d+)\)`)
+	limit     = regexp.MustCompile(`\bLIMIT \$(\d+)`)
 )
 
 // SQLite rewrites a statement: $n to ?n, which every SQLite driver binds by number, and @list($n), the values of a JSON
-// array, to what SQLite calls it.
+// array, to what SQLite calls it. A limit that is nothing but a parameter would be looked at when the statement is planned,
+// and the statement be prepared anew for each value.
 func SQLite(text string) string {
+	text = limit.ReplaceAllString(text, "LIMIT $$$1 + 0")
 	text = list.ReplaceAllString(text, "(SELECT value FROM json_each($$$1))")
 	return parameter.ReplaceAllString(text, "?$1")
 }

@@ -60,7 +60,7 @@ func (db *DB) DeliveriesBefore(ctx context.Context, f DeliveryFilter, before int
 // DeliveryState gives the state of a delivery, and whether another one of the same publication has not ended.
 func (db *DB) DeliveryState(ctx context.Context, id int64) (state outbox.State, open bool, err error) {
 	err = db.queryRow(ctx, `SELECT d.state, EXISTS (SELECT 1 FROM deliveries o WHERE o.publication = d.publication AND o.id <> d.id
-		AND o.state IN ('pending', 'started', 'unknown', 'held', 'awaiting_person')) FROM deliveries d WHERE d.id = $1`, id).Scan(&state, &open)
+		AND o.settled_at = 0) FROM deliveries d WHERE d.id = $1`, id).Scan(&state, &open)
 	return state, open, notFound(err)
 }
 
@@ -113,6 +113,6 @@ func (db *DB) DeadCopies(ctx context.Context) (map[string]map[string]int, error)
 		}
 		out[name][state] = n
 		return err
-	}, `SELECT destination, state, count(*) FROM publications WHERE state <> 'done' AND state IN ('failed', 'expired', 'dropped') GROUP BY destination, state`)
+	}, `SELECT destination, state, count(*) FROM publications WHERE state <> 'done' AND state <> 'open' AND state IN ('failed', 'expired', 'dropped') GROUP BY destination, state`)
 	return out, err
 }

@@ -34,8 +34,8 @@ func (db *DB) Forget(ctx context.Context) (bool, error) {
 		return false, err
 	}
 	calls := false
-	if err := db.queryRow(ctx, `SELECT EXISTS (SELECT 1 FROM deliveries d JOIN publications u ON u.id = d.publication
-		WHERE d.state IN ('pending', 'started', 'unknown') AND d.call <> '' AND u.purge = 1)`).Scan(&calls); err != nil {
+	if err := db.queryRow(ctx, `SELECT EXISTS (SELECT 1 FROM calls c JOIN deliveries d ON d.id = c.delivery
+		JOIN publications u ON u.id = d.publication WHERE u.purge = 1)`).Scan(&calls); err != nil {
 		return false, err
 	}
 	if calls && what == emptied {

@@ -113,7 +113,27 @@ func (db *DB) ReleaseSourceHolds(ctx context.Context, source string, drop bool, 
 	return int(total), err
 }
 
-// ReleaseHeld lets what a blackout held in a channel go, or drops it. It says how many items and copies that touched.
+// resolveExpressions ends the alerts about expressions below a place of the configuration.
+func (tx *Tx) resolveExpressions(place string, now time.Time) error {
+	return tx.run(`UPDATE alerts SET resolved_at = $2 WHERE code = $1 AND resolved_at = 0 AND substr(subject, 1, length($3)) = $3`,
+		string(alert.ExpressionFailed), micros(now), place)
+}
+
+// KeepExpressionAlerts implements compose.Store.
+func (db *DB) KeepExpressionAlerts(ctx context.Context, subjects []string, now time.Time) error {
+	open := false
+	err := db.queryRow(ctx, `SELECT EXISTS (SELECT 1 FROM alerts WHERE code = $1 AND resolved_at = 0)`, string(alert.ExpressionFailed)).Scan(&open)
+	if err != nil || !open {
+		return err
+	}
+	return db.Write(ctx, func(tx *Tx) error {
+		return tx.run(`UPDATE alerts SET resolved_at = $2 WHERE code = $1 AND resolved_at = 0 AND subject NOT IN @list($3)`,
+			string(alert.ExpressionFailed), micros(now), jsonList(append([]string{}, subjects...)))
+	})
+}
+
+// ReleaseHeld lets go what a blackout held in a channel, or what an expression held by failing, or drops it. It says how
+// many items and copies that touched.
 func (db *DB) ReleaseHeld(ctx context.Context, channel string, drop bool, actor string, now time.Time) (int, error) {
 	total := int64(0)
 	err := db.Write(ctx, func(tx *Tx) error {
@@ -141,11 +161,11 @@ func (db *DB) ReleaseHeld(ctx context.Context, channel string, drop bool, actor 
 			if err := add(tx.exec(`UPDATE channel_items SET state = 'waiting', reason = '', released = 1, since = $2 WHERE channel = $1 AND state = 'held'`, channel, at)); err != nil {
 				return err
 			}
-			if err := add(tx.exec(`UPDATE deliveries SET state = 'pending', next_at = $2 WHERE state = 'held'
+			if err := add(tx.exec(`UPDATE deliveries SET state = 'pending', next_at = $2, code = '', error = '' WHERE state = 'held'
 				AND publication IN (SELECT id FROM publications WHERE channel = $1 AND state = 'held')`, channel, at)); err != nil {
 				return err
 			}
-			if err := tx.run(`UPDATE publications SET state = 'open', released = 1, version = version + 1, expires_at = CASE WHEN expires_at > 0 THEN max(expires_at, $2 + 86400000000) ELSE 0 END
+			if err := tx.run(`UPDATE publications SET state = 'open', reason = '', released = 1, version = version + 1, expires_at = CASE WHEN expires_at > 0 THEN max(expires_at, $2 + 86400000000) ELSE 0 END
 				WHERE channel = $1 AND state = 'held'`, channel, at); err != nil {
 				return err
 			}
@@ -163,6 +183,9 @@ func (db *DB) ReleaseHeld(ctx context.Context, channel string, drop bool, actor 
 			act = "drop held posts"
 		}
 		if err := tx.act(actor, act, fmt.Sprintf("%s: %d", channel, total), now); err != nil {
+			return err
+		}
+		if err := tx.resolveExpressions("channels."+channel+".", now); err != nil {
 			return err
 		}
 		return tx.alerts(nil, []alert.Key{{Code: alert.HeldForRelease, Subject: channel}}, now)

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"time"
@@ -105,6 +106,8 @@ type Configuration struct {
 	Tree       map[string]any
 	// Outside are the settings that came from flags or the environment of the daemon, as dotted paths.
 	Outside []string
+	// Key is of the marks in Tree that stand for what is masked; nil when none was ever made.
+	Key []byte
 }
 
 // Applied gives the configuration that was last applied; ErrNotFound when none was.
@@ -125,6 +128,18 @@ func (db *DB) Applied(ctx context.Context) (Configuration, error) {
 	if len(c.Outside) == 0 {
 		c.Outside = nil
 	}
+	if err != nil {
+		return c, err
+	}
+	// Whoever only looks makes no key.
+	var key string
+	if err := notFound(db.queryRow(ctx, `SELECT value FROM meta WHERE name = $1`, "secret."+configurationKey).Scan(&key)); err != nil {
+		if errors.Is(err, ErrNotFound) {
+			err = nil
+		}
+		return c, err
+	}
+	c.Key, err = hex.DecodeString(key)
 	return c, err
 }
 

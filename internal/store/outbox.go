@@ -2,8 +2,6 @@ package store
 
 import (
 	"context"
-	"database/sql"
-	"errors"
 	"time"
 
 	"github.com/belfry-news/belfry/internal/outbox"
@@ -149,35 +147,61 @@ func (db *DB) Recover(ctx context.Context, all bool, now time.Time) (int, error)
 
 // Work implements outbox.Store.
 func (db *DB) Work(ctx context.Context, delivery int64) (outbox.Work, error) {
-	w := outbox.Work{Delivery: delivery}
-	var created, out, edited, expires, published, due, revised int64
-	var call, content, note string
-	posted := false
-	err := db.queryRow(ctx, `SELECT d.attempt, d.created_at, d.call, u.id, u.version, u.post, p.public_id, u.channel, u.destination, u.chat, u.want, u.gone, u.purge,
-			u.have, u.have_gone, u.rung, u.out_at, u.edited_at, u.expires_at, u.released, r.content, r.note, p.visible_at, max(p.due_at, p.visible_at * (p.due_at = 0)), r.at,
-			EXISTS (SELECT 1 FROM parts WHERE publication = u.id)
-		FROM deliveries d JOIN publications u ON u.id = d.publication JOIN posts p ON p.id = u.post
-		JOIN post_revisions r ON r.post = u.post AND r.revision = u.want WHERE d.id = $1`, delivery).Scan(
-		&w.Attempt, &created, &call, &w.Publication, &w.Version, &w.Post, &w.PublicID, &w.Channel, &w.Destination, &w.Chat, &w.Want, &w.Gone, &w.Purge,
-		&w.Have, &w.HaveGone, &w.Rung, &out, &edited, &expires, &w.Released, &content, &note, &published, &due, &revised, &posted)
-	if errors.Is(err, sql.ErrNoRows) {
+	all, err := db.Works(ctx, []int64{delivery})
+	if err == nil && len(all) == 0 {
 		err = ErrNotFound
 	}
 	if err != nil {
-		return w, err
+		return outbox.Work{Delivery: delivery}, err
 	}
-	w.Created, w.Out, w.EditedAt, w.ExpiresAt = timeOf(created), timeOf(out), timeOf(edited), timeOf(expires)
-	w.Published, w.Due, w.RevisedAt, w.Content, w.Note = timeOf(published), timeOf(due), timeOf(revised), []byte(content), note != ""
-	if call != "" {
-		w.Retry = &outbox.Call{}
-		if err := decode(call, w.Retry); err != nil {
-			return w, err
+	return all[0], nil
+}
+
+// Works implements outbox.Store.
+func (db *DB) Works(ctx context.Context, deliveries []int64) ([]outbox.Work, error) {
+	var all []outbox.Work
+	var posted []int // have parts
+	err := db.query(ctx, func(r scanner) error {
+		w, parts, err := work(r)
+		if parts {
+			posted = append(posted, len(all))
+		}
+		all = append(all, w)
+		return err
+	}, `SELECT d.id, d.attempt, d.created_at, `+callColumns+`, u.id, u.version, u.post, p.public_id, u.channel, u.destination, u.chat, u.want, u.gone, u.purge,
+			u.have, u.have_gone, u.rung, u.out_at, u.edited_at, u.expires_at, u.released, r.content, r.note, p.visible_at, max(p.due_at, p.visible_at * (p.due_at = 0)), r.at,
+			u.out_at > 0 AND EXISTS (SELECT 1 FROM parts WHERE publication = u.id)
+		FROM deliveries d JOIN publications u ON u.id = d.publication JOIN posts p ON p.id = u.post
+		JOIN post_revisions r ON r.post = u.post AND r.revision = u.want LEFT JOIN calls c ON c.delivery = d.id WHERE d.id IN @list($1)`, jsonList(deliveries))
+	for _, i := range posted {
+		if err == nil {
+			err = db.parts(ctx, &all[i])
 		}
 	}
-	if !posted {
-		return w, nil
+	return all, err
+}
+
+// work reads a row of Works, and says whether the publication has parts.
+func work(r scanner) (w outbox.Work, posted bool, err error) {
+	var created, out, edited, expires, published, due, revised int64
+	var note string
+	var call storedCall
+	if err = r.Scan(&w.Delivery, &w.Attempt, &created, &call.call, &call.request, &w.Publication, &w.Version, &w.Post, &w.PublicID, &w.Channel, &w.Destination, &w.Chat,
+		&w.Want, &w.Gone, &w.Purge, &w.Have, &w.HaveGone, &w.Rung, &out, &edited, &expires, &w.Released, &w.Content, &note, &published, &due, &revised, &posted); err != nil {
+		return w, false, err
 	}
-	return w, db.query(ctx, func(r scanner) error {
+	w.Created, w.Out, w.EditedAt, w.ExpiresAt = timeOf(created), timeOf(out), timeOf(edited), timeOf(expires)
+	w.Published, w.Due, w.RevisedAt, w.Note = timeOf(published), timeOf(due), timeOf(revised), note != ""
+	if call.call != "" {
+		w.Retry = &outbox.Call{}
+		err = call.read(w.Retry)
+	}
+	return w, posted, err
+}
+
+// parts reads what was accepted of a publication.
+func (db *DB) parts(ctx context.Context, w *outbox.Work) error {
+	return db.query(ctx, func(r scanner) error {
 		var p outbox.Part
 		var ids string
 		if err := r.Scan(&p.Series, &p.Position, &ids, &p.Ref.URL, &p.Ref.State, &p.Digest, &p.Revision); err != nil {
@@ -190,48 +214,73 @@ func (db *DB) Work(ctx context.Context, delivery int64) (outbox.Work, error) {
 
 // Start implements outbox.Store.
 func (db *DB) Start(ctx context.Context, s outbox.Start, now time.Time) (wait time.Time, err error) {
-	call, err := startedCall(s)
+	call, err := storeCall(s.Call)
 	if err != nil {
 		return wait, err
 	}
 	err = db.Write(ctx, func(tx *Tx) (err error) {
-		wait, err = tx.start(s, call, now)
+		wait, err = tx.start(s, call, 0, now)
 		return err
 	})
 	return wait, err
 }
 
-// startedCall is what a row keeps of a call while it is under way. The bytes of images live in files.
-func startedCall(s outbox.Start) (string, error) {
-	for i := range s.Call.Part.Files {
-		s.Call.Part.Files[i].Data = nil
+// What a start has to find: $1 and $7 are its destination and chat, $2 is now, $3 and $4 its batch and the fence, $5 and $6
+// the delivery and the version of the publication that its call was decided on.
+const (
+	stillLeased = `EXISTS (SELECT 1 FROM batches WHERE id = $3 AND fence = $4 AND lease_until > $2)`
+	unchanged   = `EXISTS (SELECT 1 FROM publications WHERE version = $6
+		AND id = (SELECT publication FROM deliveries WHERE id = $5 AND batch = $3 AND state = 'pending'))`
+	mayLeave = serves + ` AND NOT EXISTS (SELECT 1 FROM lanes l WHERE l.destination = $1 AND l.chat = $7 AND (l.stopped_at > 0 OR l.ready_at > $2))`
+)
+
+// start begins a call, which is kept in place of the one of the delivery ended. The errors of outbox come before anything
+// is written.
+func (tx *Tx) start(s outbox.Start, call storedCall, ended int64, now time.Time) (time.Time, error) {
+	starts, wait, err := tx.rates(s, now)
+	if err != nil {
+		return time.Time{}, err
 	}
-	return encode(s.Call)
+	found := []any{s.Batch.Destination, micros(now), s.Batch.ID, s.Batch.Fence, s.Delivery, s.Version, s.Batch.Chat}
+	started := int64(0)
+	if wait.IsZero() {
+		if started, err = tx.exec(`UPDATE deliveries SET state = 'started', op = $8, series = $9, position = $10, revision = $11, key = $12, final = $13,
+			attempt = attempt + 1, started_at = $2, first_at = CASE WHEN $14 THEN first_at ELSE $2 END, code = '', error = ''
+			WHERE id = $5 AND `+stillLeased+` AND `+unchanged+` AND `+mayLeave, append(found, string(s.Call.Op), string(s.Call.Series), s.Call.Position,
+			s.Call.Revision, s.Call.Key, s.Call.Final, s.Repeat)...); err != nil {
+			return time.Time{}, err
+		}
+	}
+	if started == 0 {
+		switch err := tx.refusal(found); {
+		case err != nil:
+			return time.Time{}, err
+		case wait.IsZero():
+			return time.Time{}, outbox.ErrConflict // it cannot be: both ask for the same
+		}
+		return wait, tx.laneReady(s.Batch.Destination, s.Batch.Chat, micros(wait))
+	}
+	if err := tx.saveRates(s, starts); err != nil {
+		return time.Time{}, err
+	}
+	return time.Time{}, tx.keepCall(s.Delivery, call, ended)
 }
 
-// start begins a call. The errors of outbox come before anything is written.
-func (tx *Tx) start(s outbox.Start, call string, now time.Time) (time.Time, error) {
-	var alive, same, may bool
-	err := tx.row(`SELECT EXISTS (SELECT 1 FROM batches WHERE id = $3 AND fence = $4 AND lease_until > $2),
-		EXISTS (SELECT 1 FROM publications WHERE id = (SELECT publication FROM deliveries WHERE id = $5 AND batch = $3 AND state = 'pending') AND version = $6), `+serves+`
-		AND NOT EXISTS (SELECT 1 FROM lanes l WHERE l.destination = $1 AND l.chat = $7 AND (l.stopped_at > 0 OR l.ready_at > $2))`,
-		s.Batch.Destination, micros(now), s.Batch.ID, s.Batch.Fence, s.Delivery, s.Version, s.Batch.Chat).Scan(&alive, &same, &may)
+// refusal says why a start finds what it must not; nil when it is only the rates that keep it waiting.
+func (tx *Tx) refusal(found []any) error {
+	var leased, same, may bool
+	err := tx.row(`SELECT `+stillLeased+`, `+unchanged+`, `+mayLeave, found...).Scan(&leased, &same, &may)
 	switch {
 	case err != nil:
-		return time.Time{}, err
-	case !alive:
-		return time.Time{}, outbox.ErrFence
+		return err
+	case !leased:
+		return outbox.ErrFence
 	case !may:
-		return time.Time{}, outbox.ErrPaused
+		return outbox.ErrPaused
 	case !same:
-		return time.Time{}, outbox.ErrConflict
+		return outbox.ErrConflict
 	}
-	if wait, err := tx.takeRates(s, now); err != nil || !wait.IsZero() {
-		return wait, err
-	}
-	return time.Time{}, tx.run(`UPDATE deliveries SET state = 'started', op = $2, series = $3, position = $4, revision = $5, key = $6, call = $7, final = $8,
-		attempt = attempt + 1, started_at = $9, first_at = CASE WHEN $10 THEN first_at ELSE $9 END, code = '', error = '' WHERE id = $1`,
-		s.Delivery, string(s.Call.Op), string(s.Call.Series), s.Call.Position, s.Call.Revision, s.Call.Key, call, s.Call.Final, micros(now), s.Repeat)
+	return nil
 }
 
 func (tx *Tx) laneReady(destination, chat string, at int64) error {

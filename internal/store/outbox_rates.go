@@ -11,39 +11,43 @@ import (
 // mostStarts is how many calls of one rate are remembered. A rate of more is kept as a finer one that implies it.
 const mostStarts = 200
 
-// takeRates takes one call out of every rate, or says until when to wait and takes nothing. A channel that has to wait is
-// not claimed before. The starts of the last calls are rows, so that no stretch of time, wherever it begins, has more
-// calls than its rate allows, over restarts and nodes too.
-func (tx *Tx) takeRates(s outbox.Start, now time.Time) (time.Time, error) {
+// rates gives the starts that count for each rate once a call starts now, or until when it has to wait. A channel that has
+// to wait is not claimed before. The starts of the last calls are rows, so that no stretch of time, wherever it begins, has
+// more calls than its rate allows, over restarts and nodes too.
+func (tx *Tx) rates(s outbox.Start, now time.Time) (starts [][]int64, wait time.Time, err error) {
 	at := micros(now)
-	wait := at
-	starts := make([][]int64, len(s.Rates))
+	until := at
+	starts = make([][]int64, len(s.Rates))
 	for i, r := range s.Rates {
 		text := ""
 		if err := tx.row(`SELECT coalesce((SELECT starts FROM rates WHERE destination = $1 AND chat = $2 AND scope = $3 AND events = $4 AND per = $5), '')`,
 			s.Batch.Destination, rateChat(r, s.Batch.Chat), string(r.Scope), r.Events, r.Per.Microseconds()).Scan(&text); err != nil {
-			return time.Time{}, err
+			return nil, wait, err
 		}
 		if err := decode(text, &starts[i]); err != nil {
-			return time.Time{}, err
+			return nil, wait, err
 		}
 		events, per := finer(r)
 		var free int64
-		if starts[i], free = spend(starts[i], events, per, at); free > wait {
-			wait = free
-		}
+		starts[i], free = spend(starts[i], events, per, at)
+		until = max(until, free)
 	}
-	if wait > at {
-		return timeOf(wait), tx.laneReady(s.Batch.Destination, s.Batch.Chat, wait)
+	if until > at {
+		wait = timeOf(until)
 	}
+	return starts, wait, nil
+}
+
+// saveRates takes one call out of every rate.
+func (tx *Tx) saveRates(s outbox.Start, starts [][]int64) error {
 	for i, r := range s.Rates {
 		if err := tx.run(`INSERT INTO rates (destination, chat, scope, events, per, starts) VALUES ($1, $2, $3, $4, $5, $6)
 			ON CONFLICT (destination, chat, scope, events, per) DO UPDATE SET starts = excluded.starts`,
 			s.Batch.Destination, rateChat(r, s.Batch.Chat), string(r.Scope), r.Events, r.Per.Microseconds(), jsonList(starts[i])); err != nil {
-			return time.Time{}, err
+			return err
 		}
 	}
-	return time.Time{}, nil
+	return nil
 }
 
 // finer is a rate of at most mostStarts events: a stretch of per holds no more than the events of its parts.

@@ -14,15 +14,17 @@ import (
 func (db *DB) Settle(ctx context.Context, s outbox.Settlement, now time.Time) (int64, error) {
 	var next int64
 	err := db.Write(ctx, func(tx *Tx) (err error) {
-		next, err = tx.settle(s, now)
-		return err
+		if next, err = tx.settle(s, now); err != nil || s.Call == nil {
+			return err
+		}
+		return tx.dropCall(s.Delivery)
 	})
 	return next, err
 }
 
 // SettleAndStart implements outbox.Store.
 func (db *DB) SettleAndStart(ctx context.Context, s outbox.Settlement, following outbox.Start, now time.Time) (next int64, wait time.Time, startErr, err error) {
-	call, err := startedCall(following)
+	call, err := storeCall(following.Call)
 	if err != nil {
 		return 0, time.Time{}, nil, err
 	}
@@ -33,25 +35,26 @@ func (db *DB) SettleAndStart(ctx context.Context, s outbox.Settlement, following
 		}
 		if next != 0 {
 			startErr = outbox.ErrConflict
-			return nil
+			return tx.dropCall(s.Delivery)
 		}
-		wait, err = tx.start(following, call, now)
-		if errors.Is(err, outbox.ErrConflict) || errors.Is(err, outbox.ErrFence) || errors.Is(err, outbox.ErrPaused) {
-			startErr, err = err, nil // these come before anything is written
+		wait, err = tx.start(following, call, s.Delivery, now)
+		switch {
+		case errors.Is(err, outbox.ErrConflict), errors.Is(err, outbox.ErrFence), errors.Is(err, outbox.ErrPaused):
+			startErr = err // these come before anything is written
+		case err != nil || wait.IsZero() && !following.Repeat:
+			return err // the call that started is in the place of the one that ended
 		}
-		return err
+		return tx.dropCall(s.Delivery)
 	})
 	return next, wait, startErr, err
 }
 
+// settle records an outcome. A call that was accepted is dropped, or replaced, by whoever asks for it.
 func (tx *Tx) settle(s outbox.Settlement, now time.Time) (next int64, err error) {
 	if s.Call == nil {
 		if err := tx.leased(s); err != nil {
 			return 0, err
 		}
-	}
-	if err := tx.laneEffects(s, now); err != nil {
-		return 0, err
 	}
 	if s.HalfDone != nil {
 		if err := tx.run(`UPDATE parts SET ids = $4, url = $5, ref_state = $6, digest = '' WHERE publication = $1 AND series = $2 AND position = $3`, s.Publication,
@@ -61,7 +64,10 @@ func (tx *Tx) settle(s outbox.Settlement, now time.Time) (next int64, err error)
 	}
 	switch {
 	case s.Call != nil:
-		next, err = tx.settleCall(s, now)
+		var quiet bool
+		if next, quiet, err = tx.settleCall(s, now); quiet && s.Succeeded && len(s.Alerts) == 0 {
+			return next, err
+		}
 	case s.Done != outbox.OutcomeNone:
 		err = tx.settleDone(s, now)
 	case s.NextRung:
@@ -70,16 +76,21 @@ func (tx *Tx) settle(s outbox.Settlement, now time.Time) (next int64, err error)
 		var n int64
 		// A call that failed for certain is decided anew; one that is merely put off was never decided.
 		n, err = tx.exec(`UPDATE deliveries SET state = 'pending', next_at = $2, attempt = attempt - CASE WHEN $3 OR state = 'pending' THEN 0 ELSE 1 END,
-			call = CASE WHEN $6 THEN call ELSE '' END, key = CASE WHEN $6 THEN key ELSE '' END, code = $4, error = $5
+			key = CASE WHEN $6 THEN key ELSE '' END, code = $4, error = $5
 			WHERE id = $1 AND state IN ('pending', 'started')`,
 			s.Delivery, micros(s.Postpone), s.CountAttempt, string(s.Code), s.Error, s.KeepCall)
-		err = conflictUnless(n, err)
+		if err = conflictUnless(n, err); err == nil && !s.KeepCall {
+			err = tx.dropCall(s.Delivery)
+		}
 	default:
 		if next, err = tx.settleState(s, now); next != 0 {
 			s.Alerts = nil // the publication goes on: what failed is not what is wanted
 		}
 	}
 	if err != nil {
+		return 0, err
+	}
+	if err := tx.laneEffects(s, now); err != nil {
 		return 0, err
 	}
 	return next, tx.alerts(s.Alerts, s.Resolve, now)
@@ -114,23 +125,24 @@ func conflictUnless(n int64, err error) error {
 }
 
 // settleCall records an accepted call: the part, what is there now, and the next delivery if more is to be done. That one
-// is in the same batch, so that what belongs together leaves together.
-func (tx *Tx) settleCall(s outbox.Settlement, now time.Time) (int64, error) {
+// is in the same batch, so that what belongs together leaves together. It is quiet when no alert can end with the call and
+// its destination is known to work.
+func (tx *Tx) settleCall(s outbox.Settlement, now time.Time) (next int64, quiet bool, err error) {
 	// A node that lost its lease meanwhile still knows what happened: its row is unknown by now, and is settled all the same.
-	n, err := tx.exec(`UPDATE deliveries SET state = 'sent', settled_at = $2, reason = '', code = '', error = '', call = '', batch = NULL
+	n, err := tx.exec(`UPDATE deliveries SET state = 'sent', settled_at = $2, reason = '', code = '', error = '', batch = NULL
 		WHERE id = $1 AND state IN ('started', 'unknown')`, s.Delivery, micros(now))
 	if err := conflictUnless(n, err); err != nil {
-		return 0, err
+		return 0, false, err
 	}
 	recorded, err := tx.recordPart(s.Publication, *s.Call, s.Ref, now)
 	if err != nil {
-		return 0, err
+		return 0, false, err
 	}
-	open, err := tx.moveOn(s, recorded, now)
-	if err != nil || !open {
-		return 0, err
+	open, quiet, err := tx.moveOn(s, recorded, now)
+	if err == nil && open {
+		next, err = tx.nextDelivery(s, now)
 	}
-	return tx.nextDelivery(s, now)
+	return next, quiet, err
 }
 
 // recordPart writes what an accepted call changed of the parts, and says whether a reference was written.
@@ -150,10 +162,11 @@ func (tx *Tx) recordPart(publication int64, c outbox.Call, ref sdk.PartRef, now 
 
 // moveOn marks the publication as being there, if the call was its last, and says whether more is to be done. What may be
 // done until when counts from the first part of the copy; one that was deleted and posted again is new. Only what was
-// wanted when the call was decided is there: a newer wish leaves the publication open.
-func (tx *Tx) moveOn(s outbox.Settlement, recorded bool, now time.Time) (bool, error) {
-	c, state := s.Call, ""
-	err := tx.row(`UPDATE publications SET version = version + 1,
+// wanted when the call was decided is there: a newer wish leaves the publication open. It is quiet when no alert is open and
+// the destination is known to work since less than a minute.
+func (tx *Tx) moveOn(s outbox.Settlement, recorded bool, now time.Time) (open, quiet bool, err error) {
+	c := s.Call
+	err = tx.row(`UPDATE publications SET version = version + 1,
 		out_at = CASE WHEN $3 AND (out_at = 0 OR $4 AND NOT EXISTS
 			(SELECT 1 FROM parts WHERE publication = $1 AND series = 'post' AND position <> $5)) THEN $2 ELSE out_at END,
 		edited_at = CASE WHEN $6 THEN $2 ELSE edited_at END,
@@ -161,9 +174,11 @@ func (tx *Tx) moveOn(s outbox.Settlement, recorded bool, now time.Time) (bool, e
 		have_gone = CASE WHEN NOT $7 THEN have_gone WHEN want = $8 THEN gone ELSE 0 END,
 		state = CASE WHEN NOT $7 THEN state WHEN want = $8 THEN 'done' ELSE 'open' END,
 		reason = CASE WHEN $7 THEN '' ELSE reason END
-		WHERE id = $1 RETURNING state`, s.Publication, micros(now), recorded, c.Op == outbox.OpPublish, c.Position,
-		c.Op == outbox.OpEdit, c.Final, c.Wanted).Scan(&state)
-	return state == "open", err
+		WHERE id = $1 RETURNING state = 'open', NOT EXISTS (SELECT 1 FROM alerts WHERE resolved_at = 0)
+			AND EXISTS (SELECT 1 FROM destinations x WHERE x.name = publications.destination AND x.failures = 0 AND x.ok_at >= $9)`,
+		s.Publication, micros(now), recorded, c.Op == outbox.OpPublish, c.Position, c.Op == outbox.OpEdit, c.Final, c.Wanted,
+		micros(now)-time.Minute.Microseconds()).Scan(&open, &quiet)
+	return open, quiet, err
 }
 
 // nextDelivery gives an open publication its next delivery.
@@ -208,9 +223,12 @@ func (tx *Tx) settleRung(s outbox.Settlement, now time.Time) (int64, error) {
 	if s.Code != "" {
 		state = "failed"
 	}
-	n, err := tx.exec(`UPDATE deliveries SET state = $3, settled_at = $2, reason = 'next_rung', code = $4, error = $5, call = '' WHERE id = $1
+	n, err := tx.exec(`UPDATE deliveries SET state = $3, settled_at = $2, reason = 'next_rung', code = $4, error = $5 WHERE id = $1
 		AND state IN ('pending', 'started', 'unknown')`, s.Delivery, micros(now), state, string(s.Code), s.Error)
 	if err := conflictUnless(n, err); err != nil {
+		return 0, err
+	}
+	if err := tx.dropCall(s.Delivery); err != nil {
 		return 0, err
 	}
 	// A newer revision begins at the first rung again; a step that was decided before it does not move it.
@@ -241,10 +259,12 @@ func (tx *Tx) settleState(s outbox.Settlement, now time.Time) (int64, error) {
 	if !called && !current {
 		return 0, outbox.ErrConflict // it was decided about a wish that is no more
 	}
-	n, err := tx.exec(`UPDATE deliveries SET state = $2, settled_at = $3, code = $4, error = $5, batch = NULL,
-		call = CASE WHEN $2 = 'unknown' THEN call ELSE '' END WHERE id = $1 AND state IN ('pending', 'started')`,
+	n, err := tx.exec(`UPDATE deliveries SET state = $2, settled_at = $3, code = $4, error = $5, batch = NULL WHERE id = $1 AND state IN ('pending', 'started')`,
 		s.Delivery, string(s.State), settled, string(s.Code), s.Error)
 	if err := conflictUnless(n, err); err != nil || publication == "" {
+		return 0, err // an unknown call is kept
+	}
+	if err := tx.dropCall(s.Delivery); err != nil {
 		return 0, err
 	}
 	if !current {

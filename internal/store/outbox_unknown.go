@@ -13,16 +13,16 @@ func (db *DB) UnknownCalls(ctx context.Context, destination string) ([]outbox.Un
 	var out []outbox.UnknownCall
 	err := db.query(ctx, func(r scanner) error {
 		var u outbox.UnknownCall
-		var call string
+		var call storedCall
 		var started, created int64
-		if err := r.Scan(&u.Delivery, &u.Publication, &u.Version, &u.Post, &u.Channel, &u.Chat, &call, &started, &created, &u.Attempt, &u.Crashes, &u.Alerted, &u.Gone); err != nil {
+		if err := r.Scan(&u.Delivery, &u.Publication, &u.Version, &u.Post, &u.Channel, &u.Chat, &call.call, &call.request, &started, &created, &u.Attempt, &u.Crashes, &u.Alerted, &u.Gone, &u.Error); err != nil {
 			return err
 		}
 		u.FirstAt, u.Created = timeOf(started), timeOf(created)
 		out = append(out, u)
-		return decode(call, &out[len(out)-1].Call)
-	}, `SELECT d.id, u.id, u.version, p.public_id, u.channel, d.chat, d.call, d.first_at, d.created_at, d.attempt, d.crashes, d.reason = 'asked', u.gone
-		FROM deliveries d JOIN publications u ON u.id = d.publication JOIN posts p ON p.id = u.post
+		return call.read(&out[len(out)-1].Call)
+	}, `SELECT d.id, u.id, u.version, p.public_id, u.channel, d.chat, `+callColumns+`, d.first_at, d.created_at, d.attempt, d.crashes, d.reason = 'asked', u.gone, d.error
+		FROM deliveries d JOIN publications u ON u.id = d.publication JOIN posts p ON p.id = u.post LEFT JOIN calls c ON c.delivery = d.id
 		WHERE d.destination = $1 AND d.state = 'unknown' ORDER BY d.reason = 'asked', d.id LIMIT 200`, destination)
 	return out, err
 }
@@ -33,7 +33,10 @@ func (db *DB) Resolve(ctx context.Context, u outbox.UnknownCall, r outbox.Resolu
 		switch {
 		case r.Accepted:
 			s := outbox.Settlement{Delivery: u.Delivery, Publication: u.Publication, Version: u.Version, Call: &u.Call, Ref: r.Ref}
-			if _, err := tx.settleCall(s, now); err != nil {
+			if _, _, err := tx.settleCall(s, now); err != nil {
+				return err
+			}
+			if err := tx.dropCall(u.Delivery); err != nil {
 				return err
 			}
 		case r.Repeat:
@@ -58,8 +61,11 @@ func (db *DB) Resolve(ctx context.Context, u outbox.UnknownCall, r outbox.Resolu
 
 // decideAnew forgets an unknown call: what its delivery does is decided from what is wanted by then.
 func (tx *Tx) decideAnew(u outbox.UnknownCall, at time.Time) error {
-	n, err := tx.exec(`UPDATE deliveries SET state = 'pending', next_at = $2, reason = '', call = '', key = '' WHERE id = $1 AND state = 'unknown'`, u.Delivery, micros(at))
-	if err != nil || n == 0 || u.Call.Op != outbox.OpEdit {
+	n, err := tx.exec(`UPDATE deliveries SET state = 'pending', next_at = $2, reason = '', key = '' WHERE id = $1 AND state = 'unknown'`, u.Delivery, micros(at))
+	if err != nil || n == 0 {
+		return err
+	}
+	if err := tx.dropCall(u.Delivery); err != nil || u.Call.Op != outbox.OpEdit {
 		return err
 	}
 	// Whether the part shows what it did before or what the edit said is not known.

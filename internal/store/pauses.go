@@ -78,10 +78,14 @@ func (db *DB) Resume(ctx context.Context, scope, name, actor string, now time.Ti
 	return changed, err
 }
 
-// startAgain lets a stopped destination and its channels serve again.
+// putOff holds for a delivery of the destination $1 that trouble of the destination put off beyond $2.
+const putOff = `destination = $1 AND state = 'pending' AND batch IS NULL AND next_at > $2 AND code <> ''`
+
+// startAgain lets a destination and its channels serve again that had stopped or that were asked to wait, and takes what
+// was put off by that to be due.
 func (tx *Tx) startAgain(destination string, now time.Time) (bool, error) {
 	n, err := tx.exec(`UPDATE destinations SET stopped_at = 0, paused_until = 0, failures = 0, failing_since = 0, code = '', error = ''
-		WHERE name = $1 AND (stopped_at > 0 OR paused_until > 0)`, destination)
+		WHERE name = $1 AND (stopped_at > 0 OR paused_until > $2)`, destination, micros(now))
 	if err != nil {
 		return false, err
 	}
@@ -90,8 +94,22 @@ func (tx *Tx) startAgain(destination string, now time.Time) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	return n+m > 0, tx.run(`UPDATE alerts SET resolved_at = $2 WHERE resolved_at = 0 AND code = $3 AND (subject = $1 OR subject LIKE $1 || ' %')`,
+	d, err := tx.exec(`UPDATE deliveries SET next_at = $2 WHERE `+putOff, destination, micros(now))
+	if err != nil {
+		return false, err
+	}
+	return n+m+d > 0, tx.run(`UPDATE alerts SET resolved_at = $2 WHERE resolved_at = 0 AND code = $3 AND (subject = $1 OR subject LIKE $1 || ' %')`,
 		destination, micros(now), string(alert.DestinationStop))
+}
+
+// PutOff reports whether trouble keeps a destination from serving, or what waits for it from being tried.
+func (db *DB) PutOff(ctx context.Context, destination string, now time.Time) (bool, error) {
+	put := false
+	// A channel that is known may wait for its own rates, which is no trouble.
+	err := db.queryRow(ctx, `SELECT EXISTS (SELECT 1 FROM destinations WHERE name = $1 AND (stopped_at > 0 OR paused_until > $2))
+		OR EXISTS (SELECT 1 FROM lanes WHERE destination = $1 AND (stopped_at > 0 OR ready_at > $2 AND resolved_at = 0))
+		OR EXISTS (SELECT 1 FROM deliveries WHERE `+putOff+`)`, destination, micros(now)).Scan(&put)
+	return put, err
 }
 
 // StartAgain lets a destination that was found healthy serve again.

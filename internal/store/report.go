@@ -94,7 +94,7 @@ func (db *DB) Copies(ctx context.Context, post int64) ([]Copy, error) {
 		out = append(out, c)
 		return err
 	}, `SELECT u.id, u.destination, u.chat, u.state, u.reason, u.want, u.have, u.gone, u.have_gone, u.out_at, u.expires_at, coalesce(d.state, ''), coalesce(d.id, 0), coalesce(d.error, '')
-		FROM publications u LEFT JOIN deliveries d ON d.publication = u.id AND d.state IN ('pending', 'started', 'unknown', 'held', 'awaiting_person')
+		FROM publications u LEFT JOIN deliveries d ON d.publication = u.id AND d.settled_at = 0
 		WHERE u.post = $1 ORDER BY u.id`, post)
 	if err != nil {
 		return nil, err
@@ -241,9 +241,9 @@ func (db *DB) DestinationRows(ctx context.Context) (map[string]DestinationRow, e
 		}
 		out[name] = d
 		return nil
-	}, `SELECT destination, state, count(*), min(created_at) FROM deliveries WHERE state IN ('pending', 'started', 'unknown', 'held', 'awaiting_person')
+	}, `SELECT destination, state, count(*), min(created_at) FROM deliveries WHERE settled_at = 0
 		GROUP BY destination, state
-		UNION ALL SELECT destination, 'failed', count(*), 0 FROM publications WHERE state = 'failed' GROUP BY destination`); err != nil {
+		UNION ALL SELECT destination, 'failed', count(*), 0 FROM publications WHERE state <> 'done' AND state <> 'open' AND state = 'failed' GROUP BY destination`); err != nil {
 		return nil, err
 	}
 	return out, db.query(ctx, func(r scanner) error {
@@ -285,7 +285,8 @@ func (db *DB) CountText(ctx context.Context, text string) (int, error) {
 	n := 0
 	err := db.queryRow(ctx, `SELECT (SELECT count(*) FROM items WHERE instr(content || title_key || url || link, $1) > 0)
 		+ (SELECT count(*) FROM post_revisions WHERE instr(content || note, $1) > 0)
-		+ (SELECT count(*) FROM deliveries WHERE instr(call || error, $1) > 0)
+		+ (SELECT count(*) FROM calls WHERE instr(call, $1) > 0 OR instr(request, CAST($1 AS BLOB)) > 0)
+		+ (SELECT count(*) FROM deliveries WHERE instr(error, $1) > 0)
 		+ (SELECT count(*) FROM alerts WHERE instr(sentence || mend, $1) > 0)`, text).Scan(&n)
 	return n, err
 }

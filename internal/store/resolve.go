@@ -56,9 +56,10 @@ const (
 func (db *DB) ResolveByHand(ctx context.Context, delivery int64, say Say, url, actor string, now time.Time) error {
 	return db.Write(ctx, func(tx *Tx) error {
 		var u outbox.UnknownCall
-		var state, call, destination, chat, public string
-		err := tx.row(`SELECT d.id, d.state, d.call, d.destination, d.chat, u.id, u.version, p.public_id FROM deliveries d JOIN publications u ON u.id = d.publication
-			JOIN posts p ON p.id = u.post WHERE d.id = $1`, delivery).Scan(&u.Delivery, &state, &call, &destination, &chat, &u.Publication, &u.Version, &public)
+		var state, destination, chat, public string
+		var call storedCall
+		err := tx.row(`SELECT d.id, d.state, `+callColumns+`, d.destination, d.chat, u.id, u.version, p.public_id FROM deliveries d JOIN publications u ON u.id = d.publication
+			JOIN posts p ON p.id = u.post LEFT JOIN calls c ON c.delivery = d.id WHERE d.id = $1`, delivery).Scan(&u.Delivery, &state, &call.call, &call.request, &destination, &chat, &u.Publication, &u.Version, &public)
 		if err != nil {
 			return notFound(err)
 		}
@@ -70,13 +71,13 @@ func (db *DB) ResolveByHand(ctx context.Context, delivery int64, say Say, url, a
 			if state != string(outbox.Unknown) {
 				return wrong("unknown")
 			}
-			if err := decode(call, &u.Call); err != nil {
+			if err := call.read(&u.Call); err != nil {
 				return err
 			}
 			if say == SayMissing {
 				err = tx.decideAnew(u, now)
-			} else {
-				_, err = tx.settleCall(outbox.Settlement{Delivery: delivery, Publication: u.Publication, Call: &u.Call, Ref: sdk.PartRef{URL: url}}, now)
+			} else if _, _, err = tx.settleCall(outbox.Settlement{Delivery: delivery, Publication: u.Publication, Call: &u.Call, Ref: sdk.PartRef{URL: url}}, now); err == nil {
+				err = tx.dropCall(delivery)
 			}
 		case SayDone:
 			if state != string(outbox.AwaitingPerson) {

@@ -357,7 +357,7 @@ var rooms = []struct {
 }{
 	{"items", []string{"items", "item_aliases", "channel_items", "held_removals", "holds"}},
 	{"posts", []string{"posts", "post_revisions", "post_items", "post_media", "publications", "parts"}},
-	{"deliveries", []string{"deliveries", "batches"}},
+	{"deliveries", []string{"deliveries", "calls", "batches"}},
 	{"images", []string{"media"}},
 	{"alerts", []string{"alerts"}},
 	{"acts", []string{"acts"}},

@@ -86,6 +86,25 @@ func (db *DB) BlockedLink(ctx context.Context, url string) error {
 	return blockedLink(url, func(text string, args ...any) scanner { return db.queryRow(ctx, text, args...) })
 }
 
+// BlockedName gives *BlockedError when what has a key of a source, or an address, was retracted for good; of any source when
+// the name is empty.
+func (db *DB) BlockedName(ctx context.Context, source, name string) error {
+	if name == "" {
+		return nil
+	}
+	e := &BlockedError{URL: name}
+	var at int64
+	err := db.queryRow(ctx, `SELECT at, reason FROM blocked WHERE kind = 'key' AND value = $2 AND (source = $1 OR $1 = '') ORDER BY at LIMIT 1`, source, name).Scan(&at, &e.Reason)
+	if errors.Is(err, sql.ErrNoRows) {
+		return db.BlockedLink(ctx, name)
+	}
+	if err != nil {
+		return err
+	}
+	e.At = timeOf(at)
+	return e
+}
+
 func blockedLink(url string, row func(text string, args ...any) scanner) error {
 	if url == "" {
 		return nil

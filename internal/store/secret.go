@@ -6,6 +6,14 @@ import (
 	"errors"
 )
 
+// configurationKey is the secret whose key tells changed values of the configuration apart.
+const configurationKey = "fingerprint"
+
+// ConfigurationKey is the key of the marks in a stored configuration; see Configuration.Key.
+func (db *DB) ConfigurationKey(ctx context.Context) ([]byte, error) {
+	return db.Secret(ctx, configurationKey)
+}
+
 // Secret gives a random secret of this installation by its name, 32 bytes, made when it is first asked for.
 func (db *DB) Secret(ctx context.Context, name string) ([]byte, error) {
 	name = "secret." + name

@@ -161,6 +161,9 @@ func (v *view) feedItem(p *Post) (feedItem, error) {
 	}
 	if v.whole(p) {
 		page.Body, page.Summary = bodyHTML(p.Content.Body), ""
+		if repeats(p.Content) {
+			it.summary = ""
+		}
 	}
 	for _, e := range p.Content.Entries {
 		page.Entries = append(page.Entries, v.entry(e, ""))

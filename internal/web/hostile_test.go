@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode"
 
 	"github.com/belfry-news/belfry/configs"
 	"github.com/belfry-news/belfry/internal/compose"
@@ -32,6 +33,7 @@ var hostile = map[string]string{
 	"bidi":        "abc \u202Egpj.exe\u2066\u2067\u202B def",
 	"line breaks": "Titre\r\nSet-Cookie: pwned=1\r\n\r\n<p>x",
 	"controls":    "a\x00b\x1bc\x7f\ufeffd\ufffe",
+	"terminal":    "a\u009b31mb\x1b]0;c\x07d\u0085e\u2028f\u2029g\x08h\uffffi\ufdd0j\U0001fffe",
 	"no UTF-8":    "caf\xe9 \xf0\x28",
 	"huge word":   strings.Repeat("Donaudampfschifffahrt", 200),
 	"many marks":  "z" + strings.Repeat("\u0301", 3000),
@@ -53,11 +55,19 @@ func hostileContent(s string) compose.Content {
 			{Kind: sdk.NodeHeading, Level: -4, Children: []sdk.Node{sdk.Text(s)}}, {Kind: sdk.NodeKind(s), Text: s}}}
 }
 
+// controls are characters that command a terminal or a program, and what is no character in XML.
+func controls(r rune) bool {
+	return unicode.IsControl(r) && r != '\n' && r != '\t' || r == '\ufffe' || r == '\uffff'
+}
+
 // harmless reports what is wrong with a page or fragment: anything that runs, loads from elsewhere or reorders text.
 func harmless(doc *html.Node) []string {
 	var bad []string
 	for n := range doc.Descendants() {
 		if n.Type == html.TextNode && strings.ContainsAny(n.Data, "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\x00\x1b\ufeff") {
+			bad = append(bad, fmt.Sprintf("text with controls: %.60q", n.Data))
+		}
+		if n.Type == html.TextNode && strings.ContainsFunc(n.Data, controls) {
 			bad = append(bad, fmt.Sprintf("text with controls: %.60q", n.Data))
 		}
 		if n.Type != html.ElementNode {
@@ -76,6 +86,9 @@ func harmless(doc *html.Node) []string {
 			}
 		}
 		for _, a := range n.Attr {
+			if strings.ContainsFunc(a.Val, controls) {
+				bad = append(bad, fmt.Sprintf("%s with controls: %.60q", a.Key, a.Val))
+			}
 			switch key := strings.ToLower(a.Key); {
 			case strings.HasPrefix(key, "on"), key == "style", key == "srcdoc", key == "http-equiv", key == "formaction":
 				bad = append(bad, fmt.Sprintf("%s=%.40q on <%s>", key, a.Val, n.Data))
@@ -153,6 +166,9 @@ func TestHostile(t *testing.T) {
 				switch {
 				case strings.HasSuffix(what, "atom"):
 					atomRules(t, a.Body)
+					if strings.ContainsFunc(html.UnescapeString(a.Body), controls) {
+						t.Errorf("%s has controls", what)
+					}
 					hostileFeed(t, what, a.Body, want)
 				case strings.HasSuffix(what, "json"):
 					jsonRules(t, a.Body)
@@ -185,6 +201,16 @@ func hostileFeed(t *testing.T, what, body, want string) {
 	}
 	if len(feed.Items) < 3 {
 		t.Errorf("%s: only %d items", what, len(feed.Items))
+	}
+	told := []string{feed.Title, feed.Description}
+	for _, it := range feed.Items {
+		told = append(told, it.Title, it.Description, it.Content, strings.Join(it.Categories, ""))
+		for _, a := range it.Authors {
+			told = append(told, a.Name)
+		}
+	}
+	if all := strings.Join(told, ""); strings.ContainsFunc(all, controls) {
+		t.Errorf("%s has controls: %.400q", what, all)
 	}
 	for _, it := range feed.Items[:1] {
 		if bad := harmless(parse(t, it.Content)); bad != nil {

@@ -1,16 +1,19 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 	"unicode"
 	"unicode/utf8"
 
 	"github.com/belfry-news/belfry/configs"
+	"github.com/belfry-news/belfry/internal/compose"
 	"github.com/belfry-news/belfry/internal/i18n"
 	"github.com/belfry-news/belfry/sdk/render"
 )
@@ -117,16 +120,11 @@ func (s *Server) front(ctx context.Context, v *view) (document, error) {
 		}
 		newest[p.Channel] = p
 	}
-	// The channel with the latest news stands first; those without any come last, by name.
+	// The channel with the latest news stands first, and of those with news of the same moment one in the reader's language;
+	// those without any come last, by name.
 	slices.SortStableFunc(listed, func(a, b string) int {
-		var ta, tb time.Time
-		if p := newest[a]; p != nil {
-			ta = p.VisibleAt
-		}
-		if p := newest[b]; p != nil {
-			tb = p.VisibleAt
-		}
-		return tb.Compare(ta)
+		pa, pb := newest[a], newest[b]
+		return cmp.Or(newsTime(pb).Compare(newsTime(pa)), cmp.Compare(v.foreign(a, pa), v.foreign(b, pb)))
 	})
 	page := frontPage{layout: v.layout(st.title, "/"), About: cut(render.Line(st.config.Site.Description), cardSummary, cardSummaryBytes), AboutLang: st.lang()}
 	page.Description, page.Front = page.About, true
@@ -154,6 +152,37 @@ func (s *Server) front(ctx context.Context, v *view) (document, error) {
 		page.Rest = append(page.Rest, c)
 	}
 	return v.document("front", http.StatusOK, page)
+}
+
+// onTime is within which time of its occurrence a digest was made on time.
+const onTime = time.Minute
+
+// newsTime is when a channel's newest post came, to the second; zero when there is none. Digests that were made for the same
+// occurrence came together, whichever was written first.
+func newsTime(p *Post) time.Time {
+	if p == nil {
+		return time.Time{}
+	}
+	at := p.VisibleAt
+	if due := p.Content.Published; p.Kind == compose.KindDigest && !due.After(at) && at.Sub(due) < onTime {
+		at = due
+	}
+	return at.Truncate(time.Second)
+}
+
+// foreign is 1 for a channel's newest post in another language than the reader's, and 0 for one in that, or for none.
+func (v *view) foreign(channel string, p *Post) int {
+	if p == nil {
+		return 0
+	}
+	lang := p.Content.Lang
+	if lang == "" {
+		lang = v.site.langOf(channel)
+	}
+	if lang, _, _ = strings.Cut(strings.ToLower(lang), "-"); lang == v.words.Lang() {
+		return 0
+	}
+	return 1
 }
 
 // awaitNext notes when the next post comes on show.

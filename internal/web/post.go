@@ -93,8 +93,8 @@ func (v *view) post(p *Post) (document, error) {
 	page.Description = render.CutText(strings.ReplaceAll(page.Summary, "\n", " "), 200, graphemes)
 	if v.whole(p) {
 		page.Body = bodyHTML(p.Content.Body)
-		if p.Content.Own {
-			page.Summary = "" // it is the same text without its markup
+		if repeats(p.Content) {
+			page.Summary = ""
 		}
 	}
 	for i, e := range p.Content.Entries {

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"sync/atomic"
 	"time"
 
@@ -46,9 +47,10 @@ type Server struct {
 	http    *serve.Server
 }
 
-// maxConns is how many connections are held at once; renderTime and versionTime bound what a page waits for the store.
+// maxConns is how many connections are held at once, and maxOfOne how many from one client; renderTime and versionTime bound what a page waits for the store.
 const (
 	maxConns    = 2048
+	maxOfOne    = 128
 	renderTime  = 5 * time.Second
 	versionTime = 2 * time.Second
 )
@@ -67,8 +69,14 @@ func New(s Settings) *Server {
 	srv := &Server{s: s, cache: newCache()}
 	srv.Use(s.Config)
 	srv.handler = srv.guard(srv.routes())
-	srv.http = serve.New(srv.handler, maxConns, "the pages are", s.Log)
+	srv.http = serve.New(srv.handler, serve.Limits{Conns: maxConns, PerClient: maxOfOne, Trusted: srv.proxy}, "the pages are", s.Log)
 	return srv
+}
+
+// proxy says of a peer that many readers come through it: it is a trusted proxy, or on this machine, where the web server in
+// front usually is.
+func (s *Server) proxy(peer netip.Addr) bool {
+	return peer.IsLoopback() || serve.Among(peer, s.site.Load().config.Proxies)
 }
 
 // Handler gives the pages as a handler, with all their limits but those of connections.

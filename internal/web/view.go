@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/belfry-news/belfry/internal/compose"
 	"github.com/belfry-news/belfry/internal/i18n"
@@ -358,6 +359,32 @@ func (v *view) title(p *Post) string {
 // whole reports whether the full text of a post is shown on its page.
 func (v *view) whole(p *Post) bool {
 	return len(p.Content.Body) > 0 && (p.Kind == compose.KindEditor || v.site.config.Channels[p.Channel].Content == "full")
+}
+
+// repeats reports whether a post's summary says no more than the beginning of its text: an editor's own text is both, and
+// many feeds have one description only, of which the summary was made.
+func repeats(c compose.Content) bool {
+	summary := letters(c.Summary)
+	return c.Own || summary != "" && (strings.HasPrefix(letters(textOf(c.Body)), summary) || strings.HasPrefix(letters(render.Render(c.Body, render.Plain)), summary))
+}
+
+// textOf is the text of a body without anything that stands for its markup.
+func textOf(b sdk.Body) string {
+	var text strings.Builder
+	for _, n := range b {
+		text.WriteString(sdk.PlainText([]sdk.Node{n}))
+	}
+	return text.String()
+}
+
+// letters are the letters and digits of a text: what stays of it however it is set.
+func letters(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsLetter(r) || unicode.IsDigit(r) {
+			return r
+		}
+		return -1
+	}, s)
 }
 
 func (v *view) card(p *Post, sizes string) card {

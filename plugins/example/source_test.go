@@ -88,7 +88,7 @@ func TestConfiguration(t *testing.T) {
 		config map[string]any
 		want   string
 	}{
-		"no folder":         {map[string]any{}, `/folder: "folder" is missing: the folder with the notes, one file each`},
+		"no folder":         {map[string]any{}, `/folder: "folder" is missing: the folder with the notes, one file each; write folder: "/srv/notes"`},
 		"a relative folder": {map[string]any{"folder": "notes"}, `/folder: "notes" is no absolute path; write it from the root on, like /srv/notes`},
 		"an odd link":       {map[string]any{"folder": "/srv", "link": "ftp://x"}, `/link: link: "ftp://x" is neither http, https nor mailto; write an address like https://notes.example/`},
 	} {

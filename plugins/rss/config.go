@@ -52,11 +52,16 @@ func Spec() *sdk.Spec {
 func (c *Config) Validate() error {
 	var ps sdk.Problems
 	if _, err := c.address(); err != nil {
-		fix := ""
-		if refused, ok := errors.AsType[*sdk.AddressError](err); ok && refused.Own() {
+		what, fix := sdk.Sentence(err)
+		switch refused, ok := errors.AsType[*sdk.AddressError](err); {
+		case ok && refused.Own():
 			fix = "if it is your own server, add its address to allow_private"
+		case ok:
+			fix = "no feed has such an address; write the one it has"
+		case fix == "":
+			fix = "write it like https://news.example/feed.xml"
 		}
-		ps.Add("/url", sdk.AsError(err).Public, fix)
+		ps.Add("/url", what, fix, "/allow_private")
 	}
 	if strings.EqualFold(c.Zone, "local") {
 		ps.Add("/zone", "a zone must be named", "write a name such as Europe/Paris or UTC")
@@ -70,7 +75,7 @@ func (c *Config) Validate() error {
 		ps.Add("/timeout", fmt.Sprintf("%s is not possible", c.Timeout), "between 1s and 10m")
 	}
 	if c.Username == "" && !c.Password.Empty() {
-		ps.Add("/password", "a password needs a username", "add username")
+		ps.Add("/password", "a password needs a username", "add username", "/username")
 	}
 	if strings.ContainsAny(c.Contact, "\r\n()") || len(c.Contact) > 200 {
 		ps.Add("/contact", "the contact is no address", "write a web or mail address")
@@ -78,11 +83,11 @@ func (c *Config) Validate() error {
 	for name, value := range c.Headers {
 		switch at := sdk.Pointer("headers", name); {
 		case !httpguts.ValidHeaderFieldName(name):
-			ps.Add(at, fmt.Sprintf("%q is no name of a header", name), "")
+			ps.Add(at, fmt.Sprintf("%q is no name of a header", name), "letters, digits and - only")
 		case reserved(name):
 			ps.Add(at, fmt.Sprintf("the header %s is set by the fetch itself", name), "take it out")
 		case !httpguts.ValidHeaderFieldValue(value.Reveal()):
-			ps.Add(at, fmt.Sprintf("the value of the header %s holds a control character", name), "")
+			ps.Add(at, fmt.Sprintf("the value of the header %s holds a control character", name), "take it out")
 		}
 	}
 	return ps.Err()

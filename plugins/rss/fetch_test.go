@@ -372,6 +372,58 @@ func TestIdentifiersThatSeveralItemsUse(t *testing.T) {
 	}
 }
 
+// Items that a feed gives neither an identifier nor an address are told apart by title and date, and only where two of them
+// collide by their texts, so that a corrected text stays a revision as long as that is possible.
+func TestItemsWithoutIdentifierAndAddress(t *testing.T) {
+	t.Parallel()
+	item := func(title, text, date string) string {
+		return fmt.Sprintf("<item><title>%s</title><description>%s</description><pubDate>%s</pubDate></item>", title, text, date)
+	}
+	const monday, tuesday = "Mon, 16 Nov 2026 06:00:00 GMT", "Tue, 17 Nov 2026 06:00:00 GMT"
+	b := newBench(t)
+	named := map[string]string{} // keys by the names that the steps give them
+	for _, s := range []struct {
+		name   string
+		items  []string
+		want   []string
+		notice string
+	}{
+		{"two of one title and date at the first fetch", []string{item("Accident", "A bus.", monday), item("Accident", "A tram.", monday), item("Accident", "A car.", tuesday)},
+			[]string{"bus", "tram", "car"}, "neither an identifier nor an address share a title and a date"},
+		{"set otherwise", []string{item("Accident", "  A\n<b>bus</b>.", monday), item("Accident", "A tram.", monday), item("Accident", "A car.", tuesday)}, []string{"bus", "tram", "car"}, ""},
+		{"one left", []string{item("Accident", "A tram.", monday)}, []string{"tram"}, ""},
+		{"a single one", []string{item("Météo", "Sun.", "")}, []string{"sun"}, ""},
+		{"a single one is corrected", []string{item("Météo", "Sun and wind.", "")}, []string{"sun"}, ""},
+		{"a second one comes", []string{item("Météo", "Snow.", ""), item("Météo", "Sun and wind.", "")}, []string{"snow", "sun"}, "(1); a guid for each item mends it"},
+		{"the first one left", []string{item("Météo", "Snow.", "")}, []string{"snow"}, ""},
+		{"without any text", []string{item("Silence", "", ""), item("Silence", "It is over.", "")}, []string{"silence", "over"}, "share a title and a date"},
+		{"repetitions", []string{item("Twice", "The same.", ""), item("Twice", "The same.", "")}, []string{"twice"}, "taken once (1)"},
+	} {
+		b.site.Feed("/feed", []byte("<rss><channel>"+strings.Join(s.items, "")+"</channel></rss>"))
+		batch := b.fetch(t)
+		var got []string
+		for i, key := range keysOf(batch) {
+			name := named[key]
+			if name == "" && i < len(s.want) {
+				name = s.want[i]
+				for k, taken := range named {
+					if taken == name {
+						t.Errorf("%s: %s was known as %s, and is %s now", s.name, name, k, key)
+					}
+				}
+				named[key] = name
+			}
+			got = append(got, name)
+		}
+		if diff := cmp.Diff(s.want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", s.name, diff)
+		}
+		if notes := strings.Join(batch.Notices, "; "); !strings.Contains(notes, s.notice) || s.notice == "" && strings.Contains(notes, "share a title") {
+			t.Errorf("%s: the notices are %q", s.name, notes)
+		}
+	}
+}
+
 func TestLongIdentifiersBecomeKeys(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)

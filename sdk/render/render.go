@@ -34,8 +34,25 @@ const (
 //
 // Bare addresses, @mentions and #hashtags in text are escaped as text; what a platform makes of them by itself is not
 // markup, and the connector must deal with it.
-func Render(b sdk.Body, m Markup) string {
-	return string(appendMarkup(nil, normalize(b), m, false))
+func Render(b sdk.Body, m Markup) string { return RenderEach(b, m)[0] }
+
+// RenderEach writes a body in several markups, each as Render does, and brings it into its normal form only once.
+func RenderEach(b sdk.Body, markups ...Markup) []string {
+	blocks := normalize(b)
+	out := make([]string, len(markups))
+	for i, m := range markups {
+		out[i] = string(appendMarkup(make([]byte, 0, room(blocks)), blocks, m, false))
+	}
+	return out
+}
+
+// room is about how many bytes the markup of blocks takes.
+func room(blocks []block) int {
+	n := 0
+	for i := range blocks {
+		n += 16 + len(blocks[i].text.text)*9/8 + room(blocks[i].blocks)
+	}
+	return n
 }
 
 // appendMarkup writes normal blocks. With visible it writes only what remains once the markup is parsed.

@@ -110,9 +110,6 @@ func WriteBackup(ctx context.Context, b Backup) (out BackedUp, err error) {
 
 // complete makes a backup of a copy: images come in, everything is paused, and all of it is read once.
 func (b Backup) complete(ctx context.Context, file string, out *BackedUp) error {
-	if err := os.Chmod(file, 0o600); err != nil { // it holds what the store holds
-		return err
-	}
 	db, err := private(file)
 	if err != nil {
 		return err
@@ -385,14 +382,16 @@ func Copies(file string) ([]string, error) {
 	return out, nil
 }
 
-// backupBefore writes a backup of a database with data before its schema is changed, and keeps the last two.
-func backupBefore(ctx context.Context, file string, have, next int64, log *slog.Logger) error {
+// backupBefore writes a backup of a database with data before its schema is changed, and keeps the last two. Its name is
+// that of the first migration to come: when the machine stops between two migrations, the next start writes another one,
+// and that of the schema which the older program knows stays.
+func backupBefore(ctx context.Context, file string, have, next, newest int64, log *slog.Logger) error {
 	to := beforeOf(file, next)
 	out, err := WriteBackup(ctx, Backup{From: file, To: to, Force: true, Images: NoImages, Now: time.Now()})
 	if err != nil {
-		return fmt.Errorf("the database has to be brought from schema %d to %d, and is backed up before that: %w", have, next, err)
+		return fmt.Errorf("the database has to be brought from schema %d to %d, and is backed up before that: %w", have, newest, err)
 	}
-	log.Info("the database was backed up before its schema is changed", "file", to, "bytes", out.Bytes, "from", have, "to", next)
+	log.Info("the database was backed up before its schema is changed", "file", to, "bytes", out.Bytes, "from", have, "to", newest)
 	list := befores(file)
 	for _, n := range list[min(len(list), keptBefore):] {
 		if err := os.Remove(beforeOf(file, n)); err != nil && !errors.Is(err, fs.ErrNotExist) {

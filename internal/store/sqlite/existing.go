@@ -125,6 +125,9 @@ func Copy(ctx context.Context, from, to string) error {
 	if newest, err := newestSchema(db); err != nil || have > newest {
 		return errors.Join(err, newer(from, have, newest))
 	}
+	if err := newFile(to); err != nil {
+		return err
+	}
 	if _, err := db.ExecContext(ctx, `VACUUM INTO ?`, to); err != nil {
 		return damaged(from, fmt.Errorf("copy to %s: %w", to, err))
 	}

@@ -73,7 +73,7 @@ const sinceBackup = `
 			WHEN u.have_gone = 1 AND coalesce(b.have_gone, 0) = 0 THEN 'deleted'
 			WHEN coalesce(b.out_at, 0) = 0 THEN 'sent' ELSE 'edited' END AS what,
 		p.public_id, u.channel, u.destination, u.chat, coalesce(r.content, ''), coalesce((SELECT x.url FROM now.parts x WHERE x.publication = u.id AND x.series = 'post' ORDER BY x.position LIMIT 1), ''),
-		coalesce((SELECT d.id FROM main.deliveries d WHERE d.publication = b.id AND d.state IN ('pending', 'started', 'unknown', 'held', 'awaiting_person')), 0),
+		coalesce((SELECT d.id FROM main.deliveries d WHERE d.publication = b.id AND d.settled_at = 0), 0),
 		CASE WHEN coalesce(b.out_at, 0) = 0 THEN u.out_at ELSE max(u.edited_at, p.changed_at) END AS at
 	FROM now.publications u JOIN now.posts p ON p.id = u.post LEFT JOIN now.post_revisions r ON r.post = p.id AND r.revision = p.revision
 		LEFT JOIN main.posts bp ON bp.public_id = p.public_id LEFT JOIN main.publications b ON b.post = bp.id AND b.destination = u.destination AND b.chat = u.chat

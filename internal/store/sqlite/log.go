@@ -21,13 +21,15 @@ import (
 func logOf(file string) string  { return file + "-wal" }
 func markOf(file string) string { return file + "-open" }
 
-// setMark notes that the database is in use. What was committed is in the log until the mark goes.
+// setMark notes that the database is in use, and which file its log is. What was committed is in the log until the mark
+// goes.
 func setMark(file string) error {
-	f, err := os.OpenFile(markOf(file), os.O_CREATE|os.O_WRONLY, 0o600)
+	f, err := os.OpenFile(markOf(file), os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
 	if err != nil {
 		return fmt.Errorf("the mark %s cannot be made: %w", markOf(file), err)
 	}
-	if err := errors.Join(f.Sync(), f.Close()); err != nil {
+	_, err = f.WriteString(numberOf(logOf(file)))
+	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return fmt.Errorf("the mark %s cannot be written: %w", markOf(file), err)
 	}
 	return nil
@@ -56,12 +58,23 @@ func marked(file string) bool {
 
 // checkPresent refuses a database whose log is missing although it was in use.
 func checkPresent(file string) error {
-	if _, err := os.Stat(logOf(file)); !errors.Is(err, fs.ErrNotExist) || !marked(file) {
+	how := "is missing"
+	if info, err := os.Stat(logOf(file)); err == nil && info.Size() == 0 && replaced(file) {
+		how = "was removed while the database was in use, and an empty one stands in its place"
+	} else if !errors.Is(err, fs.ErrNotExist) || !marked(file) {
 		return nil
 	}
-	return fmt.Errorf("%s is missing, and the daemon did not end by itself: its last commits were in there, and without them posts would be sent again. "+
+	return fmt.Errorf("%s %s, and the daemon did not end by itself: its last commits were in there, and without them posts would be sent again. "+
 		"Put the file back, or restore a backup. If another program has opened %s since, nothing is missing: remove %s",
-		logOf(file), filepath.Base(file), markOf(file))
+		logOf(file), how, filepath.Base(file), markOf(file))
+}
+
+// replaced reports whether the log is another file than the one that the mark knows: a connection that found none, because
+// somebody removed it under a running daemon, has made a new one. The log is emptied now and then, but stays the same file.
+func replaced(file string) bool {
+	was, err := os.ReadFile(markOf(file))
+	is := numberOf(logOf(file))
+	return err == nil && len(was) > 0 && is != "" && string(was) != is
 }
 
 // checkLog refuses a database whose log is missing although it was in use, or is damaged before its last commit. Nobody

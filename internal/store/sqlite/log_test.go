@@ -3,6 +3,7 @@ package sqlite
 import (
 	"bytes"
 	"log/slog"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -35,6 +36,9 @@ func killed(t *testing.T) (file string) {
 		if err := os.WriteFile(file+end, text, 0o600); err != nil {
 			t.Fatal(err)
 		}
+	}
+	if err := setMark(file); err != nil { // the log's copy is another file
+		t.Fatal(err)
 	}
 	return file
 }
@@ -104,6 +108,43 @@ func TestALogThatIsMissingOrDamagedIsRefused(t *testing.T) {
 				t.Fatal(err)
 			}
 		}, "belfry.db-wal is damaged"},
+		"removed while it was in use, and made anew": {func(t *testing.T, file string) {
+			held, err := os.Open(logOf(file)) // by the daemon
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer held.Close()
+			remove(t, logOf(file))
+			db, err := connect(file, url.Values{"mode": {"rw"}, "_pragma": {"query_only(1)"}}) // a reader that finds none
+			if err != nil {
+				t.Fatal(err)
+			}
+			var n int
+			if err := db.QueryRow(`SELECT count(*) FROM sqlite_schema`).Scan(&n); err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = db.Close() }) // the reader of a killed daemon closes nothing
+			if info, err := os.Stat(logOf(file)); err != nil || info.Size() != 0 {
+				t.Fatalf("the reader made no empty log: %v, %v", info, err)
+			}
+		}, "belfry.db-wal was removed while the database was in use, and an empty one stands in its place"},
+		"emptied while it was in use": {func(t *testing.T, file string) {
+			if err := os.Truncate(logOf(file), 0); err != nil { // as TRUNCATE does, once all is in the database
+				t.Fatal(err)
+			}
+		}, ""},
+		"put back": {func(t *testing.T, file string) {
+			log, err := os.ReadFile(logOf(file))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Rename(logOf(file), file+".kept"); err != nil { // its number stays in use
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(logOf(file), log, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}, ""},
 		"no database": {func(t *testing.T, file string) { remove(t, file); remove(t, logOf(file)) }, ""},
 	} {
 		t.Run(name, func(t *testing.T) {

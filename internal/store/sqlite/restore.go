@@ -116,10 +116,13 @@ func (r Restore) copyIn(ctx context.Context, fresh string) error {
 	}
 	stop := watchSize(fresh, info.Size(), r.Progress)
 	defer stop()
+	if err := newFile(fresh); err != nil {
+		return err
+	}
 	if _, err := db.ExecContext(ctx, `VACUUM INTO ?`, fresh); err != nil {
 		return damaged(r.From, fmt.Errorf("copy to %s: %w", fresh, err))
 	}
-	return os.Chmod(fresh, 0o600)
+	return nil
 }
 
 func looksLikeSQLite(file string) error {
@@ -300,8 +303,10 @@ func (r Restore) exchange(fresh string) (aside string, err error) {
 	}
 	inUse := marked(r.To)
 	if exists(logOf(r.To)) {
-		if err := errors.Join(setMark(r.To), syncFile(dir)); err != nil {
-			return "", err
+		if !inUse {
+			if err := errors.Join(setMark(r.To), syncFile(dir)); err != nil {
+				return "", err
+			}
 		}
 		if err := os.Rename(logOf(r.To), logOf(name)); err != nil {
 			return "", err
@@ -311,6 +316,9 @@ func (r Restore) exchange(fresh string) (aside string, err error) {
 		return "", err
 	}
 	if before {
+		if err := ownerOnly(r.To); err != nil {
+			return "", err
+		}
 		if err := keepAside(r.To, name); err != nil {
 			return "", err
 		}

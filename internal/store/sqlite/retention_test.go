@@ -392,7 +392,7 @@ func TestPruneABigStore(t *testing.T) {
 		INSERT INTO post_items (post, item, position, item_revision) SELECT id, substr(key, 6), 0, 1 FROM posts;
 		INSERT INTO channel_items (channel, item, state, since, post) SELECT 'all', id, 'used', %[1]d, id FROM posts;
 		INSERT INTO publications (id, post, channel, destination, want, have, state, out_at) SELECT id, +id, 'all', 'hook', 1, 1, 'done', %[1]d FROM posts;
-		INSERT INTO deliveries (id, publication, destination, state, next_at, created_at, settled_at, call) SELECT id, +id, 'hook', 'sent', 1, 1, %[1]d, hex(randomblob(300)) FROM posts`, old))
+		INSERT INTO deliveries (id, publication, destination, state, next_at, created_at, settled_at, error) SELECT id, +id, 'hook', 'sent', 1, 1, %[1]d, hex(randomblob(300)) FROM posts`, old))
 	db, err := sqlite.Open(ctx, file)
 	ok(t, err)
 	defer closed(t, db)

@@ -4,16 +4,20 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"io/fs"
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/belfry-news/belfry/internal/compose"
 	"github.com/belfry-news/belfry/internal/store"
 	"github.com/belfry-news/belfry/internal/store/sqlite"
+	"github.com/belfry-news/belfry/internal/store/sqlite/schematest"
 )
 
 // schema lists what a database is made of.
@@ -43,48 +47,109 @@ func schema(t *testing.T, file string) string {
 	return strings.Join(out, "\n")
 }
 
-// A database of any earlier state of the schema, and one whose last migration was cut off, becomes what a new one is, and
-// keeps what it holds.
+// A database of any earlier state of the schema becomes what a new one is, and keeps what it holds.
 func TestMigrations(t *testing.T) {
 	t.Parallel()
 	fresh, db := newDatabase(t)
 	closed(t, db)
 	want := schema(t, fresh)
-	files, err := fs.Glob(os.DirFS("migrations"), "*.sql")
-	if err != nil || len(files) < 2 {
-		t.Fatalf("%q, %v", files, err)
+	schemas := schematest.In(t, ".")
+	cases := map[string]func(t *testing.T, file string){
+		"an empty file": func(t *testing.T, file string) {
+			t.Helper()
+			ok(t, os.WriteFile(file, nil, 0o600))
+		},
+		"only the versions' list": func(t *testing.T, file string) {
+			t.Helper()
+			alter(t, file, `CREATE TABLE goose_db_version (id INTEGER PRIMARY KEY AUTOINCREMENT, version_id INTEGER NOT NULL, is_applied INTEGER NOT NULL, tstamp TIMESTAMP DEFAULT (datetime('now')));
+				INSERT INTO goose_db_version (version_id, is_applied) VALUES (0, 1)`)
+		},
 	}
-	statements := func(name string) string {
-		text, err := os.ReadFile(filepath.Join("migrations", name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return string(text)
+	for _, v := range schemas.Versions() {
+		cases[fmt.Sprintf("schema %d", v)] = func(t *testing.T, file string) { t.Helper(); schematest.In(t, ".").Make(file, v) }
 	}
-	versions := `CREATE TABLE goose_db_version (id INTEGER PRIMARY KEY AUTOINCREMENT, version_id INTEGER NOT NULL, is_applied INTEGER NOT NULL, tstamp TIMESTAMP DEFAULT (datetime('now')));
-		INSERT INTO goose_db_version (version_id, is_applied) VALUES (0, 1);`
-	for name, prepare := range map[string]string{
-		"an empty file":           ``,
-		"only the versions' list": versions,
-		"the first schema": versions + statements(files[0]) + `INSERT INTO goose_db_version (version_id, is_applied) VALUES (1, 1);
-			INSERT INTO channels (name, since) VALUES ('alertes', 1000000);`,
-	} {
+	for name, prepare := range cases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			file := filepath.Join(t.TempDir(), "belfry.db")
-			alter(t, file, prepare+`;`)
+			schemas := schematest.In(t, ".")
+			file := filepath.Join(schemas.Dir(), "belfry.db")
+			prepare(t, file)
+			var before schematest.Content
+			if strings.HasPrefix(name, "schema") {
+				before = schemas.Read(file)
+			}
 			db, err := sqlite.Open(t.Context(), file)
-			if err != nil {
-				t.Fatal(err)
-			}
+			ok(t, err)
 			write(t, db, "it works")
-			since, err := db.ChannelsSince(t.Context())
-			if held := strings.Contains(prepare, "channels (name"); err != nil || held != (len(since) == 1) {
-				t.Errorf("channels: %v, %v", since, err)
-			}
 			closed(t, db)
 			if got := schema(t, file); got != want {
 				t.Errorf("the schema is another:\n%s", got)
+			}
+			after := schemas.Read(file)
+			for _, missing := range schemas.Missing(before, after) {
+				t.Error(missing)
+			}
+			if after.Schema != schemas.Newest() {
+				t.Errorf("the schema is %d", after.Schema)
+			}
+		})
+	}
+}
+
+// A database whose next migration was cut off anywhere, because the machine stopped, is what it was before, and becomes
+// what a new one is at the next start. The cuts are after every write of the migration's transaction to the log, and in it.
+func TestAMigrationThatWasCutOff(t *testing.T) {
+	t.Parallel()
+	fresh, db := newDatabase(t)
+	closed(t, db)
+	want := schema(t, fresh)
+	schemas := schematest.In(t, ".")
+	for _, v := range schemas.Versions()[1:] {
+		t.Run(fmt.Sprintf("to schema %d", v), func(t *testing.T) {
+			t.Parallel()
+			schemas := schematest.In(t, ".")
+			dir := schemas.Dir()
+			old := filepath.Join(dir, "old.db")
+			schemas.Make(old, schemas.Before(v))
+			before := schemas.Read(old)
+			raw, err := sql.Open("sqlite", "file:"+old+"?_pragma=wal_autocheckpoint(0)")
+			ok(t, err)
+			defer raw.Close()
+			raw.SetMaxOpenConns(1)
+			schemas.Migrate(raw, v)
+			file, err := os.ReadFile(old) // without the migration, which is in the log alone
+			ok(t, err)
+			log, err := os.ReadFile(old + "-wal")
+			ok(t, err)
+			ends, commits := schematest.Frames(log)
+			if len(ends) < 2 || slices.Contains(commits[:len(ends)-1], true) || !commits[len(ends)-1] {
+				t.Fatalf("the migration is no single transaction: %v", commits)
+			}
+			t.Logf("%d frames", len(ends))
+			begin := 32
+			for i, end := range ends {
+				for _, cut := range []int{begin + 24 + i*100, end} { // in the midst of a frame, and after it
+					here := filepath.Join(dir, fmt.Sprintf("%d-%d.db", i, cut))
+					ok(t, os.WriteFile(here, file, 0o600))
+					ok(t, os.WriteFile(here+"-wal", log[:cut], 0o600))
+					whole := cut == ends[len(ends)-1]
+					if cutOff := schematest.CutOff(log[:cut]); cutOff == whole {
+						t.Fatalf("a log of %d bytes is cut off: %v", cut, cutOff)
+					}
+					if got := schemas.Version(here); (got == v) != whole || (got == schemas.Before(v)) == whole {
+						t.Fatalf("cut after %d bytes, the schema is %d", cut, got)
+					}
+					db, err := sqlite.Open(t.Context(), here)
+					ok(t, err)
+					closed(t, db)
+					if got := schema(t, here); got != want {
+						t.Errorf("cut after %d bytes, the schema is another:\n%s", cut, got)
+					}
+					for _, missing := range schemas.Missing(before, schemas.Read(here)) {
+						t.Errorf("cut after %d bytes: %s", cut, missing)
+					}
+				}
+				begin = end
 			}
 		})
 	}
@@ -93,27 +158,28 @@ func TestMigrations(t *testing.T) {
 // A migration that fails in its midst leaves the state before it, names the file, and goes through once the cause is gone.
 func TestAMigrationThatFailsHalfWay(t *testing.T) {
 	t.Parallel()
-	file, db := newDatabase(t)
-	write(t, db, "kept")
-	closed(t, db)
-	// The second migration drops a table first; a view of the name of its new table makes the rest fail.
-	alter(t, file, undoThird+`DELETE FROM goose_db_version WHERE version_id > 1; DROP INDEX batches_channel; DROP TABLE rates; CREATE TABLE old (x); CREATE VIEW rates AS SELECT x FROM old`)
-	before := schema(t, file)
+	schemas := schematest.In(t, ".")
+	file := filepath.Join(schemas.Dir(), "belfry.db")
+	schemas.Make(file, 1)
+	// The second migration makes a table anew and then an index; another index has its name.
+	alter(t, file, `CREATE INDEX batches_channel ON alerts (code)`)
+	before, held := schema(t, file), schemas.Read(file)
 	_, err := sqlite.Open(t.Context(), file)
-	if err == nil || !strings.Contains(err.Error(), file) || !strings.Contains(err.Error(), "bring the schema up to date") {
+	if err == nil || !strings.Contains(err.Error(), file) || !strings.Contains(err.Error(), "bring the schema up to date") || !strings.Contains(err.Error(), "batches_channel") {
 		t.Fatalf("got %v", err)
 	}
 	if after := schema(t, file); after != before {
 		t.Errorf("half of it stayed:\n%s", after)
 	}
-	alter(t, file, `DROP VIEW rates; DROP TABLE old; CREATE TABLE rates (x)`)
-	db, err = sqlite.Open(t.Context(), file)
-	if err != nil {
-		t.Fatal(err)
+	if diff := cmp.Diff(held, schemas.Read(file)); diff != "" {
+		t.Errorf("the rows are others:\n%s", diff)
 	}
-	defer closed(t, db)
-	if list, err := db.Posts(t.Context(), "", false, 9); err != nil || len(list) != 1 {
-		t.Errorf("%+v, %v", list, err)
+	alter(t, file, `DROP INDEX batches_channel`)
+	db, err := sqlite.Open(t.Context(), file)
+	ok(t, err)
+	closed(t, db)
+	for _, missing := range schemas.Missing(held, schemas.Read(file)) {
+		t.Error(missing)
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/belfry-news/belfry/internal/store"
@@ -42,6 +43,9 @@ func Open(ctx context.Context, file string, log ...*slog.Logger) (*store.DB, err
 		return nil, fmt.Errorf("the data folder cannot be made: %w", err)
 	}
 	if err := checkLog(file); err != nil {
+		return nil, err
+	}
+	if err := ownerOnly(file); err != nil {
 		return nil, err
 	}
 	writer, err := connect(file, url.Values{"_txlock": {"immediate"}, "_pragma": {
@@ -108,7 +112,7 @@ func checkPages(ctx context.Context, db *sql.DB, file string) error {
 }
 
 // schemaDigest identifies the tables and indexes that the migrations make. A test says what it has to be.
-const schemaDigest = "40c938e128a96947"
+const schemaDigest = "1e2aa81a94cda570"
 
 // digestOfSchema identifies the tables and indexes of a database.
 func digestOfSchema(ctx context.Context, db *sql.DB) (string, error) {
@@ -157,7 +161,8 @@ func migrate(ctx context.Context, db *sql.DB, file string, log *slog.Logger) err
 		return newer(file, have, newest)
 	}
 	if have > 0 && have < newest {
-		if err := backupBefore(ctx, file, have, newest, log); err != nil {
+		next := slices.IndexFunc(all, func(m *goose.Source) bool { return m.Version > have })
+		if err := backupBefore(ctx, file, have, all[next].Version, newest, log); err != nil {
 			return err
 		}
 	}

@@ -230,7 +230,7 @@ func alerts(f *fixture) {
 	f.same("counted", "3 posts, the last one post x", must[[]alert.Row](f)(f.Alerts(f.ctx()))[2].Sentence)
 	f.ok(f.ResolveAlerts(f.ctx(), []alert.Key{many.Key()}, f.now))
 	untold := func() (out []string) {
-		for _, r := range must[[]alert.Row](f)(f.UntoldAlerts(f.ctx(), 30*time.Minute, f.now)) {
+		for _, r := range must[[]alert.Row](f)(f.UntoldAlerts(f.ctx(), 30*time.Minute, alert.Settle, f.now)) {
 			out = append(out, fmt.Sprint(r.Subject, " ", !r.Resolved.IsZero()))
 		}
 		return out
@@ -243,9 +243,103 @@ func alerts(f *fixture) {
 	f.later(time.Hour)
 	f.same("repeated", []string{"feed false", "desk false"}, untold())
 	f.ok(f.ResolveAlerts(f.ctx(), []alert.Key{a.Key(), b.Key()}, f.now))
-	f.same("over, for those who were told", []string{"feed true"}, untold())
-	f.ok(f.AlertTold(f.ctx(), must[[]alert.Row](f)(f.UntoldAlerts(f.ctx(), time.Hour, f.now))[0], f.now))
+	f.same("over, also of what nobody was told of for long", []string{"feed true", "desk true"}, untold())
+	for _, r := range must[[]alert.Row](f)(f.UntoldAlerts(f.ctx(), time.Hour, alert.Settle, f.now)) {
+		f.ok(f.AlertTold(f.ctx(), r, f.now))
+	}
 	f.same("over", 0, len(untold()))
+	f.ok(f.Raise(f.ctx(), b, f.now))
+	f.ok(f.ResolveAlerts(f.ctx(), []alert.Key{b.Key()}, f.later(30*time.Second)))
+	f.same("over before anybody was told of it", 0, len(untold()))
 	f.ok(f.Raise(f.ctx(), a, f.now))
 	f.same("a new one", 1, must[[]alert.Row](f)(f.Alerts(f.ctx()))[0].Count)
+}
+
+// flapping is trouble that comes and goes: one alert, whose end is told of once it has stayed away.
+func flapping(f *fixture) {
+	a := alert.Alert{Code: alert.SourceFailing, Subject: "feed", Sentence: "it fails", Mend: "look"}
+	tell := func() (out []string) {
+		for _, r := range must[[]alert.Row](f)(f.UntoldAlerts(f.ctx(), 30*time.Minute, 5*time.Minute, f.now)) {
+			out = append(out, fmt.Sprint(r.Count, " ", !r.Resolved.IsZero()))
+			f.ok(f.AlertTold(f.ctx(), r, f.now))
+		}
+		return out
+	}
+	begins := func() { f.ok(f.Raise(f.ctx(), a, f.now)) }
+	ends := func() { f.ok(f.ResolveAlerts(f.ctx(), []alert.Key{a.Key()}, f.now)) }
+	ids := map[int64]bool{}
+	lasts := func(count int, since time.Duration) {
+		r := must[[]alert.Row](f)(f.Alerts(f.ctx()))[0]
+		ids[r.ID] = true
+		f.same("counted on", []string{fmt.Sprint(count), since.String()}, []string{fmt.Sprint(r.Count), f.now.Sub(r.First).String()})
+	}
+	var none []string
+	begins()
+	f.same("it begins", []string{"1 false"}, tell())
+	f.later(time.Minute)
+	ends()
+	f.same("an end is not believed at once", none, tell())
+	f.later(4 * time.Minute)
+	begins()
+	lasts(2, 5*time.Minute)
+	f.same("nobody was told that it was over", none, tell())
+	f.later(time.Minute)
+	ends()
+	f.later(40 * time.Minute)
+	f.same("what came back has to stay away for an hour", none, tell())
+	begins()
+	lasts(3, 46*time.Minute)
+	f.same("it is repeated like everything that happens anew", []string{"3 false"}, tell())
+	ends()
+	f.later(59 * time.Minute)
+	f.same("not yet", none, tell())
+	f.later(time.Minute)
+	f.same("over", []string{"3 true"}, tell())
+	f.same("it was one alert", 1, len(ids))
+	begins()
+	lasts(1, 0)
+	f.same("another one, after the hour", []string{"1 false"}, tell())
+	f.same("two alerts", 2, len(ids))
+	f.later(time.Minute)
+	ends()
+	f.later(5 * time.Minute)
+	f.same("the first end is told of soon", []string{"1 true"}, tell())
+	f.later(time.Minute)
+	begins()
+	f.same("who was told that it is over is told that it is not", []string{"2 false"}, tell())
+	lasts(2, 7*time.Minute)
+	f.same("still two", 2, len(ids))
+}
+
+// alertPlaces are the places that take no alerts.
+func alertPlaces(f *fixture) {
+	f.ok(f.UseDestinations(f.ctx(), []store.DestinationSetting{{Name: "ops"}, {Name: "desk"}}))
+	places := func() []store.AlertPlace { return must[[]store.AlertPlace](f)(f.AlertPlaces(f.ctx())) }
+	okAt := func(name string) time.Time { return must[map[string]store.DestinationRow](f)(f.DestinationRows(f.ctx()))[name].OKAt }
+	f.same("none", 0, len(places()))
+	f.ok(f.AlertRefused(f.ctx(), store.AlertPlace{Destination: "ops", Error: "nobody is there"}, f.now))
+	f.ok(f.AlertRefused(f.ctx(), store.AlertPlace{Destination: "desk", Chat: "@ops", Code: "forbidden", Error: "go away"}, f.now))
+	since := f.now
+	f.ok(f.AlertRefused(f.ctx(), store.AlertPlace{Destination: "ops", Error: "still nobody"}, f.later(time.Minute)))
+	f.same("kept", []store.AlertPlace{{Destination: "ops", Since: since, Tried: f.now, Failures: 2, Error: "still nobody"},
+		{Destination: "desk", Chat: "@ops", Since: since, Tried: since, Failures: 1, Code: "forbidden", Error: "go away"}}, places())
+	f.ok(f.AlertTaken(f.ctx(), "desk", "", f.now))
+	f.same("another chat took one", 2, len(places()))
+	f.ok(f.AlertTaken(f.ctx(), "ops", "", f.now))
+	f.same("it took one", []string{"desk"}, []string{places()[0].Destination})
+	f.same("the destination accepted a call", f.now, okAt("ops"))
+	f.ok(f.KeepAlertPlaces(f.ctx(), func(destination, chat string) bool { return destination == "desk" && chat == "" }))
+	f.same("nobody is told there any more", 0, len(places()))
+
+	n := func() int {
+		count, _, err := f.UnheardAlerts(f.ctx())
+		f.ok(err)
+		return count
+	}
+	f.same("nothing to tell", 0, n())
+	a := alert.Alert{Code: alert.PostFailed, Subject: "ops"}
+	f.ok(f.Raise(f.ctx(), a, f.now))
+	f.same("not told yet", 1, n())
+	f.ok(f.AlertTold(f.ctx(), must[[]alert.Row](f)(f.Alerts(f.ctx()))[0], f.now))
+	f.same("told", 0, n())
 }

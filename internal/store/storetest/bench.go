@@ -1,11 +1,17 @@
 package storetest
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
 	"path"
+	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/belfry-news/belfry/internal/alert"
 	"github.com/belfry-news/belfry/internal/compose"
 	"github.com/belfry-news/belfry/internal/intake"
 	"github.com/belfry-news/belfry/internal/outbox"
@@ -23,6 +29,10 @@ func Bench(b *testing.B, open func(b *testing.B) *store.DB) {
 	b.Run("claim, start and settle one delivery", func(b *testing.B) {
 		db := open(b)
 		benchDelivery(b, db)
+	})
+	b.Run("deliveries of 32 destinations at once", func(b *testing.B) {
+		db := open(b)
+		benchLanes(b, db)
 	})
 }
 
@@ -90,4 +100,92 @@ func benchDelivery(b *testing.B, db *store.DB) {
 			b.Fatal(err)
 		}
 	}
+}
+
+// benchLanes has as many lanes as the bench of the whole program: they share commits.
+func benchLanes(b *testing.B, db *store.DB) {
+	const lanes = 32
+	now := time.Now()
+	content := compose.Content{Title: "news", Summary: strings.Repeat("A sentence of a summary. ", 30)}
+	targets := make([]compose.NewTarget, lanes)
+	for i := range targets {
+		targets[i].Destination = fmt.Sprint("hook", i)
+	}
+	for n := 0; n < b.N; n += lanes {
+		if _, err := db.CreatePost(b.Context(), compose.NewPost{Channel: "alertes", Kind: compose.KindEditor, Status: compose.PostLive, Content: content,
+			VisibleAt: now, Targets: targets}, nil, "bench", now); err != nil {
+			b.Fatal(err)
+		}
+	}
+	var left atomic.Int64
+	left.Store(int64(b.N))
+	b.ReportAllocs()
+	b.ResetTimer()
+	var all sync.WaitGroup
+	for _, t := range targets {
+		all.Go(func() {
+			for left.Load() > 0 {
+				list, err := db.Claim(b.Context(), t.Destination, now, time.Hour, 1, 32)
+				if err != nil {
+					b.Error(err)
+				}
+				if len(list) == 0 {
+					return // others have less
+				}
+				if err := benchBatch(b, db, list[0], &left, now); err != nil {
+					b.Error(err)
+					return
+				}
+			}
+		})
+	}
+	all.Wait()
+}
+
+// benchBatch carries the deliveries of a batch through, each start in the transaction of the outcome before.
+func benchBatch(b *testing.B, db *store.DB, batch outbox.Batch, left *atomic.Int64, now time.Time) error {
+	text := strings.Repeat("A sentence of a post. ", 40)
+	var under *outbox.Start
+	var publication int64
+	known := map[int64]outbox.Work{}
+	for i, id := range batch.Deliveries {
+		if left.Add(-1) < 0 {
+			break
+		}
+		if _, ok := known[id]; !ok {
+			all, err := db.Works(b.Context(), batch.Deliveries[i:min(i+8, len(batch.Deliveries))])
+			if err != nil {
+				return err
+			}
+			for _, w := range all {
+				known[w.Delivery] = w
+			}
+		}
+		w := known[id]
+		next := &outbox.Start{Batch: batch, Delivery: id, Version: w.Version, Call: outbox.Call{Op: outbox.OpPublish, Series: outbox.SeriesPost, Revision: 1, Wanted: 1,
+			Final: true, Key: fmt.Sprint("msg_", id), Part: sdk.Part{Kind: "send", Type: "application/json", Request: bytes.Repeat([]byte(`{"word":5}`), 230), Text: text}}}
+		var wait time.Time
+		var startErr, err error
+		if under == nil {
+			wait, err = db.Start(b.Context(), *next, now)
+		} else {
+			_, wait, startErr, err = db.SettleAndStart(b.Context(), accepted(under, publication), *next, now)
+		}
+		if err = errors.Join(err, startErr); err != nil || !wait.IsZero() {
+			return fmt.Errorf("%w, %v", err, wait)
+		}
+		under, publication = next, w.Publication
+	}
+	if under != nil {
+		if _, err := db.Settle(b.Context(), accepted(under, publication), now); err != nil {
+			return err
+		}
+	}
+	return db.Release(b.Context(), batch)
+}
+
+func accepted(s *outbox.Start, publication int64) outbox.Settlement {
+	return outbox.Settlement{Delivery: s.Delivery, Publication: publication, Version: s.Version, Batch: s.Batch.ID, Fence: s.Batch.Fence, Call: &s.Call,
+		Ref: sdk.PartRef{IDs: []string{fmt.Sprint(s.Delivery)}, State: []byte(`{"key":"msg_0123456789"}`)}, Succeeded: true,
+		Resolve: []alert.Key{{Code: alert.DestinationStop, Subject: s.Batch.Destination}, {Code: alert.DestinationDown, Subject: s.Batch.Destination}}}
 }

@@ -97,3 +97,66 @@ func followsRates(f *fixture) {
 	f.same("both", []string{"sent", "sent", "started"}, f.states(store.DeliveryFilter{}))
 	f.same("without a wait", time.Time{}, wait)
 }
+
+// callsKept checks that a call is kept byte for byte until its outcome is certain, and no longer: what takes its place must
+// neither lose it nor leave it.
+func callsKept(f *fixture) {
+	requests := []string{"first\xff request", "second request", "third request"}
+	for range requests {
+		f.own("news", "hook")
+	}
+	batch := f.claim("hook")[0]
+	start := func(i int) outbox.Start {
+		w := must[outbox.Work](f)(f.Work(f.ctx(), batch.Deliveries[i]))
+		call := outbox.Call{Op: outbox.OpPublish, Series: outbox.SeriesPost, Revision: 1, Wanted: 1, Final: true, Key: "k", Part: sdk.Part{Kind: "send", Request: []byte(requests[i])}}
+		if w.Retry != nil {
+			call = *w.Retry
+		}
+		return outbox.Start{Batch: batch, Delivery: w.Delivery, Version: w.Version, Call: call, Repeat: w.Retry != nil}
+	}
+	accepted := func(s outbox.Start) outbox.Settlement {
+		w := must[outbox.Work](f)(f.Work(f.ctx(), s.Delivery))
+		return outbox.Settlement{Delivery: s.Delivery, Publication: w.Publication, Version: w.Version, Batch: batch.ID, Fence: batch.Fence,
+			Call: &s.Call, Ref: sdk.PartRef{IDs: []string{"m"}}, Succeeded: true}
+	}
+	follow := func(s, following outbox.Start) {
+		f.Helper()
+		_, wait, startErr, err := f.SettleAndStart(f.ctx(), accepted(s), following, f.now)
+		f.ok(errors.Join(startErr, err))
+		f.same("at once", time.Time{}, wait)
+	}
+	kept := func(what string, want ...int) {
+		f.Helper()
+		var got []int
+		for _, r := range requests {
+			got = append(got, must[int](f)(f.CountText(f.ctx(), r)))
+		}
+		f.same(what, want, got)
+	}
+	first := start(0)
+	f.same("at once", time.Time{}, must[time.Time](f)(f.Start(f.ctx(), first, f.now)))
+	kept("under way", 1, 0, 0)
+	second := start(1)
+	follow(first, second)
+	kept("the next in its place", 0, 1, 0)
+
+	put := accepted(second)
+	put.Call, put.Succeeded, put.Postpone, put.KeepCall = nil, false, f.now, true
+	must[int64](f)(f.Settle(f.ctx(), put, f.now))
+	kept("to be repeated", 0, 1, 0)
+	third := start(2)
+	f.same("at once", time.Time{}, must[time.Time](f)(f.Start(f.ctx(), third, f.now)))
+	kept("two", 0, 1, 1)
+	again := start(1)
+	f.same("the very same call", second.Call, again.Call)
+	follow(third, again)
+	kept("repeated", 0, 1, 0)
+	must[int64](f)(f.Settle(f.ctx(), accepted(again), f.now))
+	kept("all is certain", 0, 0, 0)
+
+	works := must[[]outbox.Work](f)(f.Works(f.ctx(), append(batch.Deliveries, 999)))
+	f.same("several at once", len(requests), len(works))
+	for _, w := range works {
+		f.same("as by itself", must[outbox.Work](f)(f.Work(f.ctx(), w.Delivery)), w)
+	}
+}

@@ -1,0 +1,115 @@
+package main
+
+import (
+	"encoding/json"
+	"maps"
+	"os"
+	"slices"
+	"testing"
+)
+
+// served says by which operations of the API programs do what a command does.
+var served = map[string][]string{
+	"check":             {"checkConfig"},
+	"config show":       {"getConfig", "listSettings"},
+	"version":           {"getVersion"},
+	"status":            {"getStatus", "listChannels", "getChannel"},
+	"plan":              {"getPlan"},
+	"why":               {"whyItem", "whyPost"},
+	"alert list":        {"listAlerts"},
+	"alert test":        {"testAlerts"},
+	"doctor":            {"getDiagnosis", "examine"},
+	"post create":       {"createPost"},
+	"post edit":         {"editPost"},
+	"post retract":      {"retractPost", "retractItem"},
+	"post list":         {"listPosts"},
+	"post show":         {"getPost"},
+	"post deliveries":   {"listDeliveries"},
+	"post resend":       {"resendDelivery"},
+	"post resolve":      {"resolveDelivery"},
+	"post release":      {"releasePost", "releaseChannel"},
+	"source list":       {"listSources"},
+	"source show":       {"getSource"},
+	"source fetch":      {"fetchSource"},
+	"source release":    {"releaseSource"},
+	"destination list":  {"listDestinations", "getDestination"},
+	"destination check": {"checkDestination"},
+	"store backup":      {"backUp"},
+	"store size":        {"getStoreSize"},
+	"pause":             {"listPauses", "pauseAll", "pause"},
+	"resume":            {"resumeAll", "resume"},
+	"schedule next":     {"listDueTimes"},
+	"plugin list":       {"listPlugins"},
+}
+
+// notServed says why a command is not for programs that ask a running daemon.
+var notServed = map[string]string{
+	"run":            "it is the daemon",
+	"demo":           "it shows a daemon of its own, on the machine of whoever looks",
+	"config example": "it prints a text of the program; no daemon is needed",
+	"config schema":  "it prints a text of the program; docs/configuration.md names the file",
+	"completion":     "it is for the shell that the command line is typed in",
+	"token":          "it makes a secret for the file that says who may ask the API at all",
+	"store restore":  "the daemon must be stopped",
+	"try":            "it fetches any address and reads any file for whoever sits at a terminal; a daemon that did so for others would be a way around the guard",
+	"render":         "it reads items and templates of the terminal's machine, and sends nothing",
+	"page item":      "it reads items of the terminal's machine; the daemon's own pages show the rest",
+	"url check":      "it says of any address what the guard of the terminal's machine would do",
+	"plugin check":   "it starts any program that is named",
+}
+
+// Every command is served by the API, or there is a reason why not; and the API does nothing that no command does.
+func TestRoutesAndCommands(t *testing.T) {
+	t.Parallel()
+	commands := map[string]bool{}
+	for _, leaf := range leaves(model(t).Node) {
+		commands[words(leaf)] = true
+	}
+	raw, err := os.ReadFile("../../internal/api/openapi.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var document struct {
+		Paths map[string]map[string]struct{ OperationID string }
+	}
+	if err := json.Unmarshal(raw, &document); err != nil {
+		t.Fatal(err)
+	}
+	operations := map[string]bool{}
+	for _, methods := range document.Paths {
+		for _, op := range methods {
+			operations[op.OperationID] = true
+		}
+	}
+	for name := range commands {
+		_, is := served[name]
+		if reason := notServed[name]; is == (reason != "") {
+			t.Errorf("belfry %s: it is either served by the API, or there is a reason why not", name)
+		}
+	}
+	done := map[string]bool{"getDocument": true} // it is about the API itself
+	for name, ids := range served {
+		if !commands[name] {
+			t.Errorf("there is no command belfry %s", name)
+		}
+		for _, id := range ids {
+			if !operations[id] {
+				t.Errorf("belfry %s: the API has no operation %s", name, id)
+			}
+			done[id] = true
+		}
+	}
+	for name := range notServed {
+		if !commands[name] {
+			t.Errorf("there is no command belfry %s", name)
+		}
+	}
+	for _, id := range slices.Sorted(maps.Keys(operations)) {
+		if !done[id] {
+			t.Errorf("the operation %s belongs to no command", id)
+		}
+	}
+	if len(commands) < 30 || len(operations) < 30 {
+		t.Errorf("only %d commands and %d operations were found", len(commands), len(operations))
+	}
+}
