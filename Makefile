@@ -27,7 +27,7 @@ build:
 # Everything: formatting, vet, generated files, all tests with the race detector, the example plugin, twenty crash cycles.
 # What it needs besides Go it installs when it may, and names otherwise.
 test:
-	@.ci/need gcc chromium curl strace unshare nsenter nginx caddy systemd-analyze
+	@.ci/need gcc chromium curl strace unshare nsenter ip nginx caddy systemd-analyze
 	@.ci/tidy-check
 	$(GO) vet ./...
 	$(GO) test -race -timeout 10m ./...

@@ -44,6 +44,7 @@ func measures() []measure {
 		{"feeds", measureFeeds, howFeeds},
 		{"posts", measurePosts, howPosts},
 		{"latency", measureLatency, howLatency},
+		{"one-bad", measureOneBad, howOneBad},
 		{"memory", measureMemory, howMemory},
 		{"pages", measurePages, howPages},
 	}
@@ -64,7 +65,7 @@ func run(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	belfry := flags.String("belfry", "bin/belfry", "the program that is measured")
 	yard := flags.String("yardsticks", "", "folder of the yardsticks feedpull and httpload; without it Belfry is measured alone")
-	only := flags.String("only", "", "measures, by comma: feeds, posts, latency, memory, pages")
+	only := flags.String("only", "", "measures, by comma: feeds, posts, latency, one-bad, memory, pages")
 	runs := flags.Int("runs", 5, "runs of each measure")
 	quick := flags.Bool("quick", false, "smaller and shorter, to see that everything works; its figures mean little")
 	dir := flags.String("dir", filepath.Join(".run", "bench"), "folder for the stores, on the disk that is to be measured")
@@ -133,7 +134,7 @@ func choose(only string) ([]measure, error) {
 	for name := range strings.SplitSeq(only, ",") {
 		i := slices.IndexFunc(all, func(m measure) bool { return m.name == strings.TrimSpace(name) })
 		if i < 0 {
-			return nil, fmt.Errorf("-only: there is no measure %q; there are feeds, posts, latency, memory and pages", name)
+			return nil, fmt.Errorf("-only: there is no measure %q; there are feeds, posts, latency, one-bad, memory and pages", name)
 		}
 		out = append(out, all[i])
 	}

@@ -102,3 +102,28 @@ func TestPlainMistakes(t *testing.T) {
 		}
 	}
 }
+
+// What is YAML, and means what it seems to, is taken without a word.
+func TestFineYAMLIsTaken(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{
+		"alerts: none", "alerts: none # here", "alerts: none\n# here", "# here\nalerts: none\n\n\n", "---\nalerts: none\n...\n", "\ufeffalerts: none\n", "alerts: none   \n", "alerts:\tnone\n",
+		"\"alerts\": 'none'\n", "{\"alerts\": \"none\", \"site\":{\"title\":\"x\"}}\n", "{alerts: none, site: {title: x,}, retired: []}\n", "alerts: none\nsite:\n", "alerts: none\nretired:\n- a\n- b\n",
+		"alerts: none\nretired: # here\n  # and here\n  - a # b\n\n  - \"c\\\n    d\"\n", "alerts: none\nsite:\n  title: x # it's\n  description: it's # \"so\"\n",
+		"alerts: none\nsite:\n  title: C# et F#\n  description: http://x.example/#a, 12:30 et a:b\n", "alerts: none\nsite: {title: 'a: b', description: \"a # b\"} # c: d\n",
+		"alerts: none\nsite:\n  description: |\n    a: b: c\n    - @x\n    \t{{x}} #\n\n  title: x\n", "alerts: none\nsite:\n  description: >-\n    “x”\n     *y*\n  title: x\n", "alerts: none\nsite:\n  description: one\n    two\n    three\n",
+		"alerts: none\nx-a: &a\n  title: x\n", "alerts: none\nsite: &s {title: x}\n", "alerts: none\nsite: !!str x\n", "alerts: none\r\nsite:\r\n  title: x\r\n", "alerts: none\nsite:\n  title: « x »\n  description: “x” et y\n",
+		"alerts: none\nsite:\n  title: \"\\u00e9 \\xe9 \\U0001F600\"\n  description: x\nretired: [a]\n", "alerts: none\ndestinations:\n  d: {type: telegram, token: '${env:TELEGRAM_TOKEN}'}\n", "alerts: none\nretired:\n  - a-b\n  - \"@c\"\n",
+		"alerts: none\nsite:\n    title: x\n    description: |+\n        x\n\n\n", "alerts: none\nsite:\n  title: x\n  description: 'it''s\n\n    so'\n",
+	} {
+		path := filepath.Join(t.TempDir(), "belfry.yaml")
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err := configs.Load(configs.Options{Path: path, Specs: specs(), Environ: environ})
+		invalid, _ := errors.AsType[*configs.Invalid](err)
+		if err != nil && (invalid == nil || strings.Contains(invalid.Problems[0].What, "YAML") || !strings.Contains(text, "x-a") && !strings.Contains(text, "!!str")) {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}

@@ -94,7 +94,9 @@ type destinationCheckCmd struct {
 func (*destinationCheckCmd) Help() string {
 	return `Asks the platform for every chat that channels use there: whether the credential is good, whether the bot may post, and
 what the limits are. A receiver of type http cannot be asked: its name is resolved, its address judged and a connection made,
-with TLS where it is https, and the answer says what stays untested. Nothing is posted. A destination that had stopped serves again when it is found healthy.
+with TLS where it is https, and the answer says what stays untested. Nothing is posted. A destination that had stopped, or had
+asked to be left alone, serves again when it is found healthy; of a receiver that cannot be asked, the next post then shows
+whether it accepts the credential, and the destination stops again if not.
 
 Example:
 
@@ -198,8 +200,18 @@ func (d *clerk) printChecked(out desk.Checked) {
 		d.print("  corrections: edit %s, delete %s%s", chat.Limits.EditFor, chat.Limits.DeleteFor, limitWords(chat.Limits))
 	}
 	if out.Resumed {
-		d.print("it had stopped; what waits is tried again now")
+		d.print("it serves again, and what waits is tried now%s", proof(out))
 	}
+}
+
+// proof says what shows whether a destination is well that serves again without having been asked.
+func proof(out desk.Checked) string {
+	for _, chat := range out.Chats {
+		if chat.OK && chat.Untested != "" {
+			return "; that shows whether its credential is good: if it is not, nothing is lost, and it stops again with an alert"
+		}
+	}
+	return ""
 }
 
 // limitWords says the limits in a few words.

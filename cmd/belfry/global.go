@@ -134,9 +134,8 @@ func (g *global) ask(ctx context.Context, std streams) (*clerk, error) {
 	if ownStore(file) != nil {
 		return d, nil
 	}
-	// A store that cannot be opened is no reason not to ask.
-	if d.Store, err = sqlite.OpenExisting(ctx, file); err != nil {
-		d.Store = nil
+	if db, err := sqlite.OpenExisting(ctx, file); err == nil { // one that cannot be opened is no reason not to ask
+		d.Store = db
 	}
 	return d, nil
 }

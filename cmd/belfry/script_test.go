@@ -18,6 +18,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -91,6 +92,7 @@ func TestScripts(t *testing.T) {
 			"messages":  scriptMessages,
 			"receiver":  scriptReceiver,
 			"posts":     scriptPosts,
+			"refuse":    scriptRefuse,
 			"until":     scriptUntil,
 			"field":     scriptField,
 			"get":       scriptGet,
@@ -277,6 +279,23 @@ func scriptReceiver(ts *testscript.TestScript, _ bool, _ []string) {
 	w.receiver = r
 	ts.Setenv("RECEIVER", w.start(r)+"/hook/secret-path")
 	ts.Setenv("RECEIVER_SECRET", secret)
+}
+
+// scriptRefuse lets the receiver answer every call with a status, and a Retry-After when that is given; without arguments it
+// is well again.
+func scriptRefuse(ts *testscript.TestScript, _ bool, args []string) {
+	r := worldOf(ts).receiver
+	r.Faults.Clear()
+	if len(args) == 0 {
+		return
+	}
+	status, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	f := fault.Fault{Status: status, Header: http.Header{}, Every: 1}
+	if len(args) > 1 {
+		f.Header.Set("Retry-After", args[1])
+	}
+	r.Faults.Add(f)
 }
 
 // scriptPosts waits until what the receiver holds, a line for each post, matches.

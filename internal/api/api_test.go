@@ -234,7 +234,7 @@ func TestBackupTakenAlong(t *testing.T) {
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(resp.Body)
-	if err != nil || resp.StatusCode != 200 || resp.ContentLength != int64(len(body)) || !strings.HasPrefix(resp.Header.Get("Content-Disposition"), `attachment; filename="belfry-20`) {
+	if err != nil || resp.StatusCode != http.StatusOK || resp.ContentLength != int64(len(body)) || !strings.HasPrefix(resp.Header.Get("Content-Disposition"), `attachment; filename="belfry-20`) {
 		t.Fatalf("%s, %d bytes, %v, %v", resp.Status, len(body), resp.Header, err)
 	}
 	file := filepath.Join(t.TempDir(), "taken.db")

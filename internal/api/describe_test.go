@@ -40,7 +40,8 @@ func describe(routes []route) map[string]any {
 		"components": map[string]any{
 			"schemas": map[string]any(s),
 			"securitySchemes": map[string]any{"token": map[string]any{"type": "http", "scheme": "bearer",
-				"description": "A token whose SHA-256 stands under admin.tokens, with the scopes that it has there: read, post, operate."}},
+				"description": "A token whose SHA-256 stands under admin.tokens, with the scopes that it has there: read, post, operate. " +
+					"After ten wrong tokens from an address, and one more each six seconds, the answer to a wrong one is 429; a right one always passes."}},
 			"responses": map[string]any{"Problem": map[string]any{"description": "Why not, with a sentence that says how to mend it.",
 				"content": map[string]any{"application/problem+json": map[string]any{"schema": ref("Problem")}}}},
 		},
@@ -245,7 +246,7 @@ func about(schema, property string) words {
 		"TestedAlert.outcome":        list("", "arrived", "refused", "unknown"),
 		"StorePart.kept":             {text: "How long, as retention: says it; 0s is for ever, and empty is as long as what it belongs to."},
 		"StoreSize.disk_free":        {text: "Null where it cannot be known."},
-		"ConnectorType.path":                  {text: "The program of a third party; empty for what is built in."},
+		"ConnectorType.path":         {text: "The program of a third party; empty for what is built in."},
 		"Due.local":                  {text: "`at` in the zone of the schedule."},
 		"Due.shift":                  list("", "gap", "overlap"),
 		"Setting.origin":             {text: "A place in a file, the environment, a flag, or default."},

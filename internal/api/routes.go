@@ -202,7 +202,7 @@ func (h *handler) newsroom() []route {
 		{method: get, path: "/destinations/{name}", id: "getDestination", scope: ScopeRead, summary: "One destination", answer: desk.Destination{},
 			action: does(func(ctx context.Context, c *call) (any, error) { return c.d.Destination(ctx, c.r.PathValue("name")) })},
 		{method: post, path: "/destinations/{name}/check", id: "checkDestination", scope: ScopeOperate, summary: "Test the credential and the rights of a destination",
-			answer: desk.Checked{}, text: "Nothing is posted. A destination that had stopped serves again when it is found healthy.",
+			answer: desk.Checked{}, text: "Nothing is posted. A destination that had stopped, or had asked to be left alone, serves again when it is found healthy; where a chat has something `untested`, the next post shows whether that is good, and the destination stops again if not.",
 			action: takes(h.checkDestination)},
 
 		{method: get, path: "/pauses", id: "listPauses", scope: ScopeRead, summary: "What is paused, the oldest first", answer: List[desk.Pause]{}, query: listed(), action: does(listPauses)},

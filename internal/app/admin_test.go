@@ -98,7 +98,7 @@ func TestOperatorsAsTheDaemon(t *testing.T) {
 		}
 		defer resp.Body.Close()
 		b, err := io.ReadAll(resp.Body)
-		if err != nil || resp.StatusCode != 200 {
+		if err != nil || resp.StatusCode != http.StatusOK {
 			t.Errorf("%s %s answers %d, %v: %s", method, path, resp.StatusCode, err, b)
 		}
 		return string(b)

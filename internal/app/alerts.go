@@ -10,6 +10,7 @@ import (
 	"github.com/belfry-news/belfry/configs"
 	"github.com/belfry-news/belfry/internal/alert"
 	"github.com/belfry-news/belfry/internal/desk"
+	"github.com/belfry-news/belfry/internal/outbox"
 	"github.com/belfry-news/belfry/internal/store"
 	"github.com/belfry-news/belfry/sdk"
 )
@@ -24,7 +25,7 @@ type patience struct {
 
 func (p *patience) failed(err error, now time.Time) {
 	p.failures++
-	p.until = now.Add(max(min(5*time.Second<<min(p.failures-1, 10), 10*time.Minute), sdk.AsError(err).RetryAfter))
+	p.until = now.Add(max(min(5*time.Second<<min(p.failures-1, 10), 10*time.Minute), min(sdk.AsError(err).RetryAfter, outbox.LongestWait)))
 }
 
 // maxOwed bounds what is kept for a place that takes nothing; the oldest goes first, and all of it stands in the log.

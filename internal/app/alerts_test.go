@@ -75,13 +75,20 @@ func TestAlertsThatReachNobody(t *testing.T) {
 	if r := a.Reload(ctx); r.Err != nil {
 		t.Fatal(r.Err)
 	}
-	s.until("ops was told", func() bool { return len(places()) == 0 })
+	unheardOf := func() int {
+		n, _, err := a.db.UnheardAlerts(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	s.until("ops was told", func() bool { return len(places()) == 0 && unheardOf() == 0 })
 	rows, err := a.db.DestinationRows(ctx)
 	if err != nil || rows["ops"].OKAt.IsZero() {
 		t.Errorf("ops accepted a call at %s, %v", rows["ops"].OKAt, err)
 	}
-	if n, _, err := a.db.UnheardAlerts(ctx); n != 0 || err != nil || !counted("ok") {
-		t.Errorf("%d alerts were not heard of, %v", n, err)
+	if !counted("ok") {
+		t.Error("the call that arrived is not measured")
 	}
 	// A place that is not told any more is forgotten.
 	if err := a.db.AlertRefused(ctx, store.AlertPlace{Destination: "telegram"}, time.Now()); err != nil {

@@ -58,7 +58,8 @@ func CheckPlugins(ctx context.Context, l *configs.Loaded, runDir string, log *sl
 func askPlugin(ctx context.Context, l *configs.Loaded, host *pluginhost.Host, kind string) (r PluginReport) {
 	at := sdk.Pointer("plugins", "external", kind)
 	down := func(setting string, err error) PluginReport {
-		said, fix := pluginSentence(kind, err), ""
+		said := pluginSentence(kind, err)
+		var fix string
 		if e, asked := errors.AsType[*sdk.Error](err); asked && e != nil {
 			said, fix = strings.TrimSuffix(said, "; its last words are in the log"), "look: "+pluginCheckCommand(l, kind)
 		} else {

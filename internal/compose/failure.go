@@ -38,8 +38,7 @@ func (f *Failure) Error() string {
 func failureOf(place, expression string, err error) *Failure {
 	f := &Failure{Place: place, Expression: expression}
 	text := err.Error()
-	var at *file.Error
-	if errors.As(err, &at) {
+	if at, ok := errors.AsType[*file.Error](err); ok {
 		f.Line, f.Column, text = at.Line, at.Column+1, at.Message
 	}
 	f.What = "it cannot be worked out for this item"

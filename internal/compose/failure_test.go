@@ -3,6 +3,7 @@ package compose
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -172,7 +173,7 @@ func TestDecideWhatAnExpressionFailsFor(t *testing.T) {
 	}
 	// One of a digest's items is enough.
 	brief := p.Channels["brief"]
-	both := append(list, waiting(2, mins(1), func(w *Waiting) { w.Content.Tags = []string{"sport"} }))
+	both := slices.Concat(list, []Waiting{waiting(2, mins(1), func(w *Waiting) { w.Content.Tags = []string{"sport"} })})
 	if got := brief.targets(both, base); len(got) != 1 || got[0].Failed != nil {
 		t.Errorf("%+v", got)
 	}

@@ -172,7 +172,7 @@ func (a *digestAhead) turn(now time.Time) time.Time {
 	if len(a.waiting) == 0 {
 		return turn
 	}
-	for _, b := range a.Channel.blackouts {
+	for _, b := range a.blackouts {
 		if b.all {
 			continue
 		}

@@ -167,6 +167,9 @@ func (d *Desk) ask(ctx context.Context, conn sdk.Connector, foreign bool, timeou
 				x.Error = "no channel publishes to it yet, and it has no channel of its own: " + x.Error
 			}
 		} else {
+			if own := d.Config.Destinations[out.Destination].Rates.Own(); len(own) > 0 {
+				limits.Rules.Rates = own
+			}
 			x.Limits = newLimits(limits)
 		}
 		out.Chats = append(out.Chats, x)

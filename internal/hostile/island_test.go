@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"maps"
 	"math/big"
 	"net"
 	"net/http"
@@ -145,11 +146,7 @@ func (il *island) forget() {
 func (il *island) requests() map[string]int {
 	il.mu.Lock()
 	defer il.mu.Unlock()
-	out := map[string]int{}
-	for k, n := range il.got {
-		out[k] = n
-	}
-	return out
+	return maps.Clone(il.got)
 }
 
 // answerNames serves names at the address that resolv.conf gives.

@@ -161,8 +161,8 @@ channels:
 	// At its own origin a credential is sent, also after a redirect: without that the above would prove nothing.
 	for _, path := range feeds {
 		asked := here.to(path)
-		if strings.HasPrefix(path, "/near") {
-			asked = slices.Concat(asked, here.to("/feed"+strings.TrimPrefix(path, "/near")))
+		if rest, near := strings.CutPrefix(path, "/near"); near {
+			asked = slices.Concat(asked, here.to("/feed"+rest))
 		}
 		for _, r := range asked {
 			_, password, _ := r.BasicAuth()

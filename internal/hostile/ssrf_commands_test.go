@@ -2,6 +2,7 @@ package hostile
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -23,7 +24,8 @@ func (v *voyage) heartbeats(t *testing.T) {
 		write := func(host string) {
 			text := fmt.Sprintf("listen: 127.0.0.1:0\nadmin_listen: none\ndata_dir: data\ndestinations: {ops: {type: http, url: \"https://ops.pub.example/hook\", secret: %q}}\nalerts: {to: [ops], heartbeat: {url: %q, every: 10s}}\n",
 				pressSecret, "https://"+host+"/beat")
-			if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			// At once: the daemon watches the file.
+			if err := errors.Join(os.WriteFile(file+".new", []byte(text), 0o600), os.Rename(file+".new", file)); err != nil {
 				t.Error(err)
 			}
 		}

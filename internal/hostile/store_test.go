@@ -277,7 +277,7 @@ func TestReadOnlyUnderway(t *testing.T) {
 	mended()
 	// The supervisor starts it anew, on the disk as it is now.
 	d = p.inMount("mount --bind data data; mount -o remount,ro,bind data")
-	if code := d.Ended(20 * time.Second); code == 0 || !strings.Contains(d.Log(), p.data("")) && !strings.Contains(d.Log(), "data") || !strings.Contains(d.Log(), "read-only") {
+	if code := d.Ended(20 * time.Second); code == 0 || !strings.Contains(d.Log(), p.data("")) || !strings.Contains(d.Log(), "read-only") {
 		t.Errorf("on a read-only disk the daemon ends with %d and says:\n%s", code, d.Tail())
 	}
 	if got := len(p.arrived()); got > 2 {
@@ -296,7 +296,7 @@ func TestReadOnlyFolderUnderway(t *testing.T) {
 	t.Parallel()
 	p := newPress(t)
 	p.images()
-	d := p.inMount("mount --bind data data")
+	d := p.inMount("mount --bind data data") //nolint:dupword // a folder onto itself
 	base := d.Ready()
 	p.write(10)
 	p.until("the first article", d, 20*time.Second, p.complete)
@@ -314,7 +314,7 @@ func TestReadOnlyFolderUnderway(t *testing.T) {
 	if out, err := p.tryInside(d, p.program, "store", "backup", p.data("backup.db"), "--config", "belfry.yaml"); err == nil || !strings.Contains(out, "read-only") || !strings.Contains(out, "backup.db") {
 		t.Errorf("belfry store backup: %v %s", err, out)
 	}
-	p.inside(d, "umount", p.data(""))
+	p.inside(d, "umount", "--lazy", p.data("")) // something may just be looked at
 	p.until("the article with its image", d, time.Minute, p.complete)
 	p.until("the image on the page", d, time.Minute, func() bool { return strings.Contains(text(t, base+"/c/all"), "<img") })
 	if !d.Running() {

@@ -162,7 +162,7 @@ run() {
 	mount --bind $image/root $root
 	mount --rbind /proc $root/proc
 	mount --rbind /dev $root/dev
-	mount -t tmpfs tmpfs $root/tmp
+	mount -t tmpfs none $root/tmp
 	for m in $mounts; do
 		IFS=: read -r from to mode <<-end
 			$m

@@ -160,23 +160,23 @@ func denials(numbers map[string]uint32, families []int) []bpf.Instruction {
 		out = append(out, bpf.RetConstant{Val: retErrno | uint32(errno)}, bpf.LoadAbsolute{Off: offNumber, Size: 4})
 	}
 	arg := func(n int) bpf.Instruction { return bpf.LoadAbsolute{Off: uint32(offArgs + 8*n), Size: 4} }
-	any := func(n int, bits uint32) []bpf.Instruction {
+	some := func(n int, bits uint32) []bpf.Instruction {
 		return []bpf.Instruction{arg(n), bpf.JumpIf{Cond: bpf.JumpBitsSet, Val: bits, SkipFalse: 1}}
 	}
 	all := func(n int, bits uint32) []bpf.Instruction {
 		return []bpf.Instruction{arg(n), bpf.ALUOpConstant{Op: bpf.ALUOpAnd, Val: bits}, bpf.JumpIf{Cond: bpf.JumpEqual, Val: bits, SkipFalse: 1}}
 	}
 	const spaces = unix.CLONE_NEWNS | unix.CLONE_NEWCGROUP | unix.CLONE_NEWUTS | unix.CLONE_NEWIPC | unix.CLONE_NEWUSER | unix.CLONE_NEWPID | unix.CLONE_NEWNET
-	deny("clone", unix.EPERM, any(0, spaces)...)
-	deny("unshare", unix.EPERM, any(0, spaces)...)
+	deny("clone", unix.EPERM, some(0, spaces)...)
+	deny("unshare", unix.EPERM, some(0, spaces)...)
 	deny("clone3", unix.ENOSYS)
 	deny("setns", unix.EPERM)
 	deny("mmap", unix.EPERM, all(2, unix.PROT_WRITE|unix.PROT_EXEC)...)
-	deny("mprotect", unix.EPERM, any(2, unix.PROT_EXEC)...)
-	deny("pkey_mprotect", unix.EPERM, any(2, unix.PROT_EXEC)...)
-	deny("shmat", unix.EPERM, any(2, 0o100000)...) // SHM_EXEC
+	deny("mprotect", unix.EPERM, some(2, unix.PROT_EXEC)...)
+	deny("pkey_mprotect", unix.EPERM, some(2, unix.PROT_EXEC)...)
+	deny("shmat", unix.EPERM, some(2, 0o100000)...) // SHM_EXEC
 	for call, n := range map[string]int{"chmod": 1, "fchmod": 1, "fchmodat": 2, "mkdir": 1, "mkdirat": 2, "mknod": 1, "mknodat": 2} {
-		deny(call, unix.EPERM, any(n, unix.S_ISUID|unix.S_ISGID)...)
+		deny(call, unix.EPERM, some(n, unix.S_ISUID|unix.S_ISGID)...)
 	}
 	deny("personality", unix.EPERM, arg(0), bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: 0, SkipFalse: 1})
 	deny("sched_setscheduler", unix.EPERM, arg(1), bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: 0, SkipFalse: 1})
@@ -233,8 +233,7 @@ func probe() {
 		if err == nil {
 			err = errors.New("allowed")
 		}
-		var cause syscall.Errno
-		if errors.As(err, &cause) {
+		if cause, ok := errors.AsType[syscall.Errno](err); ok {
 			err = cause
 		}
 		fmt.Printf("%s: %v\n", name, err)
@@ -265,9 +264,10 @@ func probe() {
 	say("write the state", create("/var/lib/belfry/x"))
 	say("write /tmp", create("/tmp/x"))
 	say("a namespace", unix.Unshare(unix.CLONE_NEWUSER))
-	memory, err := unix.Mmap(-1, 0, 4096, unix.PROT_READ|unix.PROT_WRITE|unix.PROT_EXEC, unix.MAP_ANON|unix.MAP_PRIVATE)
+	_, err := unix.Mmap(-1, 0, 4096, unix.PROT_READ|unix.PROT_WRITE|unix.PROT_EXEC, unix.MAP_ANON|unix.MAP_PRIVATE)
 	say("memory that is executed", err)
-	if memory, err = unix.Mmap(-1, 0, 4096, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE); err == nil {
+	memory, err := unix.Mmap(-1, 0, 4096, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE)
+	if err == nil {
 		err = unix.Mprotect(memory, unix.PROT_READ|unix.PROT_EXEC)
 	}
 	say("memory made executable", err)

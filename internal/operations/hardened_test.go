@@ -180,11 +180,11 @@ func (c *cell) enter(r restrictions) []string {
 	const walls = `
 mount --rbind "$0" "$0"; cd "$0"
 mount --rbind /usr usr; mount --bind local usr/local; mount -o remount,bind,ro usr; mount -o remount,bind,ro usr/local
-mount -t tmpfs tmpfs dev
+mount -t tmpfs none dev
 for d in null zero full random urandom tty; do : >dev/$d; mount --bind /dev/$d dev/$d; done
-mount -t tmpfs tmpfs tmp
-mount -t proc -o hidepid=invisible,subset=pid proc proc
-mount --bind var/lib/belfry var/lib/belfry
+mount -t tmpfs none tmp
+mount -t proc -o hidepid=invisible,subset=pid none proc
+mount --bind "$0/var/lib/belfry" var/lib/belfry
 mount -o remount,bind,ro .
 exec env -i PATH=/usr/local/bin:/usr/sbin:/usr/bin ` + hardenEnv + `=yes chroot . /usr/local/bin/harden`
 	return []string{"unshare", "-Urmpf", "--kill-child", "sh", "-ec", walls, c.root}
@@ -208,7 +208,7 @@ func restrict(t *testing.T) restrictions {
 		t.Fatalf("the unit refuses with %s", unit["SystemCallErrorNumber"][0])
 	}
 	r.Errno = errnoPerm
-	for _, name := range strings.Fields(unit["RestrictAddressFamilies"][0]) {
+	for name := range strings.FieldsSeq(unit["RestrictAddressFamilies"][0]) {
 		n, ok := families[name]
 		if !ok {
 			t.Fatalf("which number has %s?", name)
@@ -253,7 +253,7 @@ func allowedCalls(t *testing.T, filters []string) []string {
 	allowed := map[string]bool{}
 	for _, f := range filters {
 		names, denied := strings.CutPrefix(f, "~")
-		for _, name := range strings.Fields(names) {
+		for name := range strings.FieldsSeq(names) {
 			for _, call := range members(name) {
 				allowed[call] = !denied
 			}
@@ -364,7 +364,7 @@ func descendants(pid int) (all []int) {
 		if err != nil {
 			continue // the thread ended
 		}
-		for _, f := range strings.Fields(string(text)) {
+		for f := range strings.FieldsSeq(string(text)) {
 			if child, err := strconv.Atoi(f); err == nil {
 				all = append(append(all, child), descendants(child)...)
 			}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -32,6 +33,8 @@ func TestTenMinutesOfTrouble(t *testing.T) {
 		{"500 with a page", wirefault.Fault{Status: 500, Body: signIn}, 8, 1, time.Minute, 5 * time.Minute},
 		{"502", wirefault.Fault{Status: 502}, 8, 1, time.Minute, 5 * time.Minute},
 		{"503", wirefault.Fault{Status: 503}, 0, 1, time.Minute, 5 * time.Minute},
+		{"503 that asks for seconds", wirefault.Fault{Status: 503, Header: http.Header{"Retry-After": {"7"}}}, 0, 1, time.Minute, 5 * time.Minute},
+		{"429 that asks for nothing", wirefault.Fault{Status: 429}, 0, 0, 5 * time.Minute, 5 * time.Minute},
 		{"no answers", wirefault.Fault{Before: time.Hour}, 8, 1, 90 * time.Second, 5 * time.Minute},
 		{"answers that are lost", wirefault.Fault{Accepted: true, Drop: true}, 8, 1, time.Minute, 5 * time.Minute},
 		{"200 with a page", wirefault.Fault{Status: 200, Body: signIn}, 8, 1, time.Minute, 5 * time.Minute},
@@ -291,7 +294,7 @@ func TestAnAlertNamesTheCause(t *testing.T) {
 				s.post("news", "a")
 				s.start()
 				s.pass(20 * time.Second)
-				if a := s.alert(alert.OutcomeUnknown); !bytes.Contains([]byte(a.Sentence), []byte(c.says)) {
+				if a := s.alert(alert.OutcomeUnknown); !strings.Contains(a.Sentence, c.says) {
 					t.Errorf("it says %q, want %q", a.Sentence, c.says)
 				}
 			})
@@ -307,7 +310,7 @@ func TestAnAlertNamesTheCause(t *testing.T) {
 			_, _ = s.stop(time.Second)
 			s.start()
 			s.pass(3 * time.Second)
-			if a := s.alert(alert.OutcomeUnknown); a.Sentence == "" || bytes.Contains([]byte(a.Sentence), []byte(": , and")) {
+			if a := s.alert(alert.OutcomeUnknown); a.Sentence == "" || strings.Contains(a.Sentence, ": , and") {
 				t.Errorf("it says %q", a.Sentence)
 			}
 		})

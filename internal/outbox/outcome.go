@@ -80,33 +80,43 @@ func (l *destinationLanes) trouble(e *sdk.Error, chat string, now time.Time) Set
 	return l.stopped(e, w, s, now)
 }
 
-// retry keeps the delivery pending, never earlier than the platform asked.
+// retry keeps the delivery pending, never earlier than the platform asked. What keeps others waiting is what the platform
+// asked for, and an outage; the pauses of one post grow for it alone.
 func (l *destinationLanes) retry(e *sdk.Error, w Work, call Call, s Settlement, now time.Time) Settlement {
 	s.CountAttempt, s.DestinationFailed, s.Down = true, true, l.down(e)
 	asked := min(e.RetryAfter, LongestWait)
-	until := now.Add(max(backoff(w.Attempt+1), asked))
-	s.Postpone = until
+	own := backoff(w.Attempt + 1)
+	until := func(wait time.Duration) time.Time { return now.Add(max(wait, asked)) }
 	switch {
-	case e.Code == sdk.CodeRateLimited:
-		if s.Postpone = now.Add(asked); asked <= 0 {
-			s.Postpone = now.Add(max(until.Sub(now), time.Second))
-		}
+	case e.Code == sdk.CodeRateLimited && asked > 0:
+		s.Postpone = now.Add(asked)
 		s.waitFor(e.Scope, s.Postpone)
-	case asked > 0:
-		s.waitFor(e.Scope, until)
+	case e.Code == sdk.CodeRateLimited:
+		s.Postpone = now.Add(min(max(own, time.Second), risky.most))
+		s.waitFor(e.Scope, s.Postpone)
 	case e.Scope == sdk.ScopeAccount:
 		// Nobody answers: there is no use in trying every other post at once.
-		again, _, ok := l.outages.failed(whole, w.Delivery, harmless, now)
-		if !ok {
-			again = now.Add(min(until.Sub(now), harmless.most))
+		s.Postpone = until(min(own, harmless.most))
+		if again, _, ok := l.outages.failed(whole, w.Delivery, harmless, now); ok {
+			s.Postpone = until(again.Sub(now))
 		}
-		s.Postpone, s.DestinationUntil = again, again
+		s.DestinationUntil = s.Postpone
 	case e.Scope == sdk.ScopeDestination:
-		if again, alone, ok := l.outages.failed(w.Chat, w.Delivery, harmless, now); ok {
+		again, alone, ok := l.outages.failed(w.Chat, w.Delivery, harmless, now)
+		switch {
+		case !ok && asked > 0:
+			s.Postpone, s.LaneUntil = until(own), now.Add(asked)
+		case !ok:
+			s.Postpone = until(own)
+		case asked > 0 || !alone && w.Attempt == 0: // two in a row are no coincidence: the posts behind wait with them
+			s.Postpone = until(again.Sub(now))
+			s.LaneUntil = s.Postpone
+		default:
 			s.Postpone = again
-			if !alone && w.Attempt == 0 {
-				s.LaneUntil = again // two in a row are no coincidence: the posts behind wait with them
-			}
+		}
+	default:
+		if s.Postpone = until(own); asked > 0 {
+			s.LaneUntil = now.Add(asked)
 		}
 	}
 	if asked >= longWait {

@@ -126,7 +126,7 @@ func TestAnExpiredCertificate(t *testing.T) {
 					t.Errorf("it says %q, mended by %q; want %q", a.Sentence, a.Mend, says)
 				}
 				for _, d := range s.deliveries(store.DeliveryFilter{}) {
-					if d.State != outbox.Pending || d.NextAt.Sub(time.Now()) > time.Minute {
+					if d.State != outbox.Pending || time.Until(d.NextAt) > time.Minute {
 						t.Errorf("%s is %s until %s", d.Title, d.State, d.NextAt)
 					}
 				}

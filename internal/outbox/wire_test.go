@@ -185,12 +185,12 @@ func (s *stage) open(r *receiver, address string, exchange sdk.Exchange) {
 	}
 	s.t.Cleanup(func() { _ = conn.Close(context.Background()) })
 	if exchange != nil {
-		conn = &wire{conn.(sdk.Connector), exchange}
+		conn = &wire{conn, exchange}
 	}
 	if s.conns == nil {
 		s.conns = map[string]sdk.Connector{}
 	}
-	s.conns[r.name] = conn.(sdk.Connector)
+	s.conns[r.name] = conn
 }
 
 // with lets the stage serve a receiver inside its bubble, beside its platforms.
@@ -198,7 +198,7 @@ func (s *stage) with(kind, name string) *receiver {
 	s.t.Helper()
 	r := newReceiver(s.t, kind, name)
 	line := &pipes{calls: make(chan net.Conn), done: make(chan struct{})}
-	server := &http.Server{Handler: r.handler} //nolint:gosec // nobody is slow here but on purpose
+	server := &http.Server{Handler: r.handler}
 	served := make(chan struct{})
 	go func() { defer close(served); _ = server.Serve(line) }()
 	transport := &http.Transport{DialContext: line.dial, DisableCompression: true}

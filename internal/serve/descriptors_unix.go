@@ -8,8 +8,8 @@ import "golang.org/x/sys/unix"
 // feeds and the platforms need some, too.
 func affordable(conns int) int {
 	var limit unix.Rlimit
-	if unix.Getrlimit(unix.RLIMIT_NOFILE, &limit) != nil || limit.Cur/2 >= uint64(conns) { //nolint:gosec // conns is a constant
+	if unix.Getrlimit(unix.RLIMIT_NOFILE, &limit) != nil || limit.Cur/2 >= uint64(conns) {
 		return conns
 	}
-	return max(1, int(limit.Cur/2)) //nolint:gosec // it is smaller than conns
+	return max(1, int(limit.Cur/2))
 }

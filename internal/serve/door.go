@@ -138,22 +138,31 @@ func (d *door) enter(c net.Conn) *guest {
 
 // sendAway cuts the connection that has waited for longest; false when none waits.
 func (d *door) sendAway(from *list.List) bool {
-	first := from.Front()
+	first := oldest(from)
 	if first == nil {
 		return false
 	}
-	d.drop(first.Value.(*guest))
+	d.drop(first)
 	return true
 }
 
 // sendAwaySlow cuts the connection whose answer takes longest, if it takes long.
 func (d *door) sendAwaySlow(now time.Time) bool {
-	first := d.busy.Front()
-	if first == nil || now.Sub(first.Value.(*guest).since) < longRequest {
+	first := oldest(&d.busy)
+	if first == nil || now.Sub(first.since) < longRequest {
 		return false
 	}
-	d.drop(first.Value.(*guest))
+	d.drop(first)
 	return true
+}
+
+// oldest is the first of a list; nil when it is empty.
+func oldest(l *list.List) *guest {
+	if l.Len() == 0 {
+		return nil
+	}
+	g, _ := l.Front().Value.(*guest) // nothing else is in there
+	return g
 }
 
 // drop cuts a connection.

@@ -189,6 +189,10 @@ func (db *DB) UseDestinations(ctx context.Context, list []DestinationSetting) er
 				if err := tx.run(`UPDATE lanes SET stopped_at = 0, ready_at = 0, resolved_at = 0, code = '', error = '' WHERE destination = $1`, d.Name); err != nil {
 					return err
 				}
+				// What trouble put off is due as it was.
+				if err := tx.run(`UPDATE deliveries SET next_at = min(next_at, started_at) WHERE destination = $1 AND state = 'pending' AND batch IS NULL AND code <> ''`, d.Name); err != nil {
+					return err
+				}
 			}
 		}
 		return nil

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -105,10 +106,7 @@ func TestChangedMigrationsAreSeen(t *testing.T) {
 		"one in between":     {func(d map[string]string) { d["migrations/00002_b.sql"] = "two" }, append([]string{"migrations/00002_b.sql"}, files...), "with the next number instead"},
 		"a list of no files": {func(map[string]string) {}, nil, "is gone"},
 	} {
-		d := map[string]string{}
-		for k, v := range disk {
-			d[k] = v
-		}
+		d := maps.Clone(disk)
 		c.change(d)
 		problems, _ := compare(list, c.files, func(name string) ([]byte, error) { return []byte(d[name]), nil })
 		if len(problems) == 0 || !strings.Contains(problems[0], c.want) {

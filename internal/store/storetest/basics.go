@@ -315,7 +315,9 @@ func flapping(f *fixture) {
 func alertPlaces(f *fixture) {
 	f.ok(f.UseDestinations(f.ctx(), []store.DestinationSetting{{Name: "ops"}, {Name: "desk"}}))
 	places := func() []store.AlertPlace { return must[[]store.AlertPlace](f)(f.AlertPlaces(f.ctx())) }
-	okAt := func(name string) time.Time { return must[map[string]store.DestinationRow](f)(f.DestinationRows(f.ctx()))[name].OKAt }
+	okAt := func(name string) time.Time {
+		return must[map[string]store.DestinationRow](f)(f.DestinationRows(f.ctx()))[name].OKAt
+	}
 	f.same("none", 0, len(places()))
 	f.ok(f.AlertRefused(f.ctx(), store.AlertPlace{Destination: "ops", Error: "nobody is there"}, f.now))
 	f.ok(f.AlertRefused(f.ctx(), store.AlertPlace{Destination: "desk", Chat: "@ops", Code: "forbidden", Error: "go away"}, f.now))

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"sync"
@@ -319,6 +320,28 @@ func trouble(f *fixture) {
 		f.ok(f.Release(f.ctx(), b[0]))
 	}
 	f.same("alerts", 0, len(must[[]alert.Row](f)(f.Alerts(f.ctx()))))
+	// What a platform put off for long goes on when a person resumes it, or when it is another one.
+	for name, lift := range map[string]func() error{
+		"resume":      func() error { _, err := f.Resume(f.ctx(), store.PauseDestination, "hook", "test", f.now); return err },
+		"start again": func() error { return f.StartAgain(f.ctx(), "hook", f.now) },
+		"configuration": func() error {
+			return f.UseDestinations(f.ctx(), []store.DestinationSetting{{Name: "hook", Fingerprint: rand.Text()}})
+		},
+	} {
+		f.same(name+": before", false, must[bool](f)(f.PutOff(f.ctx(), "hook", f.now)))
+		_, put := f.begin(f.claim("hook")[0], name)
+		put.Call, put.Succeeded, put.Postpone, put.LaneUntil = nil, false, f.now.Add(24*time.Hour), f.now.Add(24*time.Hour)
+		put.Code, put.Error = sdk.CodeRateLimited, "slowly"
+		must[int64](f)(f.Settle(f.ctx(), put, f.now))
+		must[int](f)(f.Recover(f.ctx(), true, f.now))
+		f.same(name+": put off", true, must[bool](f)(f.PutOff(f.ctx(), "hook", f.now)))
+		f.same(name+": nothing is due", 0, len(f.claim("hook")))
+		f.ok(lift())
+		f.same(name+": not any more", false, must[bool](f)(f.PutOff(f.ctx(), "hook", f.now)))
+		b = f.claim("hook")
+		f.same(name+": due", 1, len(b))
+		f.ok(f.Release(f.ctx(), b[0]))
+	}
 	// Trouble without a time is a minute's pause.
 	f.ok(f.LaneTrouble(f.ctx(), "hook", "", outbox.Settlement{}, f.now))
 	f.same("later", f.now.Add(time.Minute), must[time.Time](f)(f.Next(f.ctx(), "hook", f.now)))

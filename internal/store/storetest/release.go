@@ -19,7 +19,9 @@ func onePost(f *fixture) {
 		f.ok(f.CommitDue(f.ctx(), p.ID, compose.PostHeld, "election", held, f.now))
 		return p
 	}
-	status := func(p store.Post) compose.PostStatus { return must[store.Post](f)(f.PostByID(f.ctx(), p.PublicID)).Status }
+	status := func(p store.Post) compose.PostStatus {
+		return must[store.Post](f)(f.PostByID(f.ctx(), p.PublicID)).Status
+	}
 	alerts := func() int { return len(must[[]alert.Row](f)(f.Alerts(f.ctx()))) }
 	// A copy that a blackout holds at its destination.
 	out := f.own("out", "hook")

@@ -212,7 +212,7 @@ func (s Schemas) copyOf(file string) *sql.DB {
 		if err != nil {
 			s.tb.Fatal(err)
 		}
-		if err := os.WriteFile(copied+suffix, text, 0o600); err != nil {
+		if err := os.WriteFile(copied+suffix, text, 0o600); err != nil { //nolint:gosec // a folder of the test
 			s.tb.Fatal(err)
 		}
 	}
@@ -221,7 +221,7 @@ func (s Schemas) copyOf(file string) *sql.DB {
 
 func (s Schemas) rows(db *sql.DB, table string) (out []map[string]string) {
 	s.tb.Helper()
-	rows, err := db.Query(`SELECT * FROM "` + table + `"`)
+	rows, err := db.Query(`SELECT * FROM "` + table + `"`) //nolint:gosec // a name of the schema
 	if err != nil {
 		s.tb.Fatal(err)
 	}
@@ -231,16 +231,16 @@ func (s Schemas) rows(db *sql.DB, table string) (out []map[string]string) {
 		s.tb.Fatal(err)
 	}
 	for rows.Next() {
-		values := make([]any, len(columns))
+		cells, values := make([]any, len(columns)), make([]any, len(columns))
 		for i := range values {
-			values[i] = new(any)
+			values[i] = &cells[i]
 		}
 		if err := rows.Scan(values...); err != nil {
 			s.tb.Fatal(err)
 		}
 		row := map[string]string{}
 		for i, c := range columns {
-			row[c] = fmt.Sprintf("%q", fmt.Sprint(*values[i].(*any)))
+			row[c] = fmt.Sprintf("%q", fmt.Sprint(cells[i]))
 		}
 		out = append(out, row)
 	}
