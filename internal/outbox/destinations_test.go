@@ -21,6 +21,8 @@ type trouble struct {
 	name string
 	// fault happens once, or to every call while it lasts when its Every is set. Telegram's own form may differ.
 	fault, telegram wirefault.Fault
+	// deserted says that nobody listens, in place of a fault.
+	deserted bool
 	// dated waits for a date: a Retry-After header is set to this long after the post.
 	dated time.Duration
 
@@ -113,6 +115,11 @@ func troubles() []trouble {
 		return becomes{state: "", shown: []string{}, by: 2 * time.Minute, alert: alert.DestinationStop, says: says, mend: mend, person: "check"}
 	}
 	is := func(b becomes, state string) becomes { b.state = state; return b }
+	passing := becomes{state: "pending (unavailable)", look: 1100 * time.Millisecond, next: time.Second, most: 3 * time.Second, shown: []string{"two"}, all: []string{"two", "one"}}
+	refusedFor := func(says string) becomes {
+		return becomes{state: "failed (invalid)", shown: []string{"two"}, alert: alert.PostFailed, says: says, mend: "belfry post resend", person: "resend",
+			all: []string{"two", "one"}}
+	}
 	list := []trouble{
 		{name: "429 with seconds", fault: answers(429, "", "Retry-After", "90"), telegram: telegramtest.Refusal(429, "Too Many Requests: retry after 90", 90, 0),
 			on: everywhere(waits(90*time.Second, ""))},
@@ -132,8 +139,15 @@ func troubles() []trouble {
 		{name: "429 for minutes", fault: lasting(answers(429, "", "Retry-After", "60")), telegram: lasting(telegramtest.Refusal(429, "Too Many Requests: retry after 60", 60, 0)),
 			on: everywhere(becomes{state: "pending (rate_limited)", next: time.Minute, most: time.Minute, shown: []string{}, by: 6 * time.Minute, alert: alert.DestinationDown,
 				says: "destination hook fails: ", mend: "belfry destination check hook"})},
-		{name: "503 with seconds", fault: answers(503, "", "Retry-After", "120"),
-			on: website(becomes{state: "pending (unavailable)", next: 2 * time.Minute, most: 2 * time.Minute, shown: []string{}})},
+		{name: "503 with seconds", fault: answers(503, "", "Retry-After", "120"), telegram: telegramtest.Refusal(503, "Service Unavailable", 0, 0), on: map[string]becomes{
+			"standard": {state: "pending (unavailable)", next: 2 * time.Minute, most: 2 * time.Minute, shown: []string{}},
+			"custom":   {state: "pending (unavailable)", next: 2 * time.Minute, most: 2 * time.Minute, shown: []string{}},
+			"telegram": unclear(soon, false, "Telegram failed while it took the post")["telegram"]}},
+		{name: "500", fault: answers(500, ""), telegram: telegramtest.Refusal(500, "Internal Server Error", 0, 0), on: unclear(soon, false, "failed ")},
+		{name: "408", fault: answers(408, ""), on: website(passing)},
+		{name: "425", fault: answers(425, ""), on: website(passing)},
+		{name: "nobody listens", deserted: true, on: everywhere(becomes{state: "pending (unavailable)", next: time.Second, most: 3 * time.Second, shown: []string{},
+			by: 6 * time.Minute, alert: alert.DestinationDown, says: ".example refuses connections", mend: "belfry destination check hook"})},
 		{name: "503 for a day and a wait of an hour", fault: lasting(answers(503, "", "Retry-After", "3600")),
 			on: website(becomes{state: "pending (unavailable)", next: time.Hour, most: time.Hour, shown: []string{}, by: 2 * time.Minute,
 				alert: alert.DestinationDown, says: "asks to be left alone until 2000-01-01 01:00 UTC", mend: "belfry destination check hook", person: "resume"})},
@@ -151,10 +165,7 @@ func troubles() []trouble {
 		{name: "200 with an empty body", fault: wirefault.Fault{Status: 200, Accepted: true}, on: map[string]becomes{
 			"standard": {state: "sent", shown: inOrder}, "custom": {state: "sent", shown: inOrder}, "telegram": unclear(soon, true, "answered 200 OK, but not as the Bot API does")["telegram"]}},
 		{name: "200 with a no", fault: answers(200, `{"ok":false}`), on: map[string]becomes{
-			"standard": {state: "failed (invalid)", shown: []string{"two"}, alert: alert.PostFailed, says: "ops.example answers 200 OK but refuses: ok is false",
-				mend: "belfry post resend", person: "resend", all: []string{"two", "one"}},
-			"custom": {state: "failed (invalid)", shown: []string{"two"}, alert: alert.PostFailed, says: "ops.example answers 200 OK but refuses: ok is false",
-				mend: "belfry post resend", person: "resend", all: []string{"two", "one"}},
+			"standard": refusedFor("ops.example answers 200 OK but refuses: ok is false"), "custom": refusedFor("ops.example answers 200 OK but refuses: ok is false"),
 			"telegram": unclear(soon, false, "answered 200 OK, but not as the Bot API does")["telegram"]}},
 		{name: "200 with an error", fault: answers(200, `{"error":"quota"}`), on: unclear(soon, false, " 200 OK")},
 
@@ -175,6 +186,15 @@ func troubles() []trouble {
 			"standard": is(stopped("forbids the call", "belfry destination check hook"), "pending (forbidden)"),
 			"custom":   is(stopped("forbids the call", "belfry destination check hook"), "pending (forbidden)"),
 			"telegram": is(stopped("bot @gazette_bot may not post in @gazette", "add @gazette_bot"), "pending (forbidden)")}},
+		{name: "404", fault: lasting(answers(404, "")), telegram: lasting(telegramtest.Refusal(404, "Not Found", 0, 0)), on: map[string]becomes{
+			"standard": is(stopped("has nothing at this address (404 Not Found)", "check url:, then: belfry destination check hook"), "pending (forbidden)"),
+			"custom":   is(stopped("has nothing at this address (404 Not Found)", "check url:, then: belfry destination check hook"), "pending (forbidden)"),
+			"telegram": is(stopped("the token is not spelt as @BotFather gave it", "belfry destination check hook"), "pending (unauthenticated)")}},
+		{name: "410", fault: lasting(answers(410, "")), on: website(is(stopped("asks for no further calls (410 Gone)", "belfry destination check hook"), "pending (forbidden)"))},
+		{name: "400", fault: answers(400, "no such room", "Content-Type", "text/plain"), telegram: telegramtest.Refusal(400, "Bad Request: can't parse entities", 0, 0), on: map[string]becomes{
+			"standard": refusedFor("refuses the call (400 Bad Request: no such room)"), "custom": refusedFor("refuses the call (400 Bad Request: no such room)"),
+			"telegram": refusedFor("Telegram refuses the text for @gazette")}},
+		{name: "422", fault: answers(422, ""), on: website(refusedFor("refuses the call (422 Unprocessable Entity)"))},
 		{name: "413", fault: answers(413, ""), telegram: telegramtest.Refusal(413, "Request Entity Too Large", 0, 0),
 			on: everywhere(becomes{state: "failed (too_large)", shown: []string{"two"}, alert: alert.PostFailed, says: "too large", mend: "belfry post resend", person: "resend",
 				all: []string{"two", "one"}})},
@@ -222,7 +242,11 @@ func (s *stage) suffer(r *receiver, x trouble, want becomes) {
 		// The bubble began three seconds ago, and a sentence is easier to read with a round time.
 		f.Header.Set("Retry-After", begun.Add(x.dated).UTC().Truncate(time.Minute).Format(http.TimeFormat))
 	}
-	r.faults.Add(f)
+	if x.deserted {
+		r.desert(true)
+	} else {
+		r.faults.Add(f)
+	}
 	one := s.post("one", r.target())
 	s.post("two", r.target())
 	s.engine.Wake()
@@ -259,6 +283,7 @@ func (s *stage) suffer(r *receiver, x trouble, want becomes) {
 	}
 
 	r.faults.Clear()
+	r.desert(false)
 	s.mend(r, want.person)
 	all := want.all
 	if all == nil {

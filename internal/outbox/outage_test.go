@@ -37,6 +37,7 @@ func TestTenMinutesOfTrouble(t *testing.T) {
 		{"429 that asks for nothing", wirefault.Fault{Status: 429}, 0, 0, 5 * time.Minute, 5 * time.Minute},
 		{"no answers", wirefault.Fault{Before: time.Hour}, 8, 1, 90 * time.Second, 5 * time.Minute},
 		{"answers that are lost", wirefault.Fault{Accepted: true, Drop: true}, 8, 1, time.Minute, 5 * time.Minute},
+		{"nobody listens", wirefault.Fault{}, 0, 0, time.Minute, time.Minute},
 		{"200 with a page", wirefault.Fault{Status: 200, Body: signIn}, 8, 1, time.Minute, 5 * time.Minute},
 	} {
 		if raceEnabled && c.name != "500" {
@@ -52,8 +53,11 @@ func TestTenMinutesOfTrouble(t *testing.T) {
 					want := []string{"00"}
 					s.post(want[0], r.target())
 					s.pass(3 * time.Second)
-					c.fault.Every = 1
-					r.faults.Add(c.fault)
+					deserted := c.name == "nobody listens"
+					if r.desert(deserted); !deserted {
+						c.fault.Every = 1
+						r.faults.Add(c.fault)
+					}
 					for i := range 20 {
 						want = append(want, fmt.Sprintf("%02d", i+1))
 						s.post(want[i+1], r.target())
@@ -67,6 +71,7 @@ func TestTenMinutesOfTrouble(t *testing.T) {
 						t.Errorf("%d calls were made in ten minutes", n)
 					}
 					r.faults.Clear()
+					r.desert(false)
 					later, most := c.otherLater, map[string]int{"custom": c.custom, "telegram": c.telegram}[kind]
 					if kind == "standard" {
 						later = c.standardLater
@@ -144,7 +149,7 @@ func TestPoisonIsNoOutage(t *testing.T) {
 			wired(t, func(s *stage) {
 				s.adjust = func(d *outbox.Destination) { d.RetryFor = 24 * time.Hour }
 				r := s.with("standard", "hook")
-				r.faults.Add(wirefault.Fault{On: about(c.poison...), Status: c.status, Every: 1})
+				r.faults.Add(wirefault.Fault{On: about(slices.Concat(c.poison, []string{"bad 9"})...), Status: c.status, Every: 1})
 				s.start()
 				for _, title := range c.poison {
 					s.post(title, r.target())
@@ -162,13 +167,23 @@ func TestPoisonIsNoOutage(t *testing.T) {
 					s.pass(20 * time.Second)
 					within = 5 * time.Second
 				}
+				// Those from before make nothing of one more.
+				s.post("bad 9", r.target())
+				s.engine.Wake()
+				s.pass(time.Second)
+				s.post("good 99", r.target())
+				s.engine.Wake()
+				s.pass(5 * time.Second)
+				if shown := r.shown(); !slices.Contains(shown, "good 99") {
+					t.Errorf("one more keeps others waiting: %q", shown)
+				}
 				// And what cannot be taken is not tried all the time.
-				if n := r.faults.Met(); n > 25*len(c.poison) {
+				if n := r.faults.Met(); n > 25*(len(c.poison)+1) {
 					t.Errorf("%d calls for %d posts that cannot be taken, in a few minutes", n, len(c.poison))
 				}
 				r.faults.Clear()
 				s.pass(17 * time.Minute)
-				s.same("shown", 12+len(c.poison), len(r.shown()))
+				s.same("shown", 12+len(c.poison)+2, len(r.shown()))
 			})
 		})
 	}

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -23,6 +24,8 @@ import (
 type pipes struct {
 	calls chan net.Conn
 	done  chan struct{}
+	// deserted says that nobody listens at the moment.
+	deserted atomic.Bool
 }
 
 func (p *pipes) Accept() (net.Conn, error) {
@@ -46,12 +49,15 @@ func (p *pipes) Close() error {
 func (p *pipes) Addr() net.Addr { return &net.UnixAddr{Name: "pipe", Net: "unix"} }
 
 func (p *pipes) dial(ctx context.Context, _, _ string) (net.Conn, error) {
+	if p.deserted.Load() {
+		return nil, errors.New("connection refused")
+	}
 	ours, theirs := net.Pipe()
 	select {
 	case p.calls <- theirs:
 		return ours, nil
 	case <-p.done:
-		return nil, errors.New("connection refused")
+		return nil, net.ErrClosed
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
@@ -107,6 +113,8 @@ type receiver struct {
 	faults     *wirefault.Script
 	// posts are the calls that post; nil means all of them.
 	posts func(*http.Request) bool
+	// desert says whether nobody listens from now on. Only inside a bubble.
+	desert func(bool)
 	// shown are the titles in the order in which they came.
 	shown func() []string
 
@@ -210,6 +218,10 @@ func (s *stage) with(kind, name string) *receiver {
 	host := "http://ops.example"
 	if kind == "telegram" {
 		host = "http://api.example"
+	}
+	r.desert = func(now bool) {
+		line.deserted.Store(now)
+		transport.CloseIdleConnections()
 	}
 	s.open(r, host, transport.RoundTrip)
 	return r

@@ -128,6 +128,10 @@ func TestAMigrationThatWasCutOff(t *testing.T) {
 			t.Logf("%d frames", len(ends))
 			begin := 32
 			for i, end := range ends {
+				if raceEnabled && i%6 != 0 && i < len(ends)-2 {
+					begin = end // each cut opens a database, which the race detector makes slow
+					continue
+				}
 				for _, cut := range []int{begin + 24 + i*100, end} { // in the midst of a frame, and after it
 					here := filepath.Join(dir, fmt.Sprintf("%d-%d.db", i, cut))
 					ok(t, os.WriteFile(here, file, 0o600))
