@@ -251,11 +251,11 @@ func (k *kind) clear(i *instance) {
 func (k *kind) release(instance string) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	found := false
+	found := len(k.failures.at) > 0
+	k.failures.reset() // whoever asks does not wait for the next start
 	if instance == "" {
-		found = k.held != nil || len(k.failures.at)+len(k.crashes.at) > 0
+		found = found || k.held != nil || len(k.crashes.at) > 0
 		k.held = nil
-		k.failures.reset()
 		k.crashes.reset()
 	}
 	for i := range k.instances {
