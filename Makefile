@@ -24,13 +24,15 @@ build:
 	@mkdir -p bin
 	@GO="$(GO)" CGO_ENABLED=0 .ci/build -trimpath -ldflags '$(LDFLAGS)' -o bin/belfry ./cmd/belfry
 
-# Everything: formatting, vet, generated files, all tests with the race detector, the example plugin, twenty crash cycles.
+# Everything: formatting, vet, generated files, all tests with the race detector, the example plugin, twenty crash cycles. What
+# the detector makes too slow runs in full without it.
 # What it needs besides Go it installs when it may, and names otherwise.
 test:
 	@.ci/need gcc chromium curl strace unshare nsenter ip nginx caddy systemd-analyze
 	@.ci/tidy-check
 	$(GO) vet ./...
 	$(GO) test -race -timeout 10m ./...
+	$(GO) test ./internal/outbox
 	$(GO) test -run TestAThousandDays ./internal/app
 	cd plugins/example && $(GO) vet ./... && $(GO) test -race ./...
 

@@ -27,7 +27,7 @@ import (
 func TestMain(m *testing.M) {
 	// The race detector makes the model slow, and what it looks for shows in few checks.
 	if checks := flag.Lookup("rapid.checks"); raceEnabled && checks != nil {
-		_ = checks.Value.Set("15")
+		_ = checks.Value.Set("6")
 	}
 	remove, err := trust()
 	if err != nil {
