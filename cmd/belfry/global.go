@@ -132,7 +132,7 @@ func (g *global) ask(ctx context.Context, std streams) (*clerk, error) {
 	d := g.desk(cfg, std)
 	file := app.Database(cfg)
 	if ownStore(file) != nil {
-		return d, nil
+		return d, nil //nolint:nilerr // one that cannot be opened is no reason not to ask
 	}
 	if db, err := sqlite.OpenExisting(ctx, file); err == nil { // one that cannot be opened is no reason not to ask
 		d.Store = db
