@@ -17,8 +17,10 @@ type DB struct {
 	writer *sql.DB
 	// rewrite turns a statement with $n into the engine's form.
 	rewrite func(string) string
-	// fatal reports whether an error of a commit means that what the disk holds is not known any more.
+	// fatal reports whether an error of a commit means that what the disk holds is not known any more; whole says why a
+	// commit would not last.
 	fatal func(error) bool
+	whole func() error
 	// forget empties the engine's log; see Options.
 	forget func(context.Context) (bool, error)
 	close  func() error
@@ -44,6 +46,9 @@ type Options struct {
 	Reader, Writer *sql.DB
 	Rewrite        func(string) string
 	Fatal          func(error) bool
+	// Whole is asked before each commit, and says why it would not last, because a file of the engine is gone; nil when
+	// nothing can go.
+	Whole func() error
 	// Forget empties the engine's log of what was committed lately, which may hold what was deleted since; false when
 	// somebody still reads it. Nil when the engine keeps no such log.
 	Forget func(context.Context) (bool, error)
@@ -59,7 +64,10 @@ var ErrNotFound = errors.New("not found")
 
 // New makes a DB and starts its writer; Close stops it.
 func New(o Options) *DB {
-	db := &DB{reader: o.Reader, writer: o.Writer, rewrite: o.Rewrite, fatal: o.Fatal, forget: o.Forget, close: o.Close, jobs: make(chan job, 1024),
+	if o.Whole == nil {
+		o.Whole = func() error { return nil }
+	}
+	db := &DB{reader: o.Reader, writer: o.Writer, rewrite: o.Rewrite, fatal: o.Fatal, whole: o.Whole, forget: o.Forget, close: o.Close, jobs: make(chan job, 1024),
 		quit: make(chan struct{}), ended: make(chan struct{}), failed: make(chan struct{}), reads: map[string]*sql.Stmt{}, node: token(12)}
 	go db.write()
 	return db
@@ -193,8 +201,11 @@ func (db *DB) gather(group []job, patience bool) []job {
 func (db *DB) commit(tx *Tx, group []job) {
 	results := make([]error, len(group))
 	err := db.Cause()
+	lost := false
 	if err != nil {
 		err = ErrFailed // parts that waited while another one failed
+	} else if err = db.whole(); err != nil {
+		lost = true
 	} else {
 		err = tx.begin()
 	}
@@ -215,7 +226,7 @@ func (db *DB) commit(tx *Tx, group []job) {
 	}
 	if err != nil {
 		tx.rollback()
-		if db.fatal(err) {
+		if lost || db.fatal(err) {
 			err = fmt.Errorf("%w: %w", ErrFailed, err)
 			db.cause = err
 			close(db.failed)

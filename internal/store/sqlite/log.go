@@ -69,6 +69,19 @@ func checkPresent(file string) error {
 		logOf(file), how, filepath.Base(file), markOf(file))
 }
 
+// logInPlace gives a function that says when the log of an open database is not where it was any more. What is committed
+// then goes into a file without a name, which is lost with the process; closing the database still moves it into the
+// database file.
+func logInPlace(file string) func() error {
+	opened := numberOf(logOf(file))
+	return func() error {
+		if opened == "" || numberOf(logOf(file)) == opened {
+			return nil
+		}
+		return fmt.Errorf("%s was removed while the database is in use", logOf(file))
+	}
+}
+
 // replaced reports whether the log is another file than the one that the mark knows: a connection that found none, because
 // somebody removed it under a running daemon, has made a new one. The log is emptied now and then, but stays the same file.
 func replaced(file string) bool {

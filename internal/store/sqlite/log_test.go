@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"bytes"
+	"errors"
 	"log/slog"
 	"net/url"
 	"os"
@@ -165,6 +166,40 @@ func TestALogThatIsMissingOrDamagedIsRefused(t *testing.T) {
 				t.Errorf("the error is %v, want %q", err, tc.wants)
 			}
 		})
+	}
+}
+
+// TestALogThatIsRemovedInUse holds that nothing is confirmed that would be lost, and that what was confirmed before is saved
+// by closing.
+func TestALogThatIsRemovedInUse(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "belfry.db")
+	db, err := Open(t.Context(), file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.Apply(t.Context(), map[string]any{"value": "kept"}, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	remove(t, logOf(file))
+	for range 2 {
+		if _, err := db.Apply(t.Context(), map[string]any{"value": "refused"}, time.Now()); !errors.Is(err, store.ErrFailed) {
+			t.Fatalf("a commit into a removed log gives %v", err)
+		}
+	}
+	<-db.Failed()
+	if why := db.Cause(); why == nil || !strings.Contains(why.Error(), logOf(file)+" was removed while the database is in use") {
+		t.Errorf("it failed for %v", why)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if db, err = Open(t.Context(), file); err != nil {
+		t.Fatal(err)
+	}
+	applied, err := db.Applied(t.Context())
+	if err := joined(err, db); err != nil || applied.Generation != 1 || applied.Tree["value"] != "kept" {
+		t.Errorf("%+v, %v", applied, err)
 	}
 }
 

@@ -77,7 +77,7 @@ func Open(ctx context.Context, file string, log ...*slog.Logger) (*store.DB, err
 	reader.SetMaxOpenConns(Readers)
 	reader.SetMaxIdleConns(Readers)
 	reader.SetConnMaxIdleTime(10 * time.Second) // each holds the schema and a cache of pages
-	return store.New(store.Options{Reader: reader, Writer: writer, Rewrite: store.SQLite, Fatal: fatal, Forget: emptyLog(file), Close: func() error {
+	return store.New(store.Options{Reader: reader, Writer: writer, Rewrite: store.SQLite, Fatal: fatal, Whole: logInPlace(file), Forget: emptyLog(file), Close: func() error {
 		return errors.Join(endMark(file), reader.Close(), writer.Close())
 	}}), nil
 }
