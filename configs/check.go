@@ -123,6 +123,9 @@ func (l *Loaded) readTemplates(c *collector) {
 		for i := range ch.PublishTo {
 			read(at+sdk.Pointer("publish_to", i, "template"), &ch.PublishTo[i].Template)
 		}
+		for i := range ch.Messages {
+			read(at+sdk.Pointer("messages", i, "template"), &ch.Messages[i].Template)
+		}
 		l.Channels[name] = ch
 	}
 }
@@ -175,6 +178,7 @@ func (l *Loaded) check(c *collector) {
 			c.addBelow(at, err)
 		}
 	}
+	l.checkPeople(c, destinations)
 	l.checkAlerts(c, destinations)
 	l.checkListens(c)
 	l.checkSlips(c)

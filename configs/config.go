@@ -27,6 +27,7 @@ type Config struct {
 	Destinations  map[string]Destination `yaml:"destinations" doc:"Where posts go."`
 	Channels      map[string]Channel     `yaml:"channels" doc:"Editorial streams, each with a public page."`
 	Blackouts     map[string]Blackout    `yaml:"blackouts" doc:"Times in which nothing new is posted; corrections and withdrawals always pass."`
+	Privacy       Privacy                `yaml:"privacy" doc:"How data about people is kept, where channels write to people."`
 	Alerts        Alerts                 `yaml:"alerts" doc:"Where trouble is reported, or none."`
 	Retired       []string               `yaml:"retired" doc:"Names of channels, sources and destinations that are closed for good but hold posts."`
 	Media         Media                  `yaml:"media" doc:"Bounds on images."`
@@ -44,6 +45,7 @@ func Default() Config {
 		ShutdownGrace: sdk.D(20 * time.Second)}
 	c.Site = Site{Title: "Belfry", Lang: "en"}
 	c.Alerts.SetDefaults()
+	c.Privacy.SetDefaults()
 	c.Retention.SetDefaults()
 	c.DiskFloor = 500e6
 	return c
@@ -174,6 +176,7 @@ type Channel struct {
 	Each        *Each        `yaml:"each" doc:"Post every item by itself."`
 	Digest      *Digest      `yaml:"digest" doc:"Collect items into one post on a schedule."`
 	PublishTo   []Target     `yaml:"publish_to" doc:"The destinations that receive its posts, besides its own page."`
+	Messages    []Messages   `yaml:"messages" doc:"How people can get the channel personally: only who asked for it, confirmed it and has not left is written to."`
 	Template    Template     `yaml:"template" doc:"The text of a post, in Markdown with template fields; a file name that ends in .tmpl, or the text itself."`
 	Content     string       `yaml:"content" enum:"summary|full" doc:"What pages and feeds show: title, summary, image and link, or the full text."`
 	UTM         UTM          `yaml:"utm" doc:"Campaign parameters of links to the article. When one is set here, they take the place of all utm_ parameters that the address has, so that a click counts for one campaign."`

@@ -91,10 +91,11 @@ type Messenger interface {
 }
 
 // Streamer writes to many people one by one over few connections: it pulls messages from ms until Next says that no more
-// will come. Every message that Next hands out may have left from that moment; Done is called once for each.
+// will come. Every message that Next hands out may have left from that moment; Done is called once for each. Messages that
+// follow each other mostly share a Common, which is then composed once.
 type Streamer interface {
 	Connector
-	Stream(ctx context.Context, c Common, ms Messages) error
+	Stream(ctx context.Context, ms Messages) error
 }
 
 // Receiver turns a platform's webhook call into events. It verifies the call itself.

@@ -2,6 +2,7 @@ package sdk
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/belfry-news/belfry/internal/permit"
@@ -57,18 +58,24 @@ func (m DirectMessage) Recipient(now time.Time) (Address, error) {
 	return m.permit.Address(), nil
 }
 
-// MessageContent is what a message says: the person's own slots of a Common text, or a platform's template with its
-// parameters.
+// MessageContent is what a message says: a text that several messages share with the person's own words in its slots, or
+// a platform's template with its parameters.
 type MessageContent struct {
+	// Common is the shared text. Messages that share one hold the same pointer, so that a connector composes it once. Nil
+	// where Template says everything.
+	Common *Common
+	// Slots are the person's own values: plain text, by the name that Slot marks in Common. Those named by a Slot constant
+	// are addresses that only this person's message may hold.
 	Slots      map[string]string
 	Template   string
 	Parameters []string
-	Buttons    []Button
+	// Buttons stand under this message alone, row by row. A medium without buttons lists those that open an address.
+	Buttons [][]Button
 	// ReplyTo is the platform's id of the message this one answers.
 	ReplyTo string
 }
 
-// Button opens an address or sends Data back as an inbox event.
+// Button opens an address, or sends Data (at most 64 bytes) back as an EventButton.
 type Button struct{ Text, URL, Data string }
 
 // MessageRef is how a platform names an accepted message.
@@ -77,80 +84,99 @@ type MessageRef struct {
 	State []byte
 }
 
-// Common is the text that the messages of one stream share; each message carries only its slots.
-type Common struct {
-	Post Post
-	// Subject, Text and HTML hold {{name}} where a message's slot of that name stands.
-	Subject, Text, HTML string
+// The slots that the host fills in every message that a person can leave by it.
+const (
+	// SlotUnsubscribe is the address that ends what this message belongs to: a POST to it does so at once (RFC 8058), a GET
+	// shows a page with a button.
+	SlotUnsubscribe = "unsubscribe"
+	// SlotPreferences is the address of the person's own page.
+	SlotPreferences = "preferences"
+	// SlotWhy is the address that shows the person's own record of why they get this.
+	SlotWhy = "why"
+	// SlotConfirm is the address that a confirmation asks to open.
+	SlotConfirm = "confirm"
+)
+
+// Slot is the place in a text of a Common where each message's own value of that name stands. It is made of two
+// noncharacters of Unicode, which texts from outside cannot hold: package render takes them out.
+func Slot(name string) string { return "\ufdd0" + name + "\ufdd1" }
+
+// Slots cuts a text with places for slots into its fixed parts and the names between them: len(fixed) is len(names)+1.
+func Slots(text string) (fixed, names []string) {
+	for {
+		before, rest, found := strings.Cut(text, "\ufdd0")
+		name, after, whole := strings.Cut(rest, "\ufdd1")
+		if !found || !whole {
+			return append(fixed, text), names
+		}
+		fixed, names, text = append(fixed, before), append(names, name), after
+	}
 }
+
+// Fill puts values into the places for slots of a plain text; a name without a value becomes nothing.
+func Fill(text string, values map[string]string) string {
+	fixed, names := Slots(text)
+	var b strings.Builder
+	b.WriteString(fixed[0])
+	for i, n := range names {
+		b.WriteString(values[n])
+		b.WriteString(fixed[i+1])
+	}
+	return b.String()
+}
+
+// Common is a text that many messages share, each with its own slots.
+type Common struct {
+	// ID names the text, and changes whenever any of it does.
+	ID string
+	// Kind says what it is about.
+	Kind CommonKind
+	// Lang is the language of the text (BCP 47).
+	Lang string
+	// Subject is plain text without line breaks, Body the text; both may hold slots, Body in its texts only.
+	Subject string
+	Body    Body
+	// Permalink is the hosted page of what the message is about; empty where there is none.
+	Permalink string
+	// Media with a File, as far as the text shows any.
+	Media []Media
+	// Reason says in one sentence why the person gets this; it may hold slots.
+	Reason string
+	// Links stand under the reason: each opens the address in a slot.
+	Links []CommonLink
+	// List is what the person follows; its ID is empty where they follow nothing yet.
+	List List
+	// Sender is the name and the postal or web address of who writes, in one line.
+	Sender string
+}
+
+// CommonLink is a link whose address is each person's own.
+type CommonLink struct{ Text, Slot string }
+
+// List is what a person follows and can leave.
+type List struct {
+	// ID is a name of letters, digits and hyphens that never changes; Title is for people.
+	ID, Title string
+}
+
+// CommonKind is append-only; an unknown kind counts as CommonPost.
+type CommonKind string
+
+// The kinds of texts.
+const (
+	CommonPost       CommonKind = "post"
+	CommonDigest     CommonKind = "digest"
+	CommonCorrection CommonKind = "correction"
+	CommonNotice     CommonKind = "notice"
+	CommonConfirm    CommonKind = "confirm"
+	CommonAnswer     CommonKind = "answer"
+)
 
 // Messages hands out the messages of a stream.
 type Messages interface {
 	// Next gives a message inside a started window, or false when the stream is over. Taking a message means that its
-	// first byte may leave.
+	// first byte may leave. It may be called by several goroutines.
 	Next(ctx context.Context) (DirectMessage, bool)
 	// Done settles a taken message, once.
 	Done(id string, ref MessageRef, err error)
-}
-
-// Handle is a sender as a platform names it. It is plain: only consent turns it into an address.
-type Handle struct{ Medium, Value string }
-
-// InboxEvent is what came back from a platform or a person.
-type InboxEvent struct {
-	// ID is unique within the connector's instance; repeats are dropped by it.
-	ID   string
-	Kind EventKind
-	From Handle
-	At   time.Time
-	// Text of a message, a command or an answer.
-	Text string
-	// Ref is the part or message that the event is about, as the platform names it.
-	Ref string
-	// Count and Emoji of reactions.
-	Count int
-	Emoji string
-}
-
-// EventKind is append-only; an unknown kind is kept and shown, never acted upon.
-type EventKind string
-
-// The kinds of events.
-const (
-	EventMessage  EventKind = "message"
-	EventFollow   EventKind = "follow"
-	EventStop     EventKind = "stop"
-	EventReaction EventKind = "reaction"
-	EventBounce   EventKind = "bounce"
-	EventReceipt  EventKind = "receipt"
-)
-
-// Events are the events of one Listen call. The host calls Next until it errs; an acknowledged event is not given again.
-type Events interface {
-	Next(ctx context.Context) (InboxEvent, Cursor, error)
-	Close() error
-}
-
-// WebhookRequest is one call by a platform or a publishing system, as it came.
-type WebhookRequest struct {
-	Method, Path, Query string
-	Header              map[string][]string
-	Body                []byte
-	ReceivedAt          time.Time
-}
-
-// WebhookReply is what to answer.
-type WebhookReply struct {
-	Status int
-	Header map[string][]string
-	Body   []byte
-}
-
-// Verdict is what a WebhookReceiver thinks of a request.
-type Verdict struct {
-	Reply WebhookReply
-	// Accept says that the request is genuine and is to be kept and mapped.
-	Accept bool
-	// DeliveryID names the delivery, the same for the sender's retries; empty when the sender gives none.
-	DeliveryID string
 }

@@ -36,6 +36,8 @@ type Channel struct {
 	title         *Template
 	// Targets are the places it publishes to.
 	Targets []Target
+	// messages are the texts for followers, by destination.
+	messages []Target
 	// Schedule is of its digest.
 	Schedule  scheduler.Spec
 	blackouts []blackout
@@ -133,6 +135,15 @@ func (k *compiler) channel(name string, c configs.Channel, root *configs.Config,
 			target.template = k.template(tat+"/template", t.Template.Text)
 		}
 		ch.Targets = append(ch.Targets, target)
+	}
+	for i, m := range c.Messages {
+		target := Target{template: ch.template}
+		target.Config.SetDefaults()
+		target.Config.Destination = m.Destination
+		if !m.Template.Empty() {
+			target.template = k.template(at+sdk.Pointer("messages", i, "template"), m.Template.Text)
+		}
+		ch.messages = append(ch.messages, target)
 	}
 	return ch
 }

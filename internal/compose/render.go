@@ -36,6 +36,46 @@ func (p *Program) permalink(channel, publicID string) string {
 // corrections still travel.
 func (p *Program) Post(r Revision, destination, chat string, files Files) (sdk.Post, error) {
 	ch, target := p.target(r.Channel, destination, chat)
+	return p.post(ch, target, r, files)
+}
+
+// Message makes a revision ready for the followers whom a destination writes to.
+func (p *Program) Message(r Revision, destination string, files Files) (sdk.Post, error) {
+	ch, target := p.target(r.Channel, "", "")
+	for _, m := range ch.messages {
+		if m.Config.Destination == destination {
+			target = m
+		}
+	}
+	return p.post(ch, target, r, files)
+}
+
+// PersonalDigest makes the digest of some posts of a channel, for those who get just these.
+func (p *Program) PersonalDigest(channel string, posts []Revision, at time.Time) (Content, sdk.Post, error) {
+	ch, target := p.target(channel, "", "")
+	var entries []Entry
+	for _, r := range posts {
+		c := r.Content
+		e := Entry{Title: c.Title, Summary: c.Summary, URL: c.URL, Tags: c.Tags, Authors: c.Authors, Published: r.Published}
+		if link := p.permalink(r.Channel, r.PublicID); e.URL == "" {
+			e.URL = link
+		}
+		entries = append(entries, e)
+	}
+	content := digestContent(ch.Lang, p.digestTitle(ch, entries, at), entries)
+	if ch.Config.Digest == nil {
+		t, err := CompileTemplate(DefaultDigest)
+		if err != nil {
+			return content, sdk.Post{}, err
+		}
+		target.template = t
+	}
+	post, err := p.post(ch, target, Revision{Channel: channel, Number: 1, Content: content, Published: at, At: at}, nil)
+	post.Permalink = ""
+	return content, post, err
+}
+
+func (p *Program) post(ch *Channel, target Target, r Revision, files Files) (sdk.Post, error) {
 	c := r.Content
 	link := addCampaign(c.URL, ch.campaign(target))
 	post := sdk.Post{ID: r.PublicID, Revision: r.Number, Channel: r.Channel, ChannelTitle: ch.Config.Title.In(c.Lang), Lang: c.Lang,

@@ -38,13 +38,16 @@ func (tx *Tx) keepClock(now time.Time) error {
 
 // planned are the columns that say when something is to be done next: by the clock of when it was decided, plus a wait.
 var planned = map[string][]string{
-	"sources":      {"next_at", "wait_until", "lease"},
-	"items":        {"check_at"},
-	"batches":      {"lease_until"},
-	"deliveries":   {"next_at"},
-	"destinations": {"paused_until"},
-	"lanes":        {"ready_at"},
-	"media":        {"next_at"},
+	"sources":         {"next_at", "wait_until", "lease"},
+	"items":           {"check_at"},
+	"batches":         {"lease_until"},
+	"deliveries":      {"next_at"},
+	"destinations":    {"paused_until"},
+	"lanes":           {"ready_at"},
+	"media":           {"next_at"},
+	"streams":         {"ready_at"},
+	"messages":        {"next_at"},
+	"message_batches": {"lease_until"},
 }
 
 // recorded are the columns that say when something happened, as far as anything depends on them later.
@@ -68,6 +71,17 @@ var recorded = map[string][]string{
 	"pauses":         {"since"},
 	"media":          {"wanted_at", "fetched_at"},
 	"alerts":         {"first_at", "last_at", "told_at", "resolved_at"},
+	"subscribers":    {"created_at", "signal_at", "asked_at", "erased_at"},
+	"addresses":      {"created_at", "verified_at"},
+	"grants":         {"since", "changed_at"},
+	"signups":        {"at"},
+	"tokens":         {"created_at", "used_at"},
+	"confirmations":  {"last_at"},
+	"notices":        {"at", "ended_at"},
+	"streams":        {"created_at"},
+	"messages":       {"settled_at"},
+	"sent_days":      {"last_at"},
+	"inbox":          {"at"},
 }
 
 // ClockSetBack makes the rows fit a clock that stands by less than it did: what is planned keeps its wait, what happened

@@ -12,12 +12,21 @@ import (
 func TestEveryTimeFitsTheClock(t *testing.T) {
 	t.Parallel()
 	stays := map[string]string{
-		"items.published":         "the newsroom says it",
-		"items.not_before":        "an embargo is the newsroom's",
-		"publications.expires_at": "what leaves may leave later, and never too early",
-		"posts.visible_at":        "has a statement of its own: posts for later keep their time",
-		"occurrences.at":          "is part of what keeps a digest from firing twice",
-		"blocked.at":              "only a record",
+		"items.published":          "the newsroom says it",
+		"items.not_before":         "an embargo is the newsroom's",
+		"publications.expires_at":  "what leaves may leave later, and never too early",
+		"posts.visible_at":         "has a statement of its own: posts for later keep their time",
+		"occurrences.at":           "is part of what keeps a digest from firing twice",
+		"blocked.at":               "only a record",
+		"subscribers.paused_until": "the person says it",
+		"tokens.expires_at":        "a link that works longer does no harm",
+		"notices.expires_at":       "whoever sent it says it",
+		"streams.expires_at":       "what is old may be sent later, and never too early",
+		"streams.slot_at":          "the slot that people chose",
+		"folded.at":                "only a record",
+		"suppressions.at":          "only a record",
+		"imports.at":               "only a record",
+		"ledger_events.at":         "is never changed",
 	}
 	files, err := filepath.Glob("sqlite/migrations/*.sql")
 	if err != nil || len(files) < 4 {

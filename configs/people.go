@@ -1,0 +1,127 @@
+package configs
+
+import (
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/belfry-news/belfry/sdk"
+)
+
+// Messages is one way for people to get a channel: a destination that writes to each of its followers.
+type Messages struct {
+	Destination string       `yaml:"destination" required:"true" doc:"The destination that writes to people, such as one of type email."`
+	Modes       []string     `yaml:"modes" enum:"instant|digest" doc:"What a follower chooses between: each post as it is published (instant), or posts collected until a time of their own (digest). The first is what they get without choosing."`
+	Times       []string     `yaml:"times" doc:"The local times of digests that a follower chooses from." example:"[\"07:00\", \"18:00\"]"`
+	Topics      []string     `yaml:"topics" doc:"Tags that a follower chooses from; who chooses none gets everything."`
+	Languages   []string     `yaml:"languages" doc:"Languages of posts that a follower chooses from, by their tags; who chooses none gets all."`
+	Breaking    bool         `yaml:"breaking" doc:"Whether a follower can choose that urgent posts come in quiet hours too."`
+	MaxAge      sdk.Duration `yaml:"max_age" doc:"News older than this is not sent to anybody any more, with a record."`
+	PerDay      int          `yaml:"per_day" min:"1" max:"1000" doc:"The most messages of the channel that one person gets in a day of their zone; what is more comes with their next digest."`
+	Gap         sdk.Duration `yaml:"gap" doc:"The least time between two messages of the channel to one person."`
+	Template    Template     `yaml:"template" doc:"The text of a message, in place of the channel's."`
+}
+
+// SetDefaults implements sdk.Defaulter.
+func (m *Messages) SetDefaults() {
+	*m = Messages{Modes: []string{"instant"}, MaxAge: sdk.D(6 * time.Hour), PerDay: 12}
+}
+
+var clockTime = regexp.MustCompile(`^([01][0-9]|2[0-3]):[0-5][0-9]$`)
+
+// Validate checks what can be told from the entry alone.
+func (m *Messages) Validate() error {
+	var ps sdk.Problems
+	for i, t := range m.Times {
+		if !clockTime.MatchString(t) {
+			ps.Add(sdk.Pointer("times", i), fmt.Sprintf("%q is no time of day", t), "write it like 07:00")
+		}
+		if slices.Contains(m.Times[:i], t) {
+			ps.Add(sdk.Pointer("times", i), fmt.Sprintf("%s stands twice", t), "take one out")
+		}
+	}
+	switch digests := slices.Contains(m.Modes, "digest"); {
+	case len(m.Modes) == 0:
+		ps.Add("/modes", "nothing can be chosen", "write modes: [instant], or [instant, digest] with times:")
+	case digests && len(m.Times) == 0:
+		ps.Add("/modes", "digests need times", "write times: [\"07:00\"]", "/times")
+	case !digests && len(m.Times) > 0:
+		ps.Add("/times", "nobody can choose digests", "write modes: [instant, digest], or take the times out", "/modes")
+	}
+	for i, l := range m.Languages {
+		if !langTag.MatchString(l) {
+			ps.Add(sdk.Pointer("languages", i), fmt.Sprintf("%q is no language tag", l), "write it like fr or en (BCP 47)")
+		}
+	}
+	if m.MaxAge.Std() < time.Minute {
+		ps.Add("/max_age", fmt.Sprintf("%s is too short for anybody to be written to", m.MaxAge), "at least 1m")
+	}
+	return ps.Err()
+}
+
+// Privacy says how data about people is kept, and what they are told about it.
+type Privacy struct {
+	Key        sdk.Secret   `yaml:"key" doc:"The key that seals addresses, from a file that is kept apart from the database: \"${file:people.key}\". Make it with belfry keys new people.key." example:"\"${file:people.key}\""`
+	Previous   []sdk.Secret `yaml:"previous_keys" doc:"Earlier keys, while addresses that they sealed are sealed anew."`
+	IP         string       `yaml:"ip" enum:"none|truncated" doc:"What is kept of the network address of who signs up: nothing, or its network alone (24 bits of IPv4, 48 of IPv6)."`
+	Controller string       `yaml:"controller" doc:"Who writes, with a postal or web address, in one line: it stands under every message and every form." example:"\"La Gazette, 1 rue Haute, Lyon\""`
+	Policy     string       `yaml:"policy" doc:"The address of the privacy policy." example:"https://news.example/privacy"`
+	Backups    sdk.Duration `yaml:"backups" doc:"How long backups are kept: who has their data erased is told until when a backup may still hold it."`
+}
+
+// SetDefaults implements sdk.Defaulter.
+func (p *Privacy) SetDefaults() { *p = Privacy{IP: "none", Backups: sdk.D(30 * 24 * time.Hour)} }
+
+// Validate checks the address.
+func (p *Privacy) Validate() error {
+	var ps sdk.Problems
+	if p.Policy != "" && !strings.HasPrefix(p.Policy, "https://") && !strings.HasPrefix(p.Policy, "http://") {
+		ps.Add("/policy", fmt.Sprintf("%q is no address of a page", p.Policy), "write it like https://news.example/privacy")
+	}
+	if strings.ContainsAny(p.Controller, "\r\n") {
+		ps.Add("/controller", "it stands in one line under each message", "write it in one line")
+	}
+	return ps.Err()
+}
+
+// Writes reports whether any channel writes to people.
+func (c *Config) Writes() bool {
+	for _, ch := range c.Channels {
+		if len(ch.Messages) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// checkPeople looks at what only the whole configuration tells about messages to people.
+func (l *Loaded) checkPeople(c *collector, destinations []string) {
+	for _, name := range slices.Sorted(maps.Keys(l.Channels)) {
+		ch, at := l.Channels[name], sdk.Pointer("channels", name)
+		seen := map[string]bool{}
+		for i, m := range ch.Messages {
+			here := at + sdk.Pointer("messages", i)
+			c.exists(here+"/destination", "destination", m.Destination, destinations)
+			d, known := l.Destinations[m.Destination]
+			if spec := l.specs[d.Type]; known && spec != nil && !spec.Has(sdk.RoleMessenger) && !spec.Has(sdk.RoleStreamer) {
+				c.at(here+"/destination", fmt.Sprintf("%s is of type %s, which does not write to people", m.Destination, d.Type), "name a destination of type email or telegram")
+			}
+			if seen[d.Type] {
+				c.at(here+"/destination", fmt.Sprintf("the channel writes to people by %s already", d.Type), "take one of them out: nobody should get the same twice")
+			}
+			seen[d.Type] = true
+		}
+		if len(ch.Messages) > 0 && l.Site.URL == "" {
+			c.at(at+"/messages", "messages need the address of the site, for the links by which people leave", "write site: {url: \"https://news.example\"}")
+		}
+	}
+	if l.Writes() && l.Privacy.Key.Empty() {
+		c.at("/privacy/key", "addresses of people need a key that seals them", "make it with: belfry keys new people.key, and write privacy: {key: \"${file:people.key}\"}")
+	}
+	if l.Writes() && l.Privacy.Controller == "" {
+		c.at("/privacy/controller", "every message says who writes", "write privacy: {controller: \"La Gazette, 1 rue Haute, Lyon\"}")
+	}
+}

@@ -1,0 +1,160 @@
+package consent
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"sync"
+	"time"
+)
+
+// Journal is a file beside the database that holds every acknowledged withdrawal by the keyed hash of its address. It is not
+// part of a backup, so that a database that was restored honours what was withdrawn since the backup.
+type Journal struct {
+	mu   sync.Mutex
+	f    *os.File
+	path string
+}
+
+// entry is one line.
+type entry struct {
+	At     time.Time `json:"at"`
+	Medium string    `json:"medium"`
+	Hash   string    `json:"hash"`
+	// Purpose is what was left; empty for everything on that medium.
+	Purpose string `json:"purpose,omitempty"`
+	Never   bool   `json:"never,omitempty"`
+}
+
+// JournalName is the file's name in the data folder.
+const JournalName = "withdrawals.log"
+
+// ErrJournalMissing says that withdrawals were acknowledged of which the file is gone or cut off.
+var ErrJournalMissing = errors.New("the journal of withdrawals is missing or shorter than it was")
+
+// OpenJournal opens the file, or makes it.
+func OpenJournal(path string) (*Journal, error) {
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("the journal of withdrawals %s cannot be opened: %w", path, err)
+	}
+	return &Journal{f: f, path: path}, nil
+}
+
+// Close closes the file.
+func (j *Journal) Close() error { return j.f.Close() }
+
+// add writes a line and waits for the disk.
+func (j *Journal) add(e entry) error {
+	line, err := json.Marshal(e)
+	if err != nil {
+		return err
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if _, err := j.f.Write(append(line, '\n')); err != nil {
+		return fmt.Errorf("the withdrawal cannot be written to %s: %w", j.path, err)
+	}
+	if err := j.f.Sync(); err != nil {
+		return fmt.Errorf("the withdrawal cannot be written to %s: %w", j.path, err)
+	}
+	return nil
+}
+
+// appliedMark is the name under which the store keeps how much of the journal it has seen, in bytes.
+const appliedMark = "withdrawals.applied"
+
+// Replay applies what the journal holds and the database has not seen, and says how many grants it ended. It is called when
+// nothing is sent yet. A journal that is shorter than what the database has seen is ErrJournalMissing: nothing may be sent
+// then until a person has said that there is no other (Forgive).
+func (r *Registry) Replay(ctx context.Context) (ended int, err error) {
+	j := r.s.Journal
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	size, err := j.f.Seek(0, io.SeekEnd)
+	if err != nil {
+		return 0, err
+	}
+	err = r.s.Store.People(ctx, func(tx Tx) error {
+		ended = 0
+		text, err := tx.Mark(appliedMark)
+		if err != nil {
+			return err
+		}
+		applied, _ := strconv.ParseInt(text, 10, 64) // nothing yet
+		if applied > size {
+			return ErrJournalMissing
+		}
+		if _, err := j.f.Seek(applied, io.SeekStart); err != nil {
+			return err
+		}
+		lines := bufio.NewScanner(j.f)
+		for lines.Scan() {
+			var e entry
+			if json.Unmarshal(lines.Bytes(), &e) != nil {
+				continue // the line that a crash cut off: nobody was told of it
+			}
+			n, err := r.again(tx, e)
+			if err != nil {
+				return err
+			}
+			ended += n
+		}
+		if err := lines.Err(); err != nil {
+			return err
+		}
+		return tx.SetMark(appliedMark, strconv.FormatInt(size, 10))
+	})
+	return ended, err
+}
+
+// again does what an entry says to a database that may not know it. What was granted after it stands.
+func (r *Registry) again(tx Tx, e entry) (ended int, err error) {
+	if e.Never {
+		if err := tx.Suppress(Suppression{Medium: e.Medium, Hash: e.Hash, Scope: ScopeNever, Reason: SuppressedNever, At: e.At}); err != nil {
+			return 0, err
+		}
+	}
+	p, err := r.at(tx, e.Medium, e.Hash)
+	if found, err := lookedUp(err); err != nil || !found {
+		return 0, err
+	}
+	grants, err := tx.Grants(p.row.ID)
+	if err != nil {
+		return 0, err
+	}
+	now := r.now()
+	for _, g := range grants {
+		if g.Medium != e.Medium || e.Purpose != "" && g.Purpose.String() != e.Purpose || g.State == Withdrawn || g.State == Expired || g.Since.After(e.At) {
+			continue
+		}
+		was := g.State
+		g.State, g.Changed = Withdrawn, e.At
+		g.Version++
+		if _, err := tx.PutGrant(g); err != nil {
+			return ended, err
+		}
+		if err := p.record(EventWithdrawn, now, change{Purpose: g.Purpose, Medium: g.Medium, Was: was,
+			Evidence: Evidence{At: e.At, Method: ByForm, Actor: Self, Note: "from " + JournalName + ", after the database was restored"}}); err != nil {
+			return ended, err
+		}
+		ended++
+	}
+	return ended, nil
+}
+
+// Forgive lets messages go although the journal is missing: a person says that no withdrawal is newer than the database.
+func (r *Registry) Forgive(ctx context.Context) error {
+	r.s.Journal.mu.Lock()
+	defer r.s.Journal.mu.Unlock()
+	size, err := r.s.Journal.f.Seek(0, io.SeekEnd)
+	if err != nil {
+		return err
+	}
+	return r.s.Store.People(ctx, func(tx Tx) error { return tx.SetMark(appliedMark, strconv.FormatInt(size, 10)) })
+}

@@ -1,0 +1,259 @@
+package consent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/belfry-news/belfry/internal/permit"
+	"github.com/belfry-news/belfry/sdk"
+)
+
+// StreamKind says what the messages of a stream are.
+type StreamKind string
+
+// The kinds of streams. Confirm and Answer are the two fixed texts without a grant.
+const (
+	StreamPost       StreamKind = "post"
+	StreamDigest     StreamKind = "digest"
+	StreamCorrection StreamKind = "correction"
+	StreamNotice     StreamKind = "notice"
+	StreamConfirm    StreamKind = "confirm"
+	StreamAnswer     StreamKind = "answer"
+)
+
+// Stream is one text for many people, or for one.
+type Stream struct {
+	ID                  int64
+	Kind                StreamKind
+	Destination, Medium string
+	// Purpose is empty for the fixed texts.
+	Purpose Purpose
+	// Post, Notice and Occurrence say what it is made from.
+	Post, Notice int64
+	Occurrence   string
+	// Content of a fixed text, sealed under the person's key.
+	Content  []byte
+	Urgent   bool
+	Priority int
+	// SlotAt of a digest: it takes the posts shown until then.
+	SlotAt           time.Time
+	Created, Expires time.Time
+}
+
+// Batch are messages of one stream that a node has claimed. Claimed means that they never left.
+type Batch struct {
+	ID         int64
+	Fence      string
+	Stream     Stream
+	People     []PersonID
+	LeaseUntil time.Time
+}
+
+// Result is what became of a started message.
+type Result struct {
+	Stream int64
+	Person PersonID
+	// State is how the row stands from now on; Next when it is to be claimed again, with State "pending".
+	State  MessageState
+	Reason string
+	Next   time.Time
+	Ref    string
+	Error  string
+	At     time.Time
+	// Posts are what a digest held.
+	Posts []int64
+	// Again says that this was no attempt: it never left.
+	Again bool
+}
+
+// MessageState of a message.
+type MessageState string
+
+// The states. All but Pending, Unknown and Held are ends.
+const (
+	MessagePending    MessageState = "pending"
+	MessageSent       MessageState = "sent"
+	MessageSuppressed MessageState = "suppressed"
+	MessageUnknown    MessageState = "unknown"
+	MessageHeld       MessageState = "held"
+	MessageFailed     MessageState = "failed"
+	MessageExpired    MessageState = "expired"
+	MessageDropped    MessageState = "dropped"
+	MessageFolded     MessageState = "folded"
+)
+
+// Candidate is what the transaction that starts a message reads about it, apart from the address.
+type Candidate struct {
+	Person  PersonID
+	Ref     string
+	Habits  Habits
+	Signal  time.Time
+	Attempt int
+	// Unknown says that an earlier attempt may have arrived.
+	Unknown bool
+	// Grant is what the message was made for, as it is now; Same says that it did not end since.
+	Grant   *Grant
+	Same    bool
+	Covered time.Time
+	// Reachable says that there is a verified address of that medium; Verified is false for one that was never confirmed.
+	Reachable, Verified bool
+	Suppressions        []Suppression
+	// Stopped says why the stream was stopped or held; empty while it is open.
+	Stopped string
+	Stream  Stream
+	// Days are what the person got on the newest days, over everything and of this purpose.
+	Days, PurposeDays Day
+	// Folded are posts that wait for the person's next digest.
+	Folded []int64
+
+	key     Sealed
+	address []byte
+}
+
+// Day is how many messages a person got on a day of their zone, and when the last one left.
+type Day struct {
+	Day   int64 // since 1970
+	Count int
+	Last  time.Time
+}
+
+// SealAddress puts what only a start transaction reads into a candidate.
+func (c *Candidate) SealAddress(key Sealed, address []byte) { c.key, c.address = key, address }
+
+// Judgement is what a start transaction does with a candidate.
+type Judgement struct {
+	Go bool
+	// Otherwise the row stands so from now on.
+	State  MessageState
+	Reason string
+	Next   time.Time
+	// Override says that quiet hours were passed by because the person wants breaking news.
+	Override bool
+	// Day is the day of the person's zone that the message counts for; Fold are posts for the next digest; Posts are what a
+	// digest holds.
+	Day   int64
+	Fold  []int64
+	Posts []int64
+}
+
+// Window is the part of a batch that starts now, together with what became of the window before.
+type Window struct {
+	Batch   Batch
+	Size    int
+	Results []Result
+	Now     time.Time
+	// Lease is how long the batch is kept from now on.
+	Lease time.Duration
+	// Until is when a message of the window must no longer leave.
+	Until time.Time
+}
+
+// MessageStore starts and settles messages.
+type MessageStore interface {
+	// StartMessages reads the next messages of a batch and everything that decides about them, asks judge about each, and
+	// writes that they may leave or what became of them: all in one transaction, in which the results of before are settled
+	// too. It gives those that may leave. ErrFence when the batch is not ours any more; ErrPaused when nothing may start now.
+	StartMessages(ctx context.Context, w Window, judge func(Candidate) Judgement) (started []Candidate, all int, err error)
+}
+
+// Errors of StartMessages.
+var (
+	ErrFence  = errors.New("the batch belongs to another node by now")
+	ErrPaused = errors.New("messages are paused")
+)
+
+// Start is a message that may leave.
+type Start struct {
+	Candidate
+	// ID is the same for every attempt.
+	ID     string
+	Permit sdk.Permit
+	// Links of the person, for the slots of the text. Leave is empty without a grant.
+	Link, Leave string
+	// Text is the content of a fixed text or a notice, opened.
+	Text []byte
+}
+
+// MessageID names a message to platforms.
+func MessageID(stream int64, p PersonID) string {
+	return strconv.FormatInt(stream, 36) + "-" + strconv.FormatInt(int64(p), 36)
+}
+
+// Start begins a window. Permits and addresses come only from here: from what the transaction read that let the message go.
+// all is how many messages of the batch are behind it now.
+func (r *Registry) Start(ctx context.Context, store MessageStore, w Window, judge func(Candidate) Judgement) (out []Start, all int, err error) {
+	purpose := permit.Delivery
+	switch w.Batch.Stream.Kind {
+	case StreamConfirm:
+		purpose = permit.Confirm
+	case StreamAnswer:
+		purpose = permit.Answer
+	}
+	started, all, err := store.StartMessages(ctx, w, func(c Candidate) Judgement {
+		// Whatever a policy says: without a live grant there is no message (promise 1).
+		switch {
+		case purpose == permit.Delivery && (c.Grant == nil || c.Grant.State != Active || !c.Same):
+			return Judgement{State: MessageSuppressed, Reason: "no_grant"}
+		case !c.Reachable:
+			return Judgement{State: MessageSuppressed, Reason: "no_address"}
+		}
+		return judge(c)
+	})
+	if err != nil {
+		return nil, all, err
+	}
+	for _, c := range started {
+		s := Start{Candidate: c, ID: MessageID(w.Batch.Stream.ID, c.Person), Link: r.s.Keys.Link(c.Ref)}
+		key, err := r.s.Keys.person(c.Ref, c.key)
+		if err != nil {
+			return out, all, err
+		}
+		value, err := key.open("address "+w.Batch.Stream.Medium, c.address)
+		if err != nil {
+			return out, all, err
+		}
+		if len(c.Stream.Content) > 0 {
+			if s.Text, err = key.open("text "+string(c.Stream.Kind), c.Stream.Content); err != nil {
+				return out, all, err
+			}
+		}
+		if c.Grant != nil {
+			s.Leave = r.s.Keys.LeaveLink(c.Grant.ID)
+		}
+		s.Permit = permit.Mint(s.ID, w.Batch.Stream.Medium, string(value), purpose, w.Until)
+		s.key, s.address = Sealed{}, nil
+		out = append(out, s)
+	}
+	return out, all, nil
+}
+
+// Answer queues the one answer to an inbound event: a fixed text. The person is whoever wrote; somebody unknown is nobody to
+// write to until they act, so that a row is made for them that holds nothing but where to answer.
+func (r *Registry) Answer(ctx context.Context, to sdk.Handle, content []byte, until time.Time) error {
+	use, compare, err := Normalize(to.Medium, to.Value)
+	if err != nil {
+		return err
+	}
+	now := r.now()
+	hash := r.s.Keys.Hash(to.Medium, compare)
+	err = r.s.Store.People(ctx, func(tx Tx) error {
+		p, err := r.at(tx, to.Medium, hash)
+		if errors.Is(err, ErrNotFound) {
+			p, err = r.create(tx, to.Medium, use, hash, Habits{}, now)
+		}
+		if err != nil {
+			return err
+		}
+		if err := tx.Queue(Fixed{Kind: string(StreamAnswer), Medium: to.Medium, Person: p.row.ID, Content: p.key.seal("text answer", content), At: now, Expires: until}); err != nil {
+			return fmt.Errorf("an answer cannot be queued: %w", err)
+		}
+		return nil
+	})
+	if err == nil {
+		r.s.Changed()
+	}
+	return err
+}

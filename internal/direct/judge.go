@@ -1,0 +1,116 @@
+package direct
+
+import (
+	"strings"
+	"time"
+
+	"github.com/belfry-news/belfry/internal/consent"
+	"github.com/belfry-news/belfry/internal/policy"
+)
+
+// judge decides about the candidates of one window.
+type judge struct {
+	base   policy.Facts
+	digest func(consent.Candidate) []int64
+	now    time.Time
+	zone   *time.Location
+}
+
+// decide asks the policy about one candidate.
+func (j judge) decide(c consent.Candidate) consent.Judgement {
+	f := j.base
+	f.Now, f.Habits = j.now, c.Habits
+	if c.Grant != nil {
+		f.Grant = *c.Grant
+		f.Version, f.MadeFor = int64(c.Grant.Version), int64(c.Grant.Version)
+		if !c.Same {
+			f.MadeFor = f.Version - 1
+		}
+	}
+	for _, s := range c.Suppressions {
+		p := policy.Suppression{Scope: policy.ScopeMedium, Medium: s.Medium, Why: s.Reason}
+		switch s.Scope {
+		case consent.ScopeNever:
+			p.Scope = policy.ScopeNever
+		case consent.ScopePurpose:
+			kind, name, _ := strings.Cut(s.Purpose, " ")
+			p.Scope, p.Purpose = policy.ScopePurpose, consent.Purpose{Kind: consent.Kind(kind), Name: name}
+		}
+		f.Suppressions = append(f.Suppressions, p)
+	}
+	zone := j.zone
+	if z, err := time.LoadLocation(c.Habits.Zone); err == nil && c.Habits.Zone != "" {
+		zone = z
+	}
+	f.Zones = []*time.Location{zone}
+	today := dayNumber(j.now.In(zone))
+	if c.PurposeDays.Day == today {
+		f.Caps.Today = c.PurposeDays.Count
+	}
+	f.Caps.Last = c.PurposeDays.Last
+	if c.Days.Day == today {
+		f.Caps.All = c.Days.Count
+	}
+	if c.Stopped != "" {
+		f.Content.Withdrawn = true
+	}
+	if f.Kind == policy.Answer {
+		f.Wrote, f.AnswerWithin = c.Stream.Created, max(c.Stream.Expires.Sub(c.Stream.Created), 0)
+	}
+	var posts []int64
+	if f.Kind == policy.Digest && j.digest != nil {
+		posts = j.digest(c)
+		f.Content.Empty = len(posts) == 0
+	}
+	d := policy.Decide(f)
+	out := consent.Judgement{Reason: string(d.Reason), Override: d.Override, Day: today}
+	switch d.Verdict {
+	case policy.Go:
+		out.Go, out.Posts = true, posts
+	case policy.Wait:
+		out.State, out.Next = consent.MessagePending, d.Until.Add(jitter(c.Person, d.Until.Sub(j.now)))
+	case policy.Fold:
+		out.State = consent.MessageFolded
+		out.Fold = posts
+		if f.Kind == policy.Post {
+			out.Fold = []int64{c.Stream.Post}
+		}
+	case policy.Hold:
+		out.State = consent.MessageHeld
+	default:
+		out.State = consent.MessageSuppressed
+		if d.Reason == policy.Old || d.Reason == policy.OldByThen {
+			out.State = consent.MessageExpired
+		}
+	}
+	return out
+}
+
+// dayNumber counts the days of a zone since 1970.
+func dayNumber(local time.Time) int64 {
+	y, m, d := local.Date()
+	return time.Date(y, m, d, 0, 0, 0, 0, time.UTC).Unix() / 86400
+}
+
+// jitter spreads those who wait for the end of the same hours over up to ten minutes: the same person always alike.
+func jitter(p consent.PersonID, wait time.Duration) time.Duration {
+	most := min(10*time.Minute, max(wait, 0)/6)
+	if most < time.Second {
+		return 0
+	}
+	return time.Duration((uint64(p)*0x9e3779b97f4a7c15)>>11) % most
+}
+
+// SlotKey names the occurrence of a digest's slot: the channel, the local time and the zone, at an instant.
+func SlotKey(purpose consent.Purpose, slot, zone, at string) string {
+	return strings.Join([]string{purpose.String(), slot, zone, at}, "|")
+}
+
+// SlotOf gives the local time and the zone of an occurrence; empty when it is none of a digest's slot.
+func SlotOf(occurrence string) (slot, zone string) {
+	parts := strings.Split(occurrence, "|")
+	if len(parts) != 4 {
+		return "", ""
+	}
+	return parts[1], parts[2]
+}

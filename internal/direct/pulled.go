@@ -1,0 +1,99 @@
+package direct
+
+import (
+	"context"
+	"time"
+
+	"github.com/belfry-news/belfry/sdk"
+)
+
+// pulled hands out the messages of a lane.
+type pulled struct {
+	l *lane
+	// idle is how long Next waits for more before the stream is over.
+	idle time.Duration
+}
+
+var _ sdk.Messages = (*pulled)(nil)
+
+// Next implements sdk.Messages.
+func (p *pulled) Next(ctx context.Context) (sdk.DirectMessage, bool) {
+	l := p.l
+	var over *time.Timer
+	for {
+		l.mu.Lock()
+		if len(l.ready) > 0 {
+			i := l.ready[0]
+			l.ready[0] = item{}
+			l.ready = l.ready[1:]
+			i.took = l.e.s.Now()
+			l.under[i.start.ID] = i
+			l.mu.Unlock()
+			signal(l.moved)
+			if over != nil {
+				over.Stop()
+			}
+			return sdk.NewDirectMessage(i.start.Permit, sdk.MessageContent{Common: i.text.Common, Slots: i.text.Slots, Buttons: i.text.Buttons, ReplyTo: i.text.ReplyTo}), true
+		}
+		ended, arrived := l.over, l.arrived
+		l.mu.Unlock()
+		if ended || ctx.Err() != nil {
+			return sdk.DirectMessage{}, false
+		}
+		if over == nil {
+			over = time.NewTimer(p.idle)
+			defer over.Stop()
+		}
+		select {
+		case <-ctx.Done():
+			return sdk.DirectMessage{}, false
+		case <-over.C:
+			return sdk.DirectMessage{}, false
+		case <-arrived:
+		}
+	}
+}
+
+// Done implements sdk.Messages.
+func (p *pulled) Done(id string, ref sdk.MessageRef, err error) {
+	l := p.l
+	l.mu.Lock()
+	i, known := l.under[id]
+	delete(l.under, id)
+	l.mu.Unlock()
+	if !known {
+		return // settled before, or never taken
+	}
+	now := l.e.s.Now()
+	l.mu.Lock()
+	l.pace.add(now)
+	l.mu.Unlock()
+	l.outcome(i, ref, err, now)
+}
+
+// pace measures how fast messages leave.
+type pace struct {
+	since time.Time
+	count int
+	rate  float64 // a second
+}
+
+func (p *pace) add(now time.Time) {
+	if p.since.IsZero() || now.Sub(p.since) > 5*time.Second {
+		p.since, p.count = now, 0
+		return
+	}
+	p.count++
+	if d := now.Sub(p.since); d >= 100*time.Millisecond {
+		p.rate, p.since, p.count = float64(p.count)/d.Seconds(), now, 0
+	}
+}
+
+// window is how many messages leave in windowFor, at least one for each connection as long as nothing was measured.
+func (p *pace) window(connections int) int {
+	n := int(p.rate * windowFor.Seconds())
+	if p.rate == 0 {
+		n = connections
+	}
+	return min(max(n, 1), maxWindow)
+}

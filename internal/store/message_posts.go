@@ -1,0 +1,109 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/belfry-news/belfry/internal/alert"
+	"github.com/belfry-news/belfry/internal/compose"
+	"github.com/belfry-news/belfry/internal/consent"
+	"github.com/belfry-news/belfry/sdk"
+)
+
+// MessagePost is a post as messages show it, in its newest revision.
+type MessagePost struct {
+	ID int64
+	compose.Revision
+	Status string
+	Urgent bool
+}
+
+const messagePostColumns = `p.id, p.public_id, p.channel, p.revision, p.status, p.urgent, p.visible_at, r.at, r.content`
+
+func scanMessagePost(r scanner) (p MessagePost, err error) {
+	var visible, at int64
+	var content string
+	if err := r.Scan(&p.ID, &p.PublicID, &p.Channel, &p.Number, &p.Status, &p.Urgent, &visible, &at, &content); err != nil {
+		return p, notFound(err)
+	}
+	p.Published, p.At = timeOf(visible), timeOf(at)
+	return p, decode(content, &p.Content)
+}
+
+// MessagePost gives a post in its newest revision.
+func (db *DB) MessagePost(ctx context.Context, id int64) (MessagePost, error) {
+	return scanMessagePost(db.queryRow(ctx, `SELECT `+messagePostColumns+` FROM posts p JOIN post_revisions r ON r.post = p.id AND r.revision = p.revision WHERE p.id = $1`, id))
+}
+
+// MessagePosts gives the live posts of a channel that were shown after one time and up to another, the oldest first.
+func (db *DB) MessagePosts(ctx context.Context, channel string, after, until time.Time) (out []MessagePost, err error) {
+	err = db.query(ctx, func(r scanner) error {
+		p, err := scanMessagePost(r)
+		out = append(out, p)
+		return err
+	}, `SELECT `+messagePostColumns+` FROM posts p JOIN post_revisions r ON r.post = p.id AND r.revision = p.revision
+		WHERE p.channel = $1 AND p.status = 'live' AND p.visible_at > $2 AND p.visible_at <= $3 ORDER BY p.visible_at, p.id`, channel, micros(after), micros(until))
+	return out, err
+}
+
+// UnsentPosts gives the live posts of a channel that were shown after one time and up to another, and of which a destination
+// has no messages yet.
+func (db *DB) UnsentPosts(ctx context.Context, channel, destination string, after, until time.Time) (out []MessagePost, err error) {
+	err = db.query(ctx, func(r scanner) error {
+		p, err := scanMessagePost(r)
+		out = append(out, p)
+		return err
+	}, `SELECT `+messagePostColumns+` FROM posts p JOIN post_revisions r ON r.post = p.id AND r.revision = p.revision
+		WHERE p.channel = $1 AND p.status = 'live' AND p.visible_at > $3 AND p.visible_at <= $4
+		AND NOT EXISTS (SELECT 1 FROM streams s WHERE s.post = p.id AND s.destination = $2 AND s.kind = 'post') ORDER BY p.visible_at, p.id LIMIT 100`,
+		channel, destination, micros(after), micros(until))
+	return out, err
+}
+
+// DigestZones lists the zones of those who get digests of a purpose over a medium; the empty one for those who never said.
+func (db *DB) DigestZones(ctx context.Context, p consent.Purpose, medium string) (out []string, err error) {
+	err = db.query(ctx, func(r scanner) error {
+		zone := ""
+		err := r.Scan(&zone)
+		out = append(out, zone)
+		return err
+	}, `SELECT DISTINCT s.zone FROM grants g JOIN subscribers s ON s.id = g.person
+		WHERE g.kind = $1 AND g.name = $2 AND g.medium = $3 AND g.state = 'active' AND g.mode = 'digest'`, p.Kind, p.Name, medium)
+	return out, err
+}
+
+// Mark gives a text that was kept with SetMark; empty when none was.
+func (db *DB) Mark(ctx context.Context, name string) (text string, err error) {
+	err = notFound(db.queryRow(ctx, `SELECT value FROM meta WHERE name = $1`, name).Scan(&text))
+	if errors.Is(err, ErrNotFound) {
+		err = nil
+	}
+	return text, err
+}
+
+// SetMark keeps a text under a name.
+func (db *DB) SetMark(ctx context.Context, name, value string) error {
+	return db.Write(ctx, func(tx *Tx) error { return (people{tx}).SetMark(name, value) })
+}
+
+// StopDestination stops a destination whose account does not work until somebody starts it again, with an alert.
+func (db *DB) StopDestination(ctx context.Context, name string, code sdk.Code, sentence string, now time.Time) error {
+	return db.Write(ctx, func(tx *Tx) error {
+		if err := tx.run(`INSERT INTO destinations (name, stopped_at, code, error) VALUES ($1, $2, $3, $4)
+			ON CONFLICT (name) DO UPDATE SET stopped_at = excluded.stopped_at, code = excluded.code, error = excluded.error WHERE destinations.stopped_at = 0`,
+			name, micros(now), code, sentence); err != nil {
+			return err
+		}
+		return tx.alerts([]alert.Alert{{Code: alert.DestinationStop, Subject: name, Sentence: "destination " + name + ": " + sentence +
+			"; its messages wait, and other destinations are unaffected", Mend: "mend that, then: belfry destination check " + name}}, nil, now)
+	})
+}
+
+// PauseDestination lets nothing leave to a destination until a time.
+func (db *DB) PauseDestination(ctx context.Context, name string, until time.Time) error {
+	return db.Write(ctx, func(tx *Tx) error {
+		return tx.run(`INSERT INTO destinations (name, paused_until) VALUES ($1, $2)
+			ON CONFLICT (name) DO UPDATE SET paused_until = max(paused_until, excluded.paused_until)`, name, micros(until))
+	})
+}

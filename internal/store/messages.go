@@ -1,0 +1,637 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/belfry-news/belfry/internal/consent"
+)
+
+var _ consent.MessageStore = (*DB)(nil)
+
+const streamColumns = `s.id, s.kind, s.destination, s.medium, s.purpose, coalesce(s.post, 0), coalesce(s.notice, 0), s.occurrence, s.content, s.urgent, s.priority, s.slot_at, s.created_at, s.expires_at`
+
+func scanStream(r scanner, more ...any) (s consent.Stream, err error) {
+	var purpose string
+	var slot, created, expires int64
+	err = r.Scan(append([]any{&s.ID, &s.Kind, &s.Destination, &s.Medium, &purpose, &s.Post, &s.Notice, &s.Occurrence, &s.Content, &s.Urgent, &s.Priority, &slot, &created, &expires}, more...)...)
+	kind, name, _ := strings.Cut(purpose, " ")
+	s.Purpose = consent.Purpose{Kind: consent.Kind(kind), Name: name}
+	s.SlotAt, s.Created, s.Expires = timeOf(slot), timeOf(created), timeOf(expires)
+	return s, err
+}
+
+// FanOut makes the next messages of a stream: for everybody who follows its purpose over its medium since before it was
+// made, in the order of their numbers. It says whether all are made. Messages that were made before may leave meanwhile.
+func (db *DB) FanOut(ctx context.Context, stream int64, most int, slot, zone, siteZone string) (made int64, whole bool, err error) {
+	err = db.Write(ctx, func(tx *Tx) error {
+		made, whole = 0, false
+		var from, last sql.NullInt64
+		var state string
+		if err := tx.row(`SELECT fanned, state FROM streams WHERE id = $1`, stream).Scan(&from, &state); err != nil {
+			return err
+		}
+		if state != "open" {
+			whole = true
+			return nil
+		}
+		var n int64
+		var err error
+		if slot == "" {
+			n, err = tx.exec(`INSERT INTO messages (stream, person, consent, version)
+				SELECT $1, g.person, g.id, g.version FROM grants g, streams s
+				WHERE s.id = $1 AND g.kind = substr(s.purpose, 1, instr(s.purpose, ' ') - 1) AND g.name = substr(s.purpose, instr(s.purpose, ' ') + 1) AND g.medium = s.medium
+				AND g.state = 'active' AND g.mode = 'instant' AND g.person > $2 AND g.since <= s.created_at ORDER BY g.person LIMIT $3`, stream, from.Int64, most)
+		} else {
+			n, err = tx.exec(`INSERT INTO messages (stream, person, consent, version)
+				SELECT $1, g.person, g.id, g.version FROM streams s, grants g JOIN subscribers p ON p.id = g.person
+				WHERE s.id = $1 AND g.kind = substr(s.purpose, 1, instr(s.purpose, ' ') - 1) AND g.name = substr(s.purpose, instr(s.purpose, ' ') + 1) AND g.medium = s.medium
+				AND g.state = 'active' AND g.mode = 'digest' AND g.person > $2 AND g.since <= s.created_at
+				AND instr(g.slots, $4) > 0 AND CASE WHEN p.zone = '' THEN $6 ELSE p.zone END = $5 ORDER BY g.person LIMIT $3`, stream, from.Int64, most, strconv.Quote(slot), zone, siteZone)
+		}
+		if err != nil {
+			return err
+		}
+		made, whole = n, n < int64(most)
+		if err := tx.row(`SELECT max(person) FROM messages WHERE stream = $1`, stream).Scan(&last); err != nil {
+			return err
+		}
+		return tx.run(`UPDATE streams SET fanned = $2, whole = $3 WHERE id = $1`, stream, max(last.Int64, from.Int64), whole)
+	})
+	return made, whole, err
+}
+
+// HalfMade lists the open streams of which not all messages are made.
+func (db *DB) HalfMade(ctx context.Context) (out []consent.Stream, err error) {
+	err = db.query(ctx, func(r scanner) error {
+		s, err := scanStream(r)
+		out = append(out, s)
+		return err
+	}, `SELECT `+streamColumns+` FROM streams s WHERE s.state = 'open' AND s.whole = 0 ORDER BY s.priority, s.id`)
+	return out, err
+}
+
+// NewStream makes a stream; it gives 0 when there is one already for the same post or occurrence.
+func (tx *Tx) newStream(s consent.Stream, person consent.PersonID) (int64, error) {
+	nullable := func(n int64) any {
+		if n == 0 {
+			return nil
+		}
+		return n
+	}
+	purpose := ""
+	if s.Purpose.Name != "" {
+		purpose = s.Purpose.String()
+	}
+	if s.Content == nil {
+		s.Content = []byte{}
+	}
+	id, made, err := tx.insert(`INSERT INTO streams (kind, destination, medium, purpose, post, notice, occurrence, person, content, urgent, priority, slot_at, created_at, expires_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) ON CONFLICT DO NOTHING RETURNING id`,
+		s.Kind, s.Destination, s.Medium, purpose, nullable(s.Post), nullable(s.Notice), s.Occurrence, nullable(int64(person)), s.Content, s.Urgent, s.Priority,
+		micros(s.SlotAt), micros(s.Created), micros(s.Expires))
+	if err != nil || !made {
+		return 0, err
+	}
+	return id, nil
+}
+
+// MakeStreams makes streams, each once: for posts that were made ready for followers, and for slots of digests.
+func (db *DB) MakeStreams(ctx context.Context, list []consent.Stream) (made int, err error) {
+	err = db.Write(ctx, func(tx *Tx) error {
+		made = 0
+		for _, s := range list {
+			id, err := tx.newStream(s, 0)
+			if err != nil {
+				return err
+			}
+			if id > 0 {
+				made++
+			}
+		}
+		return nil
+	})
+	return made, err
+}
+
+// Queue implements consent.Tx: the one message of a fixed text.
+func (p people) Queue(f consent.Fixed) error {
+	destination := ""
+	if err := missing(p.tx.row(`SELECT value FROM meta WHERE name = $1`, writerOf+f.Medium).Scan(&destination)); err != nil {
+		return err
+	}
+	id, err := p.tx.newStream(consent.Stream{Kind: consent.StreamKind(f.Kind), Destination: destination, Medium: f.Medium, Content: f.Content, Created: f.At, Expires: f.Expires}, f.Person)
+	if err != nil {
+		return err
+	}
+	if err := p.tx.run(`INSERT INTO messages (stream, person) VALUES ($1, $2)`, id, f.Person); err != nil {
+		return err
+	}
+	return p.tx.run(`UPDATE streams SET whole = 1, fanned = $2 WHERE id = $1`, id, f.Person)
+}
+
+// writerOf begins the names in meta of the destinations that write fixed texts, by medium.
+const writerOf = "people.writer."
+
+// UseWriters says which destination writes the fixed texts of each medium.
+func (db *DB) UseWriters(ctx context.Context, byMedium map[string]string) error {
+	return db.Write(ctx, func(tx *Tx) error {
+		if err := tx.run(`DELETE FROM meta WHERE name LIKE $1`, writerOf+"%"); err != nil {
+			return err
+		}
+		for medium, destination := range byMedium {
+			if err := tx.run(`INSERT INTO meta (name, value) VALUES ($1, $2)`, writerOf+medium, destination); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// ClaimMessages claims up to size messages of one open stream of a destination: what is due again goes first, then what was
+// never claimed, the most urgent stream before the others. Nil when nothing is to be claimed now.
+func (db *DB) ClaimMessages(ctx context.Context, destination string, now time.Time, lease time.Duration, size int) (*consent.Batch, error) {
+	waits := false
+	if err := db.queryRow(ctx, `SELECT EXISTS (SELECT 1 FROM streams s WHERE s.destination = $1 AND s.state = 'open' AND s.ready_at <= $2 AND `+claimable+`) AND `+serves, destination, micros(now)).Scan(&waits); err != nil || !waits {
+		return nil, err
+	}
+	var out *consent.Batch
+	err := db.Write(ctx, func(tx *Tx) error {
+		out = nil
+		b := consent.Batch{Fence: token(16), LeaseUntil: now.Add(lease)}
+		var claimed int64
+		var err error
+		b.Stream, err = scanStream(tx.row(`SELECT `+streamColumns+`, s.claimed FROM streams s WHERE s.destination = $1 AND s.state = 'open' AND s.ready_at <= $2
+			AND `+claimable+` AND `+serves+` ORDER BY s.priority, s.id LIMIT 1`, destination, micros(now)), &claimed)
+		if errors.Is(notFound(err), ErrNotFound) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		take := func(text string, args ...any) error {
+			return tx.rows(func(r scanner) error {
+				var id int64
+				err := r.Scan(&id)
+				b.People = append(b.People, consent.PersonID(id))
+				return err
+			}, text, args...)
+		}
+		if err := take(`SELECT person FROM messages WHERE stream = $1 AND next_at > 0 AND next_at <= $2 ORDER BY next_at LIMIT $3`, b.Stream.ID, micros(now), size); err != nil {
+			return err
+		}
+		if again := len(b.People); again > 0 {
+			if err := tx.run(`UPDATE messages SET next_at = 0 WHERE stream = $1 AND person IN @list($2)`, b.Stream.ID, jsonList(b.People)); err != nil {
+				return err
+			}
+		} else {
+			if err := take(`SELECT person FROM messages WHERE stream = $1 AND person > $2 AND state = 'pending' AND next_at = 0 ORDER BY person LIMIT $3`, b.Stream.ID, claimed, size); err != nil {
+				return err
+			}
+			if len(b.People) == 0 {
+				return nil
+			}
+			if err := tx.run(`UPDATE streams SET claimed = $2 WHERE id = $1`, b.Stream.ID, b.People[len(b.People)-1]); err != nil {
+				return err
+			}
+		}
+		if b.ID, _, err = tx.insert(`INSERT INTO message_batches (node, fence, destination, stream, people, lease_until) VALUES ($1, $2, $3, $4, $5, $6) RETURNING id`,
+			tx.db.node, b.Fence, destination, b.Stream.ID, jsonList(b.People), micros(b.LeaseUntil)); err != nil {
+			return err
+		}
+		out = &b
+		return nil
+	})
+	return out, err
+}
+
+// claimable holds for a stream that has something to claim at $2.
+const claimable = `(s.claimed < s.fanned OR EXISTS (SELECT 1 FROM messages m WHERE m.stream = s.id AND m.next_at > 0 AND m.next_at <= $2)) AND ` + unpaused
+
+// unpaused holds for a stream whose channel nobody paused.
+const unpaused = `NOT EXISTS (SELECT 1 FROM pauses p WHERE p.scope = 'channel' AND s.purpose = 'channel ' || p.name)`
+
+// NextMessages is when there can be something to claim for a destination; zero when nothing waits.
+func (db *DB) NextMessages(ctx context.Context, destination string) (time.Time, error) {
+	var at int64
+	err := db.queryRow(ctx, `SELECT coalesce(min(max(s.ready_at, CASE WHEN s.claimed < s.fanned THEN 1
+			ELSE coalesce((SELECT min(m.next_at) FROM messages m WHERE m.stream = s.id AND m.next_at > 0), 9e18) END)), 0)
+		FROM streams s WHERE s.destination = $1 AND s.state = 'open'`, destination).Scan(&at)
+	if at >= 9e18 {
+		at = 0
+	}
+	return timeOf(at), err
+}
+
+// StartMessages implements consent.MessageStore.
+func (db *DB) StartMessages(ctx context.Context, w consent.Window, judge func(consent.Candidate) consent.Judgement) (started []consent.Candidate, all int, err error) {
+	err = db.Write(ctx, func(tx *Tx) error {
+		started, all = nil, 0
+		if err := tx.settleMessages(w.Results); err != nil {
+			return err
+		}
+		people, begun, err := tx.batchOf(w)
+		if err != nil {
+			return err
+		}
+		window := people[begun:min(begun+w.Size, len(people))]
+		all = begun + len(window)
+		if len(window) == 0 {
+			return nil
+		}
+		candidates, err := tx.candidates(w, window)
+		if err != nil {
+			return err
+		}
+		for _, c := range candidates {
+			j := judge(c)
+			if err := tx.judged(w, &c, j); err != nil {
+				return err
+			}
+			if j.Go {
+				c.Folded = j.Posts
+				started = append(started, c)
+			}
+		}
+		return tx.run(`UPDATE message_batches SET started = $2, lease_until = $3 WHERE id = $1`, w.Batch.ID, all, micros(w.Now.Add(w.Lease)))
+	})
+	if errors.Is(err, consent.ErrPaused) && len(w.Results) > 0 { // what became of the window before is recorded in any case
+		err = errors.Join(err, db.SettleMessages(ctx, w.Results))
+	}
+	return started, all, err
+}
+
+// batchOf reads a batch that is still ours, and whether its destination may write now.
+func (tx *Tx) batchOf(w consent.Window) (people []consent.PersonID, begun int, err error) {
+	var list string
+	var may bool
+	err = tx.row(`SELECT people, started, (SELECT `+strings.ReplaceAll(serves, "$1", "b.destination")+` AND `+unpaused+`) FROM message_batches b JOIN streams s ON s.id = b.stream WHERE b.id = $1 AND b.fence = $3 AND b.lease_until > $2`,
+		w.Batch.ID, micros(w.Now), w.Batch.Fence).Scan(&list, &begun, &may)
+	switch {
+	case errors.Is(notFound(err), ErrNotFound):
+		return nil, 0, consent.ErrFence
+	case err != nil:
+		return nil, 0, err
+	case !may:
+		return nil, 0, consent.ErrPaused
+	}
+	return people, begun, decode(list, &people)
+}
+
+// candidates reads everything that decides about the next messages of a batch, in their order.
+func (tx *Tx) candidates(w consent.Window, window []consent.PersonID) ([]consent.Candidate, error) {
+	s := w.Batch.Stream
+	var state, reason string
+	var content []byte
+	if err := tx.row(`SELECT state, reason, content FROM streams WHERE id = $1`, s.ID).Scan(&state, &reason, &content); err != nil {
+		return nil, err
+	}
+	s.Content = content
+	stopped := ""
+	if s.Post > 0 && stopped == "" {
+		status := ""
+		if err := tx.row(`SELECT status FROM posts WHERE id = $1`, s.Post).Scan(&status); err != nil {
+			return nil, err
+		}
+		if status != "live" {
+			stopped = status
+		}
+	}
+	if state != "open" {
+		stopped = cmp.Or(reason, state)
+	}
+	purpose := ""
+	if s.Purpose.Name != "" {
+		purpose = s.Purpose.String()
+	}
+	byPerson := map[consent.PersonID]consent.Candidate{}
+	var suppressed []consent.PersonID
+	hashes := map[consent.PersonID]string{}
+	if err := tx.rows(func(r scanner) error {
+		c := consent.Candidate{Stopped: stopped, Stream: s}
+		var g consent.Grant
+		var master sql.NullString
+		var key, address []byte
+		var hash, was, gkind, gname, gstate, gmode, slots, topics, languages sql.NullString
+		var gid, gversion, since, covered, breaking, verified sql.NullInt64
+		var version int
+		var paused, signal, erased int64
+		var days, purposeDays string
+		var hit bool
+		if err := r.Scan(&c.Person, &was, &version, &c.Attempt, &c.Ref, &c.Habits.Lang, &c.Habits.Zone, &c.Habits.QuietFrom, &c.Habits.QuietUntil, &paused, &c.Habits.PerDay, &signal, &erased,
+			&master, &key, &address, &hash, &verified, &gid, &gkind, &gname, &gstate, &gversion, &gmode, &slots, &topics, &languages, &breaking, &since, &covered,
+			&days, &purposeDays, &hit); err != nil {
+			return err
+		}
+		c.Habits.PausedUntil, c.Signal, c.Covered = timeOf(paused), timeOf(signal), timeOf(covered.Int64)
+		c.Unknown = was.String == "unknown"
+		c.Reachable, c.Verified = erased == 0 && len(address) > 0 && len(key) > 0, verified.Int64 > 0
+		c.SealAddress(consent.Sealed{Master: master.String, Data: key}, address)
+		if gid.Valid {
+			g = consent.Grant{ID: gid.Int64, Person: c.Person, Purpose: consent.Purpose{Kind: consent.Kind(gkind.String), Name: gname.String}, Medium: s.Medium, State: consent.State(gstate.String),
+				Version: int(gversion.Int64), Since: timeOf(since.Int64)}
+			g.Preferences.Mode, g.Preferences.Breaking = consent.Mode(gmode.String), breaking.Int64 == 1
+			if err := errors.Join(decodeList(slots.String, &g.Preferences.Slots), decodeList(topics.String, &g.Preferences.Topics), decodeList(languages.String, &g.Preferences.Languages)); err != nil {
+				return err
+			}
+			c.Grant, c.Same = &g, g.Version == version
+		}
+		c.Days, c.PurposeDays = dayOf(days), dayOf(purposeDays)
+		if hit {
+			suppressed = append(suppressed, c.Person)
+		}
+		hashes[c.Person] = hash.String
+		byPerson[c.Person] = c
+		return nil
+	}, `SELECT m.person, CASE WHEN m.reason = 'unknown' THEN 'unknown' ELSE m.state END, m.version, m.attempt, s.ref, s.lang, s.zone, s.quiet_from, s.quiet_until, s.paused_until, s.per_day, s.signal_at, s.erased_at,
+		k.master, k.sealed, a.sealed, a.hash, a.verified_at, g.id, g.kind, g.name, g.state, g.version, g.mode, g.slots, g.topics, g.languages, g.breaking, g.since, g.covered,
+		coalesce((SELECT day || ':' || count || ':' || last_at FROM sent_days WHERE person = m.person AND purpose = '' ORDER BY day DESC LIMIT 1), ''),
+		coalesce((SELECT day || ':' || count || ':' || last_at FROM sent_days WHERE person = m.person AND purpose = $4 AND $4 <> '' ORDER BY day DESC LIMIT 1), ''),
+		EXISTS (SELECT 1 FROM suppressions u WHERE u.medium = $3 AND u.hash = a.hash)
+		FROM messages m JOIN subscribers s ON s.id = m.person LEFT JOIN person_keys k ON k.person = m.person
+		LEFT JOIN addresses a ON a.person = m.person AND a.medium = $3 LEFT JOIN grants g ON g.id = m.consent
+		WHERE m.stream = $1 AND m.person IN @list($2) AND m.state = 'pending'`, s.ID, jsonList(window), s.Medium, purpose); err != nil {
+		return nil, err
+	}
+	for _, id := range suppressed {
+		c := byPerson[id]
+		var err error
+		if c.Suppressions, err = (people{tx}).Suppressions(s.Medium, hashes[id]); err != nil {
+			return nil, err
+		}
+		byPerson[id] = c
+	}
+	if s.Kind == consent.StreamDigest {
+		if err := tx.rows(func(r scanner) error {
+			var id consent.PersonID
+			var post int64
+			err := r.Scan(&id, &post)
+			c := byPerson[id]
+			c.Folded = append(c.Folded, post)
+			byPerson[id] = c
+			return err
+		}, `SELECT f.person, f.post FROM folded f JOIN messages m ON m.stream = $1 AND m.person = f.person AND m.consent = f.consent WHERE f.person IN @list($2) ORDER BY f.person, f.post`, s.ID, jsonList(window)); err != nil {
+			return nil, err
+		}
+	}
+	out := make([]consent.Candidate, 0, len(window))
+	for _, id := range window {
+		if c, still := byPerson[id]; still {
+			out = append(out, c)
+		}
+	}
+	return out, nil
+}
+
+// decodeList reads a list that mostly is empty.
+func decodeList(text string, into *[]string) error {
+	if text == "" || text == "[]" {
+		return nil
+	}
+	return decode(text, into)
+}
+
+func dayOf(text string) (d consent.Day) {
+	day, rest, found := strings.Cut(text, ":")
+	count, last, _ := strings.Cut(rest, ":")
+	if !found {
+		return d
+	}
+	d.Day, _ = strconv.ParseInt(day, 10, 64) // written by us
+	d.Count, _ = strconv.Atoi(count)
+	us, _ := strconv.ParseInt(last, 10, 64)
+	d.Last = timeOf(us)
+	return d
+}
+
+// judged writes what was decided about a message.
+func (tx *Tx) judged(w consent.Window, c *consent.Candidate, j consent.Judgement) error {
+	s := w.Batch.Stream
+	if !j.Go {
+		if len(j.Fold) > 0 && c.Grant != nil {
+			for _, post := range j.Fold {
+				if err := tx.run(`INSERT INTO folded (person, consent, post, reason, at) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING`, c.Person, c.Grant.ID, post, j.Reason, micros(w.Now)); err != nil {
+					return err
+				}
+			}
+		}
+		return tx.run(`UPDATE messages SET state = $3, reason = $4, next_at = $5, settled_at = $6 WHERE stream = $1 AND person = $2`, s.ID, c.Person, j.State, j.Reason, micros(j.Next), ended(j.State, w.Now))
+	}
+	if j.Override && c.Grant != nil {
+		text, err := encode(map[string]any{"stream": s.ID, "person": int64(c.Person), "reason": "breaking"})
+		if err != nil {
+			return err
+		}
+		if err := (people{tx}).AddEvent(consent.LedgerEvent{At: w.Now, Recorded: w.Now, Kind: consent.EventOverride, Data: []byte(text)}); err != nil {
+			return err
+		}
+	}
+	if s.Purpose.Name == "" || j.Day == 0 {
+		return nil
+	}
+	for _, purpose := range []string{"", s.Purpose.String()} {
+		if err := tx.run(`INSERT INTO sent_days (person, purpose, day, count, last_at) VALUES ($1, $2, $3, 1, $4)
+			ON CONFLICT (person, purpose, day) DO UPDATE SET count = count + 1, last_at = excluded.last_at`, c.Person, purpose, j.Day, micros(w.Now)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ended is when a message with this state was settled.
+func ended(state consent.MessageState, now time.Time) int64 {
+	switch state {
+	case consent.MessagePending, consent.MessageUnknown, consent.MessageHeld:
+		return 0
+	}
+	return micros(now)
+}
+
+// SettleMessages records what became of started messages.
+func (db *DB) SettleMessages(ctx context.Context, results []consent.Result) error {
+	if len(results) == 0 {
+		return nil
+	}
+	return db.Write(ctx, func(tx *Tx) error { return tx.settleMessages(results) })
+}
+
+func (tx *Tx) settleMessages(results []consent.Result) error {
+	plain := map[int64][]consent.PersonID{}
+	for _, r := range results {
+		if r.State == consent.MessageSent && r.Ref == "" && len(r.Posts) == 0 {
+			plain[r.Stream] = append(plain[r.Stream], r.Person)
+			continue
+		}
+		attempt := 1
+		if r.Again {
+			attempt = 0
+		}
+		posts := ""
+		if len(r.Posts) > 0 {
+			posts = jsonList(r.Posts)
+		}
+		if err := tx.run(`UPDATE messages SET state = $3, reason = $4, next_at = $5, settled_at = $6, ref = $7, error = $8, posts = $9, attempt = attempt + $10 WHERE stream = $1 AND person = $2`,
+			r.Stream, r.Person, r.State, r.Reason, micros(r.Next), ended(r.State, r.At), r.Ref, r.Error, posts, attempt); err != nil {
+			return err
+		}
+		if r.State == consent.MessageSent && len(r.Posts) > 0 {
+			if err := tx.run(`UPDATE grants SET covered = max(covered, (SELECT slot_at FROM streams WHERE id = $1)) WHERE id = (SELECT consent FROM messages WHERE stream = $1 AND person = $2)`, r.Stream, r.Person); err != nil {
+				return err
+			}
+			if err := tx.run(`DELETE FROM folded WHERE person = $2 AND consent = (SELECT consent FROM messages WHERE stream = $1 AND person = $2) AND post IN @list($3)`, r.Stream, r.Person, posts); err != nil {
+				return err
+			}
+		}
+	}
+	for stream, people := range plain {
+		at := results[0].At
+		if err := tx.run(`UPDATE messages SET state = 'sent', reason = '', next_at = 0, settled_at = $3, attempt = attempt + 1 WHERE stream = $1 AND person IN @list($2)`, stream, jsonList(people), micros(at)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// EndBatch takes a batch away whose messages have all an outcome or never left; what of it never started is claimed again.
+func (db *DB) EndBatch(ctx context.Context, b consent.Batch, results []consent.Result, now time.Time) error {
+	return db.Write(ctx, func(tx *Tx) error {
+		if err := tx.settleMessages(results); err != nil {
+			return err
+		}
+		return tx.endBatch(b.ID, b.Fence, now, false)
+	})
+}
+
+func (tx *Tx) endBatch(id int64, fence string, now time.Time, lost bool) error {
+	var list string
+	var stream int64
+	var begun int
+	err := notFound(tx.row(`SELECT people, stream, started FROM message_batches WHERE id = $1 AND fence = $2`, id, fence).Scan(&list, &stream, &begun))
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	var members []consent.PersonID
+	if err := errors.Join(err, decode(list, &members)); err != nil {
+		return err
+	}
+	if err := tx.run(`UPDATE messages SET next_at = $3 WHERE stream = $1 AND person IN @list($2) AND state = 'pending' AND next_at = 0`, stream, jsonList(members[begun:]), micros(now)); err != nil {
+		return err
+	}
+	if lost {
+		if err := tx.run(`UPDATE messages SET state = 'unknown', reason = 'node_ended' WHERE stream = $1 AND person IN @list($2) AND state = 'pending' AND next_at = 0`, stream, jsonList(members[:begun])); err != nil {
+			return err
+		}
+	}
+	return tx.run(`DELETE FROM message_batches WHERE id = $1`, id)
+}
+
+// RecoverMessages ends the batches whose lease is over, all of them when no other node can be alive: what was started and has
+// no outcome is unknown, the rest is claimed again. It says how many are unknown.
+func (db *DB) RecoverMessages(ctx context.Context, alone bool, now time.Time) (unknown int, err error) {
+	err = db.Write(ctx, func(tx *Tx) error {
+		type batch struct {
+			id    int64
+			fence string
+		}
+		var over []batch
+		if err := tx.rows(func(r scanner) error {
+			var b batch
+			err := r.Scan(&b.id, &b.fence)
+			over = append(over, b)
+			return err
+		}, `SELECT id, fence FROM message_batches WHERE lease_until <= $1 OR $2`, micros(now), alone); err != nil {
+			return err
+		}
+		for _, b := range over {
+			if err := tx.endBatch(b.id, b.fence, now, true); err != nil {
+				return err
+			}
+		}
+		return tx.row(`SELECT count(*) FROM messages m JOIN streams s ON s.id = m.stream WHERE s.state = 'open' AND m.state = 'unknown'`).Scan(&unknown)
+	})
+	return unknown, err
+}
+
+// ResendUnknown lets the messages of a destination whose outcome is unknown be started again, after a while.
+func (db *DB) ResendUnknown(ctx context.Context, destination string, at time.Time) error {
+	return db.Write(ctx, func(tx *Tx) error {
+		return tx.run(`UPDATE messages SET state = 'pending', reason = 'unknown', next_at = $2 WHERE state = 'unknown' AND stream IN (SELECT id FROM streams WHERE destination = $1 AND state = 'open')`, destination, micros(at))
+	})
+}
+
+// FinishStreams ends the streams of which nothing is left to do, and says how many.
+func (db *DB) FinishStreams(ctx context.Context) (n int64, err error) {
+	err = db.Write(ctx, func(tx *Tx) error {
+		n, err = tx.exec(`UPDATE streams SET state = 'done', content = x'' WHERE state = 'open' AND whole = 1 AND claimed >= fanned
+			AND NOT EXISTS (SELECT 1 FROM message_batches b WHERE b.stream = streams.id)
+			AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.stream = streams.id AND m.next_at > 0)
+			AND (kind = 'post' OR kind = 'digest' OR kind = 'correction' OR NOT EXISTS (SELECT 1 FROM messages m WHERE m.stream = streams.id AND m.state = 'unknown'))`)
+		return err
+	})
+	return n, err
+}
+
+// Under implements consent.Store.
+func (db *DB) Under(ctx context.Context, p consent.PersonID) (under bool, err error) {
+	type batch struct {
+		stream int64
+		people []consent.PersonID
+	}
+	var list []batch
+	if err := db.query(ctx, func(r scanner) error {
+		var b batch
+		var text string
+		var begun int
+		err := errors.Join(r.Scan(&b.stream, &text, &begun), decode(text, &b.people))
+		if err == nil {
+			b.people = b.people[:begun]
+			list = append(list, b)
+		}
+		return err
+	}, `SELECT stream, people, started FROM message_batches WHERE started > 0`); err != nil {
+		return false, err
+	}
+	for _, b := range list {
+		if !slices.Contains(b.people, p) {
+			continue
+		}
+		if err := db.queryRow(ctx, `SELECT EXISTS (SELECT 1 FROM messages WHERE stream = $1 AND person = $2 AND state = 'pending' AND next_at = 0)`, b.stream, p).Scan(&under); err != nil || under {
+			return under, err
+		}
+	}
+	return false, nil
+}
+
+// MessagesOf implements consent.Tx.
+func (p people) MessagesOf(id consent.PersonID, most int) (out []consent.Sent, err error) {
+	err = p.tx.rows(func(r scanner) error {
+		var s consent.Sent
+		var at int64
+		var kind, purpose, public, channel string
+		if err := r.Scan(&at, &kind, &s.Medium, &purpose, &s.Outcome, &s.Reason, &s.Title, &public, &channel); err != nil {
+			return err
+		}
+		s.At = timeOf(at)
+		k, name, _ := strings.Cut(purpose, " ")
+		s.Purpose = consent.Purpose{Kind: consent.Kind(k), Name: name}
+		if s.Title == "" {
+			s.Title = kind
+		}
+		if public != "" {
+			s.URL = fmt.Sprintf("/c/%s/%s", channel, public)
+		}
+		out = append(out, s)
+		return nil
+	}, `SELECT CASE WHEN m.settled_at > 0 THEN m.settled_at ELSE s.created_at END, s.kind, s.medium, s.purpose, m.state, m.reason,
+			coalesce(json_extract(r.content, '$.Title'), json_extract(r.content, '$.title'), ''), coalesce(p.public_id, ''), coalesce(p.channel, '')
+		FROM streams s JOIN messages m ON m.stream = s.id AND m.person = $1 LEFT JOIN posts p ON p.id = s.post LEFT JOIN post_revisions r ON r.post = p.id AND r.revision = p.revision
+		WHERE s.person IS NULL OR s.person = $1 ORDER BY s.id DESC LIMIT $2`, id, most)
+	return out, err
+}
