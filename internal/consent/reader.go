@@ -345,3 +345,72 @@ func (r *Registry) Erase(ctx context.Context, id PersonID, e Evidence) (Erased, 
 		return tx.Forget(id)
 	})
 }
+
+// How long somebody who never confirmed is kept: who asked, and who was imported without evidence.
+const (
+	unconfirmedFor = 30 * 24 * time.Hour
+	importedFor    = 365 * 24 * time.Hour
+)
+
+// Tidy forgets people who never agreed to anything, and says how many. Their addresses are not suppressed; how often they
+// were asked stays known.
+func (r *Registry) Tidy(ctx context.Context) (n int, err error) {
+	for {
+		found := 0
+		if err := r.s.Store.People(ctx, func(tx Tx) error {
+			now := r.now()
+			list, err := tx.Unconfirmed(now.Add(-unconfirmedFor), now.Add(-importedFor), 100)
+			if err != nil {
+				return err
+			}
+			found = len(list)
+			for _, id := range list {
+				if err := r.expire(tx, id, now); err != nil {
+					return err
+				}
+			}
+			return nil
+		}); err != nil || found == 0 {
+			return n, err
+		}
+		n += found
+	}
+}
+
+// expire forgets one of them.
+func (r *Registry) expire(tx Tx, id PersonID, now time.Time) error {
+	row, err := tx.Subscriber(id)
+	p, err := r.load(tx, row, err)
+	if err != nil {
+		return err
+	}
+	grants, err := tx.Grants(id)
+	if err != nil {
+		return err
+	}
+	for _, g := range grants {
+		if g.State != Pending {
+			continue
+		}
+		g.State, g.Changed = Expired, now
+		if _, err := tx.PutGrant(g); err != nil {
+			return err
+		}
+	}
+	if err := p.record(EventExpired, now, change{Evidence: Evidence{At: now, Method: ByTime, Actor: Clock}}); err != nil {
+		return err
+	}
+	addresses, err := tx.Addresses(id)
+	if err != nil {
+		return err
+	}
+	for _, a := range addresses {
+		if err := tx.DropAddress(id, a.Medium); err != nil {
+			return err
+		}
+	}
+	if err := tx.DropKey(id); err != nil {
+		return err
+	}
+	return tx.Forget(id)
+}

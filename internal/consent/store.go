@@ -128,6 +128,8 @@ type Tx interface {
 	Key(p PersonID) (Sealed, error)
 	SetKey(p PersonID, s Sealed) error
 	DropKey(p PersonID) error
+	// Unconfirmed are people who were added before one time, or imported before another, and who never agreed to anything.
+	Unconfirmed(added, imported time.Time, most int) ([]PersonID, error)
 
 	Addresses(p PersonID) ([]Address, error)
 	// PutAddress gives a person their one address of a medium.

@@ -20,11 +20,13 @@ import (
 	"github.com/belfry-news/belfry/sdk"
 )
 
+var quiet = slog.New(slog.DiscardHandler)
+
 var alertes = consent.Purpose{Kind: consent.Channel, Name: "alertes"}
 
 // house is a newsroom with people, a real store, and a messenger that keeps what it was given.
 type house struct {
-	t      *testing.T
+	t      testing.TB
 	db     *store.DB
 	people *consent.Registry
 	engine *direct.Engine
@@ -98,7 +100,7 @@ func (writer) Text(_ context.Context, m consent.Start) (direct.Text, error) {
 
 func (writer) Zone() *time.Location { return time.UTC }
 
-func newHouse(t *testing.T) *house {
+func newHouse(t testing.TB) *house {
 	t.Helper()
 	dir := t.TempDir()
 	db, err := sqlite.Open(t.Context(), filepath.Join(dir, "belfry.db"))
@@ -125,7 +127,7 @@ func newHouse(t *testing.T) *house {
 
 func (h *house) run(w writer, d direct.Destination) {
 	h.t.Helper()
-	h.engine = direct.New(direct.Settings{Store: h.db, People: h.people, Writer: w, Log: slog.New(slog.DiscardHandler)})
+	h.engine = direct.New(direct.Settings{Store: h.db, People: h.people, Writer: w, Log: quiet})
 	must(h.t, h.engine.Start(h.t.Context(), true))
 	d.Name, d.Medium, d.Conn = "mail", "email", h.out
 	if d.Timeout == 0 {
@@ -178,7 +180,7 @@ func (h *house) until(what string, ok func() bool) {
 	}
 }
 
-func must(t *testing.T, err error) {
+func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)

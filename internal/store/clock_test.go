@@ -26,6 +26,7 @@ func TestEveryTimeFitsTheClock(t *testing.T) {
 		"folded.at":                "only a record",
 		"suppressions.at":          "only a record",
 		"imports.at":               "only a record",
+		"bot_memory.until_at":      "a conversation may go on for longer",
 		"ledger_events.at":         "is never changed",
 	}
 	files, err := filepath.Glob("sqlite/migrations/*.sql")

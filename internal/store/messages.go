@@ -237,11 +237,11 @@ func (db *DB) StartMessages(ctx context.Context, w consent.Window, judge func(co
 		if err := tx.settleMessages(w.Results); err != nil {
 			return err
 		}
-		people, begun, err := tx.batchOf(w)
+		begun, err := tx.batchOf(w)
 		if err != nil {
 			return err
 		}
-		window := people[begun:min(begun+w.Size, len(people))]
+		window := w.Batch.People[begun:min(begun+w.Size, len(w.Batch.People))]
 		all = begun + len(window)
 		if len(window) == 0 {
 			return nil
@@ -250,6 +250,7 @@ func (db *DB) StartMessages(ctx context.Context, w consent.Window, judge func(co
 		if err != nil {
 			return err
 		}
+		byDay := map[int64][]consent.PersonID{}
 		for _, c := range candidates {
 			j := judge(c)
 			if err := tx.judged(w, &c, j); err != nil {
@@ -258,7 +259,11 @@ func (db *DB) StartMessages(ctx context.Context, w consent.Window, judge func(co
 			if j.Go {
 				c.Folded = j.Posts
 				started = append(started, c)
+				byDay[j.Day] = append(byDay[j.Day], c.Person)
 			}
+		}
+		if err := tx.countDays(w.Batch.Stream, byDay, w.Now); err != nil {
+			return err
 		}
 		return tx.run(`UPDATE message_batches SET started = $2, lease_until = $3 WHERE id = $1`, w.Batch.ID, all, micros(w.Now.Add(w.Lease)))
 	})
@@ -268,21 +273,20 @@ func (db *DB) StartMessages(ctx context.Context, w consent.Window, judge func(co
 	return started, all, err
 }
 
-// batchOf reads a batch that is still ours, and whether its destination may write now.
-func (tx *Tx) batchOf(w consent.Window) (people []consent.PersonID, begun int, err error) {
-	var list string
+// batchOf says how much of a batch that is still ours has started, and whether its destination may write now.
+func (tx *Tx) batchOf(w consent.Window) (begun int, err error) {
 	var may bool
-	err = tx.row(`SELECT people, started, (SELECT `+strings.ReplaceAll(serves, "$1", "b.destination")+` AND `+unpaused+`) FROM message_batches b JOIN streams s ON s.id = b.stream WHERE b.id = $1 AND b.fence = $3 AND b.lease_until > $2`,
-		w.Batch.ID, micros(w.Now), w.Batch.Fence).Scan(&list, &begun, &may)
+	err = tx.row(`SELECT started, (SELECT `+strings.ReplaceAll(serves, "$1", "b.destination")+` AND `+unpaused+`) FROM message_batches b JOIN streams s ON s.id = b.stream WHERE b.id = $1 AND b.fence = $3 AND b.lease_until > $2`,
+		w.Batch.ID, micros(w.Now), w.Batch.Fence).Scan(&begun, &may)
 	switch {
 	case errors.Is(notFound(err), ErrNotFound):
-		return nil, 0, consent.ErrFence
+		return 0, consent.ErrFence
 	case err != nil:
-		return nil, 0, err
+		return 0, err
 	case !may:
-		return nil, 0, consent.ErrPaused
+		return 0, consent.ErrPaused
 	}
-	return people, begun, decode(list, &people)
+	return begun, nil
 }
 
 // candidates reads everything that decides about the next messages of a batch, in their order.
@@ -433,13 +437,20 @@ func (tx *Tx) judged(w consent.Window, c *consent.Candidate, j consent.Judgement
 			return err
 		}
 	}
-	if s.Purpose.Name == "" || j.Day == 0 {
+	return nil
+}
+
+// countDays counts the messages that start now for the caps of their people, by the day of each one's zone.
+func (tx *Tx) countDays(s consent.Stream, byDay map[int64][]consent.PersonID, now time.Time) error {
+	if s.Purpose.Name == "" {
 		return nil
 	}
-	for _, purpose := range []string{"", s.Purpose.String()} {
-		if err := tx.run(`INSERT INTO sent_days (person, purpose, day, count, last_at) VALUES ($1, $2, $3, 1, $4)
-			ON CONFLICT (person, purpose, day) DO UPDATE SET count = count + 1, last_at = excluded.last_at`, c.Person, purpose, j.Day, micros(w.Now)); err != nil {
-			return err
+	for day, list := range byDay {
+		for _, purpose := range []string{"", s.Purpose.String()} {
+			if err := tx.run(`INSERT INTO sent_days (person, purpose, day, count, last_at) SELECT value, $2, $3, 1, $4 FROM json_each($1) WHERE 1
+				ON CONFLICT (person, purpose, day) DO UPDATE SET count = count + 1, last_at = excluded.last_at`, jsonList(list), purpose, day, micros(now)); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

@@ -148,6 +148,19 @@ func (p people) DropAddress(id consent.PersonID, medium string) error {
 	return p.tx.run(`DELETE FROM addresses WHERE person = $1 AND medium = $2`, id, medium)
 }
 
+// Unconfirmed implements consent.Tx. Who wrote to us by themselves, and so is answered, is somebody new each time.
+func (p people) Unconfirmed(added, imported time.Time, most int) (out []consent.PersonID, err error) {
+	err = p.tx.rows(func(r scanner) error {
+		var id consent.PersonID
+		err := r.Scan(&id)
+		out = append(out, id)
+		return err
+	}, `SELECT s.id FROM subscribers s WHERE s.erased_at = 0 AND s.created_at < CASE WHEN s.import > 0 THEN $2 ELSE $1 END AND s.external = ''
+		AND NOT EXISTS (SELECT 1 FROM grants g WHERE g.person = s.id AND (g.state = 'active' OR g.state = 'withdrawn'))
+		AND NOT EXISTS (SELECT 1 FROM streams x WHERE x.person = s.id AND x.state = 'open') ORDER BY s.id LIMIT $3`, micros(added), micros(imported), most)
+	return out, err
+}
+
 const grantColumns = `id, person, kind, name, medium, state, version, mode, slots, topics, languages, breaking, since, changed_at`
 
 func scanGrant(r scanner) (g consent.Grant, err error) {

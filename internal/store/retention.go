@@ -12,22 +12,25 @@ import (
 )
 
 // Retention says how long the store keeps what nothing needs any more; 0 keeps it for ever.
-type Retention struct{ Items, Posts, Deliveries, Media, Alerts, Acts time.Duration }
+type Retention struct{ Items, Posts, Deliveries, Messages, Media, Alerts, Acts time.Duration }
 
 // Pruned counts what one step of pruning took out, and More says that there may be more of it.
 type Pruned struct {
-	Items, Posts, Deliveries, Media, Alerts, Acts int
+	Items, Posts, Deliveries, Messages, Media, Alerts, Acts int
 	// Files are the names of stored images that no row names any more; whoever prunes deletes them.
 	Files []string
 	More  bool
 }
 
 // Sum is how many rows went.
-func (p Pruned) Sum() int { return p.Items + p.Posts + p.Deliveries + p.Media + p.Alerts + p.Acts }
+func (p Pruned) Sum() int {
+	return p.Items + p.Posts + p.Deliveries + p.Messages + p.Media + p.Alerts + p.Acts
+}
 
 // Add adds another step's counts.
 func (p *Pruned) Add(o Pruned) {
 	p.Items, p.Posts, p.Deliveries = p.Items+o.Items, p.Posts+o.Posts, p.Deliveries+o.Deliveries
+	p.Messages += o.Messages
 	p.Media, p.Alerts, p.Acts = p.Media+o.Media, p.Alerts+o.Alerts, p.Acts+o.Acts
 }
 
@@ -53,7 +56,7 @@ func (db *DB) Prune(keep Retention, size int, now time.Time) *Pruner {
 	for _, s := range []struct {
 		kept time.Duration
 		do   func(context.Context) (Pruned, error)
-	}{{keep.Deliveries, p.deliveries}, {keep.Posts, p.posts}, {keep.Items, p.items}, {keep.Media, p.media}, {keep.Alerts, p.alerts}, {keep.Acts, p.acts}} {
+	}{{keep.Deliveries, p.deliveries}, {keep.Messages, p.messages}, {keep.Posts, p.posts}, {keep.Items, p.items}, {keep.Media, p.media}, {keep.Alerts, p.alerts}, {keep.Acts, p.acts}} {
 		if s.kept > 0 {
 			p.stages = append(p.stages, s.do)
 		}
@@ -106,12 +109,33 @@ func (p *Pruner) deliveries(ctx context.Context) (out Pruned, err error) {
 	})
 }
 
+// messages takes out the record of messages to people, stream by stream. What the ledger says of them stays.
+func (p *Pruner) messages(ctx context.Context) (out Pruned, err error) {
+	const old = `(state = 'done' OR state = 'stopped') AND created_at < $1 AND expires_at < $1 AND id < (SELECT max(id) FROM streams)
+		AND NOT EXISTS (SELECT 1 FROM message_batches b WHERE b.stream = streams.id)`
+	ids, err := p.ids(ctx, `SELECT id FROM streams WHERE `+old+` ORDER BY id LIMIT 1`, p.before(p.keep.Messages))
+	if err != nil || len(ids) == 0 {
+		return out, err
+	}
+	out.More = true
+	return out, p.db.Write(ctx, func(tx *Tx) error {
+		n, err := tx.exec(`DELETE FROM messages WHERE stream = $1 AND person IN (SELECT person FROM messages WHERE stream = $1 LIMIT $2)`, ids[0], p.size)
+		if err != nil || n > 0 {
+			out.Messages = int(n)
+			return err
+		}
+		return errors.Join(tx.run(`DELETE FROM streams WHERE id = $1`, ids[0]),
+			tx.run(`DELETE FROM sent_days WHERE day < $1`, p.now.Add(-10*24*time.Hour).Unix()/86400))
+	})
+}
+
 // oldPost holds for a post p that nothing will happen to: it was not changed for so long, no delivery of it is open and
 // it is not planned, and it does not have the newest delivery or copy, whose
 // number would be given again. Posts that were retracted for good are only a record that they were, and stay.
 const oldPost = `p.changed_at < $1 AND p.visible_at < $1 AND p.stale = 0 AND p.status IN ('live', 'withdrawn') AND p.id < (SELECT max(id) FROM posts)
 	AND NOT EXISTS (SELECT 1 FROM publications u JOIN deliveries d ON d.publication = u.id WHERE u.post = p.id
-		AND (d.settled_at = 0 OR d.id = (SELECT max(id) FROM deliveries) OR u.id = (SELECT max(id) FROM publications)))`
+		AND (d.settled_at = 0 OR d.id = (SELECT max(id) FROM deliveries) OR u.id = (SELECT max(id) FROM publications)))
+	AND NOT EXISTS (SELECT 1 FROM streams s WHERE s.post = p.id)`
 
 // posts takes out posts with all that is known of their copies. Their items stay used.
 func (p *Pruner) posts(ctx context.Context) (out Pruned, err error) {
@@ -134,6 +158,7 @@ func (p *Pruner) posts(ctx context.Context) (out Pruned, err error) {
 			`DELETE FROM publications WHERE post IN @list($1)`,
 			`UPDATE channel_items SET post = NULL WHERE item IN (SELECT item FROM post_items WHERE post IN @list($1)) AND post IN @list($1)`,
 			`DELETE FROM post_items WHERE post IN @list($1)`,
+			`DELETE FROM folded WHERE post IN @list($1)`,
 			`DELETE FROM post_media WHERE post IN @list($1)`,
 			`UPDATE occurrences SET post = NULL WHERE post IN @list($1)`,
 			`DELETE FROM post_revisions WHERE post IN @list($1)`,

@@ -149,6 +149,7 @@ CREATE TABLE streams (                            -- one text for many, or for o
   CHECK (kind = 'confirm' OR kind = 'answer' OR purpose <> '')
 ) STRICT;
 CREATE UNIQUE INDEX streams_post ON streams (post, destination, kind) WHERE post IS NOT NULL AND kind <> 'correction';
+CREATE INDEX streams_of_post ON streams (post) WHERE post IS NOT NULL;
 CREATE UNIQUE INDEX streams_occurrence ON streams (occurrence, destination) WHERE occurrence <> '';
 CREATE INDEX streams_open ON streams (destination, priority, id) WHERE state = 'open';
 CREATE INDEX streams_person ON streams (person) WHERE person IS NOT NULL;
@@ -202,6 +203,14 @@ CREATE TABLE inbox (
   PRIMARY KEY (connection, id)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX inbox_open ON inbox (at) WHERE outcome = '';
+
+CREATE TABLE bot_memory (                         -- what a conversation has to remember, by the keyed hash of the handle
+  hash     TEXT    NOT NULL,
+  name     TEXT    NOT NULL,
+  data     BLOB    NOT NULL,                      -- sealed
+  until_at INTEGER NOT NULL,
+  PRIMARY KEY (hash, name)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE listeners (
   name   TEXT PRIMARY KEY,

@@ -28,3 +28,4 @@ INSERT INTO inbox (connection, id, at, kind, person, sealed, outcome) VALUES ('m
 INSERT INTO listeners (name, cursor) VALUES ('telegram', x'31');
 INSERT INTO imports (id, name, sha256, actor, at, rows_done, summary, state) VALUES (1, 'readers.csv', 'ab', 'admin', (unixepoch() - 80) * 1000000, 7, '{"granted":7}', 'done');
 INSERT INTO ledger_events (id, at, recorded, person, kind, data) VALUES (1, (unixepoch() - 80) * 1000000, (unixepoch() - 80) * 1000000, 1, 'granted', x'01ff'), (2, (unixepoch() - 70) * 1000000, (unixepoch() - 70) * 1000000, 0, 'override', x'7b7d');
+INSERT INTO bot_memory (hash, name, data, until_at) VALUES ('h2', 'unknown', x'01', (unixepoch() + 900) * 1000000);
