@@ -169,6 +169,8 @@ const (
 	RateChannel RateScope = "channel"
 	// RateDestination counts the calls of the destination.
 	RateDestination RateScope = "destination"
+	// RatePerson counts the messages to one person.
+	RatePerson RateScope = "person"
 )
 
 // Unit is what a platform counts a text's length in. Append-only.

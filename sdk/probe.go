@@ -19,9 +19,11 @@ type Prober interface {
 
 // Probe says what a Prober found, in halves of sentences that an admin reads.
 type Probe struct {
-	// Tested is what was tested and found good, such as "a connection with TLS was made to receiver.example".
+	// Tested is what was tested and found good, such as "a connection with TLS was made to receiver.example". Several findings
+	// stand in lines of their own.
 	Tested string
-	// Untested is what only a post can tell, such as "whether it accepts the secret"; empty when that is nothing.
+	// Untested is what only a post can tell, such as "whether it accepts the secret"; empty when that is nothing. Lines after
+	// the first say what should be mended although the way is open.
 	Untested string
 }
 

@@ -18,6 +18,9 @@ import (
 
 const second = time.Second
 
+// methodUpdates is the call that waits until there is something to tell.
+const methodUpdates = "getUpdates"
+
 // The parts of the Bot API's answers that are read.
 type (
 	user struct {
@@ -56,11 +59,15 @@ type (
 type verb int
 
 const (
-	reading verb = iota
-	sending
+	reading   verb = iota
+	sending        // to a channel
+	messaging      // to a person
 	editing
 	removing
 )
+
+// once reports whether a repetition would be seen: what is lost on the way may have had its effect.
+func (v verb) once() bool { return v == sending || v == messaging }
 
 // fields are the fields of a call, each as JSON.
 type fields map[string]json.RawMessage
@@ -112,7 +119,11 @@ func (c *Connector) once(ctx context.Context, method string, v verb, f fields, f
 		return sdk.Errorf(sdk.CodeInvalid, method, "the address in api: cannot be used")
 	}
 	req.Header.Set("Content-Type", contentType)
-	answer, err := c.client.Send(req, method)
+	client := c.client
+	if method == methodUpdates {
+		client = c.polls
+	}
+	answer, err := client.Send(req, method)
 	if err != nil {
 		return transport(err, v)
 	}
@@ -122,7 +133,7 @@ func (c *Connector) once(ctx context.Context, method string, v verb, f fields, f
 // transport says what a broken exchange means: whoever repeats an edit, a removal or a question does no harm.
 func transport(err error, v verb) error {
 	e := *sdk.AsError(err)
-	if e.Code == sdk.CodeUnknownOutcome && v != sending {
+	if e.Code == sdk.CodeUnknownOutcome && !v.once() {
 		e.Code = sdk.CodeUnavailable
 		e.Scope = sdk.ScopeAccount
 	}

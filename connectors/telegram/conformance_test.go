@@ -62,3 +62,51 @@ func TestConformance(t *testing.T) {
 		})
 	}
 }
+
+// anna is somebody who pressed Start. Her number is one that Telegram gives nobody.
+const anna = sdktest.FirstNobody + 7
+
+func person(id int64, status string) telegramtest.Chat {
+	return telegramtest.Chat{ID: id, Type: "private", Title: "Anna", Username: "annab", Lang: "fr",
+		Bot: telegramtest.Member{Status: status}}
+}
+
+// The roles that reach people do not cross to another process, so these suites run directly only.
+func TestConformanceWithPeople(t *testing.T) {
+	server := telegramtest.New(telegramtest.Options{Token: token, BotID: 123456, Bot: "gazette_bot",
+		Chats: []telegramtest.Chat{person(anna, "member")}})
+	web := httptest.NewServer(server)
+	t.Cleanup(web.Close)
+	failing := func(f fault.Fault) func(testing.TB) func() {
+		return func(testing.TB) func() {
+			f.Every = 1
+			server.Faults.Add(f)
+			return server.Faults.Clear
+		}
+	}
+	common := sdktest.Options{
+		Open:    telegram.Spec().Open,
+		Config:  map[string]any{"token": token, "api": web.URL, "allow_private": []any{"127.0.0.1/32"}},
+		Secrets: []string{token, token[7:]},
+		Break:   failing(telegramtest.Refusal(502, "Bad Gateway", 0, 0)),
+		Stall:   failing(fault.Fault{Before: time.Minute}),
+	}
+	t.Run("Messenger", func(t *testing.T) {
+		sdktest.Messenger(t, sdktest.MessengerOptions{Options: common, Medium: telegram.Medium,
+			Address: strconv.FormatInt(anna, 10), Lost: strconv.FormatInt(anna+1, 10),
+			Got: func(testing.TB) (texts []string) {
+				for _, m := range server.Messages(anna) {
+					texts = append(texts, m.Text)
+				}
+				return texts
+			}})
+	})
+	t.Run("Listener", func(t *testing.T) {
+		sdktest.Listener(t, sdktest.ListenerOptions{Options: common, Medium: telegram.Medium,
+			Say: func(tb testing.TB, text string) {
+				if err := server.Say(anna, text); err != nil {
+					tb.Fatal(err)
+				}
+			}})
+	})
+}

@@ -47,6 +47,10 @@ func missing(says string) rule {
 }
 
 const (
+	badToken = `Telegram does not accept the token ({said}): it was revoked, or it is not a token of @BotFather; put a valid ` +
+		`one into token:, then: {check}`
+	badMethod = `{host} knows no such bot or no call {method} ({said}): the token is not spelt as @BotFather gave it, or the ` +
+		`server in api: is too old; then: {check}`
 	noRights   = `{bot} may not post in {where} ({said}); mend: {grant}`
 	noChange   = `{bot} may not change or delete its post in {where} ({said}); mend: {grant}`
 	noPlace    = `Telegram knows no {where}, or {bot} is not in it ({said}); mend: check the spelling in chat:, or {grant}`
@@ -59,12 +63,8 @@ const (
 // rules are read from the top; the first that fits counts. They follow the Bot API server's own descriptions.
 var rules = []rule{
 	{429, "", sdk.CodeRateLimited, sdk.ScopeDestination, `Telegram asks to wait {wait} before the next call to {where}`},
-	{401, "", sdk.CodeUnauthenticated, sdk.ScopeAccount,
-		`Telegram does not accept the token ({said}): it was revoked, or it is not a token of @BotFather; put a valid ` +
-			`one into token:, then: {check}`},
-	{404, "", sdk.CodeUnauthenticated, sdk.ScopeAccount,
-		`{host} knows no such bot or no call {method} ({said}): the token is not spelt as @BotFather gave it, or the ` +
-			`server in api: is too old; then: {check}`},
+	{401, "", sdk.CodeUnauthenticated, sdk.ScopeAccount, badToken},
+	{404, "", sdk.CodeUnauthenticated, sdk.ScopeAccount, badMethod},
 	{409, "", sdk.CodeForbidden, sdk.ScopeAccount,
 		`another program reads this bot's updates ({said}); one program for each token is possible`},
 	{413, "", sdk.CodeTooLarge, sdk.ScopeMessage,
@@ -78,6 +78,8 @@ var rules = []rule{
 		`{where} was deleted ({said}); name another channel in chat:, or take this destination out`},
 	{403, "", sdk.CodeForbidden, sdk.ScopeDestination, noRights},
 
+	{400, "bad webhook", sdk.CodeInvalid, sdk.ScopeAccount,
+		`Telegram cannot call the address in webhook: ({said}); it must be reachable from the internet, with a valid certificate`},
 	{400, "message can't be edited", sdk.CodeWindowClosed, sdk.ScopeMessage,
 		`Telegram will not change the post in {where} any more ({said}); publish a correction instead`},
 	{400, "message to edit not found", sdk.CodeGone, sdk.ScopeMessage, `the post is no longer in {where} ({said})`},
@@ -136,7 +138,7 @@ func (c *Connector) judge(r *refusal, method string, v verb, at place) *sdk.Erro
 		if r.Status == 400 && sentence == noRights && (v == editing || v == removing) {
 			e.Scope, sentence = sdk.ScopeMessage, noChange
 		}
-	case r.Status >= 500 && v == sending:
+	case r.Status >= 500 && v.once():
 		e.Code, e.Scope = sdk.CodeUnknownOutcome, sdk.ScopeMessage
 		sentence = `Telegram failed while it took the post ({said}); whether it is out is not known: look into {where}`
 	case r.Status >= 500:
@@ -218,7 +220,7 @@ func (c *Connector) stranger(a sdk.Answer, method string, v verb) *sdk.Error {
 		e.Public = fmt.Sprintf("%s answers %s: it asks for fewer calls", c.host, status)
 	case a.Status == http.StatusRequestEntityTooLarge:
 		e.Code, e.Scope = sdk.CodeTooLarge, sdk.ScopeMessage
-		e.Public = fmt.Sprintf("%s answers %s: the pictures are too large for it", c.host, status)
+		e.Public = fmt.Sprintf("%s answers %s: the request is too large for it", c.host, status)
 	case a.Status >= 300 && a.Status < 400:
 		e.Code = sdk.CodeUnavailable
 		e.Public = fmt.Sprintf("%s sends on to %s instead of answering as the Bot API does; check api:", c.host,
@@ -230,6 +232,10 @@ func (c *Connector) stranger(a sdk.Answer, method string, v verb) *sdk.Error {
 	case v == sending:
 		e.Code, e.Scope = sdk.CodeUnknownOutcome, sdk.ScopeMessage
 		e.Public = fmt.Sprintf("%s took the post and answered %s, but not as the Bot API does; whether it is out is "+
+			"not known", c.host, status)
+	case v == messaging:
+		e.Code, e.Scope = sdk.CodeUnknownOutcome, sdk.ScopeMessage
+		e.Public = fmt.Sprintf("%s took the message and answered %s, but not as the Bot API does; whether it arrived is "+
 			"not known", c.host, status)
 	default:
 		e.Code = sdk.CodeUnavailable

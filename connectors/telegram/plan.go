@@ -49,10 +49,11 @@ type (
 		Above   bool   `json:"show_caption_above_media,omitempty"`
 	}
 	linkPreview struct {
-		Disabled bool `json:"is_disabled,omitempty"`
-		Small    bool `json:"prefer_small_media,omitempty"`
-		Large    bool `json:"prefer_large_media,omitempty"`
-		Above    bool `json:"show_above_text,omitempty"`
+		Disabled bool   `json:"is_disabled,omitempty"`
+		URL      string `json:"url,omitempty"`
+		Small    bool   `json:"prefer_small_media,omitempty"`
+		Large    bool   `json:"prefer_large_media,omitempty"`
+		Above    bool   `json:"show_above_text,omitempty"`
 	}
 )
 

@@ -1,16 +1,22 @@
 // Package telegram publishes posts to Telegram channels and groups through the Bot API (10.1): texts, pictures and
-// albums, their corrections and their removal. It never writes to a person.
+// albums, their corrections and their removal. As a bot it writes to people in private chats, and only with a permit: the
+// address of a person comes from nowhere else, and what happens in groups and channels never makes somebody a reader.
 //
 // A post becomes sendMessage, sendPhoto or sendMediaGroup. Telegram has no idempotency key and a bot does not see its own
 // posts, so a send whose answer is lost stays unknown; edits and deletions are idempotent and are simply repeated.
+//
+// What people write and press comes by long polling, or by webhook where one is configured. An update is confirmed to
+// Telegram only when the host, which has stored it, asks for the next one; Telegram keeps what nobody confirmed for a day.
 package telegram
 
 import (
 	"context"
+	"log/slog"
 	"net/netip"
 	"net/url"
 	"regexp"
 	"strings"
+	"sync"
 
 	"github.com/belfry-news/belfry/sdk"
 )
@@ -31,6 +37,10 @@ type Config struct {
 	CaptionAbove bool   `yaml:"caption_above" doc:"The text stands above its picture."`
 	LinkPreview  string `yaml:"link_preview" enum:"auto|off|small|large" doc:"The preview of the first link of a text without pictures."`
 	PreviewAbove bool   `yaml:"preview_above" doc:"The link preview stands above the text."`
+
+	Webhook        string     `yaml:"webhook" doc:"The public address at which Telegram calls with what people write; without it Belfry asks for it by long polling." example:"https://news.example/hooks/telegram"`
+	WebhookSecret  sdk.Secret `yaml:"webhook_secret" doc:"Proves that a call is Telegram's: 16 to 256 letters, digits, - and _. Belfry tells it to Telegram by itself."`
+	ReplaceWebhook bool       `yaml:"replace_webhook" doc:"Long polling takes away a webhook that the bot has elsewhere."`
 }
 
 func defaults() Config {
@@ -64,6 +74,7 @@ func (c *Config) Validate() error {
 		ps.Add("/api", "over plain http the token could be read on the way",
 			"use https, or name the network of your own server under allow_private", "/allow_private")
 	}
+	c.validateWebhook(&ps)
 	if c.Timeout.Std() < second {
 		ps.Add("/timeout", "a call to Telegram needs longer than that", "at least 1s; 30s is usual")
 	}
@@ -72,7 +83,8 @@ func (c *Config) Validate() error {
 
 // Spec declares the connector.
 func Spec() *sdk.Spec {
-	return sdk.Define("telegram", "Posts to Telegram channels and groups, with pictures, corrections and removals.",
+	return sdk.Define("telegram", "Posts to Telegram channels and groups, with pictures, corrections and removals, and writes "+
+		"to the people who follow by its bot.",
 		defaults(), open)
 }
 
@@ -80,9 +92,17 @@ func Spec() *sdk.Spec {
 type Connector struct {
 	config   Config
 	instance string
+	log      *slog.Logger
 	client   *sdk.Client
-	base     string // up to and with the token, never shown
+	polls    *sdk.Client // for calls that wait long
+	base     string      // up to and with the token, never shown
 	host     string
+	number   string // of the bot
+
+	floods floods
+
+	nameMu sync.Mutex
+	name   string // of the bot, once asked
 }
 
 func open(_ context.Context, s sdk.Settings, c Config) (*Connector, error) {
@@ -90,19 +110,28 @@ func open(_ context.Context, s sdk.Settings, c Config) (*Connector, error) {
 	if err != nil {
 		return nil, sdk.Errorf(sdk.CodeInvalid, "open", "api is no address")
 	}
+	log := s.Log
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
 	return &Connector{
 		config:   c,
 		instance: s.Instance,
+		log:      log,
 		client: sdk.NewClient(sdk.ClientConfig{AllowPrivate: c.AllowPrivate, UserAgent: s.UserAgent,
 			Timeout: c.Timeout.Std()}),
-		base: strings.TrimRight(c.API, "/") + "/bot" + c.Token.Reveal() + "/",
-		host: u.Host,
+		polls: sdk.NewClient(sdk.ClientConfig{AllowPrivate: c.AllowPrivate, UserAgent: s.UserAgent,
+			Timeout: longPoll + pollSlack, MaxBody: pollBytes}),
+		base:   strings.TrimRight(c.API, "/") + "/bot" + c.Token.Reveal() + "/",
+		host:   u.Host,
+		number: botNumber(c.Token.Reveal()),
 	}, nil
 }
 
 // Close frees the connections.
 func (c *Connector) Close(context.Context) error {
 	c.client.CloseIdle()
+	c.polls.CloseIdle()
 	return nil
 }
 
@@ -111,4 +140,10 @@ var (
 	_ sdk.Publisher = (*Connector)(nil)
 	_ sdk.Editor    = (*Connector)(nil)
 	_ sdk.Deleter   = (*Connector)(nil)
+
+	_ sdk.MessageLimiter = (*Connector)(nil) // and so a Messenger
+	_ sdk.Listener       = (*Connector)(nil)
+	_ sdk.Receiver       = (*Connector)(nil)
+	_ sdk.Linker         = (*Connector)(nil)
+	_ sdk.CommandMenu    = (*Connector)(nil)
 )

@@ -99,6 +99,12 @@ func lookUp(c sdk.Connector, target any) bool {
 		return pass(c, t)
 	case *sdk.Listener:
 		return pass(c, t)
+	case *sdk.MessageLimiter:
+		return pass(c, t)
+	case *sdk.Linker:
+		return pass(c, t)
+	case *sdk.CommandMenu:
+		return pass(c, t)
 	case *sdk.Rehearser:
 		return pass(c, t)
 	case *sdk.Prober:

@@ -1,6 +1,7 @@
 package sdktest
 
 import (
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -12,8 +13,12 @@ import (
 // AddressDomain is where every address ends that a test can write to. RFC 2606 keeps it from being anybody's.
 const AddressDomain = "@example.invalid"
 
-// Permit mints a permit for a test: for one delivery over a medium to an address that ends with AddressDomain, good for
-// an hour. Any other address fails the test.
+// FirstNobody is the least number that a permit of a test may name, on media whose addresses are numbers. Platforms number
+// people with at most 52 bits (Telegram's Bot API), so it and the numbers above it are nobody's.
+const FirstNobody = int64(1) << 52
+
+// Permit mints a permit for a test: for one delivery over a medium to an address that ends with AddressDomain, or to a
+// number from FirstNobody on, good for an hour. Any other address fails the test.
 func Permit(tb testing.TB, id, medium, address string) sdk.Permit {
 	tb.Helper()
 	return PermitFor(tb, id, medium, address, sdk.PurposeDelivery, time.Now().Add(time.Hour))
@@ -22,9 +27,11 @@ func Permit(tb testing.TB, id, medium, address string) sdk.Permit {
 // PermitFor is Permit with a purpose and an end of its own.
 func PermitFor(tb testing.TB, id, medium, address string, purpose sdk.Purpose, notAfter time.Time) sdk.Permit {
 	tb.Helper()
+	n, err := strconv.ParseInt(address, 10, 64)
+	number := err == nil && n >= FirstNobody && strconv.FormatInt(n, 10) == address
 	local, ok := strings.CutSuffix(address, AddressDomain)
-	if !ok || local == "" || strings.ContainsAny(local, "@, \r\n<>") {
-		tb.Fatalf("sdktest: %q is no address of a test; write somebody%s", address, AddressDomain)
+	if !number && (!ok || local == "" || strings.ContainsAny(local, "@, \r\n<>")) {
+		tb.Fatalf("sdktest: %q is no address of a test; write somebody%s, or a number from %d on", address, AddressDomain, FirstNobody)
 	}
 	return permit.Mint(id, medium, address, purpose, notAfter)
 }

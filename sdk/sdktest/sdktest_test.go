@@ -143,7 +143,10 @@ func TestPermit(t *testing.T) {
 	if got, _ := Permit(t, "d1", "email", "reader@example.invalid").Address().Reveal(); got != "reader@example.invalid" {
 		t.Errorf("got %q", got)
 	}
-	for _, address := range []string{"reader@news.example", "@example.invalid", "a@b.example, c@example.invalid",
+	if got, _ := Permit(t, "d1", "telegram", "4503599627370496").Address().Reveal(); got != "4503599627370496" {
+		t.Errorf("got %q", got)
+	}
+	for _, address := range []string{"4503599627370495", "+4503599627370496", "04503599627370496", "reader@news.example", "@example.invalid", "a@b.example, c@example.invalid",
 		"a@evil.example\n@example.invalid", "", "@gazette"} {
 		if r := record(t, func(tb testing.TB) { Permit(tb, "d1", "email", address) }); !r.Failed() {
 			t.Errorf("a permit for %q was minted", address)

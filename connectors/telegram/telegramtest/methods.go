@@ -15,14 +15,21 @@ var (
 	editKnows    = []string{"chat_id", "message_id"}
 )
 
-// methods are those a publishing bot needs, by their name in lower case: the Bot API does not mind the case.
+// methods are those that Belfry's bot needs, by their name in lower case: the Bot API does not mind the case.
 var methods = map[string]method{
 	"getme":         {"getMe", nil, (*Server).getMe},
 	"getchat":       {"getChat", []string{"chat_id"}, (*Server).getChat},
 	"getchatmember": {"getChatMember", []string{"chat_id", "user_id"}, (*Server).getChatMember},
-	"getupdates":    {"getUpdates", []string{"offset", "limit", "timeout", "allowed_updates"}, (*Server).getUpdates},
-	"sendmessage": {"sendMessage", slices.Concat(sendKnows, []string{"text", "parse_mode", "link_preview_options"}),
-		(*Server).sendMessage},
+	"getupdates":    {"getUpdates", []string{"offset", "limit", "timeout", "allowed_updates"}, nil}, // see answer
+	"setwebhook": {"setWebhook", []string{"url", "secret_token", "max_connections", "allowed_updates", "ip_address",
+		"drop_pending_updates"}, (*Server).setWebhook},
+	"deletewebhook":  {"deleteWebhook", []string{"drop_pending_updates"}, (*Server).deleteWebhook},
+	"getwebhookinfo": {"getWebhookInfo", nil, (*Server).getWebhookInfo},
+	"answercallbackquery": {"answerCallbackQuery", []string{"callback_query_id", "text", "show_alert", "url", "cache_time"},
+		(*Server).answerCallbackQuery},
+	"setmycommands": {"setMyCommands", []string{"commands", "scope", "language_code"}, (*Server).setMyCommands},
+	"sendmessage": {"sendMessage", slices.Concat(sendKnows, []string{"text", "parse_mode", "link_preview_options",
+		"reply_markup"}), (*Server).sendMessage},
 	"sendphoto": {"sendPhoto", slices.Concat(sendKnows, captionKnows, []string{"photo", "has_spoiler"}),
 		(*Server).sendPhoto},
 	"sendmediagroup": {"sendMediaGroup", slices.Concat(sendKnows, []string{"media"}), (*Server).sendMediaGroup},
@@ -36,12 +43,6 @@ var methods = map[string]method{
 
 func (s *Server) getMe(*parameters) (any, *refusal) {
 	return map[string]any{"id": s.options.BotID, "is_bot": true, "first_name": s.options.Bot, "username": s.options.Bot}, nil
-}
-
-// getUpdates refuses: nothing ever comes in here.
-func (s *Server) getUpdates(*parameters) (any, *refusal) {
-	return nil, refuse(409, "Conflict: can't use getUpdates method while webhook is active; use deleteWebhook to "+
-		"delete the webhook first")
 }
 
 // find gives the chat that chat_id names, with the refusals of a chat that is no more.
@@ -88,7 +89,11 @@ func (s *Server) getChat(p *parameters) (any, *refusal) {
 
 func (c *chat) json() map[string]any {
 	out := map[string]any{"id": c.ID, "type": c.Type}
-	for name, value := range map[string]string{"title": c.Title, "username": c.Username} {
+	named := map[string]string{"title": c.Title, "username": c.Username}
+	if c.Type == "private" {
+		named = map[string]string{"first_name": c.first(), "username": c.Username}
+	}
+	for name, value := range named {
 		if value != "" {
 			out[name] = value
 		}

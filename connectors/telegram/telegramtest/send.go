@@ -65,6 +65,9 @@ func (m *stored) json(c *chat) map[string]any {
 	if m.Album != "" {
 		out["media_group_id"] = m.Album
 	}
+	if len(m.Buttons) > 0 {
+		out["reply_markup"] = map[string]any{"inline_keyboard": m.Buttons}
+	}
 	if !m.Edited.IsZero() {
 		out["edit_date"] = m.Edited.Unix()
 	}
@@ -81,6 +84,9 @@ func (s *Server) sendMessage(p *parameters) (any, *refusal) {
 		return nil, bad
 	}
 	if _, bad := p.object("link_preview_options", &m.Preview); bad != nil {
+		return nil, bad
+	}
+	if m.Buttons, bad = readKeyboard(p); bad != nil {
 		return nil, bad
 	}
 	m.put(text)

@@ -34,7 +34,8 @@ type Options struct {
 	// Accept is told each effect before anybody can see it or its answer, one at a time. When it errs, the effect does
 	// not happen and the caller gets a 500. It must not call the Server.
 	Accept func(Effect) error
-	// Rates makes the server answer 429 beyond 20 sends or 20 edits a minute in a chat and 30 calls a second in all.
+	// Rates makes the server answer 429 beyond 20 sends or 20 edits a minute in a group or channel, 4 sends in 3 seconds to a
+	// person, and 30 calls a second in all.
 	Rates bool
 }
 
@@ -52,6 +53,8 @@ type Chat struct {
 	MigratedTo int64
 	// Closed says that the group was deleted (groups), or that the person is deactivated (private chats).
 	Closed bool
+	// Lang is the language of a person's program (private chats), such as "fr".
+	Lang string
 }
 
 // Member is what the bot is in a chat, and which rights it has as an administrator.
@@ -92,6 +95,17 @@ type Server struct {
 	sends map[int64][]time.Time
 	edits map[int64][]time.Time
 	all   []time.Time
+
+	updates    []update
+	lastUpdate int64
+	allowed    []string // kinds of updates; none means the usual ones
+	arrived    chan struct{}
+	polling    chan struct{}
+	poll       int64 // counts the getUpdates
+	webhook    webhook
+	queries    int64
+	open       map[string]bool // presses of buttons, true while they wait for an answer
+	commands   map[string][]Command
 }
 
 // New makes a Server. The clock, the bot and the token have defaults.
@@ -106,7 +120,8 @@ func New(o Options) *Server {
 		o.BotID, o.Bot = 123456, "test_bot"
 	}
 	s := &Server{options: o, chats: map[int64]*chat{}, files: map[string]*file{},
-		sends: map[int64][]time.Time{}, edits: map[int64][]time.Time{}}
+		sends: map[int64][]time.Time{}, edits: map[int64][]time.Time{}, lastUpdate: 870_000_000,
+		arrived: make(chan struct{}), polling: make(chan struct{}), open: map[string]bool{}, commands: map[string][]Command{}}
 	for _, c := range o.Chats {
 		s.SetChat(c)
 	}
@@ -217,9 +232,14 @@ func (s *Server) answer(r *http.Request) (any, *refusal) {
 		return nil, bad
 	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.calls = append(s.calls, m.name)
-	if bad := s.tooMany(); bad != nil {
+	bad = s.tooMany()
+	if bad == nil && m.do == nil {
+		s.mu.Unlock()
+		return s.getUpdates(r.Context(), p) // which waits, and must not hold up the others
+	}
+	defer s.mu.Unlock()
+	if bad != nil {
 		return nil, bad
 	}
 	return m.do(s, p)
@@ -274,13 +294,17 @@ func (s *Server) tooMany() *refusal {
 	return bad
 }
 
-// tooManyIn keeps to 20 calls a minute in one chat.
+// tooManyIn keeps to 20 calls a minute in one group or channel, and to one a second to a person, with a short burst.
 func (s *Server) tooManyIn(seen map[int64][]time.Time, chatID int64) *refusal {
 	if !s.options.Rates {
 		return nil
 	}
+	window, n := time.Minute, 20
+	if c := s.chats[chatID]; c != nil && c.Type == "private" {
+		window, n = 3*time.Second, 4
+	}
 	var bad *refusal
-	seen[chatID], bad = within(seen[chatID], s.options.Now(), time.Minute, 20)
+	seen[chatID], bad = within(seen[chatID], s.options.Now(), window, n)
 	return bad
 }
 

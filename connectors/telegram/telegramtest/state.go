@@ -39,6 +39,8 @@ type Message struct {
 	Protected bool `json:"protected,omitempty"`
 	// Preview is how the first link is previewed.
 	Preview LinkPreview `json:"preview,omitzero"`
+	// Buttons stand under the message, row by row.
+	Buttons [][]Button `json:"buttons,omitempty"`
 }
 
 // Photo is a picture of a message. Path is where the Server gives its bytes.

@@ -1,0 +1,260 @@
+package sdktest
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/belfry-news/belfry/sdk"
+)
+
+// post is a post office in memory: it writes to reader@example.invalid, and people write to it.
+type post struct {
+	mu     sync.Mutex
+	sent   []string
+	came   []string
+	arrive chan struct{}
+
+	message func(p *post, m sdk.DirectMessage) error
+	next    func(e *postEvents, ctx context.Context) (sdk.InboxEvent, sdk.Cursor, error)
+}
+
+const postReader, postLost = "somereader@example.invalid", "nobodyhere@example.invalid"
+
+func (p *post) Spec() *sdk.Spec {
+	return sdk.Define("post", "a post office in memory, for tests", PlatformConfig{},
+		func(context.Context, sdk.Settings, PlatformConfig) (*postConn, error) { return &postConn{p}, nil })
+}
+
+type postConn struct{ *post }
+
+func (c *postConn) Close(context.Context) error { return nil }
+
+// deliver is what a good connector does.
+func (p *post) deliver(m sdk.DirectMessage) error {
+	to, err := m.Recipient(time.Now())
+	if err != nil {
+		return err
+	}
+	address, _ := to.Reveal()
+	switch {
+	case m.Common == nil || to.Medium() != "post":
+		return sdk.Errorf(sdk.CodeInvalid, "post", "this cannot be posted")
+	case address != postReader:
+		return &sdk.Error{Code: sdk.CodeGone, Scope: sdk.ScopePerson, Op: "post", Public: "nobody lives there"}
+	}
+	p.put(m, m.Slots)
+	return nil
+}
+
+func (p *post) put(m sdk.DirectMessage, values map[string]string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.sent = append(p.sent, sdk.Fill(sdk.PlainText(m.Common.Body), values))
+}
+
+func (c *postConn) Message(ctx context.Context, m sdk.DirectMessage) (sdk.MessageRef, error) {
+	if ctx.Err() != nil {
+		return sdk.MessageRef{}, sdk.Errorf(sdk.CodeUnavailable, "post", "given up")
+	}
+	send := (*post).deliver
+	if c.message != nil {
+		send = c.message
+	}
+	return sdk.MessageRef{ID: "m1"}, send(c.post, m)
+}
+
+func (p *post) say(text string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.came = append(p.came, text)
+	if p.arrive != nil {
+		close(p.arrive)
+	}
+	p.arrive = make(chan struct{})
+}
+
+type postEvents struct {
+	*post
+	at   int
+	over context.Context
+	end  context.CancelFunc
+}
+
+func (c *postConn) Listen(_ context.Context, from sdk.Cursor) (sdk.Events, error) {
+	e := &postEvents{post: c.post}
+	if len(from) > 0 {
+		if err := json.Unmarshal(from, &e.at); err != nil {
+			return nil, sdk.Errorf(sdk.CodeInvalid, "listen", "no cursor")
+		}
+	}
+	e.over, e.end = context.WithCancel(context.Background())
+	return e, nil
+}
+
+func (e *postEvents) Close() error { e.end(); return nil }
+
+func (e *postEvents) Next(ctx context.Context) (sdk.InboxEvent, sdk.Cursor, error) {
+	if e.next != nil {
+		return e.next(e, ctx)
+	}
+	return e.read(ctx)
+}
+
+func (e *postEvents) read(ctx context.Context) (sdk.InboxEvent, sdk.Cursor, error) {
+	for {
+		e.mu.Lock()
+		came, arrive := slices.Clone(e.came), e.arrive
+		e.mu.Unlock()
+		if e.at < len(came) {
+			e.at++
+			return sdk.InboxEvent{ID: fmt.Sprint(e.at), Kind: sdk.EventMessage, From: sdk.Handle{Medium: "post", Value: "x"},
+				At: time.Now().UTC(), Text: came[e.at-1]}, sdk.Cursor(fmt.Sprint(e.at)), nil
+		}
+		select {
+		case <-arrive:
+		case <-ctx.Done():
+			return sdk.InboxEvent{}, nil, sdk.Errorf(sdk.CodeUnavailable, "listen", "given up")
+		case <-e.over.Done():
+			return sdk.InboxEvent{}, nil, sdk.Errorf(sdk.CodeUnavailable, "listen", "closed")
+		}
+	}
+}
+
+func (p *post) messenger() MessengerOptions {
+	return MessengerOptions{Options: Options{Open: p.Spec().Open, Config: map[string]any{"token": secret}}, Medium: "post",
+		Address: postReader, Lost: postLost, Got: func(testing.TB) []string {
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			return slices.Clone(p.sent)
+		}}
+}
+
+func (p *post) listener() ListenerOptions {
+	return ListenerOptions{Options: Options{Open: p.Spec().Open, Config: map[string]any{"token": secret}}, Medium: "post",
+		Say: func(_ testing.TB, text string) { p.say(text) }}
+}
+
+func TestPeopleSuitesPass(t *testing.T) {
+	t.Parallel()
+	Messenger(t, (&post{}).messenger())
+	Listener(t, (&post{}).listener())
+}
+
+func TestMessengerSuiteCatches(t *testing.T) {
+	t.Parallel()
+	good := (*post).deliver
+	for name, tc := range map[string]struct {
+		message func(p *post, m sdk.DirectMessage) error
+		want    string
+	}{
+		"no look at the permit": {func(p *post, m sdk.DirectMessage) error {
+			if m.Common != nil {
+				p.put(m, m.Slots)
+			}
+			return nil
+		}, "a message without a permit was sent"},
+		"sending first": {func(p *post, m sdk.DirectMessage) error {
+			if _, err := m.Recipient(time.Now()); err != nil {
+				p.put(m, m.Slots)
+				return err
+			}
+			return good(p, m)
+		}, "a message whose permit is over was sent"},
+		"another medium": {func(p *post, m sdk.DirectMessage) error {
+			if to, err := m.Recipient(time.Now()); err == nil && to.Medium() != "post" {
+				p.put(m, m.Slots)
+				return nil
+			}
+			return good(p, m)
+		}, "a message for another medium was sent"},
+		"empty places": {func(p *post, m sdk.DirectMessage) error {
+			if _, err := m.Recipient(time.Now()); err == nil && m.Common != nil {
+				m.Slots = nil
+			}
+			return good(p, m)
+		}, "does not stand in its message"},
+		"escaped twice": {func(p *post, m sdk.DirectMessage) error {
+			if v, ok := m.Slots["name"]; ok {
+				m.Slots = map[string]string{"name": strings.ReplaceAll(v, "<", "&lt;")}
+			}
+			return good(p, m)
+		}, "as it is"},
+		"an address in an error": {func(p *post, m sdk.DirectMessage) error {
+			err := good(p, m)
+			if to, bad := m.Recipient(time.Now()); bad == nil && err != nil {
+				address, _ := to.Reveal()
+				return &sdk.Error{Code: sdk.AsError(err).Code, Scope: sdk.ScopePerson, Public: "no", Err: errors.New(address)}
+			}
+			return err
+		}, "stands in the error"},
+		"sending twice": {func(p *post, m sdk.DirectMessage) error {
+			if err := good(p, m); err != nil {
+				return err
+			}
+			return good(p, m)
+		}, "came"},
+		"writing into the text": {func(p *post, m sdk.DirectMessage) error {
+			err := good(p, m)
+			if err == nil && m.Common.ID == "shared" { // not where messages go side by side, which the race detector sees
+				m.Common.Subject = "another"
+			}
+			return err
+		}, "changed the text"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			caught(t, messengerChecks((&post{message: tc.message}).messenger()), tc.want)
+		})
+	}
+}
+
+func TestListenerSuiteCatches(t *testing.T) {
+	t.Parallel()
+	type next = func(e *postEvents, ctx context.Context) (sdk.InboxEvent, sdk.Cursor, error)
+	changed := func(change func(e *postEvents, event *sdk.InboxEvent, c *sdk.Cursor)) next {
+		return func(e *postEvents, ctx context.Context) (sdk.InboxEvent, sdk.Cursor, error) {
+			event, c, err := e.read(ctx)
+			if err == nil {
+				change(e, &event, &c)
+			}
+			return event, c, err
+		}
+	}
+	for name, tc := range map[string]struct {
+		next next
+		want string
+	}{
+		"no id":  {changed(func(_ *postEvents, event *sdk.InboxEvent, _ *sdk.Cursor) { event.ID = "" }), "has no id"},
+		"one id": {changed(func(_ *postEvents, event *sdk.InboxEvent, _ *sdk.Cursor) { event.ID = "x" }), "two events have the id"},
+		"local time": {changed(func(_ *postEvents, event *sdk.InboxEvent, _ *sdk.Cursor) {
+			event.At = event.At.In(time.FixedZone("x", 60))
+		}), "time is"},
+		"a cursor that stays": {changed(func(e *postEvents, _ *sdk.InboxEvent, c *sdk.Cursor) {
+			*c = sdk.Cursor(fmt.Sprint(e.at - 1))
+		}), "wanted are"},
+		"forgetting at once": {changed(func(e *postEvents, event *sdk.InboxEvent, _ *sdk.Cursor) {
+			e.mu.Lock()
+			defer e.mu.Unlock()
+			e.came = slices.Insert(slices.Delete(slices.Clone(e.came), e.at-1, e.at), e.at-1, "forgotten")
+		}), "wanted are"},
+		"a deaf ear": {func(e *postEvents, ctx context.Context) (sdk.InboxEvent, sdk.Cursor, error) {
+			event, c, err := e.read(ctx)
+			if err != nil {
+				return event, c, errors.New("oops")
+			}
+			return event, c, err
+		}, "no *sdk.Error"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			caught(t, listenerChecks((&post{next: tc.next}).listener()), tc.want)
+		})
+	}
+}
