@@ -58,7 +58,7 @@ func families() []familyOf {
 		{fetchDuration, "histogram", "Duration of fetches of sources, by type and outcome.", []string{"type", "outcome"}, ""},
 		{pluginRestarts, "counter", "Ends of plugin processes that nobody wanted.", []string{"kind"}, ""},
 		{requestDuration, "histogram", "Duration of answers of the public pages, by class of page and class of status.", []string{"class", "status"},
-			"`class` is `front`, `channel`, `feed`, `post`, `media`, `static` or `other`; `status` is `2xx`, `3xx`, `4xx` or `5xx`."},
+			"`class` is `front`, `channel`, `feed`, `post`, `media`, `static`, `people` or `other`; `status` is `2xx`, `3xx`, `4xx` or `5xx`."},
 
 		{sourceLastSuccess, "gauge", "When a source last answered well, in Unix time; 0 when it never did.", []string{"source"}, "Its age is `time() - …`."},
 		{sourceFailures, "gauge", "Fetches of a source that failed in a row.", []string{"source"}, ""},

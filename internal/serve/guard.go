@@ -12,6 +12,8 @@ import (
 // Guard puts limits around a handler.
 type Guard struct {
 	Log *slog.Logger
+	// Path gives a request's path as the log may have it; nil means as it is.
+	Path func(*http.Request) string
 	// MaxBody is the largest body of a request, in bytes.
 	MaxBody int64
 	// Fail answers a request that is too large (413) or whose handler failed (500).
@@ -37,7 +39,11 @@ func (g Guard) Wrap(next http.Handler) http.Handler {
 			err, _ := fault.(error)
 			aborted := errors.Is(err, http.ErrAbortHandler)
 			if !aborted {
-				g.Log.Error("a request failed", "path", r.URL.Path, "fault", fault, "stack", string(debug.Stack()))
+				path := r.URL.Path
+				if g.Path != nil {
+					path = g.Path(r)
+				}
+				g.Log.Error("a request failed", "path", path, "fault", fault, "stack", string(debug.Stack()))
 			}
 			if aborted || out.status != 0 {
 				out.begin(http.StatusInternalServerError)

@@ -3,6 +3,7 @@ package web
 import (
 	"maps"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/belfry-news/belfry/internal/serve"
@@ -14,12 +15,8 @@ const maxBody = 64 << 10
 // guard puts the limits and headers that hold for every answer around a handler: nobody's code runs in a page, nothing is
 // loaded from elsewhere, and a fault of one page is a page that says so.
 func (s *Server) guard(next http.Handler) http.Handler {
-	framing := "'none'"
-	if s.s.Framed {
-		framing = "'self'"
-	}
 	fixed := http.Header{
-		"Content-Security-Policy": {"default-src 'none'; img-src 'self'; style-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors " + framing},
+		"Content-Security-Policy": {s.policy("'none'")},
 		"X-Content-Type-Options":  {"nosniff"},
 		// Readers' ways between articles stay here; other sites learn which newsroom sent them, and no more.
 		"Referrer-Policy": {"strict-origin-when-cross-origin"},
@@ -30,7 +27,7 @@ func (s *Server) guard(next http.Handler) http.Handler {
 		"X-Permitted-Cross-Domain-Policies": {"none"},
 	}
 	words := map[int]string{http.StatusRequestEntityTooLarge: "413", http.StatusInternalServerError: "500"}
-	g := serve.Guard{Log: s.s.Log, MaxBody: maxBody,
+	g := serve.Guard{Log: s.s.Log, MaxBody: maxBody, Path: loggedPath,
 		Fail: func(w http.ResponseWriter, r *http.Request, status int) { s.fail(w, r, status, words[status]) }}
 	if s.s.Served != nil {
 		g.Served = func(r *http.Request, status int, took time.Duration) { s.s.Served(class(r.Pattern), status, took) }
@@ -42,7 +39,16 @@ func (s *Server) guard(next http.Handler) http.Handler {
 	})
 }
 
-// Classes of what is served: front, channel, feed, post, media, static and other.
+// policy is what pages may do; forms is where their forms may go.
+func (s *Server) policy(forms string) string {
+	framing := "'none'"
+	if s.s.Framed {
+		framing = "'self'"
+	}
+	return "default-src 'none'; img-src 'self'; style-src 'self'; form-action " + forms + "; base-uri 'none'; frame-ancestors " + framing
+}
+
+// Classes of what is served: front, channel, feed, post, media, static, people and other.
 func class(pattern string) string {
 	switch pattern {
 	case "GET /{$}":
@@ -57,6 +63,12 @@ func class(pattern string) string {
 		return "media"
 	case "GET /static/{name}", "GET /favicon.svg":
 		return "static"
+	}
+	path := pattern[strings.LastIndexByte(pattern, ' ')+1:]
+	for _, prefix := range personPrefixes {
+		if strings.HasPrefix(path, prefix) {
+			return "people"
+		}
 	}
 	return "other"
 }

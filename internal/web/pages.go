@@ -39,7 +39,8 @@ type layout struct {
 	Graph  *openGraph
 	// Linked is the page's content as JSON-LD.
 	Linked map[string]any
-	Style  string
+	// Style is the stylesheet; Sheet a second one, or empty.
+	Style, Sheet string
 }
 
 // tongue is one of the languages that the page can be read in.
@@ -89,6 +90,9 @@ type channelCard struct {
 	Time   moment
 	// Silent says that there is none.
 	Silent string
+	// Follow are the ways to get its posts as messages; ID tells its links apart from those of other channels.
+	Follow []followButton
+	ID     string
 }
 
 func (s *Server) front(ctx context.Context, v *view) (document, error) {
@@ -132,8 +136,10 @@ func (s *Server) front(ctx context.Context, v *view) (document, error) {
 	local := v.now.In(st.zone)
 	page.Today = moment{ISO: local.Format(time.DateOnly), Text: capital(v.words.Day(local))}
 	v.tick(v.tomorrow())
+	offers := s.offers()
 	for i, name := range listed {
 		c := v.channelCard(name)
+		c.Follow = v.followButtons(name, offers, nil)
 		if p := newest[name]; p != nil {
 			sizes := sizesFront
 			if i == 0 {
@@ -196,7 +202,7 @@ func (s *Server) awaitNext(ctx context.Context, v *view, channels ...string) err
 
 func (v *view) channelCard(name string) channelCard {
 	ch := v.site.config.Channels[name]
-	c := channelCard{Path: v.href("/c/" + name), Silent: v.words.Text("front.silent")}
+	c := channelCard{ID: name, Path: v.href("/c/" + name), Silent: v.words.Text("front.silent")}
 	c.Name, c.NameLang = v.say(ch.Title, name)
 	c.About, c.AboutLang = v.say(ch.Description, name)
 	return c
@@ -216,8 +222,10 @@ type channelPage struct {
 	layout
 	Name, NameLang   string
 	About, AboutLang string
-	Follow           []follow
-	Days             []day
+	// Personal are the ways to get its posts as messages, Follow the places where it is public.
+	Personal []followButton
+	Follow   []follow
+	Days     []day
 	// Older and Newest lead to the other pages of the channel; empty when there is none.
 	Older, Newest string
 	// Empty says why there is nothing, and EmptyNext what can be done.
@@ -262,8 +270,10 @@ func (s *Server) channel(ctx context.Context, v *view, name string, before *Post
 	if err := s.awaitNext(ctx, v, name); err != nil {
 		return document{}, err
 	}
+	elsewhere := v.follow(name, places)
+	personal := v.followButtons(name, s.offers(), elsewhere)
 	for {
-		doc, err := v.channelPage(name, before, posts, more, v.follow(name, places))
+		doc, err := v.channelPage(name, before, posts, more, personal, elsewhere)
 		if err != nil || len(doc.body) <= pageBytes || len(posts) <= 1 {
 			return doc, err
 		}
@@ -271,14 +281,14 @@ func (s *Server) channel(ctx context.Context, v *view, name string, before *Post
 	}
 }
 
-func (v *view) channelPage(name string, before *Post, posts []Post, more bool, places []follow) (document, error) {
+func (v *view) channelPage(name string, before *Post, posts []Post, more bool, personal []followButton, places []follow) (document, error) {
 	ch := v.site.config.Channels[name]
 	path := "/c/" + name
 	var query []string
 	if before != nil {
 		query = []string{"before", before.PublicID}
 	}
-	page := channelPage{Path: v.href(path), Follow: places}
+	page := channelPage{Path: v.href(path), Personal: personal, Follow: places}
 	page.Name, page.NameLang = v.say(ch.Title, name)
 	page.About, page.AboutLang = v.say(ch.Description, name)
 	page.layout = v.layout(page.Name+" · "+v.site.title, path, query...)
@@ -391,7 +401,7 @@ func (v *view) document(name string, status int, page any) (document, error) {
 	}
 	doc := document{status: status, kind: "text/html; charset=utf-8", lang: v.words.Lang(), control: controlPage, negotiated: !v.chosen, body: body, until: v.until}
 	switch {
-	case status >= 500 || status == http.StatusMethodNotAllowed:
+	case status >= 500 || status == http.StatusMethodNotAllowed || status == http.StatusRequestEntityTooLarge:
 		doc.control = controlNone
 	case status >= 400:
 		doc.control, doc.index = controlError, "noindex"

@@ -34,7 +34,7 @@ var unstable = []struct {
 	{"image", regexp.MustCompile(`[0-9a-f]{64}`)},
 	{"uuid", regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-5[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}`)},
 	{"post", regexp.MustCompile(`(?:/c/[a-z-]+/|before=|["#][pt]-)[0-9a-hjkmnp-tv-z]{8}\b`)},
-	{"style", regexp.MustCompile(`belfry-[0-9a-f]{12}\.css`)},
+	{"style", regexp.MustCompile(`(?:belfry|people)-[0-9a-f]{12}\.css`)},
 }
 
 // steady replaces what differs from run to run by names in the order of their appearance.
@@ -47,7 +47,7 @@ func steady(text string) string {
 			case "post":
 				before, key = found[:len(found)-8], found[len(found)-8:]
 			case "style":
-				return "belfry.css"
+				return found[:6] + ".css"
 			}
 			if names[key] == "" {
 				names[key] = fmt.Sprintf("%s-%d", u.name, len(names)+1)

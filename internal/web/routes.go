@@ -28,6 +28,7 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("GET /favicon.svg", s.serveIcon)
 	mux.HandleFunc("GET /robots.txt", s.serveRobots)
 	mux.HandleFunc("GET /sitemap.xml", s.serveSitemap)
+	s.peopleRoutes(mux)
 	serve.Health(mux, s.s.Ready)
 	for pattern, h := range s.s.Routes {
 		mux.Handle(pattern, h)

@@ -33,6 +33,12 @@ type Settings struct {
 	Routes map[string]http.Handler
 	// Framed lets pages of this origin show the public pages in a frame; nobody else ever may.
 	Framed bool
+	// People are those who may be written to, with what they can follow; nil means that nobody can, and that the people's
+	// pages do not exist.
+	People People
+	// Origin gives where a request comes from, as far as privacy.ip lets evidence keep it; nil means nothing. Sign-ups of one
+	// origin are bounded by it.
+	Origin func(*http.Request) string
 	// Served is told of every answer: the class of the page, the status, and how long it took; nil when nobody wants to know.
 	Served func(class string, status int, took time.Duration)
 }
@@ -43,6 +49,7 @@ type Server struct {
 	site    atomic.Pointer[site]
 	local   atomic.Pointer[string] // where it is served, for sites without an address of their own
 	cache   *cache
+	pace    *pace
 	handler http.Handler
 	http    *serve.Server
 }
@@ -66,7 +73,7 @@ func New(s Settings) *Server {
 	if s.Ready == nil {
 		s.Ready = func() bool { return true }
 	}
-	srv := &Server{s: s, cache: newCache()}
+	srv := &Server{s: s, cache: newCache(), pace: newPace()}
 	srv.Use(s.Config)
 	srv.handler = srv.guard(srv.routes())
 	srv.http = serve.New(srv.handler, serve.Limits{Conns: maxConns, PerClient: maxOfOne, Trusted: srv.proxy}, "the pages are", s.Log)
@@ -82,7 +89,8 @@ func (s *Server) proxy(peer netip.Addr) bool {
 // Handler gives the pages as a handler, with all their limits but those of connections.
 func (s *Server) Handler() http.Handler { return s.handler }
 
-// Changed tells that posts or images changed. A call that is missed costs a second, not more.
+// Changed tells that posts, images or what can be followed changed. A call that is missed costs a second, and of what can be
+// followed a minute, not more.
 func (s *Server) Changed() { s.cache.forget() }
 
 // Use puts another configuration in force.

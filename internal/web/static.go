@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-//go:embed templates/*.html static/belfry.css static/favicon.svg
+//go:embed templates/*.html static/belfry.css static/people.css static/favicon.svg
 var files embed.FS
 
 // templates are part of the program. They escape by context; see bodyHTML for the one exception.
@@ -33,10 +33,11 @@ type asset struct {
 	entry
 }
 
-// style is the stylesheet and icon the mark.
+// style is the stylesheet, peopleStyle what the people's own pages add to it, and icon the mark.
 var (
-	style = load("static/belfry.css", "belfry", ".css", "text/css; charset=utf-8", controlForever)
-	icon  = load("static/favicon.svg", "favicon", ".svg", "image/svg+xml", "public, max-age=86400")
+	style       = load("static/belfry.css", "belfry", ".css", "text/css; charset=utf-8", controlForever)
+	peopleStyle = load("static/people.css", "people", ".css", "text/css; charset=utf-8", controlForever)
+	icon        = load("static/favicon.svg", "favicon", ".svg", "image/svg+xml", "public, max-age=86400")
 )
 
 const controlForever = "public, max-age=31536000, immutable"
@@ -52,11 +53,14 @@ func load(file, name, ext, kind, control string) *asset {
 }
 
 func (s *Server) serveStatic(w http.ResponseWriter, r *http.Request) {
-	if r.URL.Path != style.path {
+	switch r.URL.Path {
+	case style.path:
+		style.serve(w, r)
+	case peopleStyle.path:
+		peopleStyle.serve(w, r)
+	default:
 		s.fail(w, r, http.StatusNotFound, "404")
-		return
 	}
-	style.serve(w, r)
 }
 
 func (s *Server) serveIcon(w http.ResponseWriter, r *http.Request) { icon.serve(w, r) }
