@@ -1,0 +1,272 @@
+package email
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"io"
+	"net/mail"
+	"regexp"
+	"strings"
+	"sync"
+	"time"
+	"unicode/utf8"
+
+	"golang.org/x/net/html/charset"
+
+	"github.com/belfry-news/belfry/sdk"
+	"github.com/belfry-news/belfry/sdk/render"
+)
+
+// EventFeedback is a feedback report that is no complaint (not-spam, virus…): for the record, never acted upon.
+const EventFeedback sdk.EventKind = "feedback"
+
+// letterbox is where mails come back: a Maildir, an LMTP server or an IMAP mailbox.
+type letterbox interface {
+	// next waits for a mail.
+	next(ctx context.Context) (received, error)
+	close() error
+}
+
+// received is a mail that came back.
+type received struct {
+	raw []byte
+	// to are the envelope's recipients, where they are known.
+	to     []string
+	at     time.Time
+	cursor sdk.Cursor
+	// settle is called once what the mail says is safe; the mail is not given again then. Nil where the cursor does that.
+	settle func() error
+}
+
+// Listen reads what comes back. A mail is settled (moved to cur, answered with 250, marked as seen) when the next event is
+// asked for, so that none is lost when the host stops in between; it may then be given again, with the same ID.
+//
+// Bounces and complaints have the ID of their message in Ref, proved by a token of ours that is at most 14 days old. One
+// without such a token has an empty Ref: it is for a human, and changes nothing. Automatic answers, mails of lists and news of
+// delays are read and passed over.
+func (c *Connector) Listen(ctx context.Context, from sdk.Cursor) (sdk.Events, error) {
+	in := c.config.Bounces
+	if in == nil {
+		return nil, sdk.Errorf(sdk.CodeUnsupported, "listen", "no place is configured where mails come back; add bounces with maildir, lmtp or imap")
+	}
+	var box letterbox
+	var err error
+	switch {
+	case in.Maildir != "":
+		box, err = openMaildir(in.Maildir, in.Poll.Std())
+	case in.LMTP != "":
+		box, err = openLMTP(ctx, in.LMTP)
+	default:
+		box, err = c.openIMAP(ctx, from)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &events{c: c, box: box, cursor: from}, nil
+}
+
+// events reads one letterbox.
+type events struct {
+	c      *Connector
+	box    letterbox
+	cursor sdk.Cursor
+	// last is the mail whose event was given; it is settled by the next call.
+	last *received
+
+	once sync.Once
+	err  error
+}
+
+// Next implements sdk.Events.
+func (e *events) Next(ctx context.Context) (sdk.InboxEvent, sdk.Cursor, error) {
+	for {
+		if e.last != nil {
+			if err := e.settle(*e.last); err != nil {
+				return sdk.InboxEvent{}, e.cursor, err
+			}
+			e.last = nil
+		}
+		r, err := e.box.next(ctx)
+		if err != nil {
+			return sdk.InboxEvent{}, e.cursor, err
+		}
+		e.last = &r
+		if r.cursor != nil {
+			e.cursor = r.cursor
+		}
+		if event, ok := e.c.event(r); ok {
+			return event, e.cursor, nil
+		}
+	}
+}
+
+func (e *events) settle(r received) error {
+	if r.settle == nil {
+		return nil
+	}
+	return r.settle()
+}
+
+// Close implements sdk.Events. The mail whose event was given last stays unsettled.
+func (e *events) Close() error {
+	e.once.Do(func() { e.err = e.box.close() })
+	return e.err
+}
+
+// event says what a mail is; false for one that nobody needs to know of.
+func (c *Connector) event(r received) (sdk.InboxEvent, bool) {
+	sum := sha256.Sum256(append([]byte(strings.Join(r.to, "\n")+"\x00"), r.raw...))
+	out := sdk.InboxEvent{ID: hex.EncodeToString(sum[:16]), At: r.at.UTC()}
+	m, err := parseMail(r.raw)
+	if err != nil {
+		c.log.Info("a mail that came back cannot be read", "id", out.ID)
+		return out, false
+	}
+	report := m.report()
+	switch report.Kind {
+	case ReportBounce:
+		worst, failed := worstOf(report.Recipients)
+		if !failed {
+			return out, false
+		}
+		out.Kind = sdk.EventBounce
+		out.Ref = c.proved(r, m, report)
+		out.Bounce = sdk.Bounce{Class: worst.Class, Status: worst.Status, Reason: worst.Reason}
+		if out.Ref == "" {
+			out.Text = headerWords(m.header.Get("Subject"))
+		}
+		return out, true
+	case ReportComplaint:
+		out.Kind = sdk.EventComplaint
+		if report.Feedback != "abuse" && report.Feedback != "fraud" {
+			out.Kind = EventFeedback
+		}
+		out.Ref, out.Text = c.proved(r, m, report), report.Feedback
+		out.Bounce = sdk.Bounce{Class: sdk.BounceOther, Reason: "complaint: " + report.Feedback}
+		return out, true
+	case ReportOther:
+		return c.written(out, m)
+	}
+	return out, false
+}
+
+// worstOf gives the recipient whose failure says most. A mail of ours has one recipient.
+func worstOf(all []Recipient) (worst Recipient, failed bool) {
+	weight := map[sdk.BounceClass]int{sdk.BounceHard: 3, sdk.BounceSoft: 2, sdk.BounceOther: 1}
+	for _, r := range all {
+		if r.Final && weight[r.Class] > weight[worst.Class] {
+			worst, failed = r, true
+		}
+	}
+	return worst, failed
+}
+
+// proved gives the ID of the message that a report is about, if a token of ours proves it: in the address it came to, then in
+// what it says the envelope was. Empty when nothing does.
+func (c *Connector) proved(r received, m *parsed, report Report) string {
+	if c.tokens == nil {
+		return ""
+	}
+	now := c.now()
+	places := append([]string{}, r.to...)
+	for _, name := range []string{"Delivered-To", "X-Original-To", "Envelope-To", "X-Envelope-To", "X-Delivered-To", "To"} {
+		for _, v := range m.header[name] {
+			places = append(places, addressForm.FindAllString(v, 8)...)
+		}
+	}
+	for _, v := range report.Addresses {
+		places = append(places, addressForm.FindAllString(v, 8)...)
+	}
+	for _, a := range places {
+		if id, ok := c.tokens.of(a, now); ok {
+			return id
+		}
+	}
+	for _, t := range report.EnvelopeIDs {
+		if id, ok := c.tokens.read(strings.TrimSpace(t), now); ok {
+			return id
+		}
+	}
+	return ""
+}
+
+// written makes the event of a mail that a person wrote.
+func (c *Connector) written(out sdk.InboxEvent, m *parsed) (sdk.InboxEvent, bool) {
+	from, err := mail.ParseAddress(m.header.Get("From"))
+	if err != nil || m.automatic() {
+		return out, false
+	}
+	if strings.EqualFold(from.Address, c.from.Address) {
+		return out, false // our own mail, come back by some rule of somebody's
+	}
+	out.Kind, out.From = sdk.EventMessage, sdk.Handle{Medium: Medium, Value: from.Address}
+	if id := strings.TrimSpace(m.header.Get("Message-Id")); messageIDForm(id) {
+		out.ReplyTo = id
+	}
+	if id := strings.TrimSpace(m.header.Get("In-Reply-To")); messageIDForm(id) {
+		out.Ref = id
+	}
+	if out.Text = m.own(); out.Text == "" {
+		out.Text = render.Line(headerWords(m.header.Get("Subject")))
+	}
+	return out, true
+}
+
+// maxWritten bounds what is given of a person's text, in bytes.
+const maxWritten = 16 << 10
+
+// own is what the sender wrote themselves: without what they quote, and without a signature.
+func (p *parsed) own() string {
+	text := ""
+	for _, part := range p.parts {
+		if part.kind == "text/plain" && len(bytes.TrimSpace(part.body)) > 0 {
+			text = unicodeText(part)
+			break
+		}
+	}
+	if text == "" {
+		for _, part := range p.parts {
+			if part.kind == "text/html" {
+				text = render.Render(render.FromHTML(unicodeText(part), nil).Body, render.Plain)
+				break
+			}
+		}
+	}
+	var kept []string
+	for line := range strings.Lines(text) {
+		line = strings.TrimRight(line, "\r\n\t ")
+		if line == "--" || quoteBegins.MatchString(line) {
+			break
+		}
+		if strings.HasPrefix(strings.TrimLeft(line, " "), ">") {
+			continue
+		}
+		kept = append(kept, clean(line))
+	}
+	out := strings.TrimSpace(strings.Join(kept, "\n"))
+	if len(out) > maxWritten {
+		out = strings.ToValidUTF8(out[:maxWritten], "") + "…"
+	}
+	return out
+}
+
+// quoteBegins is the line before what is quoted.
+var quoteBegins = regexp.MustCompile(`(?i)^(on .{6,200} wrote:|le .{6,200} a écrit\s?:|am .{6,200} schrieb.{0,80}:|-{3,}\s*(original message|message d'origine|forwarded message).*|_{20,})$`)
+
+// unicodeText reads a part's text in its character set.
+func unicodeText(p part) string {
+	body := p.body[:min(len(p.body), maxText)]
+	if label := p.params["charset"]; label != "" && !strings.EqualFold(label, "utf-8") {
+		if r, err := charset.NewReaderLabel(label, bytes.NewReader(body)); err == nil {
+			if b, err := io.ReadAll(io.LimitReader(r, maxText)); err == nil {
+				body = b
+			}
+		}
+	}
+	if !utf8.Valid(body) {
+		return strings.ToValidUTF8(string(body), "\uFFFD")
+	}
+	return string(body)
+}
