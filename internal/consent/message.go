@@ -33,7 +33,9 @@ type Stream struct {
 	Purpose Purpose
 	// Post, Notice and Occurrence say what it is made from.
 	Post, Notice int64
-	Occurrence   string
+	// Revision of the post when the stream was made; of a correction, the one that corrects.
+	Revision   int
+	Occurrence string
 	// Content of a fixed text, sealed under the person's key.
 	Content  []byte
 	Urgent   bool
@@ -101,9 +103,10 @@ type Candidate struct {
 	// Reachable says that there is a verified address of that medium; Verified is false for one that was never confirmed.
 	Reachable, Verified bool
 	Suppressions        []Suppression
-	// Stopped says why the stream was stopped or held; empty while it is open.
-	Stopped string
-	Stream  Stream
+	// Stopped says why the stream was stopped or held; empty while it is open. Withdrawn says that its post is not live.
+	Stopped   string
+	Withdrawn bool
+	Stream    Stream
 	// Days are what the person got on the newest days, over everything and of this purpose.
 	Days, PurposeDays Day
 	// Folded are posts that wait for the person's next digest.

@@ -59,6 +59,10 @@ func (r *Registry) Reader(ctx context.Context, link string) (out Reader, err err
 		return Reader{}, err
 	}
 	err = r.s.Store.People(ctx, func(tx Tx) error {
+		ref, err := nowRef(tx, ref)
+		if err != nil {
+			return err
+		}
 		row, err := tx.SubscriberByRef(ref)
 		p, err := r.load(tx, row, err)
 		if errors.Is(err, ErrNotFound) {
@@ -252,7 +256,11 @@ func (p person) events(most int) (out []Event, err error) {
 			return nil, err
 		}
 		e.Purpose, e.Medium, e.Evidence, e.Preferences, e.Habits = c.Purpose, c.Medium, c.Evidence, c.Preferences, c.Habits
-		out = append(out, e)
+		all, err := expanded(e, text)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, all...)
 	}
 	return out, err
 }
@@ -346,8 +354,10 @@ func (r *Registry) Erase(ctx context.Context, id PersonID, e Evidence) (Erased, 
 	})
 }
 
-// How long somebody who never confirmed is kept: who asked, and who was imported without evidence.
+// How long somebody who agreed to nothing is kept: who only wrote and was answered, who asked, and who was imported without
+// evidence.
 const (
+	answeredFor    = time.Hour
 	unconfirmedFor = 30 * 24 * time.Hour
 	importedFor    = 365 * 24 * time.Hour
 )
@@ -359,7 +369,7 @@ func (r *Registry) Tidy(ctx context.Context) (n int, err error) {
 		found := 0
 		if err := r.s.Store.People(ctx, func(tx Tx) error {
 			now := r.now()
-			list, err := tx.Unconfirmed(now.Add(-unconfirmedFor), now.Add(-importedFor), 100)
+			list, err := tx.Unconfirmed(now.Add(-answeredFor), now.Add(-unconfirmedFor), now.Add(-importedFor), 100)
 			if err != nil {
 				return err
 			}

@@ -128,8 +128,11 @@ type Tx interface {
 	Key(p PersonID) (Sealed, error)
 	SetKey(p PersonID, s Sealed) error
 	DropKey(p PersonID) error
-	// Unconfirmed are people who were added before one time, or imported before another, and who never agreed to anything.
-	Unconfirmed(added, imported time.Time, most int) ([]PersonID, error)
+	// KeysNotBy gives people's keys that another master key than this one sealed.
+	KeysNotBy(master string, most int) ([]PersonKey, error)
+	// Unconfirmed are people who never agreed to anything: who only wrote before one time, asked for something before another,
+	// or were imported before a third.
+	Unconfirmed(wrote, asked, imported time.Time, most int) ([]PersonID, error)
 
 	Addresses(p PersonID) ([]Address, error)
 	// PutAddress gives a person their one address of a medium.

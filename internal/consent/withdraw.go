@@ -167,6 +167,9 @@ func (r *Registry) grantOf(tx Tx, token string) (person, Grant, error) {
 	if err != nil {
 		return person{}, Grant{}, &TokenError{TokenUnknown}
 	}
+	if id, err = nowGrant(tx, id); err != nil {
+		return person{}, Grant{}, err
+	}
 	g, err := tx.Grant(id)
 	if err == nil {
 		var row Subscriber

@@ -1,0 +1,668 @@
+package consent
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/belfry-news/belfry/sdk"
+)
+
+// An import never sends anything, and never brings anybody back. A row with evidence makes a grant active; any other waits
+// until the person comes by themselves. Whoever left, or must not be written to, stays as they are, whatever the row says
+// (promise 2 of the design).
+
+// ImportRow is one row of a file, checked by itself.
+type ImportRow struct {
+	// Line is where the row begins in its file.
+	Line int
+	// Medium and Address: the address as it was typed, its form for use, and the one that is compared.
+	Medium, Address string
+	use, compare    string
+	Purpose         Purpose
+	Preferences     Preferences
+	Habits          Habits
+	// External is the reference by which notices name the person; empty for none.
+	External string
+	// Evidence that is complete makes the grant active (see ImportRow.Proven).
+	Evidence Evidence
+}
+
+// Proven says whether the row shows when and how the person agreed, and to which words.
+func (r ImportRow) Proven() bool {
+	e := r.Evidence
+	return !e.At.IsZero() && e.Note != "" && (e.Wording != "" || e.Version != "")
+}
+
+// Check brings the address into its form. Its error has CodeInvalid.
+func (r *ImportRow) Check() (err error) {
+	r.use, r.compare, err = Normalize(r.Medium, r.Address)
+	return err
+}
+
+// Fate is what became of a row.
+type Fate string
+
+// The fates. They stand in reports: the list is append-only.
+const (
+	FateGranted    Fate = "granted"     // an active grant was made of it
+	FatePending    Fate = "pending"     // without evidence: it waits for the person
+	FateFollows    Fate = "follows"     // the person follows already; what they chose since stays
+	FateWaits      Fate = "waits"       // it waited for the person before, and still does
+	FateLeft       Fate = "left"        // the person left; only they can come back
+	FateEnded      Fate = "ended"       // the consent ended after the time that the row shows
+	FateSuppressed Fate = "suppressed"  // the address must not be written to
+	FateOther      Fate = "other"       // the external reference belongs to another person
+	FateError      Fate = "error"       // the row cannot be used
+	FateEarlier    Fate = "earlier_run" // a run before this one took care of it
+)
+
+// Fates lists them with what they mean, in the order of a summary.
+func Fates() []struct {
+	Fate     Fate
+	Sentence string
+} {
+	return []struct {
+		Fate     Fate
+		Sentence string
+	}{
+		{FateGranted, "with evidence: they follow now"},
+		{FatePending, "without evidence: nobody is written to until the person comes by themselves"},
+		{FateFollows, "follow already, and what they chose stays"},
+		{FateWaits, "waited for the person before, and still do"},
+		{FateLeft, "left: only they can come back"},
+		{FateEnded, "ended after the time that the row shows"},
+		{FateSuppressed, "must not be written to: complaint, dead address, or by their own wish"},
+		{FateOther, "carry the external reference of another person"},
+		{FateError, "cannot be used"},
+		{FateEarlier, "were taken care of by the run before"},
+	}
+}
+
+// Import is one file that was, or is being, imported.
+type Import struct {
+	ID         int64
+	Name       string
+	SHA256     string
+	Actor      string
+	At         time.Time
+	Rows       int64 // that are done
+	Fates      map[Fate]int
+	State      ImportState
+	NewPersons int
+}
+
+// ImportState of an import.
+type ImportState string
+
+// The states of an import.
+const (
+	ImportOpen    ImportState = "open"
+	ImportDone    ImportState = "done"
+	ImportRevoked ImportState = "revoked"
+)
+
+// PersonAt is a person whom an address reaches.
+type PersonAt struct {
+	Hash   string
+	Person PersonID
+	Ref    string
+	Key    Sealed
+}
+
+// NewPerson is somebody whom an import makes, with everything that is theirs. Person is filled in by the store.
+type NewPerson struct {
+	Subscriber
+	Key     Sealed
+	Address Address
+	Grants  []Grant
+	Events  []LedgerEvent
+}
+
+// ImportTx is a Tx that reads and writes many people at once.
+type ImportTx interface {
+	Tx
+	// PeopleAt finds whom addresses of a medium reach, by their hashes; those who were erased are left out.
+	PeopleAt(medium string, hashes []string) ([]PersonAt, error)
+	SuppressedAt(medium string, hashes []string) (map[string][]Suppression, error)
+	GrantsOf(people []PersonID) ([]Grant, error)
+	// ByExternals finds who has external references, by their hashes.
+	ByExternals(hashes []string) (map[string]PersonID, error)
+	// AddPeople adds people, and fills in their numbers.
+	AddPeople(people []NewPerson) error
+	Import(id int64) (Import, error)
+	PutImport(i Import) error
+	// ImportEvents gives events of EventImported that were recorded since a time and are newer than an id, the oldest first.
+	ImportEvents(since time.Time, after int64, most int) ([]LedgerEvent, error)
+}
+
+// ImportStore keeps imports. Everything that an Importing function does happens in one transaction, or not at all.
+type ImportStore interface {
+	Importing(ctx context.Context, do func(ImportTx) error) error
+	// ImportOf finds the newest import of a file by its SHA-256; ErrNotFound when there is none.
+	ImportOf(ctx context.Context, sha256 string) (Import, error)
+	NewImport(ctx context.Context, i Import) (int64, error)
+	Imports(ctx context.Context) ([]Import, error)
+}
+
+// prepared is a row with what does not need the store: its hash, and what is sealed for somebody new.
+type prepared struct {
+	ImportRow
+	hash, external string
+	fate           Fate
+	err            error
+	fresh          NewPerson
+	key            personKey
+}
+
+// imported is what an event about an imported grant holds.
+type imported struct {
+	change
+	Import int64 `json:"import"`
+	Line   int   `json:"line"`
+	State  State `json:"state"`
+}
+
+// ImportRows are some rows of a file, in their order, made ready outside of any transaction.
+type ImportRows struct{ rows []prepared }
+
+// Rejected makes a row that cannot be used.
+func Rejected(line int) ImportRow { return ImportRow{Line: line} }
+
+// Prepare seals what rows need, on all processors. Rows that were Rejected stay as they are.
+func (r *Registry) Prepare(importID int64, rows []ImportRow) ImportRows {
+	out := make([]prepared, len(rows))
+	now, base := r.now(), newRef()
+	parts := runtime.GOMAXPROCS(0)
+	size := (len(rows) + parts - 1) / parts
+	var wg sync.WaitGroup
+	for from := 0; from < len(rows); from += size {
+		wg.Go(func() {
+			for i := from; i < min(from+size, len(rows)); i++ {
+				out[i] = r.prepare(importID, rows[i], refAfter(base, i), now)
+			}
+		})
+	}
+	wg.Wait()
+	return ImportRows{out}
+}
+
+// refAfter makes references that stand beside each other in an index: the first half is random, the second counts from a
+// random number.
+func refAfter(base string, i int) string {
+	const half = 10
+	const letters = "0123456789abcdefghjkmnpqrstvwxyz"
+	b := []byte(base)
+	n := i
+	for at := len(b) - 1; at >= half && n > 0; at-- {
+		n += slices.Index([]byte(letters), b[at])
+		b[at] = letters[n%32]
+		n /= 32
+	}
+	return string(b)
+}
+
+func (r *Registry) prepare(importID int64, row ImportRow, ref string, now time.Time) prepared {
+	p := prepared{ImportRow: row}
+	if row.compare == "" {
+		p.fate = FateError
+		return p
+	}
+	p.hash = r.s.Keys.Hash(row.Medium, row.compare)
+	if row.External != "" {
+		p.external = r.s.Keys.Hash("reference", row.External) // as SetReference does
+	}
+	p.Evidence = trimmed(p.Evidence, now)
+	p.Evidence.Method, p.Evidence.Actor = ByImport, Importer
+	state, since := Pending, time.Time{}
+	if row.Proven() {
+		state, since = Active, now
+	} else {
+		p.Evidence.At = row.Evidence.At
+	}
+	var key Sealed
+	p.key, key = r.s.Keys.newPersonKey(ref)
+	p.fresh = NewPerson{Subscriber: Subscriber{Ref: ref, External: p.external, Habits: row.Habits, Created: now, Import: importID}, Key: key,
+		Address: Address{Medium: row.Medium, Hash: p.hash, Sealed: p.key.seal("address "+row.Medium, []byte(row.use)), Created: now},
+		Grants:  []Grant{{Purpose: row.Purpose, Medium: row.Medium, State: state, Since: since, Changed: now, Version: 1, Preferences: row.Preferences}}}
+	event, err := p.event(p.key, importID, state, "", now)
+	p.fresh.Events, p.err = []LedgerEvent{event}, err
+	return p
+}
+
+// event tells of the grant that a row makes.
+func (p *prepared) event(key personKey, importID int64, state, was State, now time.Time) (LedgerEvent, error) {
+	text, err := json.Marshal(imported{change{Purpose: p.Purpose, Medium: p.Medium, Evidence: p.Evidence, Was: was, Preferences: &p.Preferences}, importID, p.Line, state})
+	return LedgerEvent{At: now, Recorded: now, Kind: EventImported, Data: key.seal("event "+EventImported, text)}, err
+}
+
+// errDry undoes what a dry run did.
+var errDry = errors.New("nothing is written in a dry run")
+
+// ErrImportMoved says that another run worked on the same import meanwhile.
+var ErrImportMoved = errors.New("another run imports the same file at this moment; look at it with: belfry subscriber list")
+
+// Import does one chunk in one transaction: rows that follow the ones that are done. It gives the fate of each. A dry run
+// does the same and undoes it.
+func (r *Registry) Import(ctx context.Context, store ImportStore, i *Import, chunk ImportRows, dry bool) ([]Fate, error) {
+	for _, p := range chunk.rows {
+		if p.err != nil {
+			return nil, p.err
+		}
+	}
+	var fates []Fate
+	next := *i
+	err := store.Importing(ctx, func(tx ImportTx) error {
+		w := importing{tx: tx, keys: r.s.Keys, id: i.ID, now: r.now(), fates: make([]Fate, len(chunk.rows))}
+		if !dry {
+			have, err := tx.Import(i.ID)
+			if err != nil {
+				return err
+			}
+			if have.Rows != i.Rows || have.State != ImportOpen {
+				return ErrImportMoved
+			}
+		}
+		if err := w.run(chunk.rows); err != nil {
+			return err
+		}
+		fates = w.fates
+		next.Rows, next.Fates, next.NewPersons = i.Rows+int64(len(fates)), map[Fate]int{}, i.NewPersons+len(w.people)
+		for f, n := range i.Fates {
+			next.Fates[f] = n
+		}
+		for _, f := range fates {
+			next.Fates[f]++
+		}
+		if dry {
+			return errDry
+		}
+		return tx.PutImport(next)
+	})
+	if err != nil && !(dry && errors.Is(err, errDry)) {
+		return nil, err
+	}
+	*i = next
+	if !dry && slices.Contains(fates, FateGranted) {
+		r.s.Changed()
+	}
+	return fates, nil
+}
+
+// FinishImport notes that all rows of a file are done.
+func (r *Registry) FinishImport(ctx context.Context, store ImportStore, i *Import) error {
+	i.State = ImportDone
+	return store.Importing(ctx, func(tx ImportTx) error { return tx.PutImport(*i) })
+}
+
+// importing is one chunk inside its transaction.
+type importing struct {
+	tx     ImportTx
+	keys   *Keys
+	id     int64
+	now    time.Time
+	fates  []Fate
+	known  map[addressKey]*knownPerson
+	stops  map[addressKey][]Suppression
+	owners map[string]PersonID
+	people []NewPerson
+}
+
+type addressKey struct{ medium, hash string }
+
+// knownPerson is somebody whom the store, or a row before in the same chunk, knows.
+type knownPerson struct {
+	PersonAt
+	grants []Grant
+	// fresh is where they stand among the people of the chunk, from 1; 0 for somebody of the store.
+	fresh int
+	key   personKey
+}
+
+// number tells people apart, also those who have none yet.
+func (k *knownPerson) number() PersonID {
+	if k.fresh > 0 {
+		return -PersonID(k.fresh)
+	}
+	return k.Person
+}
+
+func (w *importing) run(rows []prepared) error {
+	if err := w.read(rows); err != nil {
+		return err
+	}
+	for i := range rows {
+		p := &rows[i]
+		if p.fate != "" {
+			w.fates[i] = p.fate
+			continue
+		}
+		fate, err := w.row(p)
+		if err != nil {
+			return err
+		}
+		w.fates[i] = fate
+	}
+	return w.tx.AddPeople(w.people)
+}
+
+// read gets from the store what it knows of the chunk's addresses.
+func (w *importing) read(rows []prepared) error {
+	w.known, w.stops = map[addressKey]*knownPerson{}, map[addressKey][]Suppression{}
+	hashes := map[string][]string{}
+	var externals []string
+	for i := range rows {
+		if p := &rows[i]; p.fate == "" {
+			hashes[p.Medium] = append(hashes[p.Medium], p.hash)
+			if p.external != "" {
+				externals = append(externals, p.external)
+			}
+		}
+	}
+	var ids []PersonID
+	byID := map[PersonID][]*knownPerson{}
+	for medium, list := range hashes {
+		people, err := w.tx.PeopleAt(medium, list)
+		if err != nil {
+			return err
+		}
+		for _, at := range people {
+			k := &knownPerson{PersonAt: at}
+			w.known[addressKey{medium, at.Hash}] = k
+			if byID[at.Person] == nil {
+				ids = append(ids, at.Person)
+			}
+			byID[at.Person] = append(byID[at.Person], k)
+		}
+		stops, err := w.tx.SuppressedAt(medium, list)
+		if err != nil {
+			return err
+		}
+		for hash, s := range stops {
+			w.stops[addressKey{medium, hash}] = s
+		}
+	}
+	if len(ids) > 0 {
+		grants, err := w.tx.GrantsOf(ids)
+		if err != nil {
+			return err
+		}
+		for _, g := range grants {
+			for _, k := range byID[g.Person] {
+				k.grants = append(k.grants, g)
+			}
+		}
+	}
+	w.owners = map[string]PersonID{}
+	if len(externals) == 0 {
+		return nil
+	}
+	var err error
+	w.owners, err = w.tx.ByExternals(externals)
+	return err
+}
+
+// row decides about one row and writes it.
+func (w *importing) row(p *prepared) (Fate, error) {
+	at := addressKey{p.Medium, p.hash}
+	if slices.ContainsFunc(w.stops[at], func(s Suppression) bool { return s.Scope != ScopePurpose || s.Purpose == p.Purpose.String() }) {
+		return FateSuppressed, nil
+	}
+	k := w.known[at]
+	if p.external != "" {
+		if owner, taken := w.owners[p.external]; taken && (k == nil || owner != k.number()) {
+			return FateOther, nil
+		}
+	}
+	if k == nil {
+		w.people = append(w.people, p.fresh)
+		k = &knownPerson{PersonAt: PersonAt{Hash: p.hash, Ref: p.fresh.Ref}, grants: slices.Clone(p.fresh.Grants), fresh: len(w.people), key: p.key}
+		w.known[at] = k
+		if p.external != "" {
+			w.owners[p.external] = k.number()
+		}
+		return fateOf(p.fresh.Grants[0].State), nil
+	}
+	return w.toKnown(k, p)
+}
+
+func fateOf(s State) Fate {
+	if s == Active {
+		return FateGranted
+	}
+	return FatePending
+}
+
+// toKnown gives somebody who is known a grant, unless theirs says otherwise.
+func (w *importing) toKnown(k *knownPerson, p *prepared) (Fate, error) {
+	g := Grant{Person: k.Person, Purpose: p.Purpose, Medium: p.Medium, Version: 1, Preferences: p.Preferences}
+	was, follows, left := State(""), false, false
+	for _, have := range k.grants {
+		if have.Medium != p.Medium {
+			continue
+		}
+		follows, left = follows || have.State == Active, left || have.State == Withdrawn
+		if have.Purpose == p.Purpose {
+			g, was = have, have.State
+		}
+	}
+	switch {
+	case was == Active:
+		return FateFollows, nil
+	case was == Withdrawn, left && !follows: // who left everything did not mean to be asked for the rest
+		return FateLeft, nil
+	case was == Pending && !p.Proven():
+		return FateWaits, nil
+	case was == Expired && !(p.Proven() && p.Evidence.At.After(g.Changed)):
+		return FateEnded, nil
+	}
+	g.State, g.Changed, g.Preferences = Pending, w.now, p.Preferences
+	if p.Proven() {
+		g.State, g.Since = Active, w.now
+	}
+	if k.fresh > 0 {
+		return w.toFresh(k, p, g, was)
+	}
+	if k.key.aead == nil {
+		var err error
+		if k.key, err = w.keys.person(k.Ref, k.Key); err != nil {
+			return "", err
+		}
+	}
+	if _, err := w.tx.PutGrant(g); err != nil {
+		return "", err
+	}
+	k.remember(g)
+	event, err := p.event(k.key, w.id, g.State, was, w.now)
+	if err != nil {
+		return "", err
+	}
+	event.Person = k.Person
+	if err := w.tx.AddEvent(event); err != nil {
+		return "", err
+	}
+	return fateOf(g.State), w.refer(k, p)
+}
+
+// toFresh gives a grant to somebody whom a row before in the same chunk made.
+func (w *importing) toFresh(k *knownPerson, p *prepared, g Grant, was State) (Fate, error) {
+	fresh := &w.people[k.fresh-1]
+	event, err := p.event(k.key, w.id, g.State, was, w.now)
+	if err != nil {
+		return "", err
+	}
+	if i := slices.IndexFunc(fresh.Grants, func(have Grant) bool { return have.Purpose == g.Purpose && have.Medium == g.Medium }); i >= 0 {
+		fresh.Grants[i] = g
+	} else {
+		fresh.Grants = append(fresh.Grants, g)
+	}
+	fresh.Events = append(fresh.Events, event)
+	k.remember(g)
+	if p.external != "" && fresh.External == "" {
+		fresh.External, w.owners[p.external] = p.external, k.number()
+	}
+	return fateOf(g.State), nil
+}
+
+func (k *knownPerson) remember(g Grant) {
+	if i := slices.IndexFunc(k.grants, func(have Grant) bool { return have.Purpose == g.Purpose && have.Medium == g.Medium }); i >= 0 {
+		k.grants[i] = g
+		return
+	}
+	k.grants = append(k.grants, g)
+}
+
+// refer notes an external reference for somebody who has none.
+func (w *importing) refer(k *knownPerson, p *prepared) error {
+	if p.external == "" {
+		return nil
+	}
+	s, err := w.tx.Subscriber(k.Person)
+	if err != nil || s.External != "" {
+		return err
+	}
+	s.External, w.owners[p.external] = p.external, k.Person
+	return w.tx.SetSubscriber(s)
+}
+
+// StartImport begins an import of a file, or goes on with one that stopped. A finished one is begun anew only with again.
+func (r *Registry) StartImport(ctx context.Context, store ImportStore, name, sha256, actor string, again bool) (*Import, error) {
+	have, err := store.ImportOf(ctx, sha256)
+	found, err := lookedUp(err)
+	switch {
+	case err != nil:
+		return nil, err
+	case found && have.State == ImportOpen:
+		return &have, nil
+	case found && !again:
+		return nil, sdk.Errorf(sdk.CodeInvalid, "import", "%s is import %d (%s, %s) already; to do it once more add --again", name, have.ID, have.Name, have.State)
+	}
+	i := &Import{Name: name, SHA256: sha256, Actor: actor, At: r.now(), Fates: map[Fate]int{}, State: ImportOpen}
+	i.ID, err = store.NewImport(ctx, *i)
+	return i, err
+}
+
+// String names an import.
+func (i Import) String() string { return "import " + strconv.FormatInt(i.ID, 10) + " (" + i.Name + ")" }
+
+// revokeChunk is how many events a transaction of a revocation looks at.
+const revokeChunk = 500
+
+// RevokeImport ends what an import made, unless the person has acted on it since. It is not a withdrawal by the person: the
+// same people can be imported again with newer evidence, or come by themselves. progress is told how many grants it ended;
+// it may be nil. Nothing more starts for what it ended; a message that has started may still arrive.
+func (r *Registry) RevokeImport(ctx context.Context, store ImportStore, id int64, operator, reason string, progress func(ended int)) (ended int, err error) {
+	if reason == "" {
+		return 0, sdk.Errorf(sdk.CodeInvalid, "revoke", "the revocation of an import needs a reason; give it with --reason")
+	}
+	var i Import
+	if err := store.Importing(ctx, func(tx ImportTx) (err error) { i, err = tx.Import(id); return err }); err != nil {
+		return 0, err
+	}
+	after := int64(0)
+	for more := true; more; {
+		var last int64
+		n := 0
+		if err := store.Importing(ctx, func(tx ImportTx) error {
+			events, err := tx.ImportEvents(i.At, after, revokeChunk)
+			if err != nil {
+				return err
+			}
+			n, last, more = 0, after, len(events) == revokeChunk
+			for _, e := range events {
+				last = e.ID
+				did, err := r.revoke(tx, e, id, operator, reason)
+				if err != nil {
+					return err
+				}
+				if did {
+					n++
+				}
+			}
+			if more {
+				return nil
+			}
+			i.State = ImportRevoked
+			return tx.PutImport(i)
+		}); err != nil {
+			return ended, fmt.Errorf("the revocation of %s stopped after %d grants; run it again: %w", i, ended, err)
+		}
+		after, ended = last, ended+n
+		if progress != nil {
+			progress(ended)
+		}
+	}
+	return ended, nil
+}
+
+// revoke ends the grant of one event, when it is of the import and the person has not acted since.
+func (r *Registry) revoke(tx ImportTx, e LedgerEvent, id int64, operator, reason string) (bool, error) {
+	row, err := tx.Subscriber(e.Person)
+	p, err := r.load(tx, row, err)
+	if found, err := lookedUp(err); err != nil || !found {
+		return false, err // erased since
+	}
+	text, err := p.key.open("event "+e.Kind, e.Data)
+	if err != nil {
+		return false, err
+	}
+	var made imported
+	if err := json.Unmarshal(text, &made); err != nil {
+		return false, err
+	}
+	if made.Import != id {
+		return false, nil
+	}
+	grants, err := tx.Grants(p.row.ID)
+	if err != nil {
+		return false, err
+	}
+	at := slices.IndexFunc(grants, func(g Grant) bool { return g.Purpose == made.Purpose && g.Medium == made.Medium })
+	if at < 0 || grants[at].State != Active && grants[at].State != Pending {
+		return false, nil
+	}
+	own, err := p.actedOn(made.Purpose, made.Medium, e.ID)
+	if err != nil || own {
+		return false, err
+	}
+	g, now := grants[at], r.now()
+	was := g.State
+	g.State, g.Changed = Expired, now
+	g.Version++
+	if _, err := tx.PutGrant(g); err != nil {
+		return false, err
+	}
+	return true, p.record(EventExpired, now, change{Purpose: g.Purpose, Medium: g.Medium, Was: was,
+		Evidence: Evidence{At: now, Method: ByOperator, Actor: Operator, Where: operator, Note: fmt.Sprintf("import %d was revoked: %s", id, reason)}})
+}
+
+// actedOn reports whether the person themselves agreed to a purpose after an event.
+func (p person) actedOn(purpose Purpose, medium string, after int64) (bool, error) {
+	rows, err := p.tx.EventsOf(p.row.ID, recordMost)
+	if err != nil {
+		return false, err
+	}
+	for _, e := range rows {
+		if e.ID <= after || e.Kind != EventGranted {
+			continue
+		}
+		text, err := p.key.open("event "+e.Kind, e.Data)
+		if err != nil {
+			return false, err
+		}
+		var c change
+		if err := json.Unmarshal(text, &c); err != nil {
+			return false, err
+		}
+		if c.Purpose == purpose && c.Medium == medium {
+			return true, nil
+		}
+	}
+	return false, nil
+}

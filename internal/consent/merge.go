@@ -1,0 +1,339 @@
+package consent
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/belfry-news/belfry/sdk"
+)
+
+// MergeTx is a Tx that can make two people one.
+type MergeTx interface {
+	Tx
+	// MoveGrant gives a grant to another person, who has none of its purpose and medium. Its number stays.
+	MoveGrant(id int64, to PersonID) error
+}
+
+// MergeStore makes two people one, in one transaction.
+type MergeStore interface {
+	Merging(ctx context.Context, do func(MergeTx) error) error
+}
+
+// Merged says what came of two people.
+type Merged struct {
+	From, Into string
+	// Moved are grants that went along, Ended those that a withdrawal of the other one ended, Waiting those that were given
+	// for an address that is no longer used, so that the person has to agree anew.
+	Moved, Ended, Waiting []Purpose
+	// Addresses are the media of the addresses that went along, Dropped of those that did not, because the other one has
+	// an address of that medium.
+	Addresses, Dropped []string
+}
+
+// The names under which the store keeps where the links of merged people lead.
+const (
+	mergedPerson = "merged.person."
+	mergedGrant  = "merged.grant."
+)
+
+// ErrUnderWay says that a message to the person has no outcome yet.
+var ErrUnderWay = errors.New("a message to one of them is under way; try again in a moment")
+
+// history is what an event of EventMerged holds: what was known of the other one.
+type history struct {
+	change
+	History []Event `json:"history,omitempty"`
+}
+
+// Merge makes two people one: what from has goes to into, and from is no longer anybody. A withdrawal of either holds for
+// both, and nobody is brought back: consent stays with the address that it was given for. Links in messages to from lead to
+// into from then on, so that who leaves by one of them leaves. The ledger keeps both records: that of from is copied, since
+// its key is destroyed.
+//
+// It waits until no message to either is under way, at most for the deadline of a call.
+func (r *Registry) Merge(ctx context.Context, store MergeStore, from, into, operator, reason string) (out Merged, err error) {
+	switch {
+	case reason == "":
+		return out, sdk.Errorf(sdk.CodeInvalid, "merge", "a merge needs a reason; give it with --reason")
+	case from == into:
+		return out, sdk.Errorf(sdk.CodeInvalid, "merge", "%s is one and the same person", from)
+	}
+	var ids []PersonID
+	if err := r.s.Store.People(ctx, func(tx Tx) error {
+		ids = nil
+		for _, ref := range []string{from, into} {
+			row, err := tx.SubscriberByRef(ref)
+			if err == nil && !row.Erased.IsZero() {
+				err = ErrNotFound
+			}
+			if err != nil {
+				return fmt.Errorf("%s: %w", ref, err)
+			}
+			ids = append(ids, row.ID)
+		}
+		return nil
+	}); err != nil {
+		return out, err
+	}
+	for _, id := range ids {
+		if settled, err := r.settled(ctx, id); err != nil || !settled {
+			return out, errors.Join(err, ErrUnderWay)
+		}
+	}
+	err = store.Merging(ctx, func(tx MergeTx) error {
+		// Nothing can start while this transaction is open.
+		for _, id := range ids {
+			if under, err := r.s.Store.Under(ctx, id); err != nil || under {
+				return errors.Join(err, ErrUnderWay)
+			}
+		}
+		m := merging{r: r, tx: tx, now: r.now(), evidence: Evidence{Method: ByOperator, Actor: Operator, Where: operator, Note: reason}, out: Merged{From: from, Into: into}}
+		m.evidence = trimmed(m.evidence, m.now)
+		if err := m.run(ids[0], ids[1]); err != nil {
+			return err
+		}
+		out = m.out
+		return nil
+	})
+	return out, err
+}
+
+// merging is one merge inside its transaction.
+type merging struct {
+	r          *Registry
+	tx         MergeTx
+	now        time.Time
+	evidence   Evidence
+	from, into person
+	out        Merged
+}
+
+func (m *merging) run(from, into PersonID) error {
+	for _, who := range []struct {
+		id PersonID
+		to *person
+	}{{from, &m.from}, {into, &m.into}} {
+		row, err := m.tx.Subscriber(who.id)
+		if *who.to, err = m.r.load(m.tx, row, err); err != nil {
+			return err
+		}
+	}
+	past, err := m.from.events(recordMost)
+	if err != nil {
+		return err
+	}
+	mine, err := m.tx.Addresses(from)
+	if err != nil {
+		return err
+	}
+	theirs, err := m.tx.Addresses(into)
+	if err != nil {
+		return err
+	}
+	if err := m.grants(mine, theirs); err != nil {
+		return err
+	}
+	if err := m.addresses(mine, theirs); err != nil {
+		return err
+	}
+	external := m.from.row.External
+	if err := m.from.record(EventMerged, m.now, change{Evidence: m.evidence}); err != nil {
+		return err
+	}
+	if err := m.tx.DropKey(from); err != nil {
+		return err
+	}
+	if err := m.tx.Forget(from); err != nil {
+		return err
+	}
+	row := m.into.row
+	row.Habits = row.Habits.merged(m.from.row.Habits)
+	if row.External == "" {
+		row.External = external
+	}
+	if m.from.row.Signal.After(row.Signal) {
+		row.Signal = m.from.row.Signal
+	}
+	if err := m.tx.SetSubscriber(row); err != nil {
+		return err
+	}
+	if err := m.tx.SetMark(mergedPerson+m.from.row.Ref, m.into.row.Ref); err != nil {
+		return err
+	}
+	return m.into.record(EventMerged, m.now, history{change{Evidence: m.evidence}, past})
+}
+
+// grants brings the grants of both together.
+func (m *merging) grants(mine, theirs []Address) error {
+	grants, err := m.tx.Grants(m.from.row.ID)
+	if err != nil {
+		return err
+	}
+	others, err := m.tx.Grants(m.into.row.ID)
+	if err != nil {
+		return err
+	}
+	for _, g := range grants {
+		// Consent is given for an address: where the other one is written to at another, it is not taken along.
+		stays := slices.ContainsFunc(mine, of(g.Medium)) && !slices.ContainsFunc(theirs, of(g.Medium)) || !slices.ContainsFunc(mine, of(g.Medium))
+		at := slices.IndexFunc(others, func(o Grant) bool { return o.Purpose == g.Purpose && o.Medium == g.Medium })
+		if at < 0 {
+			if err := m.move(g, stays); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := m.both(g, others[at]); err != nil {
+			return err
+		}
+	}
+	// What is withdrawn now is withdrawn at every address of both.
+	all, err := m.tx.Grants(m.into.row.ID)
+	if err != nil {
+		return err
+	}
+	for _, g := range all {
+		if g.State != Withdrawn {
+			continue
+		}
+		for _, a := range slices.Concat(mine, theirs) {
+			if a.Medium != g.Medium {
+				continue
+			}
+			if err := m.r.s.Journal.add(entry{At: m.now, Medium: a.Medium, Hash: a.Hash, Purpose: g.Purpose.String()}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func of(medium string) func(Address) bool { return func(a Address) bool { return a.Medium == medium } }
+
+// move gives a grant to the other one, who has none like it.
+func (m *merging) move(g Grant, stays bool) error {
+	if err := m.tx.MoveGrant(g.ID, m.into.row.ID); err != nil {
+		return err
+	}
+	g.Person = m.into.row.ID
+	if g.State == Active && !stays {
+		g.State, g.Changed = Pending, m.now
+		g.Version++
+		if _, err := m.tx.PutGrant(g); err != nil {
+			return err
+		}
+		m.out.Waiting = append(m.out.Waiting, g.Purpose)
+		return m.into.record(EventExpired, m.now, change{Purpose: g.Purpose, Medium: g.Medium, Evidence: m.evidence, Was: Active})
+	}
+	m.out.Moved = append(m.out.Moved, g.Purpose)
+	return nil
+}
+
+// both brings two grants of the same purpose and medium together, in that of the other one. A withdrawal wins.
+func (m *merging) both(g, other Grant) error {
+	if err := m.tx.SetMark(mergedGrant+strconv.FormatInt(g.ID, 10), strconv.FormatInt(other.ID, 10)); err != nil {
+		return err
+	}
+	if g.State == Active || g.State == Pending { // nobody is reached by it any more
+		was := g.State
+		g.State, g.Changed = Withdrawn, m.now
+		g.Version++
+		if _, err := m.tx.PutGrant(g); err != nil {
+			return err
+		}
+		g.State = was
+	}
+	switch {
+	case g.State == Withdrawn && other.State != Withdrawn:
+		was := other.State
+		other.State, other.Changed = Withdrawn, m.now
+		other.Version++
+		if _, err := m.tx.PutGrant(other); err != nil {
+			return err
+		}
+		m.out.Ended = append(m.out.Ended, other.Purpose)
+		return m.into.record(EventWithdrawn, m.now, change{Purpose: other.Purpose, Medium: other.Medium, Evidence: m.evidence, Was: was})
+	case g.State == Active && other.State == Active && g.Changed.After(other.Changed):
+		other.Preferences = g.Preferences
+		_, err := m.tx.PutGrant(other)
+		return err
+	}
+	return nil
+}
+
+// addresses moves those of media of which the other one has none. The others are dropped, and remember what was left there.
+func (m *merging) addresses(mine, theirs []Address) error {
+	all, err := m.tx.Grants(m.into.row.ID)
+	if err != nil {
+		return err
+	}
+	for _, a := range mine {
+		text, err := m.from.key.open("address "+a.Medium, a.Sealed)
+		if err != nil {
+			return err
+		}
+		if err := m.tx.DropAddress(m.from.row.ID, a.Medium); err != nil {
+			return err
+		}
+		if !slices.ContainsFunc(theirs, of(a.Medium)) {
+			if err := m.into.setAddress(a.Medium, string(text), a.Hash, a.Verified, m.now); err != nil {
+				return err
+			}
+			m.out.Addresses = append(m.out.Addresses, a.Medium)
+			continue
+		}
+		m.out.Dropped = append(m.out.Dropped, a.Medium)
+		for _, g := range all {
+			if g.Medium != a.Medium || g.State != Withdrawn {
+				continue
+			}
+			if err := m.tx.Suppress(Suppression{Medium: a.Medium, Hash: a.Hash, Scope: ScopePurpose, Purpose: g.Purpose.String(), Reason: SuppressedStopped, At: m.now}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// nowGrant follows the link of a grant that became another one's.
+func nowGrant(tx Tx, id int64) (int64, error) {
+	for range 8 { // people who were merged again and again
+		text, err := tx.Mark(mergedGrant + strconv.FormatInt(id, 10))
+		if err != nil || text == "" {
+			return id, err
+		}
+		if id, err = strconv.ParseInt(text, 10, 64); err != nil {
+			return id, err
+		}
+	}
+	return id, nil
+}
+
+// nowRef follows the link of a person who became another one.
+func nowRef(tx Tx, ref string) (string, error) {
+	for range 8 {
+		text, err := tx.Mark(mergedPerson + ref)
+		if err != nil || text == "" {
+			return ref, err
+		}
+		ref = text
+	}
+	return ref, nil
+}
+
+// expanded adds what an event of EventMerged tells of the other one.
+func expanded(e Event, text []byte) ([]Event, error) {
+	if e.Kind != EventMerged {
+		return []Event{e}, nil
+	}
+	var h history
+	if err := json.Unmarshal(text, &h); err != nil {
+		return nil, err
+	}
+	return append([]Event{e}, h.History...), nil
+}
