@@ -205,6 +205,7 @@ func (l *Loaded) checkNames(c *collector) {
 	check("destinations", slices.Collect(maps.Keys(l.Destinations)))
 	check("channels", slices.Collect(maps.Keys(l.Channels)))
 	check("blackouts", slices.Collect(maps.Keys(l.Blackouts)))
+	check("notices", slices.Collect(maps.Keys(l.Notices)))
 }
 
 func (l *Loaded) zone(c *collector, at, name string) *time.Location {

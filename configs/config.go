@@ -27,6 +27,10 @@ type Config struct {
 	Destinations  map[string]Destination `yaml:"destinations" doc:"Where posts go."`
 	Channels      map[string]Channel     `yaml:"channels" doc:"Editorial streams, each with a public page."`
 	Blackouts     map[string]Blackout    `yaml:"blackouts" doc:"Times in which nothing new is posted; corrections and withdrawals always pass."`
+	Notices       map[string]Notice      `yaml:"notices" doc:"What single people asked to hear about themselves, sent through the API."`
+	Staff         map[string]Staff       `yaml:"staff" doc:"Who of the newsroom may act from their phone, by a name of your choice, which the record has."`
+	Replies       Replies                `yaml:"replies" doc:"Who reads what people write that is no command."`
+	BulkGuard     BulkGuard              `yaml:"bulk_guard" doc:"How many people may get the same notice."`
 	Privacy       Privacy                `yaml:"privacy" doc:"How data about people is kept, where channels write to people."`
 	Alerts        Alerts                 `yaml:"alerts" doc:"Where trouble is reported, or none."`
 	Retired       []string               `yaml:"retired" doc:"Names of channels, sources and destinations that are closed for good but hold posts."`
@@ -46,6 +50,7 @@ func Default() Config {
 	c.Site = Site{Title: "Belfry", Lang: "en"}
 	c.Alerts.SetDefaults()
 	c.Privacy.SetDefaults()
+	c.BulkGuard.SetDefaults()
 	c.Retention.SetDefaults()
 	c.DiskFloor = 500e6
 	return c
@@ -291,12 +296,13 @@ type UTM struct {
 type Corrections struct {
 	Revised   []string     `yaml:"revised" enum:"edit|reply|repost|list" doc:"What is tried, in order, when a post has a new revision."`
 	Withdrawn []string     `yaml:"withdrawn" enum:"delete|mark|reply|list" doc:"What is tried, in order, when a post is withdrawn."`
+	Messages  string       `yaml:"messages" enum:"next_digest|instant|none" doc:"What people hear who were sent a version that was corrected with a note or withdrawn: with their next digest where they chose digests, otherwise as a message (next_digest); a message at once (instant); nothing (none). Each goes the way of every message, quiet hours and all."`
 	MinGap    sdk.Duration `yaml:"min_gap" doc:"The least time between two edits of one post on one destination; the last revision wins."`
 }
 
 // SetDefaults implements sdk.Defaulter.
 func (c *Corrections) SetDefaults() {
-	*c = Corrections{Revised: []string{"edit", "reply", "list"}, Withdrawn: []string{"delete", "mark", "list"},
+	*c = Corrections{Revised: []string{"edit", "reply", "list"}, Withdrawn: []string{"delete", "mark", "list"}, Messages: "next_digest",
 		MinGap: sdk.D(time.Minute)}
 }
 

@@ -62,6 +62,41 @@ func (m *Messages) Validate() error {
 	return ps.Err()
 }
 
+// Notice is something about one person that they asked to hear: a delivery, a changed gate, an appointment. It is sent through
+// the API, to one person by the reference that your own system has for them. Never marketing.
+type Notice struct {
+	Title        Localized    `yaml:"title" required:"true" doc:"What people agree to hear, or one text for each language." example:"{fr: Suivi de colis, en: Parcel tracking}"`
+	Description  Localized    `yaml:"description" doc:"One sentence about it, or one for each language."`
+	Lang         string       `yaml:"lang" doc:"The language of the notices; without it, that of the site."`
+	Destinations []string     `yaml:"destinations" required:"true" doc:"The destinations that write it."`
+	Expires      sdk.Duration `yaml:"expires" doc:"How long a notice makes sense that does not say so itself."`
+	PerDay       int          `yaml:"per_day" min:"1" max:"1000" doc:"The most notices of this kind that one person gets in a day of their zone; what is more waits."`
+}
+
+// SetDefaults implements sdk.Defaulter.
+func (n *Notice) SetDefaults() { *n = Notice{Expires: sdk.D(24 * time.Hour), PerDay: 20} }
+
+// BulkGuard holds notices that say the same to many.
+type BulkGuard struct {
+	SameBody int          `yaml:"same_body" min:"1" doc:"The most people who get the same notice, apart from what stands in its slots, within the window; more are held for a person."`
+	Window   sdk.Duration `yaml:"window" doc:"The time over which the same notices are counted."`
+}
+
+// SetDefaults implements sdk.Defaulter.
+func (b *BulkGuard) SetDefaults() { *b = BulkGuard{SameBody: 20, Window: sdk.D(24 * time.Hour)} }
+
+// Staff is somebody of the newsroom who may act from their phone, by a bot.
+type Staff struct {
+	Medium string   `yaml:"medium" required:"true" doc:"The type of the destination whose bot they write to." example:"telegram"`
+	Handle string   `yaml:"handle" required:"true" doc:"The platform's own number of the person, or their public name beginning with @. A name may be somebody else's one day; the number is safer, and the bot tells it: /mydata." example:"\"123456789\""`
+	May    []string `yaml:"may" required:"true" enum:"create|edit|retract|pause|release|settle" doc:"What they may do, each after a button that confirms it: write, correct and retract posts, pause channels, release what a source holds, settle what may have arrived."`
+}
+
+// Replies says who reads what people write that is no command.
+type Replies struct {
+	Forward AlertTarget `yaml:"forward" doc:"A destination, or one chat there as {destination: …, chat: …}: for operators only. Without one, people are told that nobody reads."`
+}
+
 // Privacy says how data about people is kept, and what they are told about it.
 type Privacy struct {
 	Key        sdk.Secret   `yaml:"key" doc:"The key that seals addresses, from a file that is kept apart from the database: \"${file:people.key}\". Make it with belfry keys new people.key." example:"\"${file:people.key}\""`
@@ -94,7 +129,7 @@ func (c *Config) Writes() bool {
 			return true
 		}
 	}
-	return false
+	return len(c.Notices) > 0
 }
 
 // checkPeople looks at what only the whole configuration tells about messages to people.
@@ -117,6 +152,22 @@ func (l *Loaded) checkPeople(c *collector, destinations []string) {
 		if len(ch.Messages) > 0 && l.Site.URL == "" {
 			c.at(at+"/messages", "messages need the address of the site, for the links by which people leave", "write site: {url: \"https://news.example\"}")
 		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(l.Notices)) {
+		for i, d := range l.Notices[name].Destinations {
+			here := sdk.Pointer("notices", name, "destinations", i)
+			c.exists(here, "destination", d, destinations)
+			spec, known := l.specs[l.Destinations[d].Type], l.Destinations[d].Type != ""
+			if known && spec != nil && !spec.Has(sdk.RoleMessenger) && !spec.Has(sdk.RoleStreamer) {
+				c.at(here, fmt.Sprintf("%s is of type %s, which does not write to people", d, l.Destinations[d].Type), "name a destination of type email or telegram")
+			}
+		}
+		if l.Site.URL == "" {
+			c.at(sdk.Pointer("notices", name), "notices need the address of the site, for the links by which people leave", "write site: {url: \"https://news.example\"}")
+		}
+	}
+	if to := l.Replies.Forward.Destination; to != "" {
+		c.exists("/replies/forward", "destination", to, destinations)
 	}
 	if l.Writes() && l.Privacy.Key.Empty() {
 		c.at("/privacy/key", "addresses of people need a key that seals them", "make it with: belfry keys new people.key, and write privacy: {key: \"${file:people.key}\"}")

@@ -187,6 +187,11 @@ func (d *clerk) printChecked(out desk.Checked) {
 			name += " " + desk.Plain(chat.URL)
 		}
 		switch {
+		case strings.Contains(chat.Tested, "\n"):
+			d.print("destination %s: it can be used; nothing was sent", where)
+			for line := range strings.Lines(chat.Tested) {
+				d.print("  %s", desk.Plain(strings.TrimSpace(line)))
+			}
 		case chat.Tested != "":
 			d.print("destination %s: its settings are in order; %s; nothing was posted", where, desk.Plain(chat.Tested))
 		case chat.Asked:
@@ -194,10 +199,17 @@ func (d *clerk) printChecked(out desk.Checked) {
 		default:
 			d.print("destination %s: its settings are in order; %s cannot be asked anything but to take a post", where, desk.OrDash(name))
 		}
-		if chat.Untested != "" {
-			d.print("  not tested: %s", desk.Plain(chat.Untested))
+		for i, line := range strings.Split(chat.Untested, "\n") {
+			if i == 0 && line != "" {
+				line = "not tested: " + line
+			}
+			if line != "" {
+				d.print("  %s", desk.Plain(line))
+			}
 		}
-		d.print("  corrections: edit %s, delete %s%s", chat.Limits.EditFor, chat.Limits.DeleteFor, limitWords(chat.Limits))
+		if chat.Limits != nil {
+			d.print("  corrections: edit %s, delete %s%s", chat.Limits.EditFor, chat.Limits.DeleteFor, limitWords(chat.Limits))
+		}
 	}
 	if out.Resumed {
 		d.print("it serves again, and what waits is tried now%s", proof(out))

@@ -3,6 +3,7 @@ package main
 import (
 	"slices"
 
+	"github.com/belfry-news/belfry/connectors/email"
 	"github.com/belfry-news/belfry/connectors/http"
 	"github.com/belfry-news/belfry/connectors/telegram"
 	"github.com/belfry-news/belfry/plugins/rss"
@@ -11,7 +12,7 @@ import (
 
 // builtIn is the one list of the connectors and plugins inside the binary.
 func builtIn() []*sdk.Spec {
-	return []*sdk.Spec{http.Spec(), telegram.Spec(), rss.Spec()}
+	return []*sdk.Spec{email.Spec(), http.Spec(), telegram.Spec(), rss.Spec()}
 }
 
 // specOf finds a built-in type; nil when there is none of that name.

@@ -78,6 +78,7 @@ type cli struct {
 	Page     pageCmd     `cmd:"" group:"try" help:"The hosted page of an item."`
 	Schedule scheduleCmd `cmd:"" group:"try" help:"When a schedule is due."`
 	URL      urlCmd      `cmd:"" name:"url" group:"try" help:"Whether an address may be fetched."`
+	Bounce   bounceCmd   `cmd:"" group:"try" help:"What a mail that came back says."`
 	Plugin   pluginCmd   `cmd:"" group:"try" help:"The kinds of sources and destinations, and plugins of third parties."`
 }
 

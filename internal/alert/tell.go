@@ -32,6 +32,22 @@ func Tell(ctx context.Context, c sdk.Connector, chat string, r Row, site Site) (
 	}()
 	ctx, cancel := context.WithTimeout(ctx, Deadline)
 	defer cancel()
+	key := fmt.Sprintf("%s_%d", strings.ReplaceAll(id(r), "-", "_"), r.Count)
+	over := ""
+	if !r.Resolved.IsZero() {
+		over = "_over"
+	}
+	// The same telling has the same key: a platform that knows keys takes it once.
+	return say(ctx, c, chat, postOf(r, site), func(part int) string { return fmt.Sprintf("%s_%d%s", key, part, over) })
+}
+
+// Say posts something for operators to one chat of a destination, outside of every channel. An empty chat is the
+// destination's own. The error is the connector's.
+func Say(ctx context.Context, c sdk.Connector, chat string, p sdk.Post) error {
+	return say(ctx, c, chat, p, func(part int) string { return fmt.Sprintf("%s_%d", strings.ReplaceAll(p.ID, "-", "_"), part) })
+}
+
+func say(ctx context.Context, c sdk.Connector, chat string, p sdk.Post, key func(part int) string) error {
 	resolver, canResolve := sdk.As[sdk.Resolver](c)
 	publisher, canPublish := sdk.As[sdk.Publisher](c)
 	if !canResolve || !canPublish {
@@ -41,16 +57,12 @@ func Tell(ctx context.Context, c sdk.Connector, chat string, r Row, site Site) (
 	if err != nil {
 		return err
 	}
-	parts, err := publisher.Plan(to, postOf(r, site))
+	parts, err := publisher.Plan(to, p)
 	if err != nil {
 		return err
 	}
 	for i, part := range parts {
-		// The same telling has the same key: a platform that knows keys takes it once.
-		part.Key = fmt.Sprintf("%s_%d_%d", strings.ReplaceAll(id(r), "-", "_"), r.Count, i)
-		if !r.Resolved.IsZero() {
-			part.Key += "_over"
-		}
+		part.Key = key(i)
 		if _, err := publisher.Publish(ctx, to, part); err != nil {
 			return err
 		}

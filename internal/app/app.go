@@ -18,6 +18,8 @@ import (
 	"github.com/belfry-news/belfry/internal/api"
 	"github.com/belfry-news/belfry/internal/compose"
 	"github.com/belfry-news/belfry/internal/conn"
+	"github.com/belfry-news/belfry/internal/consent"
+	"github.com/belfry-news/belfry/internal/direct"
 	"github.com/belfry-news/belfry/internal/disk"
 	"github.com/belfry-news/belfry/internal/intake"
 	"github.com/belfry-news/belfry/internal/media"
@@ -82,6 +84,13 @@ type App struct {
 	// tokens are nil and adminAddr is empty when nothing is served to operators.
 	tokens    *api.Tokens
 	adminAddr string
+	// people and direct are nil when nobody is written to; withheld says why no message may leave. composed tells of posts.
+	people   *consent.Registry
+	direct   *direct.Engine
+	inbox    *inbox
+	botLinks atomic.Pointer[map[botLink]string]
+	withheld error
+	composed chan struct{}
 	// rehearsal is set when nothing is to be sent.
 	rehearsal *Rehearsal
 	upkeep
@@ -128,7 +137,7 @@ func New(o Options) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &App{o: o, log: o.Log, born: time.Now(), upkeep: upkeep{free: o.Free, pressed: make(chan struct{}, 1)}}
+	a := &App{o: o, log: o.Log, born: time.Now(), composed: make(chan struct{}, 1), upkeep: upkeep{free: o.Free, pressed: make(chan struct{}, 1)}}
 	if a.free == nil {
 		a.free = disk.Free
 	}
@@ -231,6 +240,9 @@ func (a *App) start(ctx context.Context) error {
 	if err := a.rename(ctx, a.Config()); err != nil {
 		return err
 	}
+	if err := a.startPeople(ctx); err != nil {
+		return err
+	}
 	a.metrics = metrics.New(metrics.Settings{Store: a.db, Config: a.Config, Log: a.log, Version: a.o.Version})
 	if a.files, err = media.NewFiles(filepath.Join(dir, "media")); err != nil {
 		return err
@@ -330,7 +342,14 @@ func (a *App) startLanes(ctx context.Context, program *compose.Program) error {
 	a.engine = compose.NewEngine(compose.Settings{Store: a.db, Log: a.log, Composed: func() { composed() }, Wanted: func() { a.fetcher.Wake() }}, program)
 	a.outbox = outbox.NewEngine(outbox.Settings{Store: a.db, Log: a.log, Renderer: newRenderer(a.engine.Program, a.db, a.files),
 		Settled: func() { a.web.Changed() }, Called: a.metrics.Called, Accepted: a.metrics.Accepted})
-	composed = func() { a.outbox.Wake(); a.web.Changed() }
+	composed = func() {
+		a.outbox.Wake()
+		a.web.Changed()
+		select {
+		case a.composed <- struct{}{}:
+		default:
+		}
+	}
 	a.fetcher = media.NewFetcher(media.Settings{Store: roomyMedia{a.db, &a.low}, Files: a.files, Log: a.log, UserAgent: a.opener.UserAgent,
 		Bounds:       media.Bounds{MaxBytes: a.Config().Media.MaxBytes, MaxPixels: a.Config().Media.MaxPixels, Width: a.Config().Media.Width},
 		AllowPrivate: a.Config().Media.AllowPrivate, Fetched: func() { a.engine.Wake(); a.web.Changed() }})
@@ -342,6 +361,9 @@ func (a *App) startLanes(ctx context.Context, program *compose.Program) error {
 		return err
 	}
 	a.onStop("lanes", a.outbox.Stop)
+	if err := a.startDirect(ctx); err != nil {
+		return err
+	}
 	a.startOpeners()
 	if err := a.useDestinations(ctx, a.Config()); err != nil {
 		return err
@@ -365,7 +387,11 @@ func (a *App) startWeb() error {
 	if a.rehearsal != nil {
 		routes = a.rehearsal.routes()
 	}
-	a.web = web.New(web.Settings{Store: a.db, Files: a.files, Log: a.log, Ready: a.ready.Load, Config: &a.Config().Config, Routes: routes, Served: a.metrics.Served})
+	var people web.People
+	if a.people != nil {
+		people = a.people
+	}
+	a.web = web.New(web.Settings{Store: a.db, People: people, Files: a.files, Log: a.log, Ready: a.ready.Load, Config: &a.Config().Config, Routes: routes, Served: a.metrics.Served})
 	ln, err := net.Listen("tcp", a.Config().Listen)
 	if err != nil {
 		return fmt.Errorf("the pages cannot be served at %s: %w; choose another address with listen:, or end what uses this one", a.Config().Listen, cause(err))

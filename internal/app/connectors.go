@@ -179,6 +179,9 @@ func (a *App) putDestinations(ctx context.Context, l *configs.Loaded, all map[st
 	before := a.destinations.all()
 	a.destinations.use(all)
 	a.serve(ctx, l, all, lanes)
+	if err := a.useWriters(ctx, l, all); err != nil {
+		return err
+	}
 	a.retire(before, all)
 	return nil
 }

@@ -204,7 +204,7 @@ func NeedRestart(changes []configs.Change) []string {
 		if strings.HasPrefix(c.Path, "plugins.external") {
 			continue // read whenever a plugin is started; see runsAnother
 		}
-		if slices.Contains([]string{"listen", "admin_listen", "data_dir", "storage", "media", "plugins"}, top) && !slices.Contains(out, top) {
+		if slices.Contains([]string{"listen", "admin_listen", "data_dir", "storage", "media", "plugins", "privacy"}, top) && !slices.Contains(out, top) {
 			out = append(out, top)
 		}
 	}

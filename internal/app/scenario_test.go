@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/belfry-news/belfry/configs"
+	"github.com/belfry-news/belfry/connectors/email"
 	httpconn "github.com/belfry-news/belfry/connectors/http"
 	"github.com/belfry-news/belfry/connectors/http/receivertest"
 	"github.com/belfry-news/belfry/connectors/telegram"
@@ -117,7 +118,7 @@ func specs() []*sdk.Spec {
 	strange := sdk.Define("strange", "a source that cannot be opened", struct{}{}, func(context.Context, sdk.Settings, struct{}) (sdk.Source, error) {
 		return nil, errors.New("it is not to be opened")
 	})
-	return []*sdk.Spec{httpconn.Spec(), telegram.Spec(), rss.Spec(), strange}
+	return []*sdk.Spec{httpconn.Spec(), telegram.Spec(), email.Spec(), rss.Spec(), strange}
 }
 
 // start starts a daemon; it is stopped with the test.

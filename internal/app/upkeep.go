@@ -181,7 +181,7 @@ func (a *App) tidy(ctx context.Context) {
 
 // retentionOf is what a configuration says of the store.
 func retentionOf(r configs.Retention) store.Retention {
-	return store.Retention{Items: r.Items.Std(), Posts: r.Posts.Std(), Deliveries: r.Deliveries.Std(), Media: r.Media.Std(), Alerts: r.Alerts.Std(), Acts: r.Acts.Std()}
+	return store.Retention{Items: r.Items.Std(), Posts: r.Posts.Std(), Deliveries: r.Deliveries.Std(), Messages: r.Messages.Std(), Media: r.Media.Std(), Alerts: r.Alerts.Std(), Acts: r.Acts.Std()}
 }
 
 // prune makes one pass over the store: what is older than its retention goes, then images that no row names, then the
@@ -199,6 +199,15 @@ func (a *App) prune(ctx context.Context, now time.Time) error {
 	}); err != nil {
 		return err
 	}
+	if a.people != nil {
+		n, err := a.people.Tidy(ctx)
+		if err != nil {
+			return fmt.Errorf("people who never confirmed: %w", err)
+		}
+		if n > 0 {
+			a.log.Info("people who never confirmed were forgotten", "people", n)
+		}
+	}
 	files, bytes := 0, int64(0)
 	if a.Config().Retention.Media > 0 {
 		named, err := a.db.NamedFiles(ctx)
@@ -210,7 +219,7 @@ func (a *App) prune(ctx context.Context, now time.Time) error {
 		}
 	}
 	if total.Sum()+files > 0 {
-		a.log.Info("the store was pruned", "items", total.Items, "posts", total.Posts, "deliveries", total.Deliveries, "images", total.Media,
+		a.log.Info("the store was pruned", "items", total.Items, "posts", total.Posts, "deliveries", total.Deliveries, "messages", total.Messages, "images", total.Media,
 			"alerts", total.Alerts, "acts", total.Acts, "files", files, "file_bytes", bytes)
 	}
 	return a.gently(ctx, func() (bool, error) {

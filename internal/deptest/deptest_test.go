@@ -65,7 +65,8 @@ func under(p string, folders ...string) bool {
 }
 
 // The core: what decides and carries. It declares what it needs of others, and knows none of them.
-var core = []string{"internal/permit", "internal/alert", "internal/intake", "internal/compose", "internal/outbox", "internal/media", "internal/i18n", "internal/conn", "internal/rehearse", "internal/pluginhost", "internal/web"}
+var core = []string{"internal/permit", "internal/alert", "internal/intake", "internal/compose", "internal/outbox", "internal/media", "internal/i18n", "internal/conn", "internal/rehearse", "internal/pluginhost", "internal/web",
+	"internal/consent", "internal/policy", "internal/ledger"}
 
 func TestWhoImportsWhom(t *testing.T) {
 	t.Parallel()
@@ -81,6 +82,9 @@ func TestWhoImportsWhom(t *testing.T) {
 		{[]string{"configs"}, []string{"sdk", "scheduler"}, "imports only sdk and scheduler"},
 		{[]string{"internal/serve", "internal/disk", "internal/memory", "internal/alert"}, []string{"sdk"}, "knows nothing of the daemon"},
 		{[]string{"internal/conn", "internal/media", "internal/rehearse"}, []string{"sdk"}, "imports only sdk"},
+		// Who may be written to: the rules know the words of consent, the ledger and the model nothing at all.
+		{[]string{"internal/policy"}, []string{"internal/consent", "scheduler"}, "decides by facts alone"},
+		{[]string{"internal/ledger", "internal/consent/model", "internal/consent/history"}, nil, "imports nothing of ours"},
 		// What operators see and do: the desk knows the newsroom, what is in front of it knows the desk, and none the daemon.
 		{[]string{"internal/desk"}, []string{"sdk", "scheduler", "configs", "internal/alert", "internal/compose", "internal/disk", "internal/intake", "internal/media",
 			"internal/outbox", "internal/store"}, "is asked by programs and commands, and knows neither them nor the daemon"},

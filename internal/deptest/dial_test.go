@@ -33,6 +33,8 @@ var opens = map[string][]string{
 	"golang.org/x/net/websocket":     {"Dial", "DialConfig", "DialError", "Config.DialContext"},
 	"google.golang.org/grpc":         {"Dial", "DialContext", "NewClient"},
 	"github.com/hashicorp/go-plugin": {"NewClient"},
+	"github.com/emersion/go-smtp":    {"Dial", "DialTLS", "DialStartTLS", "NewClient", "NewClientLMTP", "NewClientStartTLS", "SendMail", "SendMailTLS"},
+	"github.com/wneessen/go-mail":    {"NewClient", "Client", "Msg.WriteToSendmail", "Msg.WriteToSendmailWithCommand", "Msg.WriteToSendmailWithContext", "QuickSend"},
 	"github.com/mmcdole/gofeed":      {"Parser.ParseURL", "Parser.ParseURLWithContext", "Parser.Client"},
 }
 
@@ -48,6 +50,7 @@ var judged = map[string]string{
 	"github.com/prometheus/client_golang/prometheus":            "keeps figures",
 	"github.com/prometheus/client_golang/prometheus/collectors": "keeps figures",
 	"github.com/prometheus/client_golang/prometheus/promhttp":   "answers scrapes",
+	"golang.org/x/net/publicsuffix":                             "knows names",
 	"golang.org/x/net/http/httpguts":                            "checks names and values of headers",
 	"google.golang.org/grpc/codes":                              "are numbers",
 	"google.golang.org/grpc/encoding":                           "are codecs",
@@ -64,6 +67,7 @@ var mayOpen = map[string]string{
 	"sdk/guard.go":                     "is the guard",
 	"sdk/client.go":                    "dials by Guard.Dialer",
 	"plugins/rss/network.go":           "dials by Guard.Dialer",
+	"connectors/email/relay.go":        "holds what Guard.Dialer made",
 	"internal/pluginhost/process.go":   "speaks to the plugin that it started, by a socket in a folder of its own",
 	"internal/pluginhost/runner.go":    "starts plugins",
 	"internal/demo/proxy.go":           "asks the demonstration's own daemon",

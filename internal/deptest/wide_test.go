@@ -17,6 +17,8 @@ var mayMakePrefixes = map[string]string{
 	"cmd/belfry/networks.go":       "reads --allow-private",
 	"cmd/belfry/url.go":            "writes an advice",
 	"connectors/http/endpoint.go":  "writes an advice",
+	"connectors/email/email.go":    "names loopback, for a relay on this machine without TLS",
+	"connectors/email/link.go":     "writes an advice",
 	"internal/media/fetcher.go":    "writes an advice",
 	"internal/serve/door.go":       "counts connections and attempts of a network",
 	"internal/demo/own.go":         "writes the demonstration's configuration for the feed that its user gave",
@@ -25,6 +27,7 @@ var mayMakePrefixes = map[string]string{
 
 // mayWiden are the only files in which the networks of a guard are something else than the setting allow_private.
 var mayWiden = map[string]string{
+	"connectors/email/email.go":    "speaks without TLS to a relay on this machine alone",
 	"plugins/rss/config.go":        "makes a guard of its allow_private",
 	"internal/desk/doctor_host.go": "asks the daemon of this machine at the addresses where it is configured to listen",
 }

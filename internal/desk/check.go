@@ -136,7 +136,7 @@ func (c *Checked) Healthy() bool {
 func (d *Desk) ask(ctx context.Context, conn sdk.Connector, foreign bool, timeout time.Duration, out *Checked) error {
 	resolver, ok := sdk.As[sdk.Resolver](conn)
 	if !ok {
-		return errorf(Conflict, "destination %s: a %s has no channels that can be asked for", out.Destination, out.Type)
+		return d.probe(ctx, conn, timeout, out)
 	}
 	chats := d.chats(out.Destination)
 	if len(chats) == 0 {
@@ -174,6 +174,23 @@ func (d *Desk) ask(ctx context.Context, conn sdk.Connector, foreign bool, timeou
 		}
 		out.Chats = append(out.Chats, x)
 	}
+	return nil
+}
+
+// probe tests the way to a platform on which there are people and no channels.
+func (d *Desk) probe(ctx context.Context, conn sdk.Connector, timeout time.Duration, out *Checked) error {
+	prober, ok := sdk.As[sdk.Prober](conn)
+	if !ok {
+		return errorf(Conflict, "destination %s: a destination of type %s has no channels that can be asked for", out.Destination, out.Type)
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	probe, err := prober.Probe(ctx)
+	x := CheckedChat{Channels: []string{}, OK: err == nil, Tested: probe.Tested, Untested: probe.Untested}
+	if err != nil {
+		x.Code, x.Error = string(sdk.AsError(err).Code), Sentence(err).Error()
+	}
+	out.Chats = append(out.Chats, x)
 	return nil
 }
 

@@ -18,6 +18,9 @@ type judge struct {
 
 // decide asks the policy about one candidate.
 func (j judge) decide(c consent.Candidate) consent.Judgement {
+	if c.Stopped != "" {
+		return consent.Judgement{State: consent.MessageSuppressed, Reason: c.Stopped}
+	}
 	f := j.base
 	f.Now, f.Habits = j.now, c.Habits
 	if c.Grant != nil {
@@ -51,9 +54,7 @@ func (j judge) decide(c consent.Candidate) consent.Judgement {
 	if c.Days.Day == today {
 		f.Caps.All = c.Days.Count
 	}
-	if c.Stopped != "" {
-		f.Content.Withdrawn = true
-	}
+	f.Content.Withdrawn = f.Content.Withdrawn || c.Withdrawn
 	if f.Kind == policy.Answer {
 		f.Wrote, f.AnswerWithin = c.Stream.Created, max(c.Stream.Expires.Sub(c.Stream.Created), 0)
 	}

@@ -61,6 +61,58 @@ func (db *DB) UnsentPosts(ctx context.Context, channel, destination string, afte
 	return out, err
 }
 
+// Corrected are the posts of a channel of which followers were sent an earlier revision by a destination, and that were
+// corrected with a note or withdrawn since; with the streams of before.
+func (db *DB) Corrected(ctx context.Context, channel, destination string, after time.Time) (out []CorrectedPost, err error) {
+	err = db.query(ctx, func(r scanner) error {
+		var c CorrectedPost
+		var visible, at int64
+		var content string
+		if err := r.Scan(&c.ID, &c.PublicID, &c.Channel, &c.Number, &c.Status, &c.Urgent, &visible, &at, &content, &c.Stream, &c.Sent); err != nil {
+			return err
+		}
+		c.Published, c.At = timeOf(visible), timeOf(at)
+		out = append(out, c)
+		return decode(content, &out[len(out)-1].Content)
+	}, `SELECT `+messagePostColumns+`, s.id, s.revision FROM streams s JOIN posts p ON p.id = s.post JOIN post_revisions r ON r.post = p.id AND r.revision = p.revision
+		WHERE s.kind = 'post' AND s.destination = $2 AND p.channel = $1 AND s.created_at > $3 AND p.revision > s.revision
+		AND (p.status <> 'live' OR EXISTS (SELECT 1 FROM post_revisions n WHERE n.post = p.id AND n.revision > s.revision AND n.note <> '')) ORDER BY p.id LIMIT 20`, channel, destination, micros(after))
+	return out, err
+}
+
+// CorrectedPost is a post that followers have an earlier revision of.
+type CorrectedPost struct {
+	MessagePost
+	// Stream is that of the post; Sent is the revision that followers know.
+	Stream int64
+	Sent   int
+}
+
+// Correct notes that followers are told of a revision: a stream of corrections is made, once, and who gets digests gets it with
+// the next one when collect says so. A withdrawal is never collected: what a digest shows is live.
+func (db *DB) Correct(ctx context.Context, c CorrectedPost, s consent.Stream, collect bool, now time.Time) error {
+	return db.Write(ctx, func(tx *Tx) error {
+		if collect {
+			if err := tx.run(`INSERT INTO folded (person, consent, post, reason, at)
+				SELECT m.person, m.consent, $2, 'correction', $3 FROM messages m JOIN grants g ON g.id = m.consent
+				WHERE m.stream = $1 AND (m.state = 'sent' OR m.state = 'unknown') AND g.state = 'active' AND g.mode = 'digest' ON CONFLICT DO NOTHING`, c.Stream, c.ID, micros(now)); err != nil {
+				return err
+			}
+		}
+		if _, err := tx.newStream(s, 0); err != nil {
+			return err
+		}
+		return tx.run(`UPDATE streams SET revision = $2 WHERE id = $1 AND revision < $2`, c.Stream, c.Number)
+	})
+}
+
+// KnowRevision notes that followers need not be told of a revision.
+func (db *DB) KnowRevision(ctx context.Context, stream int64, revision int) error {
+	return db.Write(ctx, func(tx *Tx) error {
+		return tx.run(`UPDATE streams SET revision = $2 WHERE id = $1 AND revision < $2`, stream, revision)
+	})
+}
+
 // DigestZones lists the zones of those who get digests of a purpose over a medium; the empty one for those who never said.
 func (db *DB) DigestZones(ctx context.Context, p consent.Purpose, medium string) (out []string, err error) {
 	err = db.query(ctx, func(r scanner) error {

@@ -16,12 +16,12 @@ import (
 
 var _ consent.MessageStore = (*DB)(nil)
 
-const streamColumns = `s.id, s.kind, s.destination, s.medium, s.purpose, coalesce(s.post, 0), coalesce(s.notice, 0), s.occurrence, s.content, s.urgent, s.priority, s.slot_at, s.created_at, s.expires_at`
+const streamColumns = `s.id, s.kind, s.destination, s.medium, s.purpose, coalesce(s.post, 0), coalesce(s.notice, 0), s.revision, s.occurrence, s.content, s.urgent, s.priority, s.slot_at, s.created_at, s.expires_at`
 
 func scanStream(r scanner, more ...any) (s consent.Stream, err error) {
 	var purpose string
 	var slot, created, expires int64
-	err = r.Scan(append([]any{&s.ID, &s.Kind, &s.Destination, &s.Medium, &purpose, &s.Post, &s.Notice, &s.Occurrence, &s.Content, &s.Urgent, &s.Priority, &slot, &created, &expires}, more...)...)
+	err = r.Scan(append([]any{&s.ID, &s.Kind, &s.Destination, &s.Medium, &purpose, &s.Post, &s.Notice, &s.Revision, &s.Occurrence, &s.Content, &s.Urgent, &s.Priority, &slot, &created, &expires}, more...)...)
 	kind, name, _ := strings.Cut(purpose, " ")
 	s.Purpose = consent.Purpose{Kind: consent.Kind(kind), Name: name}
 	s.SlotAt, s.Created, s.Expires = timeOf(slot), timeOf(created), timeOf(expires)
@@ -34,8 +34,8 @@ func (db *DB) FanOut(ctx context.Context, stream int64, most int, slot, zone, si
 	err = db.Write(ctx, func(tx *Tx) error {
 		made, whole = 0, false
 		var from, last sql.NullInt64
-		var state string
-		if err := tx.row(`SELECT fanned, state FROM streams WHERE id = $1`, stream).Scan(&from, &state); err != nil {
+		var state, kind string
+		if err := tx.row(`SELECT fanned, state, kind FROM streams WHERE id = $1`, stream).Scan(&from, &state, &kind); err != nil {
 			return err
 		}
 		if state != "open" {
@@ -44,7 +44,13 @@ func (db *DB) FanOut(ctx context.Context, stream int64, most int, slot, zone, si
 		}
 		var n int64
 		var err error
-		if slot == "" {
+		if kind == "correction" {
+			// Who has, or may have, what is corrected, and did not choose to get such things collected.
+			n, err = tx.exec(`INSERT INTO messages (stream, person, consent, version)
+				SELECT $1, m.person, m.consent, m.version FROM streams c JOIN streams o ON o.post = c.post AND o.destination = c.destination AND o.kind = 'post'
+				JOIN messages m ON m.stream = o.id WHERE c.id = $1 AND m.person > $2 AND (m.state = 'sent' OR m.state = 'unknown')
+				AND NOT EXISTS (SELECT 1 FROM folded f WHERE f.person = m.person AND f.post = c.post) ORDER BY m.person LIMIT $3`, stream, from.Int64, most)
+		} else if slot == "" {
 			n, err = tx.exec(`INSERT INTO messages (stream, person, consent, version)
 				SELECT $1, g.person, g.id, g.version FROM grants g, streams s
 				WHERE s.id = $1 AND g.kind = substr(s.purpose, 1, instr(s.purpose, ' ') - 1) AND g.name = substr(s.purpose, instr(s.purpose, ' ') + 1) AND g.medium = s.medium
@@ -93,10 +99,10 @@ func (tx *Tx) newStream(s consent.Stream, person consent.PersonID) (int64, error
 	if s.Content == nil {
 		s.Content = []byte{}
 	}
-	id, made, err := tx.insert(`INSERT INTO streams (kind, destination, medium, purpose, post, notice, occurrence, person, content, urgent, priority, slot_at, created_at, expires_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) ON CONFLICT DO NOTHING RETURNING id`,
+	id, made, err := tx.insert(`INSERT INTO streams (kind, destination, medium, purpose, post, notice, occurrence, person, content, urgent, priority, slot_at, created_at, expires_at, revision)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) ON CONFLICT DO NOTHING RETURNING id`,
 		s.Kind, s.Destination, s.Medium, purpose, nullable(s.Post), nullable(s.Notice), s.Occurrence, nullable(int64(person)), s.Content, s.Urgent, s.Priority,
-		micros(s.SlotAt), micros(s.Created), micros(s.Expires))
+		micros(s.SlotAt), micros(s.Created), micros(s.Expires), s.Revision)
 	if err != nil || !made {
 		return 0, err
 	}
@@ -138,7 +144,7 @@ func (p people) Queue(f consent.Fixed) error {
 }
 
 // writerOf begins the names in meta of the destinations that write fixed texts, by medium.
-const writerOf = "people.writer."
+const writerOf = "writer."
 
 // UseWriters says which destination writes the fixed texts of each medium.
 func (db *DB) UseWriters(ctx context.Context, byMedium map[string]string) error {
@@ -299,13 +305,10 @@ func (tx *Tx) candidates(w consent.Window, window []consent.PersonID) ([]consent
 	}
 	s.Content = content
 	stopped := ""
-	if s.Post > 0 && stopped == "" {
-		status := ""
-		if err := tx.row(`SELECT status FROM posts WHERE id = $1`, s.Post).Scan(&status); err != nil {
+	withdrawn := false
+	if s.Post > 0 {
+		if err := tx.row(`SELECT status <> 'live' FROM posts WHERE id = $1`, s.Post).Scan(&withdrawn); err != nil {
 			return nil, err
-		}
-		if status != "live" {
-			stopped = status
 		}
 	}
 	if state != "open" {
@@ -319,7 +322,7 @@ func (tx *Tx) candidates(w consent.Window, window []consent.PersonID) ([]consent
 	var suppressed []consent.PersonID
 	hashes := map[consent.PersonID]string{}
 	if err := tx.rows(func(r scanner) error {
-		c := consent.Candidate{Stopped: stopped, Stream: s}
+		c := consent.Candidate{Stopped: stopped, Withdrawn: withdrawn, Stream: s}
 		var g consent.Grant
 		var master sql.NullString
 		var key, address []byte

@@ -16,7 +16,7 @@ func (db *DB) People(ctx context.Context, do func(consent.Tx) error) error {
 }
 
 // pepper is the name in the table meta of the secret of all hashes of addresses, sealed.
-const pepper = "people.pepper"
+const pepper = "pepper"
 
 // Pepper implements consent.KeyStore.
 func (db *DB) Pepper(ctx context.Context) (s consent.Sealed, found bool, err error) {
@@ -148,16 +148,17 @@ func (p people) DropAddress(id consent.PersonID, medium string) error {
 	return p.tx.run(`DELETE FROM addresses WHERE person = $1 AND medium = $2`, id, medium)
 }
 
-// Unconfirmed implements consent.Tx. Who wrote to us by themselves, and so is answered, is somebody new each time.
-func (p people) Unconfirmed(added, imported time.Time, most int) (out []consent.PersonID, err error) {
+// Unconfirmed implements consent.Tx.
+func (p people) Unconfirmed(wrote, asked, imported time.Time, most int) (out []consent.PersonID, err error) {
 	err = p.tx.rows(func(r scanner) error {
 		var id consent.PersonID
 		err := r.Scan(&id)
 		out = append(out, id)
 		return err
-	}, `SELECT s.id FROM subscribers s WHERE s.erased_at = 0 AND s.created_at < CASE WHEN s.import > 0 THEN $2 ELSE $1 END AND s.external = ''
+	}, `SELECT s.id FROM subscribers s WHERE s.erased_at = 0 AND s.external = ''
+		AND s.created_at < CASE WHEN s.import > 0 THEN $3 WHEN EXISTS (SELECT 1 FROM grants g WHERE g.person = s.id) THEN $2 ELSE $1 END
 		AND NOT EXISTS (SELECT 1 FROM grants g WHERE g.person = s.id AND (g.state = 'active' OR g.state = 'withdrawn'))
-		AND NOT EXISTS (SELECT 1 FROM streams x WHERE x.person = s.id AND x.state = 'open') ORDER BY s.id LIMIT $3`, micros(added), micros(imported), most)
+		AND NOT EXISTS (SELECT 1 FROM streams x WHERE x.person = s.id AND x.state = 'open') ORDER BY s.id LIMIT $4`, micros(wrote), micros(asked), micros(imported), most)
 	return out, err
 }
 

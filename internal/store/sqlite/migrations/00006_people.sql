@@ -132,6 +132,7 @@ CREATE TABLE streams (                            -- one text for many, or for o
   purpose     TEXT    NOT NULL DEFAULT '',        -- kind and name, as 'channel alertes'
   post        INTEGER REFERENCES posts (id),
   notice      INTEGER REFERENCES notices (id),
+  revision    INTEGER NOT NULL DEFAULT 0,         -- of the post: what was corrected since, nobody was told yet
   occurrence  TEXT    NOT NULL DEFAULT '',
   person      INTEGER REFERENCES subscribers (id), -- of a stream for one
   content     BLOB    NOT NULL DEFAULT x'',       -- of a fixed text: sealed

@@ -1,0 +1,282 @@
+package desk
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/belfry-news/belfry/internal/consent"
+	"github.com/belfry-news/belfry/internal/store"
+	"github.com/belfry-news/belfry/sdk"
+)
+
+// People is a desk that knows the people of its store. Addresses are shown to nobody who does not ask for them, and each look
+// at one person is an event of the ledger, with a reason.
+type People struct {
+	*Desk
+	Registry *consent.Registry
+	Keys     *consent.Keys
+}
+
+// Subscriber is a person as a list shows them: without anything that says who they are.
+type Subscriber struct {
+	Ref   string   `json:"ref"`
+	Since Stamp    `json:"since"`
+	Lang  string   `json:"lang"`
+	Zone  string   `json:"zone"`
+	Media []string `json:"media"`
+	// Import is the number of the import that brought them; 0 for who came by themselves.
+	Import int64    `json:"import"`
+	Grants []Follow `json:"grants"`
+}
+
+// Follow is one grant.
+type Follow struct {
+	Purpose string   `json:"purpose"`
+	Medium  string   `json:"medium"`
+	State   string   `json:"state"`
+	Since   Stamp    `json:"since"`
+	Changed Stamp    `json:"changed"`
+	Mode    string   `json:"mode"`
+	Slots   []string `json:"slots"`
+	Topics  []string `json:"topics"`
+	// Breaking lets urgent posts come in quiet hours.
+	Breaking bool `json:"breaking"`
+}
+
+func followOf(g consent.Grant) Follow {
+	return Follow{Purpose: g.Purpose.String(), Medium: g.Medium, State: string(g.State), Since: Stamp{g.Since}, Changed: Stamp{g.Changed}, Mode: string(g.Preferences.Mode),
+		Slots: orEmpty(g.Preferences.Slots), Topics: orEmpty(g.Preferences.Topics), Breaking: g.Preferences.Breaking}
+}
+
+// SubscriberFilter says which people to list. Empty means all.
+type SubscriberFilter struct{ Channel, State string }
+
+// listPage is how many people are read at once.
+const listPage = 500
+
+// Subscribers gives all people that a filter lets through, the oldest first, one after the other.
+func (d *Desk) Subscribers(ctx context.Context, f SubscriberFilter, each func(Subscriber) error) error {
+	if _, known := d.Config.Channels[f.Channel]; f.Channel != "" && !known {
+		if _, err := d.channel(f.Channel); err != nil {
+			return err
+		}
+	}
+	for after := consent.PersonID(0); ; {
+		page, err := d.Store.ListPeople(ctx, store.PeopleFilter{Channel: f.Channel, State: f.State}, after, listPage)
+		if err != nil {
+			return err
+		}
+		for _, row := range page {
+			s := Subscriber{Ref: row.Ref, Since: Stamp{row.Created}, Lang: row.Habits.Lang, Zone: row.Habits.Zone, Media: orEmpty(row.Media), Import: row.Import, Grants: []Follow{}}
+			for _, g := range row.Grants {
+				s.Grants = append(s.Grants, followOf(g))
+			}
+			if err := each(s); err != nil {
+				return err
+			}
+			after = row.ID
+		}
+		if len(page) < listPage {
+			return nil
+		}
+	}
+}
+
+// personError names what is wrong with a look at a person.
+func personError(who string, err error) error {
+	switch e := sdk.AsError(err); {
+	case err == nil:
+		return nil
+	case errors.Is(err, consent.ErrNotFound):
+		return errorf(Missing, "nobody is called %q; list people with: belfry subscriber list", Plain(who))
+	case e.Code == sdk.CodeInvalid && e.Public != "":
+		return unusable("%s", e.Public)
+	}
+	return err
+}
+
+// RefOf gives what commands call a person: a reference as it is, or of whom an address reaches.
+func (p *People) RefOf(ctx context.Context, medium, address string) (string, error) {
+	if _, _, err := consent.Normalize(medium, address); err != nil {
+		return "", unusable("%s", sdk.AsError(err).Public)
+	}
+	ref, err := p.Registry.RefAt(ctx, sdk.Handle{Medium: medium, Value: address})
+	if errors.Is(err, consent.ErrNotFound) {
+		return "", errorf(Missing, "this address reaches nobody by %s", medium)
+	}
+	return ref, err
+}
+
+// Look shows a person, and records it.
+func (p *People) Look(ctx context.Context, ref, reason, what string, addresses bool) (consent.Look, error) {
+	out, err := p.Registry.Look(ctx, consent.Lookup{Ref: strings.ToLower(ref), Operator: p.Actor, Reason: reason, Addresses: addresses, What: what})
+	return out, personError(ref, err)
+}
+
+// PersonShown is a person as an operator sees them.
+type PersonShown struct {
+	Ref    string `json:"ref"`
+	Since  Stamp  `json:"since"`
+	Seen   Stamp  `json:"seen"` // when they last showed that they are there
+	Lang   string `json:"lang"`
+	Zone   string `json:"zone"`
+	Quiet  string `json:"quiet_hours"`
+	Paused Stamp  `json:"paused_until"`
+	PerDay int    `json:"per_day"`
+	Import int64  `json:"import"`
+	// Addresses are masked unless they were asked for.
+	Addresses    []ShownAddress `json:"addresses"`
+	Grants       []Follow       `json:"grants"`
+	Suppressions []ShownStop    `json:"suppressions"`
+}
+
+// ShownAddress is an address, masked or as it is.
+type ShownAddress struct {
+	Medium  string `json:"medium"`
+	Address string `json:"address"`
+	Masked  bool   `json:"masked"`
+}
+
+// ShownStop is a suppression.
+type ShownStop struct {
+	Medium string `json:"medium"`
+	Scope  string `json:"scope"`
+	What   string `json:"purpose"`
+	Reason string `json:"reason"`
+	At     Stamp  `json:"at"`
+}
+
+// Shown puts a look in the form that is printed.
+func Shown(l consent.Look) PersonShown {
+	out := PersonShown{Ref: l.Ref, Since: Stamp{l.Since}, Seen: Stamp{l.Signal}, Lang: l.Habits.Lang, Zone: l.Habits.Zone, Paused: Stamp{l.Habits.PausedUntil}, PerDay: l.Habits.PerDay,
+		Import: l.Import, Addresses: []ShownAddress{}, Grants: []Follow{}, Suppressions: []ShownStop{}}
+	if l.Habits.QuietFrom != "" {
+		out.Quiet = l.Habits.QuietFrom + "-" + l.Habits.QuietUntil
+	}
+	list, masked := l.Full, false
+	if len(list) == 0 {
+		list, masked = l.Addresses, true
+	}
+	for _, a := range list {
+		out.Addresses = append(out.Addresses, ShownAddress{a.Medium, a.Text, masked})
+	}
+	for _, g := range l.Grants {
+		out.Grants = append(out.Grants, followOf(g))
+	}
+	for _, s := range l.Suppressions {
+		out.Suppressions = append(out.Suppressions, ShownStop{s.Medium, string(s.Scope), s.Purpose, s.Reason, Stamp{s.At}})
+	}
+	return out
+}
+
+// Withdrawn is what came of a withdrawal by an operator.
+type Withdrawn struct {
+	Ref   string   `json:"ref"`
+	At    Stamp    `json:"at"`
+	Ended []string `json:"ended"`
+	// Settled says that no message to the person is under way any more.
+	Settled bool `json:"settled"`
+}
+
+// Withdraw ends what a person follows, on their behalf: one purpose, or all when it is empty; over one medium or all.
+func (p *People) Withdraw(ctx context.Context, ref, purpose, medium, reason string) (Withdrawn, error) {
+	look, err := p.Look(ctx, ref, reason, "withdrawn", false)
+	if err != nil {
+		return Withdrawn{}, err
+	}
+	w := consent.Withdrawal{Medium: medium, Evidence: p.evidence(reason)}
+	if purpose != "" {
+		q := consent.ParsePurpose(purpose)
+		if !slices.ContainsFunc(look.Grants, func(g consent.Grant) bool { return g.Purpose == q }) {
+			return Withdrawn{}, errorf(Missing, "%s has nothing to do with %s; see: belfry subscriber show %s --reason TEXT", look.Ref, q, look.Ref)
+		}
+		w.Purpose = &q
+	}
+	ack, err := p.Registry.Withdraw(ctx, look.ID, w)
+	out := Withdrawn{Ref: look.Ref, At: Stamp{ack.At}, Ended: []string{}, Settled: ack.Settled}
+	for _, q := range ack.Ended {
+		out.Ended = append(out.Ended, q.String())
+	}
+	return out, err
+}
+
+// evidence is an operator's act.
+func (p *People) evidence(reason string) consent.Evidence {
+	return consent.Evidence{Method: consent.ByOperator, Actor: consent.Operator, Where: p.Actor, Note: reason}
+}
+
+// MergedPeople is what came of a merge.
+type MergedPeople struct {
+	From      string   `json:"from"`
+	Into      string   `json:"into"`
+	Moved     []string `json:"moved"`
+	Ended     []string `json:"ended"`
+	Waiting   []string `json:"waiting"`
+	Addresses []string `json:"addresses"`
+	Dropped   []string `json:"dropped_addresses"`
+}
+
+// Merge makes two people one.
+func (p *People) Merge(ctx context.Context, from, into, reason string) (MergedPeople, error) {
+	m, err := p.Registry.Merge(ctx, p.Store, strings.ToLower(from), strings.ToLower(into), p.Actor, reason)
+	if err != nil {
+		who, _, _ := strings.Cut(err.Error(), ":")
+		if errors.Is(err, consent.ErrUnderWay) {
+			return MergedPeople{}, errorf(Conflict, "%w", err)
+		}
+		return MergedPeople{}, personError(who, err)
+	}
+	names := func(list []consent.Purpose) []string {
+		out := []string{}
+		for _, q := range list {
+			out = append(out, q.String())
+		}
+		return out
+	}
+	return MergedPeople{m.From, m.Into, names(m.Moved), names(m.Ended), names(m.Waiting), orEmpty(m.Addresses), orEmpty(m.Dropped)}, nil
+}
+
+// Export is everything about a person, as JSON.
+func (p *People) Export(ctx context.Context, ref, reason string) ([]byte, error) {
+	look, err := p.Look(ctx, ref, reason, "exported", true)
+	if err != nil {
+		return nil, err
+	}
+	return p.Registry.Export(ctx, look.ID)
+}
+
+// ErasedPerson is what came of an erasure.
+type ErasedPerson struct {
+	Ref string `json:"ref"`
+	At  Stamp  `json:"at"`
+	// BackupsUntil is until when a backup may hold the person; null when that is not configured.
+	BackupsUntil Stamp `json:"backups_until"`
+	// Purged says that no file of the store holds what was erased. Otherwise the daemon goes on trying.
+	Purged bool `json:"purged"`
+	// Backups are older copies of the store beside it, which still hold the person.
+	Backups []string `json:"backups"`
+}
+
+// Erase takes away everything about a person but what keeps them from being written to.
+func (p *People) Erase(ctx context.Context, ref, reason string, copies func() ([]string, error)) (ErasedPerson, error) {
+	look, err := p.Look(ctx, ref, reason, "erased", false)
+	if err != nil {
+		return ErasedPerson{}, err
+	}
+	e, err := p.Registry.Erase(ctx, look.ID, p.evidence(reason))
+	if err != nil {
+		return ErasedPerson{}, err
+	}
+	out := ErasedPerson{Ref: look.Ref, At: Stamp{e.At}, BackupsUntil: Stamp{e.BackupsUntil}, Backups: []string{}}
+	if _, err := waitFor(ctx, forgetFor, func() (bool, error) {
+		out.Purged, err = p.Store.Forget(ctx)
+		return out.Purged, err
+	}); err != nil {
+		return out, err
+	}
+	backups, err := copies()
+	out.Backups = append(out.Backups, backups...)
+	return out, err
+}
