@@ -99,12 +99,13 @@ type Replies struct {
 
 // Privacy says how data about people is kept, and what they are told about it.
 type Privacy struct {
-	Key        sdk.Secret   `yaml:"key" doc:"The key that seals addresses, from a file that is kept apart from the database: \"${file:people.key}\". Make it with belfry keys new people.key." example:"\"${file:people.key}\""`
-	Previous   []sdk.Secret `yaml:"previous_keys" doc:"Earlier keys, while addresses that they sealed are sealed anew."`
-	IP         string       `yaml:"ip" enum:"none|truncated" doc:"What is kept of the network address of who signs up: nothing, or its network alone (24 bits of IPv4, 48 of IPv6)."`
-	Controller string       `yaml:"controller" doc:"Who writes, with a postal or web address, in one line: it stands under every message and every form." example:"\"La Gazette, 1 rue Haute, Lyon\""`
-	Policy     string       `yaml:"policy" doc:"The address of the privacy policy." example:"https://news.example/privacy"`
-	Backups    sdk.Duration `yaml:"backups" doc:"How long backups are kept: who has their data erased is told until when a backup may still hold it."`
+	Key         sdk.Secret   `yaml:"key" doc:"The key that seals addresses, from a file that is kept apart from the database: \"${file:people.key}\". Make it with belfry keys new people.key." example:"\"${file:people.key}\""`
+	Previous    []sdk.Secret `yaml:"previous_keys" doc:"Earlier keys, while addresses that they sealed are sealed anew."`
+	IP          string       `yaml:"ip" enum:"none|truncated" doc:"What is kept of the network address of who signs up: nothing, or its network alone (24 bits of IPv4, 48 of IPv6)."`
+	Controller  string       `yaml:"controller" doc:"Who writes, with a postal or web address, in one line: it stands under every message and every form." example:"\"La Gazette, 1 rue Haute, Lyon\""`
+	Policy      string       `yaml:"policy" doc:"The address of the privacy policy." example:"https://news.example/privacy"`
+	Checkpoints string       `yaml:"checkpoints" doc:"A folder that keeps a signed checkpoint of the record of consent, at least once an hour when anything was added: best on another machine, since only what lies elsewhere shows that the whole record was written anew. Relative to the configuration."`
+	Backups     sdk.Duration `yaml:"backups" doc:"How long backups are kept: who has their data erased is told until when a backup may still hold it."`
 }
 
 // SetDefaults implements sdk.Defaulter.

@@ -28,13 +28,14 @@ const (
 	StoreRestored    Code = "store_restored"    // the store came from a backup, and a person has to let it go on
 	ClockChanged     Code = "clock_changed"     // the machine's clock was set by more than it drifts
 	MessagesHeld     Code = "messages_held"     // no message to a person may leave until somebody has looked
+	LedgerTrouble    Code = "ledger_trouble"    // the record of consent cannot be sealed
 	Test             Code = "test"              // belfry alert test: nothing is wrong
 )
 
 // Codes lists every code, in the order of the guide.
 func Codes() []Code {
 	return []Code{SourceFailing, SourceGone, SourceStale, SourceHeld, PluginHeld, DestinationStop, DestinationDown, OutcomeUnknown, PostFailed, PostExpired,
-		CorrectionListed, ScheduleMissed, HeldForRelease, ExpressionFailed, ConfigRefused, DiskLow, StoreRestored, ClockChanged, MessagesHeld, Test}
+		CorrectionListed, ScheduleMissed, HeldForRelease, ExpressionFailed, ConfigRefused, DiskLow, StoreRestored, ClockChanged, MessagesHeld, LedgerTrouble, Test}
 }
 
 // Counts says that the sentence of such an alert tells how often it was raised.

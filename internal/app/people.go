@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/http"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -16,6 +17,7 @@ import (
 	"github.com/belfry-news/belfry/internal/bot"
 	"github.com/belfry-news/belfry/internal/consent"
 	"github.com/belfry-news/belfry/internal/direct"
+	"github.com/belfry-news/belfry/internal/serve"
 	"github.com/belfry-news/belfry/scheduler"
 	"github.com/belfry-news/belfry/sdk"
 )
@@ -42,6 +44,11 @@ func (a *App) startPeople(ctx context.Context) error {
 		return err
 	}
 	a.onStop("withdrawals", func(context.Context) error { return journal.Close() })
+	if a.rehearsal == nil {
+		if err := a.startLedger(ctx, keys); err != nil {
+			return err
+		}
+	}
 	a.people = consent.New(consent.Settings{Store: a.db, Keys: keys, Log: a.log, Journal: journal, Offers: a.offers,
 		BackupsFor: l.Privacy.Backups.Std(), Changed: func() {
 			if a.direct != nil {
@@ -168,6 +175,24 @@ func Offers(l *configs.Loaded) (out []consent.Offer) {
 		out = append(out, o)
 	}
 	return out
+}
+
+// origin is what is kept of where a request comes from, as far as privacy.ip allows.
+func (a *App) origin(r *http.Request) string {
+	l := a.Config()
+	if l.Privacy.IP != "truncated" {
+		return ""
+	}
+	from := serve.Client(r, l.Proxies)
+	bits := 24
+	if from.Is6() {
+		bits = 48
+	}
+	network, err := from.Prefix(bits)
+	if err != nil {
+		return ""
+	}
+	return network.String()
 }
 
 // startDirect starts what writes to people.

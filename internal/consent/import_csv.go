@@ -162,6 +162,10 @@ func (in *ImportReader) readHeader() error {
 	if _, found := in.at["channel"]; !found && in.d.Channel == "" {
 		return sdk.Errorf(sdk.CodeInvalid, "import", "which channel do the rows follow? give it with --channel, or in a column channel")
 	}
+	_, media := in.at["medium"]
+	if _, found := in.offers(ParsePurpose(in.d.Channel), in.d.Medium); in.d.Channel != "" && !found && !media {
+		return sdk.Errorf(sdk.CodeInvalid, "import", "%s cannot be followed by %s; see messages: in the configuration", ParsePurpose(in.d.Channel), in.d.Medium)
+	}
 	return nil
 }
 
@@ -294,8 +298,7 @@ func (in *ImportReader) fill(row *ImportRow, record []string) (column, what stri
 	row.Purpose = ParsePurpose(or(in.get(record, "channel"), in.d.Channel))
 	offer, found := in.offers(row.Purpose, row.Medium)
 	if !found {
-		column = "channel"
-		if row.Purpose.Name == "" {
+		if column = "channel"; row.Purpose.Name == "" {
 			return column, "it is empty, and no --channel is given"
 		}
 		if in.get(record, "channel") == "" {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -29,6 +30,8 @@ type entry struct {
 	// Purpose is what was left; empty for everything on that medium.
 	Purpose string `json:"purpose,omitempty"`
 	Never   bool   `json:"never,omitempty"`
+	// Erased says that the person was erased, so that a restored database erases them again.
+	Erased bool `json:"erased,omitempty"`
 }
 
 // JournalName is the file's name in the data folder.
@@ -121,15 +124,22 @@ func (r *Registry) again(tx Tx, e entry) (ended int, err error) {
 		}
 	}
 	p, err := r.at(tx, e.Medium, e.Hash)
-	if found, err := lookedUp(err); err != nil || !found {
-		return 0, err
-	}
-	grants, err := tx.Grants(p.row.ID)
+	found, err := lookedUp(err)
 	if err != nil {
 		return 0, err
 	}
-	now := r.now()
+	if found && e.Erased && p.row.Created.Before(e.At) {
+		return 0, errors.Join(p.record(EventErased, r.now(), change{Evidence: Evidence{At: e.At, Method: ByForm, Actor: Self, Note: "from " + JournalName + ", after the database was restored"}}), p.vanish(r.now()))
+	}
+	var grants []Grant
+	if found {
+		if grants, err = tx.Grants(p.row.ID); err != nil {
+			return 0, err
+		}
+	}
+	now, known := r.now(), false
 	for _, g := range grants {
+		known = known || g.Medium == e.Medium && g.Purpose.String() == e.Purpose
 		if g.Medium != e.Medium || e.Purpose != "" && g.Purpose.String() != e.Purpose || g.State == Withdrawn || g.State == Expired || g.Since.After(e.At) {
 			continue
 		}
@@ -145,7 +155,31 @@ func (r *Registry) again(tx Tx, e entry) (ended int, err error) {
 		}
 		ended++
 	}
-	return ended, nil
+	if known {
+		return ended, nil
+	}
+	// Whoever is not in the database any more must not be revived by an import of what they left. Their own act lifts it.
+	scope := ScopePurpose
+	if e.Purpose == "" {
+		scope = ScopeAll
+	}
+	after, err := r.grantedAfter(tx, e)
+	if err != nil || after {
+		return ended, err
+	}
+	return ended, tx.Suppress(Suppression{Medium: e.Medium, Hash: e.Hash, Scope: scope, Purpose: e.Purpose, Reason: SuppressedStopped, At: e.At})
+}
+
+// grantedAfter reports whether the person agreed to something of what an entry ended after that, on the same medium.
+func (r *Registry) grantedAfter(tx Tx, e entry) (bool, error) {
+	p, err := r.at(tx, e.Medium, e.Hash)
+	if found, err := lookedUp(err); err != nil || !found {
+		return false, err
+	}
+	grants, err := tx.Grants(p.row.ID)
+	return slices.ContainsFunc(grants, func(g Grant) bool {
+		return g.Medium == e.Medium && g.State == Active && g.Since.After(e.At) && (e.Purpose == "" || g.Purpose.String() == e.Purpose)
+	}), err
 }
 
 // Forgive lets messages go although the journal is missing: a person says that no withdrawal is newer than the database.

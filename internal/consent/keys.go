@@ -66,6 +66,10 @@ type Keys struct {
 type KeyStore interface {
 	Pepper(ctx context.Context) (Sealed, bool, error)
 	SetPepper(ctx context.Context, s Sealed, was string) error
+	// SealedSecret and SetSealedSecret keep other secrets by their names; the latter replaces only what was sealed by the master key was,
+	// or what is not there when that is empty.
+	SealedSecret(ctx context.Context, name string) (Sealed, bool, error)
+	SetSealedSecret(ctx context.Context, name string, s Sealed, was string) error
 	// Masters lists the ids of the master keys that sealed a person's key.
 	Masters(ctx context.Context) ([]string, error)
 }
@@ -119,6 +123,32 @@ func OpenKeys(ctx context.Context, store KeyStore, current Master, previous ...M
 		return nil, err
 	}
 	return k, nil
+}
+
+// Secret gives a secret of the installation, such as the key that signs the ledger, or keeps the one that make gives. It is
+// sealed by the master key.
+func (k *Keys) Secret(ctx context.Context, store KeyStore, name string, make func() ([]byte, error)) ([]byte, error) {
+	sealed, found, err := store.SealedSecret(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	if !found {
+		made, err := make()
+		if err != nil {
+			return nil, err
+		}
+		if err := store.SetSealedSecret(ctx, name, k.sealKey(made, name), ""); err != nil {
+			return nil, err
+		}
+		if sealed, _, err = store.SealedSecret(ctx, name); err != nil { // another node may have been faster
+			return nil, err
+		}
+	}
+	secret, err := k.openKey(sealed, name)
+	if err == nil && sealed.Master != k.current.id {
+		err = store.SetSealedSecret(ctx, name, k.sealKey(secret, name), sealed.Master)
+	}
+	return secret, err
 }
 
 // Current is the id of the key that seals.

@@ -109,8 +109,15 @@ type Candidate struct {
 	Stream    Stream
 	// Days are what the person got on the newest days, over everything and of this purpose.
 	Days, PurposeDays Day
+	// NewAudience says that the person came with an import that nobody has released, to which AudienceSent messages were
+	// started.
+	NewAudience  bool
+	AudienceSent int
 	// Folded are posts that wait for the person's next digest.
 	Folded []int64
+
+	// Import is the one that the person came with.
+	Import int64
 
 	key     Sealed
 	address []byte

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"math"
 	"slices"
 	"time"
 
@@ -225,6 +226,10 @@ const recordMost = 500
 
 // Record is what is known about a person and what was sent to them.
 func (r *Registry) Record(ctx context.Context, id PersonID) (out Record, err error) {
+	return r.recordOf(ctx, id, recordMost)
+}
+
+func (r *Registry) recordOf(ctx context.Context, id PersonID, most int) (out Record, err error) {
 	err = r.s.Store.People(ctx, func(tx Tx) error {
 		row, err := tx.Subscriber(id)
 		p, err := r.load(tx, row, err)
@@ -234,10 +239,10 @@ func (r *Registry) Record(ctx context.Context, id PersonID) (out Record, err err
 		if out.Reader, err = r.reader(p); err != nil {
 			return err
 		}
-		if out.Events, err = p.events(recordMost); err != nil {
+		if out.Events, err = p.events(most); err != nil {
 			return err
 		}
-		out.Messages, err = tx.MessagesOf(id, recordMost)
+		out.Messages, err = tx.MessagesOf(id, most)
 		return err
 	})
 	return out, err
@@ -267,7 +272,7 @@ func (p person) events(most int) (out []Event, err error) {
 
 // Export is everything about a person, with their own addresses, as JSON (GDPR, articles 15 and 20).
 func (r *Registry) Export(ctx context.Context, id PersonID) ([]byte, error) {
-	record, err := r.Record(ctx, id)
+	record, err := r.recordOf(ctx, id, math.MaxInt32)
 	if err != nil {
 		return nil, err
 	}
@@ -302,8 +307,12 @@ func (r *Registry) Export(ctx context.Context, id PersonID) ([]byte, error) {
 	}{r.now(), record.Reader.Ref, record.Reader.Since, addresses, record.Reader.Habits, record.Reader.Grants, record.Events, record.Messages}, "", "  ")
 }
 
-// Erased says when a person was erased, and until when a backup may still hold them.
-type Erased struct{ At, BackupsUntil time.Time }
+// Erased says when a person was erased, and until when a backup may still hold them. Settled is false when a message to them may
+// still be under way.
+type Erased struct {
+	At, BackupsUntil time.Time
+	Settled          bool
+}
 
 // Erase takes away everything about a person but what keeps them from being written to: their address as a keyed hash, and
 // the ledger, whose entries nobody can open any more because their key is gone.
@@ -313,13 +322,14 @@ func (r *Registry) Erase(ctx context.Context, id PersonID, e Evidence) (Erased, 
 	if r.s.BackupsFor > 0 {
 		out.BackupsUntil = now.Add(r.s.BackupsFor)
 	}
-	_, err := r.withdraw(ctx, func(tx Tx) (person, error) {
+	ack, err := r.withdraw(ctx, func(tx Tx) (person, error) {
 		row, err := tx.Subscriber(id)
 		return r.load(tx, row, err)
 	}, func(p person) (Withdrawal, error) { return Withdrawal{Evidence: e}, nil })
 	if err != nil {
 		return out, err
 	}
+	out.Settled = ack.Settled
 	return out, r.s.Store.People(ctx, func(tx Tx) error {
 		row, err := tx.Subscriber(id)
 		p, err := r.load(tx, row, err)
@@ -334,24 +344,39 @@ func (r *Registry) Erase(ctx context.Context, id PersonID, e Evidence) (Erased, 
 			return err
 		}
 		for _, a := range addresses {
-			known, err := tx.Suppressions(a.Medium, a.Hash)
-			if err != nil {
-				return err
-			}
-			if !slices.ContainsFunc(known, func(s Suppression) bool { return s.Scope == ScopeNever }) {
-				if err := tx.Suppress(Suppression{Medium: a.Medium, Hash: a.Hash, Scope: ScopeAll, Reason: SuppressedErased, At: now}); err != nil {
-					return err
-				}
-			}
-			if err := tx.DropAddress(id, a.Medium); err != nil {
+			if err := r.s.Journal.add(entry{At: now, Medium: a.Medium, Hash: a.Hash, Erased: true}); err != nil {
 				return err
 			}
 		}
-		if err := tx.DropKey(id); err != nil {
+		return p.vanish(now)
+	})
+}
+
+// vanish takes a person's address, key and profile away, and leaves what keeps them from being written to.
+func (p person) vanish(now time.Time) error {
+	tx, id := p.tx, p.row.ID
+	addresses, err := tx.Addresses(id)
+	if err != nil {
+		return err
+	}
+	for _, a := range addresses {
+		known, err := tx.Suppressions(a.Medium, a.Hash)
+		if err != nil {
 			return err
 		}
-		return tx.Forget(id)
-	})
+		if !slices.ContainsFunc(known, func(s Suppression) bool { return s.Scope == ScopeNever }) {
+			if err := tx.Suppress(Suppression{Medium: a.Medium, Hash: a.Hash, Scope: ScopeAll, Reason: SuppressedErased, At: now}); err != nil {
+				return err
+			}
+		}
+		if err := tx.DropAddress(id, a.Medium); err != nil {
+			return err
+		}
+	}
+	if err := tx.DropKey(id); err != nil {
+		return err
+	}
+	return tx.Forget(id)
 }
 
 // How long somebody who agreed to nothing is kept: who only wrote and was answered, who asked, and who was imported without

@@ -21,6 +21,7 @@ var mayMakePrefixes = map[string]string{
 	"connectors/email/link.go":     "writes an advice",
 	"internal/media/fetcher.go":    "writes an advice",
 	"internal/serve/door.go":       "counts connections and attempts of a network",
+	"internal/app/people.go":       "keeps the network of who signs up",
 	"internal/demo/own.go":         "writes the demonstration's configuration for the feed that its user gave",
 	"internal/desk/doctor_host.go": "asks the daemon of this machine at the addresses where it is configured to listen",
 }

@@ -13,7 +13,7 @@ type judge struct {
 	base   policy.Facts
 	digest func(consent.Candidate) []int64
 	now    time.Time
-	zone   *time.Location
+	zones  *policy.Zones
 }
 
 // decide asks the policy about one candidate.
@@ -41,10 +41,7 @@ func (j judge) decide(c consent.Candidate) consent.Judgement {
 		}
 		f.Suppressions = append(f.Suppressions, p)
 	}
-	zone := j.zone
-	if z, err := time.LoadLocation(c.Habits.Zone); err == nil && c.Habits.Zone != "" {
-		zone = z
-	}
+	zone := j.zones.Of(c.Habits)
 	f.Zones = []*time.Location{zone}
 	today := dayNumber(j.now.In(zone))
 	if c.PurposeDays.Day == today {
@@ -58,6 +55,7 @@ func (j judge) decide(c consent.Candidate) consent.Judgement {
 	if f.Kind == policy.Answer {
 		f.Wrote, f.AnswerWithin = c.Stream.Created, max(c.Stream.Expires.Sub(c.Stream.Created), 0)
 	}
+	f.Brake = policy.Brake{New: c.NewAudience, Sent: c.AudienceSent, First: firstOfAudience}
 	var posts []int64
 	if f.Kind == policy.Digest && j.digest != nil {
 		posts = j.digest(c)
@@ -86,6 +84,9 @@ func (j judge) decide(c consent.Candidate) consent.Judgement {
 	}
 	return out
 }
+
+// firstOfAudience is how many messages go to the people of an import before somebody has looked at what came back.
+const firstOfAudience = 50
 
 // dayNumber counts the days of a zone since 1970.
 func dayNumber(local time.Time) int64 {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/belfry-news/belfry/internal/consent"
+	"github.com/belfry-news/belfry/internal/policy"
 	"github.com/belfry-news/belfry/sdk"
 )
 
@@ -18,6 +19,7 @@ type lane struct {
 	// pulled says that a message was taken or has an outcome, so that there is room for more.
 	moved chan struct{}
 	ended chan struct{}
+	known *policy.Zones
 	stopC context.CancelFunc // starts nothing more
 	kill  context.CancelFunc // gives up what is under way
 
@@ -146,7 +148,7 @@ func (l *lane) serve(running, sending context.Context, b consent.Batch) {
 			l.pause(running, idlePoll)
 			break
 		}
-		j := judge{base: base, digest: digest, now: at, zone: l.e.s.Writer.Zone()}
+		j := judge{base: base, digest: digest, now: at, zones: l.zones()}
 		started, all, err := l.e.s.People.Start(running, store, consent.Window{Batch: b, Size: l.window(), Results: results, Now: at, Lease: leaseTime, Until: at.Add(2 * l.d.Timeout)}, j.decide)
 		if err != nil && len(started) == 0 {
 			if !errors.Is(err, consent.ErrPaused) {
@@ -172,6 +174,14 @@ func (l *lane) serve(running, sending context.Context, b consent.Batch) {
 		}
 	}
 	l.endBatch(sending, b)
+}
+
+// zones finds the zones of people; they are loaded once.
+func (l *lane) zones() *policy.Zones {
+	if site := l.e.s.Writer.Zone(); l.known == nil || l.known.Site != site {
+		l.known = &policy.Zones{Site: site}
+	}
+	return l.known
 }
 
 // endBatch waits for the outcomes of what was started, records them, and takes the batch away.

@@ -256,8 +256,9 @@ func (db *DB) StartMessages(ctx context.Context, w consent.Window, judge func(co
 		if err != nil {
 			return err
 		}
-		byDay := map[int64][]consent.PersonID{}
+		byDay, imported := map[int64][]consent.PersonID{}, map[int64]int{}
 		for _, c := range candidates {
+			c.AudienceSent += imported[c.Import]
 			j := judge(c)
 			if err := tx.judged(w, &c, j); err != nil {
 				return err
@@ -266,6 +267,14 @@ func (db *DB) StartMessages(ctx context.Context, w consent.Window, judge func(co
 				c.Folded = j.Posts
 				started = append(started, c)
 				byDay[j.Day] = append(byDay[j.Day], c.Person)
+				if c.NewAudience {
+					imported[c.Import]++
+				}
+			}
+		}
+		for id, n := range imported {
+			if err := tx.run(`UPDATE imports SET sent = sent + $2 WHERE id = $1`, id, n); err != nil {
+				return err
 			}
 		}
 		if err := tx.countDays(w.Batch.Stream, byDay, w.Now); err != nil {
@@ -332,7 +341,7 @@ func (tx *Tx) candidates(w consent.Window, window []consent.PersonID) ([]consent
 		var paused, signal, erased int64
 		var days, purposeDays string
 		var hit bool
-		if err := r.Scan(&c.Person, &was, &version, &c.Attempt, &c.Ref, &c.Habits.Lang, &c.Habits.Zone, &c.Habits.QuietFrom, &c.Habits.QuietUntil, &paused, &c.Habits.PerDay, &signal, &erased,
+		if err := r.Scan(&c.Person, &was, &version, &c.Attempt, &c.Ref, &c.Habits.Lang, &c.Habits.Zone, &c.Habits.QuietFrom, &c.Habits.QuietUntil, &paused, &c.Habits.PerDay, &signal, &erased, &c.Import, &c.NewAudience, &c.AudienceSent,
 			&master, &key, &address, &hash, &verified, &gid, &gkind, &gname, &gstate, &gversion, &gmode, &slots, &topics, &languages, &breaking, &since, &covered,
 			&days, &purposeDays, &hit); err != nil {
 			return err
@@ -358,6 +367,7 @@ func (tx *Tx) candidates(w consent.Window, window []consent.PersonID) ([]consent
 		byPerson[c.Person] = c
 		return nil
 	}, `SELECT m.person, CASE WHEN m.reason = 'unknown' THEN 'unknown' ELSE m.state END, m.version, m.attempt, s.ref, s.lang, s.zone, s.quiet_from, s.quiet_until, s.paused_until, s.per_day, s.signal_at, s.erased_at,
+		s.import, coalesce((SELECT i.released = 0 FROM imports i WHERE i.id = s.import), 0), coalesce((SELECT i.sent FROM imports i WHERE i.id = s.import), 0),
 		k.master, k.sealed, a.sealed, a.hash, a.verified_at, g.id, g.kind, g.name, g.state, g.version, g.mode, g.slots, g.topics, g.languages, g.breaking, g.since, g.covered,
 		coalesce((SELECT day || ':' || count || ':' || last_at FROM sent_days WHERE person = m.person AND purpose = '' ORDER BY day DESC LIMIT 1), ''),
 		coalesce((SELECT day || ':' || count || ':' || last_at FROM sent_days WHERE person = m.person AND purpose = $4 AND $4 <> '' ORDER BY day DESC LIMIT 1), ''),

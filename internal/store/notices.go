@@ -97,9 +97,14 @@ func (db *DB) HeldMessages(ctx context.Context) (out []HeldMessages, err error) 
 	return out, err
 }
 
-// ReleaseMessages lets the held messages of a stream be looked at again; everything that decides is read anew.
+// ReleaseMessages lets the held messages of a stream be looked at again; everything that decides is read anew. Somebody has
+// looked at the imports whose people the brake held.
 func (db *DB) ReleaseMessages(ctx context.Context, stream int64, actor string, now time.Time) (n int64, err error) {
 	err = db.Write(ctx, func(tx *Tx) error {
+		if err := tx.run(`UPDATE imports SET released = 1 WHERE id IN (SELECT p.import FROM messages m JOIN subscribers p ON p.id = m.person
+			WHERE m.stream = $1 AND m.state = 'held' AND m.reason = 'new_audience')`, stream); err != nil {
+			return err
+		}
 		if n, err = tx.exec(`UPDATE messages SET state = 'pending', reason = '', next_at = $2 WHERE stream = $1 AND state = 'held'`, stream, micros(now)); err != nil {
 			return err
 		}

@@ -15,13 +15,23 @@ func (db *DB) People(ctx context.Context, do func(consent.Tx) error) error {
 	return db.Write(ctx, func(tx *Tx) error { return do(people{tx}) })
 }
 
-// pepper is the name in the table meta of the secret of all hashes of addresses, sealed.
-const pepper = "pepper"
+// sealedSecret begins the names in meta of secrets of people's side, which the master key seals.
+const sealedSecret = "sealed."
 
 // Pepper implements consent.KeyStore.
-func (db *DB) Pepper(ctx context.Context) (s consent.Sealed, found bool, err error) {
+func (db *DB) Pepper(ctx context.Context) (consent.Sealed, bool, error) {
+	return db.SealedSecret(ctx, "pepper")
+}
+
+// SetPepper implements consent.KeyStore.
+func (db *DB) SetPepper(ctx context.Context, s consent.Sealed, was string) error {
+	return db.SetSealedSecret(ctx, "pepper", s, was)
+}
+
+// SealedSecret implements consent.KeyStore.
+func (db *DB) SealedSecret(ctx context.Context, name string) (s consent.Sealed, found bool, err error) {
 	text := ""
-	err = notFound(db.queryRow(ctx, `SELECT value FROM meta WHERE name = $1`, pepper).Scan(&text))
+	err = notFound(db.queryRow(ctx, `SELECT value FROM meta WHERE name = $1`, sealedSecret+name).Scan(&text))
 	if errors.Is(err, ErrNotFound) {
 		return s, false, nil
 	}
@@ -31,17 +41,17 @@ func (db *DB) Pepper(ctx context.Context) (s consent.Sealed, found bool, err err
 	return s, err == nil, err
 }
 
-// SetPepper implements consent.KeyStore.
-func (db *DB) SetPepper(ctx context.Context, s consent.Sealed, was string) error {
+// SetSealedSecret implements consent.KeyStore.
+func (db *DB) SetSealedSecret(ctx context.Context, name string, s consent.Sealed, was string) error {
 	text, err := encode(s)
 	if err != nil {
 		return err
 	}
 	return db.Write(ctx, func(tx *Tx) error {
 		if was == "" {
-			return tx.run(`INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING`, pepper, text)
+			return tx.run(`INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING`, sealedSecret+name, text)
 		}
-		return tx.run(`UPDATE meta SET value = $2 WHERE name = $1 AND json_extract(value, '$.Master') = $3`, pepper, text, was)
+		return tx.run(`UPDATE meta SET value = $2 WHERE name = $1 AND json_extract(value, '$.Master') = $3`, sealedSecret+name, text, was)
 	})
 }
 

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"time"
 
 	"github.com/belfry-news/belfry/internal/consent"
 )
@@ -67,4 +68,9 @@ func (db *DB) ListPeople(ctx context.Context, f PeopleFilter, after consent.Pers
 		out[byID[g.Person]].Grants = append(out[byID[g.Person]].Grants, g)
 		return err
 	}, `SELECT `+grantColumns+` FROM grants WHERE person IN @list($1) ORDER BY id`, jsonList(ids))
+}
+
+// RecordAct records what somebody of the house did.
+func (db *DB) RecordAct(ctx context.Context, actor, act, detail string, now time.Time) error {
+	return db.Write(ctx, func(tx *Tx) error { return tx.act(actor, act, detail, now) })
 }

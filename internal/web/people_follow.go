@@ -235,28 +235,21 @@ func (s *Server) takeFollow(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
+	e := s.evidence(r, consent.ByForm, followPath(o.Purpose.Name))
+	if !s.pace.allow(e.Origin, v.now) {
+		w.Header().Set("Retry-After", "60")
+		s.tell(w, r, v, http.StatusTooManyRequests, saying{Key: "people.flood", Ways: []way{{Text: v.words.Text("people.flood.again"), Path: v.href(followPath(o.Purpose.Name))}}})
+		return
+	}
 	form, err := fields(r)
 	if lang := form.Get("lang"); !v.chosen && lang != "" && i18n.For(lang).Lang() == lang {
 		v.words = i18n.For(lang)
 	}
 	ours := form.Has("wording")
-	in := wish{medium: form.Get("medium"), address: plain(form.Get("address")), zone: form.Get("zone"), started: form.Get("started")}
-	if in.medium == "" {
-		in.medium = firstForm(o)
-	}
-	var wrong faults
-	in.preferences, wrong = v.choices(o, form, 0, !ours)
-	wrong = append(v.addressFaults(o, in.medium, in.address), wrong...)
-	if in.zone == "" {
-		in.zone = v.site.config.Timezone
-	} else if loadZone(in.zone) == nil {
-		wrong = append(wrong, fault{"zone", v.words.Text("people.fault.zone")})
-		in.zone = v.site.config.Timezone
-	}
+	in, wrong := v.wish(o, form, !ours)
 	if err != nil {
 		wrong = faults{{"address", v.words.Text("people.fault.form")}}
 	}
-	e := s.evidence(r, consent.ByForm, followPath(o.Purpose.Name))
 	if name, _ := v.purposeName(o.Purpose, []consent.Offer{o}); ours && len(wrong) == 0 {
 		e.Wording, e.Lang = v.followWording(name, in.medium), v.words.Lang()
 		if e.Version = version(e.Wording); form.Get("wording") != e.Version {
@@ -272,10 +265,6 @@ func (s *Server) takeFollow(w http.ResponseWriter, r *http.Request) {
 		s.write(w, r, v, status, "follow", s.followPage(v, o, in, wrong))
 	}
 	switch {
-	case !s.pace.allow(e.Origin, v.now):
-		w.Header().Set("Retry-After", "60")
-		again(http.StatusTooManyRequests, faults{{"address", v.words.Text("people.fault.flood")}})
-		return
 	case len(wrong) > 0:
 		again(http.StatusUnprocessableEntity, wrong)
 		return
@@ -294,6 +283,24 @@ func (s *Server) takeFollow(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.tellAsked(w, r, v, o)
+}
+
+// wish reads what a form says, and what is wrong with it. partial is a form that need not have every field.
+func (v *view) wish(o consent.Offer, form url.Values, partial bool) (wish, faults) {
+	in := wish{medium: form.Get("medium"), address: plain(form.Get("address")), zone: form.Get("zone"), started: form.Get("started")}
+	if in.medium == "" {
+		in.medium = firstForm(o)
+	}
+	var wrong faults
+	in.preferences, wrong = v.choices(o, form, 0, partial)
+	wrong = append(v.addressFaults(o, in.medium, in.address), wrong...)
+	if in.zone == "" {
+		in.zone = v.site.config.Timezone
+	} else if loadZone(in.zone) == nil {
+		wrong = append(wrong, fault{"zone", v.words.Text("people.fault.zone")})
+		in.zone = v.site.config.Timezone
+	}
+	return in, wrong
 }
 
 // tellAsked is the answer to every sign-up.

@@ -355,7 +355,7 @@ func TestFloods(t *testing.T) {
 	if a := ask("203.0.113.0", 1); a.Status != 200 {
 		t.Errorf("another origin: status %d", a.Status)
 	}
-	if known := n.form("/follow/alertes?lang=en", url.Values{"address": {"known@example.org"}}, "X-Test-Origin", "198.51.100.0"); strings.ReplaceAll(known.Body, "known@", "a39@") != refused.Body {
+	if known := n.form("/follow/alertes?lang=en", url.Values{"address": {"known@example.org"}}, "X-Test-Origin", "198.51.100.0"); known.Body != refused.Body {
 		t.Error("a flood learns whether an address is known")
 	}
 	n.clock.advance(time.Minute)
@@ -363,7 +363,7 @@ func TestFloods(t *testing.T) {
 		t.Errorf("a minute later: status %d", a.Status)
 	}
 	taken = 0
-	for i := range 1000 { // from everywhere at once
+	for i := range 300 { // from everywhere at once
 		if a := ask(fmt.Sprint("origin ", i), i); a.Status == 200 {
 			taken++
 		}

@@ -7,8 +7,8 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// Bounds on sign-ups. Whether an address is known plays no part in them: they are looked at before it is. Behind them stand
-// those per address, which hold over all nodes (package consent).
+// Bounds on sign-ups. What an address is plays no part in them: they are looked at before the form is read, so that a flood
+// learns nothing and costs little. Behind them stand those per address, which hold over all nodes (package consent).
 const (
 	signUpsPerSecond = 10 // of this process
 	signUpsAtOnce    = 100

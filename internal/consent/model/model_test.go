@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// The bounds of the exploration. Each scenario has what the acts in it can disturb; together they take some five million
+// The bounds of the exploration. Each scenario has what the acts in it can disturb; together they take some seven million
 // states.
 var scenarios = map[string]struct{ full, small Bounds }{
 	"two workers, crashes, lapses, refusals, resends": {
@@ -21,7 +21,7 @@ var scenarios = map[string]struct{ full, small Bounds }{
 		Bounds{People: 1, Messages: 1, Workers: 1, Grants: 3, Crashes: 1, Resends: 1, Window: 1},
 	},
 	"a merge, a crash": {
-		Bounds{People: 2, Messages: 2, Workers: 1, Grants: 3, Crashes: 1, Window: 1, Merge: true},
+		Bounds{People: 2, Messages: 2, Workers: 1, Grants: 2, Crashes: 1, Resends: 1, Window: 1, Merge: true},
 		Bounds{People: 2, Messages: 1, Workers: 1, Grants: 3, Window: 1, Merge: true},
 	},
 	"a merge, two workers": {
@@ -31,6 +31,10 @@ var scenarios = map[string]struct{ full, small Bounds }{
 	"a backup, a restore, a merge": {
 		Bounds{People: 2, Messages: 1, Workers: 1, Grants: 3, Resends: 1, Window: 1, Merge: true, Backups: 1},
 		Bounds{People: 2, Messages: 1, Workers: 1, Grants: 2, Resends: 1, Window: 1, Merge: true, Backups: 1},
+	},
+	"a withdrawal that fails, a restore, a merge": {
+		Bounds{People: 2, Messages: 1, Workers: 1, Grants: 2, Resends: 1, Window: 1, Merge: true, Fails: true, Backups: 1},
+		Bounds{People: 1, Messages: 1, Workers: 1, Grants: 2, Resends: 1, Window: 1, Fails: true, Backups: 1},
 	},
 	"a backup, a restore, two workers": {
 		Bounds{People: 1, Messages: 2, Workers: 2, Grants: 2, Resends: 1, Window: 1, Backups: 1},

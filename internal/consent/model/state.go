@@ -13,7 +13,8 @@ type Bounds struct {
 	Grants, Crashes, Lapses, Refusals, Resends, Backups uint8
 	// Window is the W of a start.
 	Window int
-	Merge  bool
+	// Merge allows one merge, Fails one withdrawal that fails after it was logged.
+	Merge, Fails bool
 }
 
 // Flaw is one step of the protocol done wrong.
@@ -137,6 +138,7 @@ type state struct {
 	leaving  [mostPeople]uint8 // requests that wait for their acknowledgement: when they came, as the clock counts
 	workers  [mostWorkers]worker
 	clock    uint8 // counts the grants
+	failed   bool  // a withdrawal's transaction has failed; once is enough
 	crashes, lapses,
 	refusals, resends uint8
 

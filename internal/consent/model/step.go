@@ -158,8 +158,8 @@ func (m model) consent(s *state, p uint8, take func(act, func(*state) string)) {
 			return ""
 		})
 	}
-	if m.Backups > 0 && now.grant == active && s.log[p] < s.clock { // what is logged is not only what is recorded
-		take(act{doFail, p, 0}, func(to *state) string { to.logWithdrawal(p, s.clock, true); return "" })
+	if m.Fails && !s.failed && now.grant == active && s.log[p] < s.clock { // what is logged is not only what is recorded
+		take(act{doFail, p, 0}, func(to *state) string { to.failed = true; to.logWithdrawal(p, s.clock, true); return "" })
 	}
 	if s.leaving[p] == 0 {
 		return

@@ -226,6 +226,8 @@ CREATE TABLE imports (
   at         INTEGER NOT NULL,
   rows_done  INTEGER NOT NULL DEFAULT 0,
   summary    TEXT    NOT NULL DEFAULT '{}',
+  sent       INTEGER NOT NULL DEFAULT 0,          -- messages that were started to its people
+  released   INTEGER NOT NULL DEFAULT 0,          -- somebody has looked at what came back
   state      TEXT    NOT NULL DEFAULT 'open' CHECK (state = 'open' OR state = 'done' OR state = 'revoked')
 ) STRICT;
 
@@ -235,6 +237,20 @@ CREATE TABLE ledger_events (
   recorded INTEGER NOT NULL,
   person   INTEGER NOT NULL DEFAULT 0,
   kind     TEXT    NOT NULL,
-  data     BLOB    NOT NULL                       -- ciphertext under the person's key, or nothing personal
+  data     BLOB    NOT NULL,                      -- ciphertext under the person's key, or nothing personal
+  sequence INTEGER                                -- in the log, once it is sealed
 ) STRICT;
 CREATE INDEX ledger_events_person ON ledger_events (person) WHERE person > 0;
+CREATE UNIQUE INDEX ledger_events_sequence ON ledger_events (sequence) WHERE sequence IS NOT NULL;
+CREATE INDEX ledger_events_tail ON ledger_events (id) WHERE sequence IS NULL;
+
+CREATE TABLE ledger_hashes (                      -- of the log's tree, in the order of tlog
+  idx  INTEGER PRIMARY KEY,
+  hash BLOB NOT NULL
+) STRICT;
+
+CREATE TABLE ledger_checkpoints (
+  size INTEGER PRIMARY KEY,
+  at   INTEGER NOT NULL,
+  text BLOB    NOT NULL                           -- signed
+) STRICT;

@@ -27,5 +27,7 @@ INSERT INTO sent_days (person, purpose, day, count, last_at) VALUES (1, '', 2050
 INSERT INTO inbox (connection, id, at, kind, person, sealed, outcome) VALUES ('mail', 'e1', (unixepoch() - 80) * 1000000, 'bounce', 1, x'', 'soft');
 INSERT INTO listeners (name, cursor) VALUES ('telegram', x'31');
 INSERT INTO imports (id, name, sha256, actor, at, rows_done, summary, state) VALUES (1, 'readers.csv', 'ab', 'admin', (unixepoch() - 80) * 1000000, 7, '{"granted":7}', 'done');
+INSERT INTO ledger_hashes (idx, hash) VALUES (0, x'0102');
+INSERT INTO ledger_checkpoints (size, at, text) VALUES (1, (unixepoch() - 60) * 1000000, x'6f726967696e');
 INSERT INTO ledger_events (id, at, recorded, person, kind, data) VALUES (1, (unixepoch() - 80) * 1000000, (unixepoch() - 80) * 1000000, 1, 'granted', x'01ff'), (2, (unixepoch() - 70) * 1000000, (unixepoch() - 70) * 1000000, 0, 'override', x'7b7d');
 INSERT INTO bot_memory (hash, name, data, until_at) VALUES ('h2', 'unknown', x'01', (unixepoch() + 900) * 1000000);
