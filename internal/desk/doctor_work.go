@@ -256,7 +256,7 @@ func (d *doctor) lookAtChannels(ctx context.Context) {
 	}
 	for _, ch := range all {
 		if ch.Held > 0 && !d.told(alert.HeldForRelease, ch.Name) {
-			d.note(Trouble, "channels", fmt.Sprintf("channel %s holds %s back that a blackout silenced", ch.Name, pluralOf(ch.Held, "item")), "belfry post list --held; belfry post release --channel "+ch.Name)
+			d.note(Trouble, "channels", fmt.Sprintf("channel %s holds %s back that wait for a person", ch.Name, pluralOf(ch.Held, "item")), "belfry post list --held; belfry post release --channel "+ch.Name)
 		}
 	}
 	pauses, err := d.Store.Pauses(ctx)

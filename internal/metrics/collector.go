@@ -25,6 +25,7 @@ type Store interface {
 	UnheardAlerts(ctx context.Context) (n int, since time.Time, err error)
 	AlertPlaces(ctx context.Context) ([]store.AlertPlace, error)
 	Pauses(ctx context.Context) ([]store.Pause, error)
+	PausedChannels(ctx context.Context) (map[string]time.Time, error)
 }
 
 const (
@@ -150,6 +151,10 @@ func (c *collector) channels(ctx context.Context, g *gauges, cfg *configs.Loaded
 		c.program, _ = compose.Compile(&cfg.Config) // a configuration in force was checked
 		c.from = cfg
 	}
+	paused, err := c.s.Store.PausedChannels(ctx)
+	if err != nil {
+		return err
+	}
 	for _, name := range slices.Sorted(maps.Keys(cfg.Channels)) {
 		n := counts[name]
 		g.add(channelPosts, float64(n.Posts), name)
@@ -159,8 +164,8 @@ func (c *collector) channels(ctx context.Context, g *gauges, cfg *configs.Loaded
 		if cfg.Channels[name].Digest == nil {
 			continue
 		}
-		if o, ok := c.program.Channels[name].Schedule.Next(now); ok {
-			g.addTime(channelNextDigest, o.At, name)
+		if next := c.program.NextDigest(compose.Rows{Paused: paused}, name, now); !next.At.IsZero() {
+			g.addTime(channelNextDigest, next.At, name)
 		}
 	}
 	return nil

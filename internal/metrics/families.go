@@ -69,7 +69,7 @@ func families() []familyOf {
 		{channelWaiting, "gauge", "Items that wait to be used by a channel.", []string{"channel"}, ""},
 		{channelHeld, "gauge", "Items of a channel that a blackout holds for a person.", []string{"channel"}, ""},
 		{channelLastPost, "gauge", "When the newest post of a channel was published, in Unix time; 0 when there is none.", []string{"channel"}, ""},
-		{channelNextDigest, "gauge", "When the next digest of a channel is due, in Unix time.", []string{"channel"}, "Only for channels with `digest:`."},
+		{channelNextDigest, "gauge", "When a channel makes its next digest, in Unix time, as far as its schedule and blackouts say.", []string{"channel"}, "Only for channels with `digest:` that nobody has paused."},
 
 		{destinationWaiting, "gauge", "Deliveries to a destination that wait or are under way.", []string{"destination"}, ""},
 		{destinationOldest, "gauge", "Age of the oldest delivery to a destination that waits; 0 when none does.", []string{"destination"}, ""},

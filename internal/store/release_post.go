@@ -37,6 +37,9 @@ func (db *DB) ReleasePost(ctx context.Context, id int64, drop bool, actor string
 			OR EXISTS (SELECT 1 FROM publications WHERE channel = $1 AND state = 'held')`, channel).Scan(&more); err != nil || more {
 			return err
 		}
+		if err := tx.resolveExpressions("channels."+channel+".", now); err != nil {
+			return err
+		}
 		return tx.alerts(nil, []alert.Key{{Code: alert.HeldForRelease, Subject: channel}}, now)
 	})
 	return int(total), err
