@@ -20,7 +20,7 @@ type Admin struct {
 // Token is one token, under its name. The token itself is nowhere.
 type Token struct {
 	Hash   string   `yaml:"hash" required:"true" doc:"The SHA-256 of the token, as sha256: and 64 hexadecimal digits." example:"sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"`
-	Scopes []string `yaml:"scopes" required:"true" enum:"read|post|operate" doc:"What it may do: read what commands show; post, which is to write, correct and retract posts; operate, which is everything else."`
+	Scopes []string `yaml:"scopes" required:"true" enum:"read|post|people|operate" doc:"What it may do: read what commands show; post, which is to write, correct and retract posts; people, which is to ask people to confirm, to take their withdrawals and to send notices; operate, which is everything else."`
 }
 
 // HashFix says how to get the hash of a token.

@@ -32,7 +32,7 @@ func TestReactionTable(t *testing.T) {
 		"5.1.1": "hard", "5.1.2": "hard", "5.1.3": "hard", "5.1.6": "hard", "5.1.10": "hard", "5.2.1": "hard",
 		"4.2.1": "soft", "5.2.2": "soft", "4.2.2": "soft", "5.2.3": "other", "5.3.4": "other", "5.3.0": "soft", "4.3.1": "soft", "4.4.7": "soft", "4.4.1": "soft",
 		"5.4.4": "soft", "5.4.1": "soft", "5.5.1": "other", "5.5.99": "other", "5.6.1": "other", "5.6.0": "other", "5.7.1": "other", "5.7.26": "other", "5.7.515": "other",
-		"4.7.28": "other", "4.7.1": "other", "5.0.0": "soft", "4.0.0": "soft", "5.1.0": "soft", "5.1.8": "other", "5.1.7": "other", "5.2.99": "soft", "5.9.9": "soft", "4.1.1": "soft",
+		"4.7.28": "other", "4.7.32": "other", "4.7.1": "soft", "5.0.0": "soft", "4.0.0": "soft", "5.1.0": "soft", "5.1.8": "other", "5.1.7": "other", "5.2.99": "soft", "5.9.9": "soft", "4.1.1": "soft",
 	} {
 		r := Classify([]byte(failed(status, "said nothing more")))
 		if len(r.Recipients) != 1 || string(r.Recipients[0].Class) != want || r.Recipients[0].Status != status || r.Kind != ReportBounce {

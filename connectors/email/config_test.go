@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
 
@@ -27,9 +28,7 @@ func TestConfig(t *testing.T) {
 	}
 	dkim := func(more map[string]any) map[string]any {
 		k := map[string]any{"domain": "news.example", "selector": "a", "key": pkcs8(t, edKey())}
-		for n, v := range more {
-			k[n] = v
-		}
+		maps.Copy(k, more)
 		return base(map[string]any{"dkim": []any{k}})
 	}
 	bounce := map[string]any{"bounce": "bounce@news.example", "bounce_secrets": []any{"0123456789abcdef"}}
@@ -135,8 +134,7 @@ func TestConfigShowsNoSecret(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var c Config
-	c = defaults()
+	c := defaults()
 	if err := sdk.Decode(tree, &c); err != nil {
 		t.Fatal(err)
 	}

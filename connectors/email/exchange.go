@@ -1,7 +1,9 @@
 package email
 
 import (
+	"errors"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/belfry-news/belfry/sdk"
@@ -54,8 +56,8 @@ func (l *link) exchange(a *assembler, m sdk.DirectMessage, more source, done set
 			l.out = l.envelope(l.out[:0], cur)
 			continue
 		}
-		text := append(l.out[:0], cur.data...)
-		text = append(text, ".\r\n"...)
+		l.out = append(append(l.out[:0], cur.data...), ".\r\n"...)
+		text := l.out
 		end := len(text)
 		var next pending
 		follows := false
@@ -79,7 +81,7 @@ func (l *link) exchange(a *assembler, m sdk.DirectMessage, more source, done set
 			}
 			return ended{err: outcome.err}
 		}
-		l.relay.accepted()
+		l.relay.accepted(a.c.pool.now())
 		if follows {
 			room, cur, l.out = 1-room, next, l.out[:0]
 			continue
@@ -226,7 +228,7 @@ func (l *link) offer(p pending) offered {
 		}
 		if r.code == 421 && refusal == nil && !throttled(r) {
 			// The server closes, as some do after a number of mails or when nothing came for a while.
-			return offered{err: refused(step, host, r), broken: true, lost: true}
+			return offered{err: l.refused(step, p, r), broken: true, lost: true}
 		}
 		switch {
 		case step == "RSET":
@@ -241,11 +243,11 @@ func (l *link) offer(p pending) offered {
 				return offered{err: refusal, broken: true}
 			}
 		case step == stepData && refusal == nil:
-			refusal = refused(step, host, r)
+			refusal = l.refused(step, p, r)
 		case step != stepData && r.good():
 			mailed = mailed || step == stepMail
 		case refusal == nil:
-			refusal = refused(step, host, r)
+			refusal = l.refused(step, p, r)
 		}
 	}
 	l.reset = mailed
@@ -279,16 +281,38 @@ func (l *link) hand(p pending, text []byte, end int) (out handed, broken bool) {
 		return handed{err: lost(host, "at the end", true, err)}, true
 	}
 	if !r.good() {
-		e := refused(stepEnd, host, r)
-		return handed{err: e}, r.code == 421 && !throttled(r)
+		return handed{err: l.refused(stepEnd, p, r)}, r.code == 421 && !throttled(r)
 	}
 	return handed{ref: sdk.MessageRef{ID: p.ref}}, false
 }
 
-// extend gives the relay its time for the next answer.
+// refused is an answer's error, with what stands before the @ of the person's address taken out of what the server said, too.
+func (l *link) refused(step string, p pending, r reply) *sdk.Error {
+	e := refused(step, l.relay.target.host, r)
+	if refusal, ok := errors.AsType[*Refusal](e); ok {
+		if local, _, _ := cutLast(p.to, '@'); len(local) > 2 {
+			refusal.Text = strings.ReplaceAll(refusal.Text, local, masked)
+		}
+	}
+	return e
+}
+
+// extend gives the relay its time for the next answer, unless the caller has no time left.
 func (l *link) extend() {
-	// An error shows at the next write.
-	_ = l.conn.SetDeadline(time.Now().Add(l.relay.timeout))
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.aborted {
+		// An error shows at the next write.
+		_ = l.conn.SetDeadline(time.Now().Add(l.relay.timeout))
+	}
+}
+
+// abort ends what is under way at once; its outcome is said as far as it is known.
+func (l *link) abort() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.aborted = true
+	_ = l.conn.SetDeadline(time.Unix(1, 0)) // an error shows at the next write
 }
 
 // wholeRelay says that an error is about everything that this relay is handed now.

@@ -9,19 +9,19 @@ import (
 
 const crlf = "\r\n"
 
-// headerText refuses what would end a header or hide in it. what names the value in the sentence.
-func headerText(what, s string) error {
+// headerText refuses what would end a header or hide in it. what names the value in the sentence, scope whose it is.
+func headerText(what, s string, scope sdk.Scope) error {
 	for i := range len(s) {
 		if c := s[i]; c < ' ' && c != '\t' || c == 0x7f {
 			e := sdk.Errorf(sdk.CodeInvalid, "message", "%s holds a line end or another control character, which would forge a header; "+
 				"take it out where the text is made", what)
-			e.Scope = sdk.ScopeTemplate
+			e.Scope = scope
 			return e
 		}
 	}
 	if !utf8.ValidString(s) {
 		e := sdk.Errorf(sdk.CodeInvalid, "message", "%s is not UTF-8", what)
-		e.Scope = sdk.ScopeTemplate
+		e.Scope = scope
 		return e
 	}
 	return nil

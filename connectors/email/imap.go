@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/belfry-news/belfry/sdk"
@@ -66,6 +67,9 @@ type imap struct {
 	r    *bufio.Reader
 	tag  int
 	caps []string
+
+	mu      sync.Mutex // deadlines are set by who aborts, too
+	aborted bool
 }
 
 // openIMAP logs in. Without a cursor, or when the mailbox was made anew, it begins with what nobody has read.
@@ -159,8 +163,19 @@ func (b *imap) encrypt(ctx context.Context) error {
 }
 
 func (b *imap) extend() {
-	// An error shows at the next read.
-	_ = b.conn.SetDeadline(time.Now().Add(imapTimeout))
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.aborted {
+		_ = b.conn.SetDeadline(time.Now().Add(imapTimeout)) // an error shows at the next read
+	}
+}
+
+// abort ends what is under way.
+func (b *imap) abort() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.aborted = true
+	_ = b.conn.SetDeadline(time.Unix(1, 0))
 }
 
 // line reads one line without its end, with what literals hold put in quotation marks' place: a literal ends a line, and its
@@ -312,6 +327,15 @@ func (b *imap) selectFolder() error {
 }
 
 func (b *imap) next(ctx context.Context) (received, error) {
+	defer context.AfterFunc(ctx, b.abort)()
+	r, err := b.wait(ctx)
+	if err != nil && ctx.Err() != nil {
+		err = givenUp(ctx)
+	}
+	return r, err
+}
+
+func (b *imap) wait(ctx context.Context) (received, error) {
 	for {
 		if len(b.uids) > 0 {
 			uid := b.uids[0]
@@ -326,7 +350,7 @@ func (b *imap) next(ctx context.Context) (received, error) {
 			return received{}, err
 		}
 		if len(b.uids) == 0 && !sleep(ctx, b.c.config.Bounces.Poll.Std()) {
-			return received{}, ctx.Err()
+			return received{}, givenUp(ctx)
 		}
 	}
 }
@@ -350,7 +374,7 @@ func (b *imap) search() error {
 		if !ok {
 			continue
 		}
-		for _, f := range strings.Fields(rest) {
+		for f := range strings.FieldsSeq(rest) {
 			// "n:*" gives the last mail even when it is older than n.
 			if uid, err := strconv.ParseUint(f, 10, 32); err == nil && uid > b.place.UID {
 				b.uids = append(b.uids, uid)

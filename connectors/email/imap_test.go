@@ -182,7 +182,7 @@ func TestIMAP(t *testing.T) {
 	}
 	defer events.Close()
 	for i := range 2 {
-		if _, cursor, err = events.Next(t.Context()); err != nil {
+		if _, _, err := events.Next(t.Context()); err != nil {
 			t.Fatalf("%d %v", i, err)
 		}
 	}

@@ -55,7 +55,7 @@ func (c *Connector) Listen(ctx context.Context, from sdk.Cursor) (sdk.Events, er
 	var err error
 	switch {
 	case in.Maildir != "":
-		box, err = openMaildir(in.Maildir, in.Poll.Std())
+		box, err = openMaildir(in.Maildir, in.Poll.Std(), from)
 	case in.LMTP != "":
 		box, err = openLMTP(ctx, in.LMTP)
 	default:
@@ -64,7 +64,9 @@ func (c *Connector) Listen(ctx context.Context, from sdk.Cursor) (sdk.Events, er
 	if err != nil {
 		return nil, err
 	}
-	return &events{c: c, box: box, cursor: from}, nil
+	e := &events{c: c, box: box, cursor: from}
+	e.open, e.end = context.WithCancel(context.WithoutCancel(ctx))
+	return e, nil
 }
 
 // events reads one letterbox.
@@ -74,14 +76,29 @@ type events struct {
 	cursor sdk.Cursor
 	// last is the mail whose event was given; it is settled by the next call.
 	last *received
+	// open ends with Close, which then waits for mu.
+	open   context.Context
+	end    context.CancelFunc
+	mu     sync.Mutex
+	closed bool
+}
 
-	once sync.Once
-	err  error
+// givenUp is the error of a call whose time is over, or whose events were closed.
+func givenUp(ctx context.Context) error {
+	return &sdk.Error{Code: sdk.CodeUnavailable, Scope: sdk.ScopeAccount, Op: "listen", Public: "listening was ended", Err: ctx.Err()}
 }
 
 // Next implements sdk.Events.
 func (e *events) Next(ctx context.Context) (sdk.InboxEvent, sdk.Cursor, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(e.open, cancel)()
+	e.mu.Lock()
+	defer e.mu.Unlock()
 	for {
+		if e.closed {
+			return sdk.InboxEvent{}, e.cursor, sdk.Errorf(sdk.CodeUnavailable, "listen", "listening was ended")
+		}
 		if e.last != nil {
 			if err := e.settle(*e.last); err != nil {
 				return sdk.InboxEvent{}, e.cursor, err
@@ -109,10 +126,16 @@ func (e *events) settle(r received) error {
 	return r.settle()
 }
 
-// Close implements sdk.Events. The mail whose event was given last stays unsettled.
+// Close implements sdk.Events. It ends a Next that waits; the mail whose event was given last stays unsettled.
 func (e *events) Close() error {
-	e.once.Do(func() { e.err = e.box.close() })
-	return e.err
+	e.end()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed {
+		return nil
+	}
+	e.closed = true
+	return e.box.close()
 }
 
 // event says what a mail is; false for one that nobody needs to know of.

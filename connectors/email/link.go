@@ -9,8 +9,10 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/belfry-news/belfry/sdk"
@@ -23,7 +25,6 @@ type link struct {
 	r     *bufio.Reader
 	caps  capabilities
 	tls   *tls.ConnectionState // nil in plain text
-	greet string
 
 	out []byte // what is written next; used again
 	// rooms hold a message and the one after it.
@@ -32,6 +33,9 @@ type link struct {
 	used bool
 	// reset says that the server still has an envelope of ours.
 	reset bool
+
+	mu      sync.Mutex // deadlines are set by who aborts, too
+	aborted bool
 }
 
 // capabilities are what a server announced after EHLO.
@@ -85,11 +89,9 @@ func (l *link) open(ctx context.Context) error {
 	} else {
 		l.r = bufio.NewReaderSize(l.conn, maxReplyLine)
 	}
-	greeting, err := l.expect(stepConnect)
-	if err != nil {
+	if err := l.expect(stepConnect); err != nil {
 		return err
 	}
-	l.greet = greeting.text
 	if err := l.hello(); err != nil {
 		return err
 	}
@@ -138,15 +140,15 @@ func (r *relay) badTLS(err error) *sdk.Error {
 }
 
 // expect reads an answer that must be good.
-func (l *link) expect(step string) (reply, error) {
+func (l *link) expect(step string) error {
 	r, err := readReply(l.r)
 	if err != nil {
-		return r, l.broken(step, err)
+		return l.broken(step, err)
 	}
 	if !r.good() {
-		return r, refused(step, l.relay.target.host, r)
+		return refused(step, l.relay.target.host, r)
 	}
-	return r, nil
+	return nil
 }
 
 func (l *link) broken(step string, err error) *sdk.Error {
@@ -231,14 +233,7 @@ func (l *link) authenticate() error {
 	if user == "" {
 		return nil
 	}
-	has := func(mechanism string) bool {
-		for _, m := range l.caps.auth {
-			if m == mechanism {
-				return true
-			}
-		}
-		return false
-	}
+	has := func(mechanism string) bool { return slices.Contains(l.caps.auth, mechanism) }
 	mechanism := strings.ToUpper(l.relay.auth)
 	switch {
 	case l.relay.auth == authAuto && has("PLAIN"):

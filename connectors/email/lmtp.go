@@ -47,7 +47,7 @@ func openLMTP(ctx context.Context, address string) (*lmtp, error) {
 	l.server.LMTP, l.server.Domain = true, "localhost"
 	l.server.MaxMessageBytes, l.server.MaxRecipients = 64<<20, 100
 	l.server.ReadTimeout, l.server.WriteTimeout = 5*time.Minute, time.Minute
-	l.server.EnableSMTPUTF8 = true
+	l.server.EnableSMTPUTF8, l.server.MaxLineLength = true, 1<<20 // what came back may be written badly
 	l.server.ErrorLog = quietLog{}
 	l.served.Go(func() {
 		l.failed = l.server.Serve(listener)
@@ -71,7 +71,7 @@ func (l *lmtp) next(ctx context.Context) (received, error) {
 		r.settle = func() error { close(h.safe); return nil }
 		return r, nil
 	case <-ctx.Done():
-		return received{}, ctx.Err()
+		return received{}, givenUp(ctx)
 	case <-l.ended:
 		return received{}, &sdk.Error{Code: sdk.CodeUnavailable, Scope: sdk.ScopeAccount, Op: "listen", Err: l.failed, Public: "the LMTP server has ended"}
 	}

@@ -2,6 +2,7 @@ package email
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -25,7 +26,13 @@ type maildir struct {
 	given map[string]bool
 }
 
-func openMaildir(path string, poll time.Duration) (*maildir, error) {
+// maildirPlace is the cursor: the mail that was given last. The ones before it were settled when it was asked for.
+type maildirPlace struct {
+	Name string `json:"name"`
+}
+
+// openMaildir settles the mail of the cursor, which the host has kept.
+func openMaildir(path string, poll time.Duration, from sdk.Cursor) (*maildir, error) {
 	for _, sub := range []string{"new", "cur"} {
 		info, err := os.Stat(filepath.Join(path, sub))
 		if err != nil || !info.IsDir() {
@@ -33,7 +40,13 @@ func openMaildir(path string, poll time.Duration) (*maildir, error) {
 				Public: fmt.Sprintf("%s is no Maildir: the folder %s in it is missing or may not be read; the mail server makes it with the first mail", path, sub)}
 		}
 	}
-	return &maildir{path: path, poll: poll, given: map[string]bool{}}, nil
+	m := &maildir{path: path, poll: poll, given: map[string]bool{}}
+	var place maildirPlace
+	// A cursor of another kind of letterbox names no mail here.
+	if json.Unmarshal(from, &place) == nil && place.Name != "" && filepath.Base(place.Name) == place.Name {
+		return m, m.settle(place.Name)
+	}
+	return m, nil
 }
 
 func (m *maildir) next(ctx context.Context) (received, error) {
@@ -54,7 +67,7 @@ func (m *maildir) next(ctx context.Context) (received, error) {
 			continue
 		}
 		if !sleep(ctx, m.poll) {
-			return received{}, ctx.Err()
+			return received{}, givenUp(ctx)
 		}
 	}
 }
@@ -95,16 +108,23 @@ func (m *maildir) read(name string) (received, error) {
 	if info, err := f.Stat(); err == nil {
 		at = info.ModTime()
 	}
+	cursor, err := json.Marshal(maildirPlace{name})
+	if err != nil {
+		return received{}, m.trouble(err)
+	}
 	m.given[name] = true
-	return received{raw: raw, at: at, settle: func() error {
-		base, _, _ := strings.Cut(name, ":")
-		err := os.Rename(filepath.Join(m.path, "new", name), filepath.Join(m.path, "cur", base+":2,S"))
-		delete(m.given, name)
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return m.trouble(err)
-		}
-		return nil
-	}}, nil
+	return received{raw: raw, at: at, cursor: cursor, settle: func() error { return m.settle(name) }}, nil
+}
+
+// settle moves a mail to where mails are that were read.
+func (m *maildir) settle(name string) error {
+	base, _, _ := strings.Cut(name, ":")
+	err := os.Rename(filepath.Join(m.path, "new", name), filepath.Join(m.path, "cur", base+":2,S"))
+	delete(m.given, name)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return m.trouble(err)
+	}
+	return nil
 }
 
 func (m *maildir) close() error { return nil }

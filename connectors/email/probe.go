@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -26,15 +27,20 @@ type finding struct {
 	wrong bool
 }
 
+// dnsTime is how long the probe waits for DNS in all, so that one that does not answer delays nobody.
+const dnsTime = 6 * time.Second
+
 // Probe logs in at every relay, sends nothing, and looks up what receivers will look up: PTR, SPF, DKIM, DMARC. It fails when
 // no relay can be used; what is wrong in DNS, or at one of several relays, is said in further lines of Untested, since mails
 // leave all the same. DNS that cannot be reached is only told.
 func (c *Connector) Probe(ctx context.Context) (sdk.Probe, error) {
+	names, cancel := context.WithTimeout(ctx, dnsTime)
+	defer cancel()
 	var tested, warned []string
 	var failure error
 	good := 0
 	for _, r := range c.pool.relays {
-		found, err := c.probeRelay(ctx, r)
+		found, err := c.probeRelay(ctx, names, r)
 		if err != nil {
 			if failure == nil {
 				failure = err
@@ -54,22 +60,19 @@ func (c *Connector) Probe(ctx context.Context) (sdk.Probe, error) {
 	if good == 0 {
 		return sdk.Probe{}, failure
 	}
-	for _, f := range c.probeDomain(ctx) {
+	for _, f := range c.probeDomain(names) {
 		if f.wrong {
 			warned = append(warned, f.text)
 		} else {
 			tested = append(tested, f.text)
 		}
 	}
-	untested := "whether providers put the mails into the inbox; only a mail can tell"
-	for _, w := range warned {
-		untested += "\nto mend: " + w
-	}
-	return sdk.Probe{Tested: strings.Join(tested, "\n"), Untested: untested}, nil
+	untested := append([]string{"whether providers put the mails into the inbox; only a mail can tell"}, warned...)
+	return sdk.Probe{Tested: strings.Join(tested, "\n"), Untested: strings.Join(untested, "\nto mend: ")}, nil
 }
 
 // probeRelay opens a connection, says who we are, and leaves.
-func (c *Connector) probeRelay(ctx context.Context, r *relay) ([]finding, error) {
+func (c *Connector) probeRelay(ctx, names context.Context, r *relay) ([]finding, error) {
 	l, err := r.dial(ctx)
 	if err != nil {
 		return nil, err
@@ -106,7 +109,7 @@ func (c *Connector) probeRelay(ctx context.Context, r *relay) ([]finding, error)
 		out = append(out, finding{text: r.target.host + " takes mails step by step (it does not offer PIPELINING)"})
 	}
 	if host, _, err := net.SplitHostPort(l.conn.RemoteAddr().String()); err == nil {
-		out = append(out, c.probePTR(ctx, host))
+		out = append(out, c.probePTR(names, host))
 	}
 	return out, nil
 }
@@ -125,10 +128,8 @@ func (c *Connector) probePTR(ctx context.Context, addr string) finding {
 		if err != nil {
 			continue
 		}
-		for _, b := range back {
-			if b == addr {
-				return finding{text: addr + " is called " + strings.TrimSuffix(n, ".") + ", and that name points back to it (PTR)"}
-			}
+		if slices.Contains(back, addr) {
+			return finding{text: addr + " is called " + strings.TrimSuffix(n, ".") + ", and that name points back to it (PTR)"}
 		}
 	}
 	if len(names) == 0 {
@@ -247,7 +248,7 @@ func (c *Connector) probeKey(ctx context.Context, s *signer) finding {
 // tagsOf reads "a=b; c=d".
 func tagsOf(record string) map[string]string {
 	out := map[string]string{}
-	for _, t := range strings.Split(record, ";") {
+	for t := range strings.SplitSeq(record, ";") {
 		if k, v, found := strings.Cut(t, "="); found {
 			out[strings.ToLower(strings.TrimSpace(k))] = strings.TrimSpace(v)
 		}

@@ -2,6 +2,7 @@ package email
 
 import (
 	"context"
+	"maps"
 	"net"
 	"strings"
 	"testing"
@@ -43,9 +44,7 @@ func TestProbe(t *testing.T) {
 		"_dmarc.news.example": {"v=DMARC1; p=reject"}}
 	but := func(name string, records ...string) zone {
 		z := zone{txt: map[string][]string{}}
-		for k, v := range good {
-			z.txt[k] = v
-		}
+		maps.Copy(z.txt, good)
 		if delete(z.txt, name); records != nil {
 			z.txt[name] = records
 		}
@@ -78,9 +77,7 @@ func TestProbe(t *testing.T) {
 			t.Parallel()
 			r := emailtest.Start(t, emailtest.Options{Implicit: true, Pipelining: true, Auth: []string{"PLAIN"}, User: "u", Password: "p"})
 			more := map[string]any{"relay": "smtps://u:p@" + r.Addr, "tls": "required", "ca": r.CA, "allow_private": []any{"127.0.0.1/32"}}
-			for k, v := range tc.config {
-				more[k] = v
-			}
+			maps.Copy(more, tc.config)
 			c := openConnector(t, plainRelay(r, more))
 			c.resolver = tc.zone
 			p, err := c.Probe(t.Context())

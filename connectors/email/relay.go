@@ -59,6 +59,7 @@ type resting struct {
 type pool struct {
 	relays []*relay
 	now    func() time.Time
+	idle   time.Duration // how long a link rests before it is closed
 	mu     sync.Mutex
 	closed bool // nothing may be kept any more
 	// expired counts the links that rest, each with a timer that closes it.
@@ -66,7 +67,7 @@ type pool struct {
 }
 
 func newPool(c *Config, roots *x509.CertPool) *pool {
-	p := &pool{now: time.Now}
+	p := &pool{now: time.Now, idle: idleFor}
 	for i := range c.Relay.list {
 		r := &c.Relay.list[i]
 		t, err := r.target()
@@ -207,9 +208,7 @@ func (r *relay) rest(why *sdk.Error, now time.Time) {
 	defer r.mu.Unlock()
 	r.failures++
 	pause := min(firstPause<<min(r.failures-1, 10), longestPause)
-	if why.RetryAfter > pause {
-		pause = why.RetryAfter
-	}
+	pause = max(pause, why.RetryAfter)
 	if why.Code == sdk.CodeRateLimited {
 		// It wants less: one connection, and then one more at a time.
 		r.allowed, r.grown = 1, now.Add(pause)
@@ -220,14 +219,12 @@ func (r *relay) rest(why *sdk.Error, now time.Time) {
 }
 
 // accepted is told of each mail that was taken.
-func (r *relay) accepted() {
+func (r *relay) accepted(now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.policies = 0
-	if r.allowed < r.connections {
-		if now := time.Now(); now.Sub(r.grown) >= growEvery {
-			r.allowed, r.grown = r.allowed+1, now
-		}
+	if r.allowed < r.connections && now.Sub(r.grown) >= growEvery {
+		r.allowed, r.grown = r.allowed+1, now
 	}
 }
 
@@ -267,7 +264,7 @@ func (p *pool) put(l *link) {
 	p.expired.Add(1)
 	entry := &resting{link: l}
 	r.mu.Lock()
-	entry.timer = time.AfterFunc(idleFor, func() {
+	entry.timer = time.AfterFunc(p.idle, func() {
 		defer p.expired.Done()
 		r.mu.Lock()
 		for i, e := range r.idle {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -94,9 +95,7 @@ func TestMessage(t *testing.T) {
 			if tc.config["tls"] == "required" {
 				more["allow_private"] = []any{"127.0.0.1/32"}
 			}
-			for k, v := range tc.config {
-				more[k] = v
-			}
+			maps.Copy(more, tc.config)
 			c := openConnector(t, plainRelay(r, more))
 			local := tc.local
 			if local == "" {
@@ -325,6 +324,46 @@ func TestIdleConnection(t *testing.T) {
 	}
 }
 
+// TestACallThatIsCancelled ends at once, and says what is known.
+func TestACallThatIsCancelled(t *testing.T) {
+	t.Parallel()
+	for step, want := range map[string]string{"RCPT": "unavailable message", "end": "unknown_outcome message"} {
+		ctx, cancel := context.WithCancel(t.Context())
+		release := make(chan struct{})
+		r := emailtest.Start(t, emailtest.Options{Play: func(s emailtest.Step) string {
+			if s.Name == step {
+				cancel()
+				<-release
+			}
+			return ""
+		}})
+		c := openConnector(t, plainRelay(r, nil))
+		_, err := c.Message(ctx, message(t, "d1", common(), slots("a")))
+		close(release)
+		if codeOf(err) != want {
+			t.Errorf("%s: %v", step, err)
+		}
+	}
+}
+
+// TestIdleConnectionsAreClosed: the relay hears QUIT.
+func TestIdleConnectionsAreClosed(t *testing.T) {
+	t.Parallel()
+	gone := make(chan struct{})
+	r := emailtest.Start(t, emailtest.Options{Play: func(s emailtest.Step) string {
+		if s.Name == "QUIT" {
+			close(gone)
+		}
+		return ""
+	}})
+	c := openConnector(t, plainRelay(r, nil))
+	c.pool.idle = time.Millisecond
+	if _, err := c.Message(t.Context(), message(t, "d1", common(), slots("a"))); err != nil {
+		t.Fatal(err)
+	}
+	<-gone
+}
+
 func TestStream(t *testing.T) {
 	t.Parallel()
 	const n = 300
@@ -365,7 +404,8 @@ func TestStream(t *testing.T) {
 			if len(seen) != n || len(r.Mails()) != n {
 				t.Errorf("%d people, %d mails", len(seen), len(r.Mails()))
 			}
-			if _, most := r.Connections(); most > 5 {
+			// A relay that closes may see the next connection before it is done with the last.
+			if _, most := r.Connections(); most > 4 && o.CloseAfter == 0 && o.Play == nil {
 				t.Errorf("%d connections at once", most)
 			}
 		})
@@ -503,12 +543,22 @@ func TestGmailPause(t *testing.T) {
 	if made, _ := r.Connections(); made != 1 {
 		t.Errorf("%d connections in the pause", made)
 	}
-	now = now.Add(2 * time.Minute)
+	now = now.Add(61 * time.Second)
 	if err := send("d3"); err != nil {
 		t.Fatal(err)
 	}
-	if allowed := c.pool.relays[0].allowed; allowed != 1 {
-		t.Errorf("%d connections are allowed at once", allowed)
+	// One more at a time, not before a minute each.
+	for i, want := range []int{1, 1, 2, 2, 3, 4, 4} {
+		if allowed := c.pool.relays[0].allowed; allowed != want {
+			t.Errorf("%d connections are allowed at once, want %d (%d)", allowed, want, i)
+		}
+		now = now.Add(31 * time.Second)
+		if want > 2 {
+			now = now.Add(growEvery)
+		}
+		if err := send(fmt.Sprintf("e%d", i)); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

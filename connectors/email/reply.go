@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 	"time"
 
@@ -81,7 +82,7 @@ type Refusal struct {
 	// Code is the answer's three digits, Status its enhanced code or empty.
 	Code   int
 	Status string
-	// Text is what the server said. It may hold the person's address.
+	// Text is what the server said, without the person's address.
 	Text string
 	// Class says what it is as a bounce.
 	Class sdk.BounceClass
@@ -91,6 +92,11 @@ type Refusal struct {
 func (r *Refusal) Error() string {
 	return strings.TrimSpace(fmt.Sprintf("%s: %d %s", r.Step, r.Code, r.Status)) + " " + strings.ReplaceAll(r.Text, "\n", " ")
 }
+
+const masked = "[address]"
+
+// addressIn finds addresses in what servers say.
+var addressIn = regexp.MustCompile(`[^\s<>"'();,\[\]]+@[^\s<>"'();,\[\]]+`)
 
 // The steps of a mail's way.
 const (
@@ -140,7 +146,7 @@ func refused(step, host string, r reply) *sdk.Error {
 		meaning.scope = sdk.ScopeAccount // it relays for nobody like us
 	}
 	e := &sdk.Error{Code: meaning.code, Scope: meaning.scope, Op: "message",
-		Err: &Refusal{Step: step, Code: r.code, Status: r.status.String(), Text: r.text, Class: meaning.class}}
+		Err: &Refusal{Step: step, Code: r.code, Status: r.status.String(), Text: addressIn.ReplaceAllString(r.text, masked), Class: meaning.class}}
 	if meaning.code == sdk.CodeRateLimited {
 		e.RetryAfter = time.Minute
 		if r.status.subject == 7 && r.status.detail == 28 {

@@ -113,7 +113,7 @@ func (a *assembler) header(dst []byte, l *letter, m sdk.DirectMessage, out outgo
 			}
 		}
 		subject = b.String()
-		if err := headerText("the subject with its values", subject); err != nil {
+		if err := headerText("the subject with its values", subject, sdk.ScopeMessage); err != nil {
 			return dst, err
 		}
 	}
@@ -195,7 +195,8 @@ func (a *assembler) splice(dst []byte, l *letter, m sdk.MessageContent) ([]byte,
 		}
 		q.finish()
 		q.ends = append(q.ends, len(q.dst))
-		dst = append(q.dst, l.pieces[i+1]...)
+		q.dst = append(q.dst, l.pieces[i+1]...)
+		dst = q.dst
 	}
 	q.dst = nil
 	return dst, nil
@@ -267,7 +268,7 @@ func (q *quoted) button(b sdk.Button, html bool) error {
 func checkURL(name, u string) error {
 	if len(u) > 900 || !strings.HasPrefix(u, "https://") && !strings.HasPrefix(u, "http://") ||
 		strings.ContainsFunc(u, func(r rune) bool { return r <= ' ' || r >= 0x7f || r == '<' || r == '>' || r == '"' }) {
-		return templateError(sdk.CodeInvalid, "the value of %q is no web address of at most 900 ASCII characters", name)
+		return sdk.Errorf(sdk.CodeInvalid, "message", "the value of %q is no web address of at most 900 ASCII characters", name)
 	}
 	return nil
 }

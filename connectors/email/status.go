@@ -121,10 +121,12 @@ func react(s status, basic int, words string) reaction {
 		switch {
 		case refusedByPerson(words) && !temporary:
 			return goneForGood
-		case temporary:
+		case !temporary:
+			return ourFault
+		case setUp[s.detail] != "" || s.detail == 28:
 			return reaction{sdk.BounceOther, sdk.CodeUnavailable, sdk.ScopeDestination}
 		}
-		return ourFault
+		return later
 	case temporary:
 		return later
 	case s.subject == 5 || s.subject == 6:

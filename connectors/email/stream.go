@@ -33,7 +33,12 @@ func (c *Connector) Message(ctx context.Context, m sdk.DirectMessage) (sdk.Messa
 		if err != nil {
 			return sdk.MessageRef{}, err
 		}
-		c.release(l, l.exchange(a, m, none, done))
+		stop := context.AfterFunc(ctx, l.abort)
+		how := l.exchange(a, m, none, done)
+		if !stop() {
+			how.alive = false
+		}
+		c.release(l, how)
 	}
 	return ref, outcome
 }

@@ -5,7 +5,9 @@ import (
 	"crypto/sha256"
 	"encoding/base32"
 	"encoding/binary"
+	"hash"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/belfry-news/belfry/sdk"
@@ -25,6 +27,8 @@ type tokens struct {
 	local, domain string // of the bounce address
 	keys          [][]byte
 	names         []byte
+	// macs are hashes under the first key that can be used again.
+	macs sync.Pool
 }
 
 // base32hex without padding, in small letters: 0-9 a-v.
@@ -96,7 +100,12 @@ func (t *tokens) mint(id string, now time.Time) (string, error) {
 		return "", sdk.Errorf(sdk.CodeInvalid, "message", "the message's ID has %d bytes, which do not fit into a bounce address; shorten the name before the @ in bounce", len(id))
 	}
 	day := dayChars(now)
-	return string(t.names[:1]) + day + mac(t.keys[0], day, tail) + tail, nil
+	h, ok := t.macs.Get().(hash.Hash)
+	if !ok {
+		h = hmac.New(sha256.New, t.keys[0])
+	}
+	defer t.macs.Put(h)
+	return string(t.names[:1]) + day + mac(h, day, tail) + tail, nil
 }
 
 // envelope is the envelope's sender with the token.
@@ -111,7 +120,7 @@ func (t *tokens) read(token string, now time.Time) (id string, ok bool) {
 	day, sum, tail := token[1:1+dayLength], token[1+dayLength:tokenHead-1], token[tokenHead-1:]
 	genuine := false
 	for i, key := range t.keys {
-		if t.names[i] == token[0] && hmac.Equal([]byte(mac(key, day, tail)), []byte(sum)) {
+		if t.names[i] == token[0] && hmac.Equal([]byte(mac(hmac.New(sha256.New, key), day, tail)), []byte(sum)) {
 			genuine = true
 		}
 	}
@@ -139,11 +148,13 @@ func (t *tokens) of(address string, now time.Time) (id string, ok bool) {
 	return t.read(local[len(t.local)+1:], now)
 }
 
-func mac(key []byte, day, tail string) string {
-	h := hmac.New(sha256.New, key)
+// mac is over the day and the rest; h is new, or used before.
+func mac(h hash.Hash, day, tail string) string {
+	h.Reset()
+	var sum [sha256.Size]byte
 	h.Write([]byte(day))
 	h.Write([]byte(tail))
-	return tokenAlphabet.EncodeToString(h.Sum(nil)[:macBytes])
+	return tokenAlphabet.EncodeToString(h.Sum(sum[:0])[:macBytes])
 }
 
 func dayChars(now time.Time) string {

@@ -50,6 +50,8 @@ type Settings struct {
 	StartPlugin func(ctx context.Context, kind string) error
 	// Specs are the built-in types.
 	Specs []*sdk.Spec
+	// People are those who may be written to; nil when nobody is.
+	People People
 	// Tokens say who may do what.
 	Tokens *Tokens
 	// Version is Belfry's.

@@ -16,6 +16,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/belfry-news/belfry/configs"
+	"github.com/belfry-news/belfry/internal/consent"
 	"github.com/belfry-news/belfry/internal/desk/desktest"
 	"github.com/belfry-news/belfry/sdk"
 )
@@ -53,8 +54,8 @@ func (l *log) String() string {
 func newFixture(t *testing.T) *fixture {
 	t.Helper()
 	f := &fixture{Newsroom: desktest.New(t, time.Now().UTC().Truncate(time.Second)), log: &log{},
-		scopeOf: map[string]string{"reader": ScopeRead, "poster": ScopePost, "operator": ScopeOperate}}
-	all := map[string]configs.Token{"all": {Hash: Hash("all-token"), Scopes: []string{ScopeRead, ScopePost, ScopeOperate}}}
+		scopeOf: map[string]string{"reader": ScopeRead, "poster": ScopePost, "operator": ScopeOperate, "desk": ScopePeople}}
+	all := map[string]configs.Token{"all": {Hash: Hash("all-token"), Scopes: []string{ScopeRead, ScopePost, ScopeOperate, ScopePeople}}}
 	for name, scope := range f.scopeOf {
 		all[name] = configs.Token{Hash: Hash(name + "-token"), Scopes: []string{scope}}
 	}
@@ -62,13 +63,46 @@ func newFixture(t *testing.T) *fixture {
 	if err := tokens.Use(all); err != nil {
 		t.Fatal(err)
 	}
-	f.settings = Settings{Store: f.Store, Config: func() *configs.Loaded { return f.Config }, Dir: f.Dir, Tokens: tokens, UserAgent: "Belfry/test",
+	f.Config.Notices = map[string]configs.Notice{"parcels": {Expires: sdk.D(time.Hour)}}
+	f.settings = Settings{Store: f.Store, People: &readers{}, Config: func() *configs.Loaded { return f.Config }, Dir: f.Dir, Tokens: tokens, UserAgent: "Belfry/test",
 		Log: slog.New(slog.NewTextHandler(f.log, nil)), Now: func() time.Time { return f.Now },
 		Version: "test", Specs: []*sdk.Spec{f.Config.Spec("hook"), f.Config.Spec("feed")}, Problems: func(context.Context) ([]configs.Located, error) { return f.problems, nil },
 		StartPlugin: func(context.Context, string) error { return nil },
 		Open:        func(context.Context, string) (sdk.Connector, bool, error) { return f.Platform, false, nil }}
 	f.handler = New(f.settings)
 	return f
+}
+
+// readers are people who refuse what consent refuses.
+type readers struct {
+	mu      sync.Mutex
+	signups []consent.SignUp
+	notices []consent.Notify
+}
+
+func (r *readers) SignUp(_ context.Context, s consent.SignUp) error {
+	if _, _, err := consent.Normalize(s.Medium, s.Address); err != nil {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.signups = append(r.signups, s)
+	return nil
+}
+
+func (r *readers) WithdrawAt(_ context.Context, medium, address, _ string, e consent.Evidence) (consent.Ack, error) {
+	_, _, err := consent.Normalize(medium, address)
+	return consent.Ack{At: e.At, Settled: true}, err
+}
+
+func (r *readers) Notify(_ context.Context, n consent.Notify) (string, error) {
+	if n.Text.Title == "" && n.Text.Text == "" {
+		return "", sdk.Errorf(sdk.CodeInvalid, "notice", "the notice says nothing")
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.notices = append(r.notices, n)
+	return consent.NoticeQueued, nil
 }
 
 // do asks the API with the token of somebody; nobody's is empty.

@@ -114,7 +114,7 @@ const (
 )
 
 // routes lists everything that is served, but for the document itself.
-func (h *handler) routes() []route { return append(h.newsroom(), h.operations()...) }
+func (h *handler) routes() []route { return slices.Concat(h.newsroom(), h.people(), h.operations()) }
 
 // newsroom lists what concerns sources, channels, posts and destinations.
 func (h *handler) newsroom() []route {

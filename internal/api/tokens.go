@@ -31,6 +31,8 @@ const (
 	ScopePost = "post"
 	// ScopeOperate fetches, releases, pauses, resends, checks, and retracts for good.
 	ScopeOperate = "operate"
+	// ScopePeople signs people up, who then confirm, takes withdrawals, and sends notices. It shows nobody.
+	ScopePeople = "people"
 )
 
 // Hash gives what the configuration holds of a token.

@@ -15,7 +15,11 @@ import (
 
 // apiHandler serves what commands do to programs.
 func (a *App) apiHandler() http.Handler {
-	return api.New(api.Settings{Store: a.db, Config: a.Config, Dir: DataDir(a.Config()), Tokens: a.tokens, Log: a.log, UserAgent: a.opener.UserAgent, Version: a.o.Version,
+	var people api.People
+	if a.people != nil {
+		people = a.people
+	}
+	return api.New(api.Settings{Store: a.db, People: people, Config: a.Config, Dir: DataDir(a.Config()), Tokens: a.tokens, Log: a.log, UserAgent: a.opener.UserAgent, Version: a.o.Version,
 		Specs: a.o.Config.Specs, Open: a.openToCheck, Problems: a.problems, StartPlugin: a.startPlugin})
 }
 

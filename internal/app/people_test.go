@@ -3,6 +3,7 @@ package app
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"mime"
 	"mime/multipart"
@@ -21,6 +22,7 @@ import (
 
 	"github.com/belfry-news/belfry/connectors/email/emailtest"
 	"github.com/belfry-news/belfry/connectors/telegram/telegramtest"
+	"github.com/belfry-news/belfry/internal/alert"
 	"github.com/belfry-news/belfry/internal/consent"
 	"github.com/belfry-news/belfry/plugins/rss/feedtest"
 	"github.com/belfry-news/belfry/sdk"
@@ -309,4 +311,71 @@ staff:
 		t.Fatal(err)
 	}
 	p.never("somebody else posted", func() bool { return len(p.posts()) > 4 })
+}
+
+// TestNotices holds that a notice reaches who asked for it, that a newer one takes the place of one that waits, that the same
+// again is no news, and that the same text to many is held.
+func TestNotices(t *testing.T) {
+	t.Parallel()
+	p := newPost(t)
+	p.config(strings.ReplaceAll(followed, "%RELAY%", p.relay.Addr) + `
+notices:
+  parcels: {title: Colis, destinations: [mail]}
+bulk_guard: {same_body: 3}
+`)
+	a := p.start()
+	ctx := context.Background()
+	parcels := consent.Purpose{Kind: consent.Notice, Name: "parcels"}
+	for i := range 6 {
+		r, err := a.people.Follow(ctx, consent.Follow{From: sdk.Handle{Medium: consent.Email, Value: fmt.Sprintf("client%d@example.invalid", i)}, Purposes: []consent.Purpose{parcels},
+			Evidence: consent.Evidence{Method: consent.ByButton, Actor: consent.Self}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := a.people.SetReference(ctx, r.ID, fmt.Sprintf("c-%d", i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	notify := func(who, key, text, digest string, slots map[string]string) string {
+		t.Helper()
+		outcome, err := a.people.Notify(ctx, consent.Notify{Purpose: parcels, Reference: who, Key: key, Digest: digest, Expires: time.Now().Add(time.Hour),
+			Text: consent.NoticeText{Title: "Votre colis", Text: text, Slots: slots}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return outcome
+	}
+	if got := notify("stranger", "o-1", "Il arrive.", "d0", nil); got != consent.NoticeNobody {
+		t.Errorf("a stranger's notice is %s", got)
+	}
+	if got := notify("c-0", "o-1", "{{who}}, il arrive {{day}}.", "d1", map[string]string{"who": "Ana\r\nBcc: x@example.invalid", "day": "<b>mardi</b>"}); got != consent.NoticeQueued {
+		t.Errorf("the notice is %s", got)
+	}
+	p.until("the notice is in the mail", func() bool { return len(p.letters()) == 1 })
+	if l := p.letters()[0]; l.subject != "Votre colis" || !strings.Contains(l.text, "il arrive <b>mardi</b>.") || !strings.Contains(l.html, "&lt;b&gt;mardi&lt;/b&gt;") || l.head.Get("Bcc") != "" ||
+		!strings.Contains(l.text, "parce que vous suivez Colis") {
+		t.Errorf("it reads %+v", l)
+	}
+	if got := notify("c-0", "o-1", "{{who}}, il arrive {{day}}.", "d1", map[string]string{"who": "Ana\r\nBcc: x@example.invalid", "day": "<b>mardi</b>"}); got != consent.NoticeKnown {
+		t.Errorf("the same again is %s", got)
+	}
+	for i := range 6 { // the same text to everybody
+		notify(fmt.Sprintf("c-%d", i), "promo", "Soldes !", "d2", nil)
+	}
+	p.until("the guard has raised the alarm", func() bool {
+		alerts, err := a.Store().Alerts(ctx)
+		return err == nil && slices.ContainsFunc(alerts, func(r alert.Row) bool { return r.Code == alert.MessagesHeld })
+	})
+	time.Sleep(500 * time.Millisecond)
+	if n := len(p.letters()) - 1; n > 3 {
+		t.Errorf("%d people got the same text", n)
+	}
+	held, err := a.Store().HeldMessages(ctx)
+	if err != nil || len(held) < 3 {
+		t.Errorf("%d are held, %v", len(held), err)
+	}
+	if _, err := a.Store().ReleaseNotices(ctx, "d2", "test", time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	p.until("what was released is in the mail", func() bool { return len(p.letters()) == 7 })
 }

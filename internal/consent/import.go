@@ -411,7 +411,10 @@ func (w *importing) read(rows []prepared) error {
 // row decides about one row and writes it.
 func (w *importing) row(p *prepared) (Fate, error) {
 	at := addressKey{p.Medium, p.hash}
-	if slices.ContainsFunc(w.stops[at], func(s Suppression) bool { return s.Scope != ScopePurpose || s.Purpose == p.Purpose.String() }) {
+	if i := slices.IndexFunc(w.stops[at], func(s Suppression) bool { return s.Scope != ScopePurpose || s.Purpose == p.Purpose.String() }); i >= 0 {
+		if w.stops[at][i].Reason == SuppressedStopped {
+			return FateLeft, nil
+		}
 		return FateSuppressed, nil
 	}
 	k := w.known[at]

@@ -118,7 +118,11 @@ func (r *Registry) Replay(ctx context.Context) (ended int, err error) {
 
 // again does what an entry says to a database that may not know it. What was granted after it stands.
 func (r *Registry) again(tx Tx, e entry) (ended int, err error) {
-	if e.Never {
+	after, err := r.grantedAfter(tx, e)
+	if err != nil {
+		return 0, err
+	}
+	if e.Never && !after {
 		if err := tx.Suppress(Suppression{Medium: e.Medium, Hash: e.Hash, Scope: ScopeNever, Reason: SuppressedNever, At: e.At}); err != nil {
 			return 0, err
 		}
@@ -155,7 +159,7 @@ func (r *Registry) again(tx Tx, e entry) (ended int, err error) {
 		}
 		ended++
 	}
-	if known {
+	if known || after {
 		return ended, nil
 	}
 	// Whoever is not in the database any more must not be revived by an import of what they left. Their own act lifts it.
@@ -163,11 +167,7 @@ func (r *Registry) again(tx Tx, e entry) (ended int, err error) {
 	if e.Purpose == "" {
 		scope = ScopeAll
 	}
-	after, err := r.grantedAfter(tx, e)
-	if err != nil || after {
-		return ended, err
-	}
-	return ended, tx.Suppress(Suppression{Medium: e.Medium, Hash: e.Hash, Scope: scope, Purpose: e.Purpose, Reason: SuppressedStopped, At: e.At})
+	return ended, forbid(tx, Suppression{Medium: e.Medium, Hash: e.Hash, Scope: scope, Purpose: e.Purpose, Reason: SuppressedStopped, At: e.At})
 }
 
 // grantedAfter reports whether the person agreed to something of what an entry ended after that, on the same medium.

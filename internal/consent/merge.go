@@ -192,6 +192,9 @@ func (m *merging) grants(mine, theirs []Address) error {
 			return err
 		}
 	}
+	if err := m.stops(mine, theirs); err != nil {
+		return err
+	}
 	// What is withdrawn now is withdrawn at every address of both.
 	all, err := m.tx.Grants(m.into.row.ID)
 	if err != nil {
@@ -262,6 +265,34 @@ func (m *merging) both(g, other Grant) error {
 		other.Preferences = g.Preferences
 		_, err := m.tx.PutGrant(other)
 		return err
+	}
+	return nil
+}
+
+// stops takes along what forbids to write to an address at all: who left everything on a medium, or must not be written to
+// there, is not written to at the other one's address either.
+func (m *merging) stops(mine, theirs []Address) error {
+	for _, a := range mine {
+		list, err := m.tx.Suppressions(a.Medium, a.Hash)
+		if err != nil {
+			return err
+		}
+		for _, s := range list {
+			if s.Scope == ScopePurpose {
+				continue
+			}
+			if i := slices.IndexFunc(theirs, of(a.Medium)); i >= 0 {
+				s.Hash = theirs[i].Hash
+				if err := forbid(m.tx, s); err != nil {
+					return err
+				}
+			}
+			ended, err := m.into.end(Withdrawal{Medium: a.Medium, Evidence: m.evidence}, m.now)
+			if err != nil {
+				return err
+			}
+			m.out.Ended = append(m.out.Ended, ended...)
+		}
 	}
 	return nil
 }

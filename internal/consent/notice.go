@@ -28,11 +28,14 @@ type Notify struct {
 	Expires time.Time
 	// Digest identifies the text without the recipient's slots, for the bulk guard.
 	Digest string
+	// Body is the keyed hash of the whole text; Notify fills it in.
+	Body string
 }
 
 // Outcomes of Notify. They are the answers to the sender, who learns nothing else about a person.
 const (
 	NoticeQueued = "queued"
+	NoticeKnown  = "known"    // the same was said before, under this key
 	NoticeNobody = "no_grant" // nobody of that reference agreed to such notices
 )
 
@@ -40,7 +43,8 @@ const (
 type NoticeTx interface {
 	// PutNotice ends the open notice of the same purpose, person and key with its messages, and keeps this one with a message
 	// for each of the media.
-	PutNotice(n Notify, p PersonID, sealed []byte, grants []Grant, now time.Time) error
+	// It is false, and nothing is changed, when the newest notice of that key says the same.
+	PutNotice(n Notify, p PersonID, sealed []byte, grants []Grant, now time.Time) (bool, error)
 }
 
 // Notify keeps a notice and its messages. What it says is sealed under the person's key.
@@ -79,8 +83,13 @@ func (r *Registry) Notify(ctx context.Context, n Notify) (outcome string, err er
 		if err != nil {
 			return err
 		}
-		outcome = NoticeQueued
-		return notices.PutNotice(n, p.row.ID, p.key.seal("text notice", text), grants, now)
+		n.Body = r.s.Keys.Hash("notice "+n.Purpose.Name+" "+n.Key, string(text))
+		put, err := notices.PutNotice(n, p.row.ID, p.key.seal("text notice", text), grants, now)
+		outcome = NoticeKnown
+		if put {
+			outcome = NoticeQueued
+		}
+		return err
 	})
 	if errors.Is(err, ErrNotFound) {
 		return NoticeNobody, nil

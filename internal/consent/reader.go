@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"math"
-	"slices"
 	"time"
 
 	"github.com/belfry-news/belfry/sdk"
@@ -360,14 +359,8 @@ func (p person) vanish(now time.Time) error {
 		return err
 	}
 	for _, a := range addresses {
-		known, err := tx.Suppressions(a.Medium, a.Hash)
-		if err != nil {
+		if err := forbid(tx, Suppression{Medium: a.Medium, Hash: a.Hash, Scope: ScopeAll, Reason: SuppressedErased, At: now}); err != nil {
 			return err
-		}
-		if !slices.ContainsFunc(known, func(s Suppression) bool { return s.Scope == ScopeNever }) {
-			if err := tx.Suppress(Suppression{Medium: a.Medium, Hash: a.Hash, Scope: ScopeAll, Reason: SuppressedErased, At: now}); err != nil {
-				return err
-			}
 		}
 		if err := tx.DropAddress(id, a.Medium); err != nil {
 			return err

@@ -20,6 +20,8 @@ type SignUp struct {
 	Preferences Preferences
 	Habits      Habits
 	Evidence    Evidence
+	// Reference is what your own system calls the person, for notices; it counts once they have confirmed.
+	Reference string
 }
 
 // SignUp takes a wish. It does the same work, and so answers alike in text and time, whoever's address it is: what becomes
@@ -33,6 +35,9 @@ func (r *Registry) SignUp(ctx context.Context, s SignUp) error {
 	w := Wish{Purposes: s.Purposes, Preferences: s.Preferences, Habits: s.Habits, Evidence: trimmed(s.Evidence, now)}
 	if err := r.check(&w, s.Medium); err != nil {
 		return err
+	}
+	if s.Reference != "" {
+		w.External = r.s.Keys.Hash("reference", s.Reference)
 	}
 	text, err := json.Marshal(w)
 	if err != nil {
@@ -272,6 +277,14 @@ func (r *Registry) Confirm(ctx context.Context, token string, e Evidence) (reade
 			e.Wording, e.Version, e.Lang = t.Wish.Evidence.Wording, t.Wish.Evidence.Version, t.Wish.Evidence.Lang
 		}
 		p.row.Habits = p.row.Habits.merged(t.Wish.Habits)
+		if t.Wish.External != "" && p.row.External == "" {
+			// A reference that is somebody else's already stays theirs.
+			if taken, err := lookedUp(second(tx.SubscriberByExternal(t.Wish.External))); err != nil {
+				return err
+			} else if !taken {
+				p.row.External = t.Wish.External
+			}
+		}
 		if err := p.touch(now); err != nil {
 			return err
 		}
@@ -286,6 +299,9 @@ func (r *Registry) Confirm(ctx context.Context, token string, e Evidence) (reade
 	}
 	return reader, err
 }
+
+// second is the error of two results.
+func second[T any](_ T, err error) error { return err }
 
 // verify notes that the person is reached there.
 func (p person) verify(medium string, now time.Time) error {

@@ -86,6 +86,8 @@ type Wish struct {
 	Preferences Preferences `json:"preferences"`
 	Habits      Habits      `json:"habits"`
 	Evidence    Evidence    `json:"evidence"`
+	// External is the keyed hash of the reference by which notices are to name the person.
+	External string `json:"external,omitempty"`
 }
 
 // SealedSignup is a wish that nobody has looked at yet.

@@ -47,6 +47,39 @@ func (p person) end(w Withdrawal, now time.Time) (ended []Purpose, err error) {
 	return ended, nil
 }
 
+// stop keeps everything from an address whose owner left all of it, also what they never followed: an import must not begin
+// it. Their own act lifts it.
+func (p person) stop(medium string, now time.Time) error {
+	addresses, err := p.tx.Addresses(p.row.ID)
+	if err != nil {
+		return err
+	}
+	for _, a := range addresses {
+		if medium != "" && a.Medium != medium {
+			continue
+		}
+		if err := forbid(p.tx, Suppression{Medium: a.Medium, Hash: a.Hash, Scope: ScopeAll, Reason: SuppressedStopped, At: now}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// forbid keeps an address from being written to. What forbids more stays: "never write to me again", a complaint, and any
+// reason that is stronger than that its owner left.
+func forbid(tx Tx, s Suppression) error {
+	known, err := tx.Suppressions(s.Medium, s.Hash)
+	if err != nil {
+		return err
+	}
+	if slices.ContainsFunc(known, func(k Suppression) bool {
+		return k.Scope == ScopeNever || k.Scope == ScopeAll && (k.Reason == SuppressedComplaint || s.Reason == SuppressedStopped)
+	}) {
+		return nil
+	}
+	return tx.Suppress(s)
+}
+
 // note writes a withdrawal into the journal beside the database, once for each address that it concerns.
 func (r *Registry) note(p person, w Withdrawal, now time.Time) error {
 	addresses, err := p.tx.Addresses(p.row.ID)
@@ -99,6 +132,11 @@ func (r *Registry) withdraw(ctx context.Context, find func(Tx) (person, error), 
 		}
 		if ack.Ended, err = p.end(w, now); err != nil {
 			return err
+		}
+		if w.Purpose == nil {
+			if err := p.stop(w.Medium, now); err != nil {
+				return err
+			}
 		}
 		if len(ack.Ended) > 0 && w.Evidence.Actor == Self {
 			return p.touch(now)
@@ -212,7 +250,7 @@ func (r *Registry) WithdrawAt(ctx context.Context, medium, address, reason strin
 		if err := r.s.Store.People(ctx, func(tx Tx) error {
 			p, err := r.at(tx, medium, hash)
 			if errors.Is(err, ErrNotFound) {
-				return tx.Suppress(Suppression{Medium: medium, Hash: hash, Scope: ScopeAll, Reason: reason, At: now})
+				return forbid(tx, Suppression{Medium: medium, Hash: hash, Scope: ScopeAll, Reason: reason, At: now})
 			}
 			if err != nil {
 				return err
@@ -258,7 +296,7 @@ func (r *Registry) gone(p person, medium, reason string, e Evidence, now time.Ti
 		if a.Medium != medium {
 			continue
 		}
-		if err := p.tx.Suppress(Suppression{Medium: medium, Hash: a.Hash, Scope: ScopeAll, Reason: reason, At: now}); err != nil {
+		if err := forbid(p.tx, Suppression{Medium: medium, Hash: a.Hash, Scope: ScopeAll, Reason: reason, At: now}); err != nil {
 			return err
 		}
 	}

@@ -88,7 +88,7 @@ func TestWhoImportsWhom(t *testing.T) {
 		// What operators see and do: the desk knows the newsroom, what is in front of it knows the desk, and none the daemon.
 		{[]string{"internal/desk"}, []string{"sdk", "scheduler", "configs", "internal/alert", "internal/compose", "internal/consent", "internal/disk", "internal/i18n", "internal/intake", "internal/ledger", "internal/media", "internal/policy",
 			"internal/outbox", "internal/store"}, "is asked by programs and commands, and knows neither them nor the daemon"},
-		{[]string{"internal/api"}, []string{"sdk", "configs", "internal/compose", "internal/desk", "internal/serve", "internal/store"}, "speaks for the desk, and knows no daemon"},
+		{[]string{"internal/api"}, []string{"sdk", "configs", "internal/compose", "internal/consent", "internal/policy", "internal/desk", "internal/serve", "internal/store"}, "speaks for the desk, and knows no daemon"},
 		{[]string{"internal/metrics"}, []string{"sdk", "configs", "internal/alert", "internal/compose", "internal/store"}, "reads the store, and knows no daemon"},
 		{[]string{"internal/admin"}, []string{"internal/api", "internal/serve"}, "puts what others made behind one address"},
 	}

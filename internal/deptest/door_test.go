@@ -18,6 +18,7 @@ var mayOpenDoors = map[string]string{
 	"internal/consent/message.go": "mints permits from what a start transaction let go, and queues the answer to an inbound event",
 	"internal/consent/signup.go":  "queues the confirmation of a sign-up",
 	"internal/consent/notice.go":  "keeps a notice for whom it is about, by a live grant",
+	"internal/consent/suppose.go": "asks what the gate would say, of a store that lets nothing start",
 	"internal/store/messages.go":  "reads sealed addresses in the start transaction",
 	"internal/direct/":            "is the direct lane",
 	"internal/app/people.go":      "starts the direct lane, and makes streams of posts that followers get",

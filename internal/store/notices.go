@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/belfry-news/belfry/internal/consent"
@@ -10,7 +11,15 @@ import (
 var _ consent.NoticeTx = people{}
 
 // PutNotice implements consent.NoticeTx.
-func (p people) PutNotice(n consent.Notify, person consent.PersonID, sealed []byte, grants []consent.Grant, now time.Time) error {
+func (p people) PutNotice(n consent.Notify, person consent.PersonID, sealed []byte, grants []consent.Grant, now time.Time) (bool, error) {
+	same := false
+	if err := notFound(p.tx.row(`SELECT body = $4 FROM notices WHERE purpose = $1 AND person = $2 AND key = $3 ORDER BY id DESC LIMIT 1`, n.Purpose.Name, person, n.Key, n.Body).Scan(&same)); same || err != nil && !errors.Is(err, ErrNotFound) {
+		return false, err
+	}
+	return true, p.putNotice(n, person, sealed, grants, now)
+}
+
+func (p people) putNotice(n consent.Notify, person consent.PersonID, sealed []byte, grants []consent.Grant, now time.Time) error {
 	if err := p.tx.run(`UPDATE streams SET state = 'stopped', reason = 'replaced' WHERE state = 'open'
 		AND notice IN (SELECT id FROM notices WHERE purpose = $1 AND person = $2 AND key = $3 AND ended_at = 0)`, n.Purpose.Name, person, n.Key); err != nil {
 		return err
@@ -18,8 +27,8 @@ func (p people) PutNotice(n consent.Notify, person consent.PersonID, sealed []by
 	if err := p.tx.run(`UPDATE notices SET ended_at = $4 WHERE purpose = $1 AND person = $2 AND key = $3 AND ended_at = 0`, n.Purpose.Name, person, n.Key, micros(now)); err != nil {
 		return err
 	}
-	id, _, err := p.tx.insert(`INSERT INTO notices (purpose, person, key, sealed, digest, at, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING id`,
-		n.Purpose.Name, person, n.Key, sealed, n.Digest, micros(now), micros(n.Expires))
+	id, _, err := p.tx.insert(`INSERT INTO notices (purpose, person, key, sealed, digest, body, at, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING id`,
+		n.Purpose.Name, person, n.Key, sealed, n.Digest, n.Body, micros(now), micros(n.Expires))
 	if err != nil {
 		return err
 	}

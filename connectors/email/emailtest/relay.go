@@ -417,7 +417,7 @@ func (s *session) path(arg, begin string) (address string, params map[string]str
 		return "", nil, false
 	}
 	params = map[string]string{}
-	for _, f := range strings.Fields(rest) {
+	for f := range strings.FieldsSeq(rest) {
 		k, v, _ := strings.Cut(f, "=")
 		params[strings.ToUpper(k)] = v
 	}
@@ -565,7 +565,7 @@ func (s *session) check(m *Mail) {
 		return
 	}
 	count := map[string]int{}
-	for _, line := range bytes.Split(header, []byte("\r\n")) {
+	for line := range bytes.SplitSeq(header, []byte("\r\n")) {
 		if len(line) == 0 || line[0] == ' ' || line[0] == '\t' {
 			if len(bytes.TrimSpace(line)) == 0 {
 				s.fault("the header has an empty continuation")

@@ -25,7 +25,7 @@
 //
 // A message goes only under the grant that it was made for: who comes back after leaving gets what is new.
 //
-// A Subject may be stricter than the reference in three things, and never laxer: with messages made before a merge; with
-// grants that a merge brings along, since consent is given for an address; and with an import for somebody who left
-// something else on that medium.
+// A Subject may be stricter than the reference in three things, and never laxer: with messages made before a merge or a
+// move; with grants that a merge brings along, since consent is given for an address; and with an import for somebody who
+// left something else on that medium.
 package history

@@ -182,6 +182,13 @@ func (r *reference) merge(gone, whole int) {
 	}
 }
 
+func (r *reference) move(person, medium int) {
+	r.end(person, All, medium, pending)
+	for m, made := range r.messages {
+		made.doubt = made.doubt || r.at(m.Place).Person == person
+	}
+}
+
 func (r *reference) post(post, channel int) {
 	for p, g := range r.grants {
 		if p.Channel == channel && g.state == active {

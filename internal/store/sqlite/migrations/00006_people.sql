@@ -117,6 +117,7 @@ CREATE TABLE notices (
   key        TEXT    NOT NULL,
   sealed     BLOB    NOT NULL,                    -- the text, under the person's key
   digest     TEXT    NOT NULL,                    -- of the text without what is the person's own
+  body       TEXT    NOT NULL DEFAULT '',         -- keyed hash of all of it: the same again is no news
   at         INTEGER NOT NULL,
   expires_at INTEGER NOT NULL,
   ended_at   INTEGER NOT NULL DEFAULT 0
