@@ -237,7 +237,7 @@ func (a *App) useWriters(ctx context.Context, l *configs.Loaded, all map[string]
 			continue
 		}
 		writers[name] = direct.Destination{Name: name, Medium: d.Type, Conn: i.conn, Resend: d.OnUnknown == "resend" || d.Type == consent.Email, Timeout: d.Timeout.Std(),
-			RetryFor: d.Retry.Std(), Parallel: d.Parallel}
+			RetryFor: d.Retry.Std(), Parallel: d.Parallel, NoRates: d.Rates.Off, Rates: d.Rates.Own()}
 		if byMedium[d.Type] == "" {
 			byMedium[d.Type] = name
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -67,8 +68,10 @@ type Destination struct {
 	// once with a connector that takes them one by one.
 	Timeout, RetryFor time.Duration
 	Parallel          int
-	// Rates the platform allows for messages in the whole destination.
-	Rates []sdk.Rate
+	// NoRates lets messages leave as they come, whatever the platform is known to allow. Rates, when there are any, take the
+	// place of what it is known to allow.
+	NoRates bool
+	Rates   []sdk.Rate
 }
 
 // Settings wire an Engine.
@@ -169,7 +172,8 @@ func (e *Engine) Use(ctx context.Context, destinations map[string]Destination) {
 }
 
 func (d Destination) same(o Destination) bool {
-	return d.Name == o.Name && d.Medium == o.Medium && d.Conn == o.Conn && d.Resend == o.Resend && d.Timeout == o.Timeout && d.RetryFor == o.RetryFor && d.Parallel == o.Parallel
+	return d.Name == o.Name && d.Medium == o.Medium && d.Conn == o.Conn && d.Resend == o.Resend && d.Timeout == o.Timeout && d.RetryFor == o.RetryFor && d.Parallel == o.Parallel &&
+		d.NoRates == o.NoRates && slices.Equal(d.Rates, o.Rates)
 }
 
 // Wake makes the engine look for work now.

@@ -6,6 +6,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"github.com/belfry-news/belfry/internal/consent"
 	"github.com/belfry-news/belfry/internal/policy"
 	"github.com/belfry-news/belfry/sdk"
@@ -17,11 +19,12 @@ type lane struct {
 	d    Destination
 	wake chan struct{}
 	// pulled says that a message was taken or has an outcome, so that there is room for more.
-	moved chan struct{}
-	ended chan struct{}
-	known *policy.Zones
-	stopC context.CancelFunc // starts nothing more
-	kill  context.CancelFunc // gives up what is under way
+	moved  chan struct{}
+	ended  chan struct{}
+	known  *policy.Zones
+	limits []*rate.Limiter
+	stopC  context.CancelFunc // starts nothing more
+	kill   context.CancelFunc // gives up what is under way
 
 	mu sync.Mutex
 	// ready are started messages that nobody has taken; under are those that were taken.
@@ -41,7 +44,7 @@ type item struct {
 }
 
 func newLane(e *Engine, d Destination) *lane {
-	return &lane{e: e, d: d, wake: make(chan struct{}, 1), moved: make(chan struct{}, 1), ended: make(chan struct{}), under: map[string]item{}, arrived: make(chan struct{})}
+	return &lane{e: e, d: d, wake: make(chan struct{}, 1), moved: make(chan struct{}, 1), ended: make(chan struct{}), under: map[string]item{}, arrived: make(chan struct{}), limits: limits(d.Conn, d.Rates, d.NoRates)}
 }
 
 func (l *lane) wakeUp() { signal(l.wake) }
