@@ -386,6 +386,8 @@ func (a *App) startWeb() error {
 	var routes map[string]http.Handler
 	if a.rehearsal != nil {
 		routes = a.rehearsal.routes()
+	} else if a.people != nil {
+		routes = map[string]http.Handler{"POST /hooks/{name}": http.HandlerFunc(a.receive)}
 	}
 	var people web.People
 	if a.people != nil {

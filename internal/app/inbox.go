@@ -6,7 +6,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
+	"net/http"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -190,6 +192,62 @@ func (x *inbox) offerCommands(ctx context.Context, name string, c sdk.Connector)
 			return // it is a convenience; /help says the same
 		}
 	}
+}
+
+// mostInbound is the largest body of a platform's call, in bytes.
+const mostInbound = 1 << 20
+
+// receive takes a platform's call to /hooks/DESTINATION. The connector says whether it is genuine and what to answer; what it tells
+// is kept before that answer is given.
+func (a *App) receive(w http.ResponseWriter, r *http.Request) {
+	name := r.PathValue("name")
+	i, done, ok := a.destinations.acquire(name)
+	if !ok || a.inbox == nil {
+		http.Error(w, "nothing listens at this address", http.StatusNotFound)
+		return
+	}
+	defer done()
+	receiver, can := sdk.As[sdk.Receiver](i.conn)
+	if !can {
+		http.Error(w, "nothing listens at this address", http.StatusNotFound)
+		return
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, mostInbound))
+	if err != nil {
+		http.Error(w, fmt.Sprintf("the body cannot be read, or is larger than %d bytes", mostInbound), http.StatusRequestEntityTooLarge)
+		return
+	}
+	reply, events, err := receiver.ReceiveEvents(r.Context(), sdk.WebhookRequest{Method: r.Method, Path: r.URL.Path, Query: r.URL.RawQuery, Header: r.Header, Body: body, ReceivedAt: time.Now().UTC()})
+	if err == nil && len(events) > 0 {
+		err = a.inbox.in.Receive(r.Context(), name, events, nil)
+	}
+	if err != nil {
+		status := http.StatusServiceUnavailable // the platform calls again
+		switch sdk.AsError(err).Code {
+		case sdk.CodeInvalid:
+			status = http.StatusBadRequest
+		case sdk.CodeUnauthenticated, sdk.CodeForbidden:
+			status = http.StatusForbidden
+		case sdk.CodeUnsupported:
+			status = http.StatusNotFound
+		}
+		a.log.Warn("a platform's call was not taken", "destination", name, "status", status, "err", err)
+		http.Error(w, http.StatusText(status), status)
+		return
+	}
+	if len(events) > 0 {
+		select {
+		case a.inbox.came <- struct{}{}:
+		default:
+		}
+	}
+	for k, values := range reply.Header {
+		for _, v := range values {
+			w.Header().Add(k, v)
+		}
+	}
+	w.WriteHeader(cmp.Or(reply.Status, http.StatusOK))
+	_, _ = w.Write(reply.Body) // who called hangs up as they like
 }
 
 func publicOf(e *sdk.Error) string {

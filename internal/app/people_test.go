@@ -379,3 +379,48 @@ bulk_guard: {same_body: 3}
 	}
 	p.until("what was released is in the mail", func() bool { return len(p.letters()) == 7 })
 }
+
+// TestAPlatformCalls holds that what a platform brings by webhook is taken once, from the platform alone.
+func TestAPlatformCalls(t *testing.T) {
+	t.Parallel()
+	const reader, secret = 7_000_001, "abcdefghijklmnop-1234"
+	p := newPost(t)
+	p.telegram = telegramtest.New(telegramtest.Options{Token: testToken, Bot: "gazette_bot", Chats: []telegramtest.Chat{{ID: reader, Type: "private", Lang: "en", Bot: telegramtest.Member{Status: "member"}}}})
+	server := httptest.NewServer(p.telegram)
+	t.Cleanup(server.Close)
+	p.urls["telegram"] = server.URL
+	p.config(strings.NewReplacer("%RELAY%", p.relay.Addr, "messages: [{destination: mail}]", "messages: [{destination: telegram}]",
+		"rates: off, ", `rates: off, webhook: "https://gazette.example/hooks/telegram", webhook_secret: `+secret+", ").Replace(followed))
+	p.start()
+	call := func(path, secret, body string) int {
+		t.Helper()
+		r, err := http.NewRequest(http.MethodPost, "http://"+p.app.Addr()+path, strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("X-Telegram-Bot-Api-Secret-Token", secret)
+		resp, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		return resp.StatusCode
+	}
+	update := fmt.Sprintf(`{"update_id":71,"message":{"message_id":1,"date":%d,"chat":{"id":%d,"type":"private"},"from":{"id":%[2]d,"is_bot":false,"first_name":"R","language_code":"en"},"text":"/help"}}`, time.Now().Unix(), reader)
+	for what, c := range map[string]struct {
+		path, secret, body string
+		want               int
+	}{"a stranger": {"/hooks/telegram", "abcdefghijklmnop-1235", update, 401}, "nothing": {"/hooks/telegram", secret, "{", 400}, "nobody": {"/hooks/nobody", secret, update, 404},
+		"what does not listen": {"/hooks/hook", secret, update, 404}} {
+		if got := call(c.path, c.secret, c.body); got != c.want {
+			t.Errorf("%s is answered with %d, want %d", what, got, c.want)
+		}
+	}
+	for range 3 { // it repeats what it is not sure of
+		if got := call("/hooks/telegram", secret, update); got != 200 {
+			t.Fatalf("the call is answered with %d", got)
+		}
+	}
+	p.until("the bot answers", func() bool { return len(p.telegram.Messages(reader)) == 1 })
+	p.never("it answers again", func() bool { return len(p.telegram.Messages(reader)) > 1 })
+}
