@@ -31,7 +31,22 @@ type letters struct {
 	order  []string
 	// digests are the posts that the digests of a stream choose from.
 	digests map[int64]choice
+	// shown are posts as the last look at them found them, by their number: Facts reads them for each window, and Text, which
+	// follows for each message of the window, does not once more.
+	shown map[int64]shownPost
+	// zone is that of the site, in the configuration it was read from.
+	zone   *time.Location
+	zoneOf *configs.Loaded
 }
+
+// shownPost is a post, and when it was read.
+type shownPost struct {
+	store.MessagePost
+	at time.Time
+}
+
+// sameWindow is how long a post that was read is good for: a window begins with a look.
+const sameWindow = time.Second
 
 // choice is what the digests of a stream choose from.
 type choice struct {
@@ -43,13 +58,21 @@ type choice struct {
 const mostCommon = 256
 
 func newLetters(a *App) *letters {
-	return &letters{a: a, common: map[string]*sdk.Common{}, digests: map[int64]choice{}}
+	return &letters{a: a, common: map[string]*sdk.Common{}, digests: map[int64]choice{}, shown: map[int64]shownPost{}}
 }
 
 var _ direct.Writer = (*letters)(nil)
 
 // Zone implements direct.Writer.
-func (w *letters) Zone() *time.Location { return w.a.Config().Zone() }
+func (w *letters) Zone() *time.Location {
+	l := w.a.Config()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.zoneOf != l {
+		w.zoneOf, w.zone = l, l.Zone()
+	}
+	return w.zone
+}
 
 // entry is how a channel writes to people by a destination; false when it does not any more.
 func entry(l *configs.Loaded, p consent.Purpose, destination string) (configs.Messages, bool) {
@@ -85,7 +108,7 @@ func (w *letters) Facts(ctx context.Context, s consent.Stream, now time.Time) (p
 		posts, err := w.choices(ctx, program, s, now)
 		return f, func(c consent.Candidate) []int64 { return pick(posts, c, s) }, err
 	}
-	p, err := w.a.db.MessagePost(ctx, s.Post)
+	p, err := w.look(ctx, s.Post, now)
 	if err != nil {
 		return f, nil, err
 	}
@@ -96,6 +119,33 @@ func (w *letters) Facts(ctx context.Context, s consent.Stream, now time.Time) (p
 		f.Content.Withdrawn = f.Content.Withdrawn || drop
 	}
 	return f, nil, nil
+}
+
+// look reads a post for a window of messages.
+func (w *letters) look(ctx context.Context, id int64, now time.Time) (store.MessagePost, error) {
+	p, err := w.a.db.MessagePost(ctx, id)
+	if err != nil {
+		return p, err
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.shown) > 64 {
+		clear(w.shown)
+	}
+	w.shown[id] = shownPost{p, now}
+	return p, nil
+}
+
+// last gives a post as its window's look found it.
+func (w *letters) last(ctx context.Context, id int64) (store.MessagePost, error) {
+	now := time.Now()
+	w.mu.Lock()
+	p, known := w.shown[id]
+	w.mu.Unlock()
+	if age := now.Sub(p.at); known && age >= 0 && age < sameWindow {
+		return p.MessagePost, nil
+	}
+	return w.look(ctx, id, now)
 }
 
 // noticeFacts are what the policy has to know of a notice.
@@ -152,7 +202,7 @@ func pick(posts []store.MessagePost, c consent.Candidate, s consent.Stream) (out
 		wants = c.Grant.Preferences
 	}
 	for _, p := range posts {
-		fresh := p.Published.After(c.Covered) && !p.Published.After(s.SlotAt) && chosen(wants, p)
+		fresh := wants.Mode == consent.Digest && p.Published.After(c.Covered) && !p.Published.After(s.SlotAt) && chosen(wants, p)
 		if fresh || slices.Contains(c.Folded, p.ID) {
 			out = append(out, p.ID)
 		}
@@ -243,7 +293,7 @@ func (w *letters) frame(l *configs.Loaded, s consent.Stream, lang string) *sdk.C
 
 // post makes the text of a post in its newest revision.
 func (w *letters) post(ctx context.Context, l *configs.Loaded, m consent.Start, lang string) (*sdk.Common, error) {
-	p, err := w.a.db.MessagePost(ctx, m.Stream.Post)
+	p, err := w.last(ctx, m.Stream.Post)
 	if err != nil {
 		return nil, err
 	}
@@ -295,7 +345,7 @@ func (w *letters) digest(ctx context.Context, l *configs.Loaded, m consent.Start
 
 // correction says what was wrong with something that was sent, or that it was taken back.
 func (w *letters) correction(ctx context.Context, l *configs.Loaded, m consent.Start, lang string) (*sdk.Common, error) {
-	p, err := w.a.db.MessagePost(ctx, m.Stream.Post)
+	p, err := w.last(ctx, m.Stream.Post)
 	if err != nil {
 		return nil, err
 	}

@@ -262,6 +262,9 @@ const (
 	sinceMark  = "messages.since."
 )
 
+// leftoverTime is when people get what was kept for their next digest, in a channel that offers none: their local time.
+const leftoverTime = "08:00"
+
 // digestWindow is how late a personal digest is still made after the daemon was down.
 const digestWindow = 3 * time.Hour
 
@@ -381,8 +384,9 @@ func (a *App) timeMark(ctx context.Context, name string, now time.Time) (time.Ti
 
 // dueSlots gives the personal digests that are due: one for each time that is offered and each zone that somebody lives in.
 func (a *App) dueSlots(ctx context.Context, l *configs.Loaded, purpose consent.Purpose, m configs.Messages, medium string, looked, now time.Time) (out []consent.Stream, err error) {
-	if len(m.Times) == 0 {
-		return nil, nil
+	times := m.Times
+	if len(times) == 0 {
+		times = []string{leftoverTime} // what was too much for a day comes with a digest also where nobody chooses digests
 	}
 	zones, err := a.db.DigestZones(ctx, purpose, medium)
 	if err != nil {
@@ -404,7 +408,7 @@ func (a *App) dueSlots(ctx context.Context, l *configs.Loaded, purpose consent.P
 		if err != nil {
 			zone = site // a zone that this version does not know any more
 		}
-		for _, slot := range m.Times {
+		for _, slot := range times {
 			hour, minute, _ := strings.Cut(slot, ":")
 			spec, err := scheduler.Parse(cronOf(hour, minute), zone)
 			if err != nil {

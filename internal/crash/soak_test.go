@@ -86,13 +86,13 @@ func TestSoak(t *testing.T) {
 	if strings.Contains(d.Log(), "DATA RACE") {
 		t.Errorf("there is a race:\n%s", d.Tail())
 	}
+	h.judgeGrowth(samples) // first: what is not worked off says nothing about it
 	_ = db.Close()
 	d.Stop()
 	h.settle()
 	h.judge()
 	met := w.badSite.Met() + w.badDedup.Met() + w.badTelegram.Met() + w.forgetful.faults.Met()
 	t.Logf("%d articles in %s, %d faults met, %d unknown calls resolved", len(w.truth), *soakFor, met, h.unknown)
-	h.judgeGrowth(samples)
 }
 
 func freeAddress(t *testing.T) string {

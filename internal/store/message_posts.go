@@ -113,7 +113,8 @@ func (db *DB) KnowRevision(ctx context.Context, stream int64, revision int) erro
 	})
 }
 
-// DigestZones lists the zones of those who get digests of a purpose over a medium; the empty one for those who never said.
+// DigestZones lists the zones of those who get digests of a purpose over a medium, or for whom something was kept for the next
+// one; the empty one for those who never said.
 func (db *DB) DigestZones(ctx context.Context, p consent.Purpose, medium string) (out []string, err error) {
 	err = db.query(ctx, func(r scanner) error {
 		zone := ""
@@ -121,7 +122,7 @@ func (db *DB) DigestZones(ctx context.Context, p consent.Purpose, medium string)
 		out = append(out, zone)
 		return err
 	}, `SELECT DISTINCT s.zone FROM grants g JOIN subscribers s ON s.id = g.person
-		WHERE g.kind = $1 AND g.name = $2 AND g.medium = $3 AND g.state = 'active' AND g.mode = 'digest'`, p.Kind, p.Name, medium)
+		WHERE g.kind = $1 AND g.name = $2 AND g.medium = $3 AND g.state = 'active' AND (g.mode = 'digest' OR g.id IN (SELECT consent FROM folded))`, p.Kind, p.Name, medium)
 	return out, err
 }
 

@@ -207,9 +207,9 @@ func (p people) PutGrant(g consent.Grant) (int64, error) {
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $12)
 		ON CONFLICT (person, kind, name, medium) DO UPDATE SET state = excluded.state, version = excluded.version, mode = excluded.mode, slots = excluded.slots,
 			topics = excluded.topics, languages = excluded.languages, breaking = excluded.breaking, since = excluded.since, changed_at = excluded.changed_at,
-			covered = CASE WHEN excluded.since > covered THEN excluded.since ELSE covered END
+			covered = CASE WHEN excluded.since > covered THEN excluded.since WHEN mode = 'instant' AND excluded.mode = 'digest' THEN $14 ELSE covered END
 		RETURNING id`, g.Person, g.Purpose.Kind, g.Purpose.Name, g.Medium, g.State, max(g.Version, 1), c.Mode, jsonList(c.Slots), jsonList(c.Topics), jsonList(c.Languages),
-		c.Breaking, micros(g.Since), micros(g.Changed))
+		c.Breaking, micros(g.Since), micros(g.Changed), micros(time.Now())) // what came at once is not collected again
 	return id, err
 }
 
