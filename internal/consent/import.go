@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"runtime"
 	"slices"
 	"strconv"
@@ -96,6 +95,8 @@ type Import struct {
 	Fates      map[Fate]int
 	State      ImportState
 	NewPersons int
+	// As says what else the rows were made by, such as "channel alertes by email": who goes on must do the same.
+	As string
 }
 
 // ImportState of an import.
@@ -246,7 +247,7 @@ func (p *prepared) event(key personKey, importID int64, state, was State, now ti
 var errDry = errors.New("nothing is written in a dry run")
 
 // ErrImportMoved says that another run worked on the same import meanwhile.
-var ErrImportMoved = errors.New("another run imports the same file at this moment; look at it with: belfry subscriber list")
+var ErrImportMoved = errors.New("another run imports the same file at this moment; look at it with: belfry subscriber imports")
 
 // Import does one chunk in one transaction: rows that follow the ones that are done. It gives the fate of each. A dry run
 // does the same and undoes it.
@@ -301,371 +302,25 @@ func (r *Registry) FinishImport(ctx context.Context, store ImportStore, i *Impor
 	return store.Importing(ctx, func(tx ImportTx) error { return tx.PutImport(*i) })
 }
 
-// importing is one chunk inside its transaction.
-type importing struct {
-	tx     ImportTx
-	keys   *Keys
-	id     int64
-	now    time.Time
-	fates  []Fate
-	known  map[addressKey]*knownPerson
-	stops  map[addressKey][]Suppression
-	owners map[string]PersonID
-	people []NewPerson
-}
-
-type addressKey struct{ medium, hash string }
-
-// knownPerson is somebody whom the store, or a row before in the same chunk, knows.
-type knownPerson struct {
-	PersonAt
-	grants []Grant
-	// fresh is where they stand among the people of the chunk, from 1; 0 for somebody of the store.
-	fresh int
-	key   personKey
-}
-
-// number tells people apart, also those who have none yet.
-func (k *knownPerson) number() PersonID {
-	if k.fresh > 0 {
-		return -PersonID(k.fresh)
-	}
-	return k.Person
-}
-
-func (w *importing) run(rows []prepared) error {
-	if err := w.read(rows); err != nil {
-		return err
-	}
-	for i := range rows {
-		p := &rows[i]
-		if p.fate != "" {
-			w.fates[i] = p.fate
-			continue
-		}
-		fate, err := w.row(p)
-		if err != nil {
-			return err
-		}
-		w.fates[i] = fate
-	}
-	return w.tx.AddPeople(w.people)
-}
-
-// read gets from the store what it knows of the chunk's addresses.
-func (w *importing) read(rows []prepared) error {
-	w.known, w.stops = map[addressKey]*knownPerson{}, map[addressKey][]Suppression{}
-	hashes := map[string][]string{}
-	var externals []string
-	for i := range rows {
-		if p := &rows[i]; p.fate == "" {
-			hashes[p.Medium] = append(hashes[p.Medium], p.hash)
-			if p.external != "" {
-				externals = append(externals, p.external)
-			}
-		}
-	}
-	var ids []PersonID
-	byID := map[PersonID][]*knownPerson{}
-	for medium, list := range hashes {
-		people, err := w.tx.PeopleAt(medium, list)
-		if err != nil {
-			return err
-		}
-		for _, at := range people {
-			k := &knownPerson{PersonAt: at}
-			w.known[addressKey{medium, at.Hash}] = k
-			if byID[at.Person] == nil {
-				ids = append(ids, at.Person)
-			}
-			byID[at.Person] = append(byID[at.Person], k)
-		}
-		stops, err := w.tx.SuppressedAt(medium, list)
-		if err != nil {
-			return err
-		}
-		for hash, s := range stops {
-			w.stops[addressKey{medium, hash}] = s
-		}
-	}
-	if len(ids) > 0 {
-		grants, err := w.tx.GrantsOf(ids)
-		if err != nil {
-			return err
-		}
-		for _, g := range grants {
-			for _, k := range byID[g.Person] {
-				k.grants = append(k.grants, g)
-			}
-		}
-	}
-	w.owners = map[string]PersonID{}
-	if len(externals) == 0 {
-		return nil
-	}
-	var err error
-	w.owners, err = w.tx.ByExternals(externals)
-	return err
-}
-
-// row decides about one row and writes it.
-func (w *importing) row(p *prepared) (Fate, error) {
-	at := addressKey{p.Medium, p.hash}
-	if i := slices.IndexFunc(w.stops[at], func(s Suppression) bool { return s.Scope != ScopePurpose || s.Purpose == p.Purpose.String() }); i >= 0 {
-		if w.stops[at][i].Reason == SuppressedStopped {
-			return FateLeft, nil
-		}
-		return FateSuppressed, nil
-	}
-	k := w.known[at]
-	if p.external != "" {
-		if owner, taken := w.owners[p.external]; taken && (k == nil || owner != k.number()) {
-			return FateOther, nil
-		}
-	}
-	if k == nil {
-		w.people = append(w.people, p.fresh)
-		k = &knownPerson{PersonAt: PersonAt{Hash: p.hash, Ref: p.fresh.Ref}, grants: slices.Clone(p.fresh.Grants), fresh: len(w.people), key: p.key}
-		w.known[at] = k
-		if p.external != "" {
-			w.owners[p.external] = k.number()
-		}
-		return fateOf(p.fresh.Grants[0].State), nil
-	}
-	return w.toKnown(k, p)
-}
-
-func fateOf(s State) Fate {
-	if s == Active {
-		return FateGranted
-	}
-	return FatePending
-}
-
-// toKnown gives somebody who is known a grant, unless theirs says otherwise.
-func (w *importing) toKnown(k *knownPerson, p *prepared) (Fate, error) {
-	g := Grant{Person: k.Person, Purpose: p.Purpose, Medium: p.Medium, Version: 1, Preferences: p.Preferences}
-	was, follows, left := State(""), false, false
-	for _, have := range k.grants {
-		if have.Medium != p.Medium {
-			continue
-		}
-		follows, left = follows || have.State == Active, left || have.State == Withdrawn
-		if have.Purpose == p.Purpose {
-			g, was = have, have.State
-		}
-	}
-	switch {
-	case was == Active:
-		return FateFollows, nil
-	case was == Withdrawn, left && !follows: // who left everything did not mean to be asked for the rest
-		return FateLeft, nil
-	case was == Pending && !p.Proven():
-		return FateWaits, nil
-	case was == Expired && !(p.Proven() && p.Evidence.At.After(g.Changed)):
-		return FateEnded, nil
-	}
-	g.State, g.Changed, g.Preferences = Pending, w.now, p.Preferences
-	if p.Proven() {
-		g.State, g.Since = Active, w.now
-	}
-	if k.fresh > 0 {
-		return w.toFresh(k, p, g, was)
-	}
-	if k.key.aead == nil {
-		var err error
-		if k.key, err = w.keys.person(k.Ref, k.Key); err != nil {
-			return "", err
-		}
-	}
-	if _, err := w.tx.PutGrant(g); err != nil {
-		return "", err
-	}
-	k.remember(g)
-	event, err := p.event(k.key, w.id, g.State, was, w.now)
-	if err != nil {
-		return "", err
-	}
-	event.Person = k.Person
-	if err := w.tx.AddEvent(event); err != nil {
-		return "", err
-	}
-	return fateOf(g.State), w.refer(k, p)
-}
-
-// toFresh gives a grant to somebody whom a row before in the same chunk made.
-func (w *importing) toFresh(k *knownPerson, p *prepared, g Grant, was State) (Fate, error) {
-	fresh := &w.people[k.fresh-1]
-	event, err := p.event(k.key, w.id, g.State, was, w.now)
-	if err != nil {
-		return "", err
-	}
-	if i := slices.IndexFunc(fresh.Grants, func(have Grant) bool { return have.Purpose == g.Purpose && have.Medium == g.Medium }); i >= 0 {
-		fresh.Grants[i] = g
-	} else {
-		fresh.Grants = append(fresh.Grants, g)
-	}
-	fresh.Events = append(fresh.Events, event)
-	k.remember(g)
-	if p.external != "" && fresh.External == "" {
-		fresh.External, w.owners[p.external] = p.external, k.number()
-	}
-	return fateOf(g.State), nil
-}
-
-func (k *knownPerson) remember(g Grant) {
-	if i := slices.IndexFunc(k.grants, func(have Grant) bool { return have.Purpose == g.Purpose && have.Medium == g.Medium }); i >= 0 {
-		k.grants[i] = g
-		return
-	}
-	k.grants = append(k.grants, g)
-}
-
-// refer notes an external reference for somebody who has none.
-func (w *importing) refer(k *knownPerson, p *prepared) error {
-	if p.external == "" {
-		return nil
-	}
-	s, err := w.tx.Subscriber(k.Person)
-	if err != nil || s.External != "" {
-		return err
-	}
-	s.External, w.owners[p.external] = p.external, k.Person
-	return w.tx.SetSubscriber(s)
-}
-
 // StartImport begins an import of a file, or goes on with one that stopped. A finished one is begun anew only with again.
-func (r *Registry) StartImport(ctx context.Context, store ImportStore, name, sha256, actor string, again bool) (*Import, error) {
+func (r *Registry) StartImport(ctx context.Context, store ImportStore, name, sha256, as, actor string, again bool) (*Import, error) {
 	have, err := store.ImportOf(ctx, sha256)
 	found, err := lookedUp(err)
 	switch {
 	case err != nil:
 		return nil, err
+	case found && have.State == ImportOpen && have.As != as:
+		return nil, sdk.Errorf(sdk.CodeInvalid, "import", "%s is import %d, which is not finished and was begun as %s; finish it in the same way, or take it back with: belfry subscriber import --revoke %d",
+			name, have.ID, have.As, have.ID)
 	case found && have.State == ImportOpen:
 		return &have, nil
 	case found && !again:
 		return nil, sdk.Errorf(sdk.CodeInvalid, "import", "%s is import %d (%s, %s) already; to do it once more add --again", name, have.ID, have.Name, have.State)
 	}
-	i := &Import{Name: name, SHA256: sha256, Actor: actor, At: r.now(), Fates: map[Fate]int{}, State: ImportOpen}
+	i := &Import{Name: name, SHA256: sha256, Actor: actor, At: r.now(), Fates: map[Fate]int{}, State: ImportOpen, As: as}
 	i.ID, err = store.NewImport(ctx, *i)
 	return i, err
 }
 
 // String names an import.
 func (i Import) String() string { return "import " + strconv.FormatInt(i.ID, 10) + " (" + i.Name + ")" }
-
-// revokeChunk is how many events a transaction of a revocation looks at.
-const revokeChunk = 500
-
-// RevokeImport ends what an import made, unless the person has acted on it since. It is not a withdrawal by the person: the
-// same people can be imported again with newer evidence, or come by themselves. progress is told how many grants it ended;
-// it may be nil. Nothing more starts for what it ended; a message that has started may still arrive.
-func (r *Registry) RevokeImport(ctx context.Context, store ImportStore, id int64, operator, reason string, progress func(ended int)) (ended int, err error) {
-	if reason == "" {
-		return 0, sdk.Errorf(sdk.CodeInvalid, "revoke", "the revocation of an import needs a reason; give it with --reason")
-	}
-	var i Import
-	if err := store.Importing(ctx, func(tx ImportTx) (err error) { i, err = tx.Import(id); return err }); err != nil {
-		return 0, err
-	}
-	after := int64(0)
-	for more := true; more; {
-		var last int64
-		n := 0
-		if err := store.Importing(ctx, func(tx ImportTx) error {
-			events, err := tx.ImportEvents(i.At, after, revokeChunk)
-			if err != nil {
-				return err
-			}
-			n, last, more = 0, after, len(events) == revokeChunk
-			for _, e := range events {
-				last = e.ID
-				did, err := r.revoke(tx, e, id, operator, reason)
-				if err != nil {
-					return err
-				}
-				if did {
-					n++
-				}
-			}
-			if more {
-				return nil
-			}
-			i.State = ImportRevoked
-			return tx.PutImport(i)
-		}); err != nil {
-			return ended, fmt.Errorf("the revocation of %s stopped after %d grants; run it again: %w", i, ended, err)
-		}
-		after, ended = last, ended+n
-		if progress != nil {
-			progress(ended)
-		}
-	}
-	return ended, nil
-}
-
-// revoke ends the grant of one event, when it is of the import and the person has not acted since.
-func (r *Registry) revoke(tx ImportTx, e LedgerEvent, id int64, operator, reason string) (bool, error) {
-	row, err := tx.Subscriber(e.Person)
-	p, err := r.load(tx, row, err)
-	if found, err := lookedUp(err); err != nil || !found {
-		return false, err // erased since
-	}
-	text, err := p.key.open("event "+e.Kind, e.Data)
-	if err != nil {
-		return false, err
-	}
-	var made imported
-	if err := json.Unmarshal(text, &made); err != nil {
-		return false, err
-	}
-	if made.Import != id {
-		return false, nil
-	}
-	grants, err := tx.Grants(p.row.ID)
-	if err != nil {
-		return false, err
-	}
-	at := slices.IndexFunc(grants, func(g Grant) bool { return g.Purpose == made.Purpose && g.Medium == made.Medium })
-	if at < 0 || grants[at].State != Active && grants[at].State != Pending {
-		return false, nil
-	}
-	own, err := p.actedOn(made.Purpose, made.Medium, e.ID)
-	if err != nil || own {
-		return false, err
-	}
-	g, now := grants[at], r.now()
-	was := g.State
-	g.State, g.Changed = Expired, now
-	g.Version++
-	if _, err := tx.PutGrant(g); err != nil {
-		return false, err
-	}
-	return true, p.record(EventExpired, now, change{Purpose: g.Purpose, Medium: g.Medium, Was: was,
-		Evidence: Evidence{At: now, Method: ByOperator, Actor: Operator, Where: operator, Note: fmt.Sprintf("import %d was revoked: %s", id, reason)}})
-}
-
-// actedOn reports whether the person themselves agreed to a purpose after an event.
-func (p person) actedOn(purpose Purpose, medium string, after int64) (bool, error) {
-	rows, err := p.tx.EventsOf(p.row.ID, recordMost)
-	if err != nil {
-		return false, err
-	}
-	for _, e := range rows {
-		if e.ID <= after || e.Kind != EventGranted {
-			continue
-		}
-		text, err := p.key.open("event "+e.Kind, e.Data)
-		if err != nil {
-			return false, err
-		}
-		var c change
-		if err := json.Unmarshal(text, &c); err != nil {
-			return false, err
-		}
-		if c.Purpose == purpose && c.Medium == medium {
-			return true, nil
-		}
-	}
-	return false, nil
-}

@@ -24,7 +24,7 @@ func BenchmarkImport(b *testing.B) {
 	o.open(o.master)
 	reader, err := o.reg.NewImportReader("readers.csv", &madeRows{n: b.N}, o.defaults())
 	must(b, err)
-	i, err := o.reg.StartImport(b.Context(), o.db, "readers.csv", fmt.Sprint("rows ", b.N), "test", false)
+	i, err := o.reg.StartImport(b.Context(), o.db, "readers.csv", fmt.Sprint("rows ", b.N), "", "test", false)
 	must(b, err)
 	var most uint64
 	run := &consent.ImportRun{Store: o.db, Import: i, Reader: reader, Told: func(consent.ImportRow, consent.Fate, error) error { return nil }, Progress: func(int64) {

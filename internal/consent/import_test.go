@@ -3,6 +3,7 @@ package consent_test
 import (
 	"context"
 	"crypto/sha256"
+	"database/sql"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -96,7 +97,7 @@ func (o *office) take(text string, dry bool) (*consent.Import, outcome, error) {
 	i := &consent.Import{}
 	if !dry {
 		sum := sha256.Sum256([]byte(text))
-		if i, err = o.reg.StartImport(o.t.Context(), o.db, "readers.csv", hex.EncodeToString(sum[:]), "test", false); err != nil {
+		if i, err = o.reg.StartImport(o.t.Context(), o.db, "readers.csv", hex.EncodeToString(sum[:]), "channel alertes by email", "test", false); err != nil {
 			return nil, outcome{}, err
 		}
 	}
@@ -178,6 +179,14 @@ func TestImportDecides(t *testing.T) {
 	}
 	if diff := cmp.Diff(map[consent.Fate]int{consent.FateGranted: 2, consent.FatePending: 2, consent.FateFollows: 2, consent.FateLeft: 2, consent.FateSuppressed: 2, consent.FateWaits: 1}, got.Sum); diff != "" {
 		t.Errorf("the summary (-want +got)\n%s", diff)
+	}
+	raw, err := sql.Open("sqlite", filepath.Join(o.dir, "belfry.db"))
+	must(t, err)
+	defer raw.Close()
+	var messages int
+	must(t, raw.QueryRow(`SELECT (SELECT count(*) FROM messages) + (SELECT count(*) FROM streams) + (SELECT count(*) FROM signups) + (SELECT count(*) FROM tokens)`).Scan(&messages))
+	if messages != 0 {
+		t.Errorf("the import made %d messages and confirmations", messages)
 	}
 	for address, want := range map[string]string{"new@example.org": "active", "half@example.org": "pending", "bare@example.org": "active", "left@example.org": "withdrawn",
 		"left.other@example.org": "", "complained@example.org": "", "erased@example.org": ""} {
@@ -294,7 +303,7 @@ func TestImportGoesOn(t *testing.T) {
 	run := func(fail int) (*consent.Import, int, error) {
 		reader, err := o.reg.NewImportReader("readers.csv", strings.NewReader(b.String()), o.defaults())
 		must(t, err)
-		i, err := o.reg.StartImport(t.Context(), o.db, "readers.csv", hex.EncodeToString(sum[:]), "test", false)
+		i, err := o.reg.StartImport(t.Context(), o.db, "readers.csv", hex.EncodeToString(sum[:]), "channel alertes by email", "test", false)
 		if err != nil {
 			return nil, 0, err
 		}
@@ -306,6 +315,10 @@ func TestImportGoesOn(t *testing.T) {
 	_, told, err := run(1)
 	if !errors.Is(err, broken) || !strings.Contains(err.Error(), "before row 1001") || told != 1000 {
 		t.Fatalf("%d rows, %v", told, err)
+	}
+	if _, err := o.reg.StartImport(t.Context(), o.db, "readers.csv", hex.EncodeToString(sum[:]), "channel brief by email", "test", false); err == nil ||
+		!strings.Contains(err.Error(), "was begun as channel alertes by email") {
+		t.Errorf("the rest of it as something else: %v", err)
 	}
 	i, told, err := run(-1)
 	must(t, err)

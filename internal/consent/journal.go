@@ -116,7 +116,7 @@ func (r *Registry) Replay(ctx context.Context) (ended int, err error) {
 	return ended, err
 }
 
-// again does what an entry says to a database that may not know it. What was granted after it stands.
+// again does what an entry says to a database that may not know it. What changed after it stands.
 func (r *Registry) again(tx Tx, e entry) (ended int, err error) {
 	after, err := r.grantedAfter(tx, e)
 	if err != nil {
@@ -144,7 +144,7 @@ func (r *Registry) again(tx Tx, e entry) (ended int, err error) {
 	now, known := r.now(), false
 	for _, g := range grants {
 		known = known || g.Medium == e.Medium && g.Purpose.String() == e.Purpose
-		if g.Medium != e.Medium || e.Purpose != "" && g.Purpose.String() != e.Purpose || g.State == Withdrawn || g.State == Expired || g.Since.After(e.At) {
+		if g.Medium != e.Medium || e.Purpose != "" && g.Purpose.String() != e.Purpose || g.State == Withdrawn || g.State == Expired || g.Changed.After(e.At) {
 			continue
 		}
 		was := g.State
@@ -170,7 +170,8 @@ func (r *Registry) again(tx Tx, e entry) (ended int, err error) {
 	return ended, forbid(tx, Suppression{Medium: e.Medium, Hash: e.Hash, Scope: scope, Purpose: e.Purpose, Reason: SuppressedStopped, At: e.At})
 }
 
-// grantedAfter reports whether the person agreed to something of what an entry ended after that, on the same medium.
+// grantedAfter reports whether the person agreed to something of what an entry ended after that, on the same medium, whatever
+// became of it since.
 func (r *Registry) grantedAfter(tx Tx, e entry) (bool, error) {
 	p, err := r.at(tx, e.Medium, e.Hash)
 	if found, err := lookedUp(err); err != nil || !found {
@@ -178,7 +179,7 @@ func (r *Registry) grantedAfter(tx Tx, e entry) (bool, error) {
 	}
 	grants, err := tx.Grants(p.row.ID)
 	return slices.ContainsFunc(grants, func(g Grant) bool {
-		return g.Medium == e.Medium && g.State == Active && g.Since.After(e.At) && (e.Purpose == "" || g.Purpose.String() == e.Purpose)
+		return g.Medium == e.Medium && g.Since.After(e.At) && (e.Purpose == "" || g.Purpose.String() == e.Purpose)
 	}), err
 }
 

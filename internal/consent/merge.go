@@ -269,8 +269,8 @@ func (m *merging) both(g, other Grant) error {
 	return nil
 }
 
-// stops takes along what forbids to write to an address at all: who left everything on a medium, or must not be written to
-// there, is not written to at the other one's address either.
+// stops takes along what forbids to write to an address: who left something on a medium, or must not be written to there, is
+// not written to at the other one's address either.
 func (m *merging) stops(mine, theirs []Address) error {
 	for _, a := range mine {
 		list, err := m.tx.Suppressions(a.Medium, a.Hash)
@@ -278,8 +278,10 @@ func (m *merging) stops(mine, theirs []Address) error {
 			return err
 		}
 		for _, s := range list {
+			w := Withdrawal{Medium: a.Medium, Evidence: m.evidence}
 			if s.Scope == ScopePurpose {
-				continue
+				p := ParsePurpose(s.Purpose)
+				w.Purpose = &p
 			}
 			if i := slices.IndexFunc(theirs, of(a.Medium)); i >= 0 {
 				s.Hash = theirs[i].Hash
@@ -287,7 +289,7 @@ func (m *merging) stops(mine, theirs []Address) error {
 					return err
 				}
 			}
-			ended, err := m.into.end(Withdrawal{Medium: a.Medium, Evidence: m.evidence}, m.now)
+			ended, err := m.into.end(w, m.now)
 			if err != nil {
 				return err
 			}

@@ -154,7 +154,9 @@ type Window struct {
 	Batch   Batch
 	Size    int
 	Results []Result
-	Now     time.Time
+	// Ended are batches all of whose messages have an outcome with Results: they are taken away.
+	Ended []Batch
+	Now   time.Time
 	// Lease is how long the batch is kept from now on.
 	Lease time.Duration
 	// Until is when a message of the window must no longer leave.

@@ -358,9 +358,22 @@ func (p person) vanish(now time.Time) error {
 	if err != nil {
 		return err
 	}
+	grants, err := tx.Grants(id)
+	if err != nil {
+		return err
+	}
 	for _, a := range addresses {
 		if err := forbid(tx, Suppression{Medium: a.Medium, Hash: a.Hash, Scope: ScopeAll, Reason: SuppressedErased, At: now}); err != nil {
 			return err
+		}
+		for _, g := range grants {
+			if g.Medium != a.Medium || g.State != Withdrawn {
+				continue
+			}
+			// Should they come back for something else, an import must not begin this.
+			if err := forbid(tx, Suppression{Medium: a.Medium, Hash: a.Hash, Scope: ScopePurpose, Purpose: g.Purpose.String(), Reason: SuppressedStopped, At: now}); err != nil {
+				return err
+			}
 		}
 		if err := tx.DropAddress(id, a.Medium); err != nil {
 			return err

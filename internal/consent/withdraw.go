@@ -47,18 +47,28 @@ func (p person) end(w Withdrawal, now time.Time) (ended []Purpose, err error) {
 	return ended, nil
 }
 
-// stop keeps everything from an address whose owner left all of it, also what they never followed: an import must not begin
-// it. Their own act lifts it.
-func (p person) stop(medium string, now time.Time) error {
+// stop remembers a withdrawal where no grant does: whoever left everything on a medium also left what they never followed,
+// and whoever left something on all media also left it where they never followed it. An import must not begin that; their
+// own act lifts it.
+func (p person) stop(w Withdrawal, now time.Time) error {
 	addresses, err := p.tx.Addresses(p.row.ID)
 	if err != nil {
 		return err
 	}
+	grants, err := p.tx.Grants(p.row.ID)
+	if err != nil {
+		return err
+	}
 	for _, a := range addresses {
-		if medium != "" && a.Medium != medium {
+		s := Suppression{Medium: a.Medium, Hash: a.Hash, Scope: ScopeAll, Reason: SuppressedStopped, At: now}
+		if w.Purpose != nil {
+			s.Scope, s.Purpose = ScopePurpose, w.Purpose.String()
+		}
+		if w.Medium != "" && a.Medium != w.Medium ||
+			w.Purpose != nil && slices.ContainsFunc(grants, func(g Grant) bool { return g.Purpose == *w.Purpose && g.Medium == a.Medium }) {
 			continue
 		}
-		if err := forbid(p.tx, Suppression{Medium: a.Medium, Hash: a.Hash, Scope: ScopeAll, Reason: SuppressedStopped, At: now}); err != nil {
+		if err := forbid(p.tx, s); err != nil {
 			return err
 		}
 	}
@@ -68,6 +78,9 @@ func (p person) stop(medium string, now time.Time) error {
 // forbid keeps an address from being written to. What forbids more stays: "never write to me again", a complaint, and any
 // reason that is stronger than that its owner left.
 func forbid(tx Tx, s Suppression) error {
+	if s.Scope != ScopeAll {
+		return tx.Suppress(s)
+	}
 	known, err := tx.Suppressions(s.Medium, s.Hash)
 	if err != nil {
 		return err
@@ -133,10 +146,8 @@ func (r *Registry) withdraw(ctx context.Context, find func(Tx) (person, error), 
 		if ack.Ended, err = p.end(w, now); err != nil {
 			return err
 		}
-		if w.Purpose == nil {
-			if err := p.stop(w.Medium, now); err != nil {
-				return err
-			}
+		if err := p.stop(w, now); err != nil {
+			return err
 		}
 		if len(ack.Ended) > 0 && w.Evidence.Actor == Self {
 			return p.touch(now)

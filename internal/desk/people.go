@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/belfry-news/belfry/internal/consent"
+	"github.com/belfry-news/belfry/internal/policy"
 	"github.com/belfry-news/belfry/internal/store"
 	"github.com/belfry-news/belfry/sdk"
 )
@@ -84,8 +85,8 @@ func (d *Desk) Subscribers(ctx context.Context, f SubscriberFilter, each func(Su
 	}
 }
 
-// personError names what is wrong with a look at a person.
-func personError(who string, err error) error {
+// PersonError names what is wrong with a look at a person.
+func PersonError(who string, err error) error {
 	switch e := sdk.AsError(err); {
 	case err == nil:
 		return nil
@@ -112,7 +113,7 @@ func (p *People) RefOf(ctx context.Context, medium, address string) (string, err
 // Look shows a person, and records it.
 func (p *People) Look(ctx context.Context, ref, reason, what string, addresses bool) (consent.Look, error) {
 	out, err := p.Registry.Look(ctx, consent.Lookup{Ref: strings.ToLower(ref), Operator: p.Actor, Reason: reason, Addresses: addresses, What: what})
-	return out, personError(ref, err)
+	return out, PersonError(ref, err)
 }
 
 // PersonShown is a person as an operator sees them.
@@ -226,7 +227,7 @@ func (p *People) Merge(ctx context.Context, from, into, reason string) (MergedPe
 		if errors.Is(err, consent.ErrUnderWay) {
 			return MergedPeople{}, errorf(Conflict, "%w", err)
 		}
-		return MergedPeople{}, personError(who, err)
+		return MergedPeople{}, PersonError(who, err)
 	}
 	names := func(list []consent.Purpose) []string {
 		out := []string{}
@@ -279,4 +280,49 @@ func (p *People) Erase(ctx context.Context, ref, reason string, copies func() ([
 	backups, err := copies()
 	out.Backups = append(out.Backups, backups...)
 	return out, err
+}
+
+// Known says whether there is such a person, and records nothing: nothing is shown.
+func (p *People) Known(ctx context.Context, ref string) error {
+	return PersonError(ref, p.Store.People(ctx, func(tx consent.Tx) error {
+		row, err := tx.SubscriberByRef(ref)
+		if err == nil && !row.Erased.IsZero() {
+			return consent.ErrNotFound
+		}
+		return err
+	}))
+}
+
+// AcceptJournal lets messages go by what the database says, although the journal of withdrawals is missing.
+func (p *People) AcceptJournal(ctx context.Context, reason string) error {
+	if strings.TrimSpace(reason) == "" {
+		return unusable("--reason is empty; say why the journal is missing")
+	}
+	if err := p.Registry.Forgive(ctx); err != nil {
+		return err
+	}
+	return p.Store.RecordAct(ctx, p.Actor, "accept journal", reason, p.Now)
+}
+
+// MessageReason says in a sentence why a message waits or did not leave.
+func MessageReason(reason string) string {
+	switch sdk.Code(reason) {
+	case "no_address":
+		return "There is no address of the person on this medium."
+	case "unknown", "node_ended", sdk.CodeUnknownOutcome:
+		return "It may have arrived; nobody knows."
+	case sdk.CodeUnavailable:
+		return "The platform or the relay could not be reached; it is tried again."
+	case sdk.CodeRateLimited:
+		return "The platform or the relay takes no more for now; it is tried again."
+	case sdk.CodeUnauthenticated, sdk.CodeForbidden:
+		return "The platform or the relay refuses our account; see: belfry destination list"
+	case sdk.CodeInvalid, sdk.CodeTooLarge, sdk.CodeUnsupported:
+		return "The platform or the relay does not take this text."
+	case sdk.CodeGone:
+		return "The address is gone."
+	case "":
+		return ""
+	}
+	return policy.Reason(reason).Sentence()
 }

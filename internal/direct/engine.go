@@ -160,6 +160,9 @@ func (e *Engine) Use(ctx context.Context, destinations map[string]Destination) {
 	for _, l := range ending {
 		l.stop(ctx)
 	}
+	for _, d := range destinations {
+		e.resend(ctx, d)
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for name, d := range destinations {
@@ -171,9 +174,28 @@ func (e *Engine) Use(ctx context.Context, destinations map[string]Destination) {
 	}
 }
 
+// resend lets what was under way when a node died be sent again, under the same name, where the destination says so.
+func (e *Engine) resend(ctx context.Context, d Destination) {
+	if !d.Resend {
+		return
+	}
+	if err := e.s.Store.ResendUnknown(ctx, d.Name, e.s.Now().Add(resendAfter)); err != nil && ctx.Err() == nil {
+		e.s.Log.Error("messages whose outcome is not known cannot be sent again", "destination", d.Name, "err", err)
+	}
+}
+
 func (d Destination) same(o Destination) bool {
 	return d.Name == o.Name && d.Medium == o.Medium && d.Conn == o.Conn && d.Resend == o.Resend && d.Timeout == o.Timeout && d.RetryFor == o.RetryFor && d.Parallel == o.Parallel &&
 		d.NoRates == o.NoRates && slices.Equal(d.Rates, o.Rates)
+}
+
+func (e *Engine) destinations() (out []Destination) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, l := range e.lanes {
+		out = append(out, l.d)
+	}
+	return out
 }
 
 // Wake makes the engine look for work now.
@@ -272,6 +294,9 @@ func (e *Engine) keep() {
 		}
 		if _, err := e.s.Store.RecoverMessages(e.ctx, false, e.s.Now()); err != nil && e.ctx.Err() == nil {
 			e.s.Log.Error("the leases of messages cannot be looked after", "err", err)
+		}
+		for _, d := range e.destinations() {
+			e.resend(e.ctx, d)
 		}
 		if _, err := e.s.Store.FinishStreams(e.ctx); err != nil && e.ctx.Err() == nil {
 			e.s.Log.Error("streams cannot be ended", "err", err)

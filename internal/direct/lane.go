@@ -1,8 +1,10 @@
 package direct
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -30,10 +32,12 @@ type lane struct {
 	// ready are started messages that nobody has taken; under are those that were taken.
 	ready   []item
 	under   map[string]item
-	results []consent.Result
+	results []settled
 	pace    pace
-	over    bool
-	arrived chan struct{} // closed and made anew when something is ready or the lane is over
+	// over how many connections a streamer works; zero when it has not said.
+	connections int
+	over        bool
+	arrived     chan struct{} // closed and made anew when something is ready or the lane is over
 }
 
 // item is a started message.
@@ -41,6 +45,28 @@ type item struct {
 	start consent.Start
 	text  Text
 	took  time.Time
+	batch *batch
+}
+
+// batch is one that was claimed. It belongs to the pump.
+type batch struct {
+	consent.Batch
+	behind int // how many have started, or were refused at their start
+	left   int // started messages without a recorded outcome
+}
+
+// settled is an outcome that is not recorded yet.
+type settled struct {
+	consent.Result
+	of *batch
+}
+
+func resultsOf(list []settled) []consent.Result {
+	out := make([]consent.Result, len(list))
+	for i, s := range list {
+		out[i] = s.Result
+	}
+	return out
 }
 
 func newLane(e *Engine, d Destination) *lane {
@@ -84,31 +110,61 @@ func (l *lane) stop(ctx context.Context) {
 	}
 }
 
-// pump claims batches, starts their windows, and settles what came back.
+// pump claims batches, starts their windows, and settles what came back. A batch that has started is left to its end while
+// the next one starts.
 func (l *lane) pump(running, sending context.Context) {
 	defer l.finish()
+	var ending []*batch
+	var ahead chan claimed
 	for running.Err() == nil {
-		b, err := l.claim(running)
-		if err != nil {
+		var c claimed
+		if ahead != nil {
+			c, ahead = <-ahead, nil
+		} else {
+			c = l.claim(running)
+		}
+		switch {
+		case c.err != nil:
 			if running.Err() == nil {
-				l.e.s.Log.Error("messages cannot be claimed", "destination", l.d.Name, "err", err)
+				l.e.s.Log.Error("messages cannot be claimed", "destination", l.d.Name, "err", c.err)
 			}
 			l.pause(running, idlePoll)
-			continue
-		}
-		if b == nil {
+		case c.batch != nil:
+			if l.fast() {
+				ahead = make(chan claimed, 1)
+				go func() { ahead <- l.claim(running) }() // received above or below
+			}
+			ending = l.serve(running, c.batch, ending)
+		case len(ending) == 0:
 			l.rest(running)
-			continue
 		}
-		l.serve(running, sending, *b)
+		if c.batch == nil && len(ending) > 0 {
+			l.end(sending, ending)
+			ending = nil
+		}
 	}
+	if ahead != nil {
+		if c := <-ahead; c.batch != nil {
+			ending = append(ending, c.batch)
+		}
+	}
+	l.end(sending, ending)
 }
 
-func (l *lane) claim(ctx context.Context) (*consent.Batch, error) {
+type claimed struct {
+	batch *batch
+	err   error
+}
+
+func (l *lane) claim(ctx context.Context) claimed {
 	if l.e.isBlocked() {
-		return nil, nil
+		return claimed{}
 	}
-	return l.e.s.Store.ClaimMessages(ctx, l.d.Name, l.e.s.Now(), leaseTime, batchSize)
+	b, err := l.e.s.Store.ClaimMessages(ctx, l.d.Name, l.e.s.Now(), leaseTime, l.size())
+	if b == nil {
+		return claimed{err: err}
+	}
+	return claimed{batch: &batch{Batch: *b}, err: err}
 }
 
 // rest waits until there can be something to claim.
@@ -130,53 +186,100 @@ func (l *lane) pause(ctx context.Context, d time.Duration) {
 	}
 }
 
-// serve starts the windows of a batch one after the other, each while the one before is being sent, and ends the batch when
-// all of it has an outcome.
-func (l *lane) serve(running, sending context.Context, b consent.Batch) {
-	store, now := l.e.s.Store, l.e.s.Now
-	behind := 0
-	for behind < len(b.People) && running.Err() == nil && !l.e.isBlocked() {
+// serve starts the windows of a batch one after the other, each while the one before is being sent. ending are batches that
+// have started before; it gives those that are left, with this one.
+func (l *lane) serve(running context.Context, b *batch, ending []*batch) []*batch {
+	now := l.e.s.Now
+	for b.behind < len(b.People) && running.Err() == nil && !l.e.isBlocked() {
 		if !l.room(running) {
 			break
 		}
 		if b.LeaseUntil.Sub(now()) < l.d.Timeout+5*time.Second {
 			break // what is left is claimed again
 		}
-		results := l.take()
 		at := now()
 		base, digest, err := l.e.s.Writer.Facts(running, b.Stream, at)
 		if err != nil {
 			l.e.s.Log.Error("a message cannot be made ready", "destination", l.d.Name, "stream", b.Stream.ID, "err", err)
-			l.give(results)
 			l.pause(running, idlePoll)
 			break
 		}
+		results := l.take()
+		over, open := ended(ending, results)
 		j := judge{base: base, digest: digest, now: at, zones: l.zones()}
-		started, all, err := l.e.s.People.Start(running, store, consent.Window{Batch: b, Size: l.window(), Results: results, Now: at, Lease: leaseTime, Until: at.Add(2 * l.d.Timeout)}, j.decide)
+		started, all, err := l.e.s.People.Start(running, l.e.s.Store, consent.Window{Batch: b.Batch, Size: l.window(), Results: resultsOf(results), Ended: over, Now: at, Lease: leaseTime,
+			Until: at.Add(2 * l.d.Timeout)}, j.decide)
 		if err != nil && len(started) == 0 {
-			if !errors.Is(err, consent.ErrPaused) {
+			if errors.Is(err, consent.ErrPaused) {
+				recorded(results)
+			} else {
 				l.give(results)
 			}
-			if errors.Is(err, consent.ErrFence) || errors.Is(err, consent.ErrPaused) || running.Err() != nil {
-				break
+			if !errors.Is(err, consent.ErrFence) && !errors.Is(err, consent.ErrPaused) && running.Err() == nil {
+				l.e.s.Log.Error("messages cannot be started", "destination", l.d.Name, "err", err)
+				l.pause(running, idlePoll)
 			}
-			l.e.s.Log.Error("messages cannot be started", "destination", l.d.Name, "err", err)
-			l.pause(running, idlePoll)
 			break
 		}
-		b.LeaseUntil = at.Add(leaseTime)
-		behind = all
-		for _, s := range started {
-			text, terr := l.e.s.Writer.Text(sending, s)
-			if terr != nil {
-				l.e.s.Log.Error("a message cannot be written", "destination", l.d.Name, "stream", b.Stream.ID, "err", terr)
-				l.settle(consent.Result{Stream: s.Stream.ID, Person: s.Person, State: consent.MessageFailed, Reason: "template", Error: short(terr), At: now(), Again: true})
-				continue
-			}
-			l.offer(item{start: s, text: text})
+		recorded(results)
+		if len(over) > 0 {
+			ending = open
+			l.told()
+		}
+		b.LeaseUntil, b.behind, b.left = at.Add(leaseTime), all, b.left+len(started)
+		l.prepare(running, b, started)
+	}
+	return append(ending, b)
+}
+
+// ended parts batches into those of which nothing is left once results are recorded, and the others.
+func ended(ending []*batch, results []settled) (over []consent.Batch, open []*batch) {
+	if len(ending) == 0 {
+		return nil, nil
+	}
+	now := map[*batch]int{}
+	for _, r := range results {
+		now[r.of]++
+	}
+	for _, b := range ending {
+		if b.left == now[b] {
+			over = append(over, b.Batch)
+		} else {
+			open = append(open, b)
 		}
 	}
-	l.endBatch(sending, b)
+	return over, open
+}
+
+// recorded notes that outcomes are in the store.
+func recorded(results []settled) {
+	for _, r := range results {
+		r.of.left--
+	}
+}
+
+// prepare writes the texts of started messages and makes them ready to be taken.
+func (l *lane) prepare(ctx context.Context, b *batch, started []consent.Start) {
+	items := make([]item, 0, len(started))
+	for _, s := range started {
+		text, err := l.e.s.Writer.Text(context.WithoutCancel(ctx), s)
+		if err != nil {
+			l.e.s.Log.Error("a message cannot be written", "destination", l.d.Name, "stream", b.Stream.ID, "err", err)
+			l.settle(settled{consent.Result{Stream: s.Stream.ID, Person: s.Person, State: consent.MessageFailed, Reason: "template", Error: short(err), At: l.e.s.Now(), Again: true}, b})
+			continue
+		}
+		if items = append(items, item{start: s, text: text, batch: b}); len(items) == l.d.connections() {
+			l.offer(items)
+			items = items[:0]
+		}
+	}
+	l.offer(items)
+}
+
+func (l *lane) told() {
+	if l.e.s.Settled != nil {
+		l.e.s.Settled()
+	}
 }
 
 // zones finds the zones of people; they are loaded once.
@@ -187,16 +290,11 @@ func (l *lane) zones() *policy.Zones {
 	return l.known
 }
 
-// endBatch waits for the outcomes of what was started, records them, and takes the batch away.
-func (l *lane) endBatch(sending context.Context, b consent.Batch) {
-	for {
-		l.mu.Lock()
-		left := len(l.ready) + len(l.under)
-		l.mu.Unlock()
-		if left == 0 || sending.Err() != nil {
-			break
-		}
-		if b.LeaseUntil.Sub(l.e.s.Now()) < 5*time.Second {
+// end waits for the outcomes of what was started, records them, and takes the batches away.
+func (l *lane) end(sending context.Context, ending []*batch) {
+	for len(ending) > 0 && sending.Err() == nil && l.unsettled() > 0 {
+		now := l.e.s.Now()
+		if ending = slices.DeleteFunc(ending, func(b *batch) bool { return b.left > 0 && b.LeaseUntil.Sub(now) < 5*time.Second }); len(ending) == 0 {
 			return // recovery finds what has no outcome
 		}
 		t := time.NewTimer(20 * time.Millisecond)
@@ -207,10 +305,12 @@ func (l *lane) endBatch(sending context.Context, b consent.Batch) {
 		}
 		t.Stop()
 		if results := l.take(); len(results) > 0 {
-			if err := l.e.s.Store.SettleMessages(context.WithoutCancel(sending), results); err != nil {
+			if err := l.e.s.Store.SettleMessages(context.WithoutCancel(sending), resultsOf(results)); err != nil {
 				l.give(results)
 				l.e.s.Log.Error("what became of messages cannot be recorded", "destination", l.d.Name, "err", err)
 				l.pause(sending, 100*time.Millisecond)
+			} else {
+				recorded(results)
 			}
 		}
 	}
@@ -218,28 +318,49 @@ func (l *lane) endBatch(sending context.Context, b consent.Batch) {
 		l.withdrawReady()
 	}
 	results := l.take()
+	for _, b := range ending {
+		l.endBatch(sending, b, results)
+		results = nil
+	}
+	if len(ending) > 0 {
+		l.told()
+	}
+}
+
+// unsettled counts the messages that were started and have no outcome.
+func (l *lane) unsettled() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.ready) + len(l.under)
+}
+
+// endBatch records the last outcomes and takes a batch away. Of one that was given up with messages under way the next start
+// finds these unknown.
+func (l *lane) endBatch(sending context.Context, b *batch, results []settled) {
 	ctx := context.WithoutCancel(sending)
 	for {
-		l.mu.Lock()
-		gaveUp := len(l.under) > 0
-		l.mu.Unlock()
+		own := 0
+		for _, r := range results {
+			if r.of == b {
+				own++
+			}
+		}
 		var err error
-		if gaveUp {
-			err = l.e.s.Store.SettleMessages(ctx, results) // the next start finds the rest unknown
+		if b.left > own {
+			err = l.e.s.Store.SettleMessages(ctx, resultsOf(results))
 		} else {
-			err = l.e.s.Store.EndBatch(ctx, b, results, l.e.s.Now())
+			err = l.e.s.Store.EndBatch(ctx, b.Batch, resultsOf(results), l.e.s.Now())
 		}
 		if err == nil {
-			break
+			recorded(results)
+			return
 		}
 		l.e.s.Log.Error("what became of messages cannot be recorded", "destination", l.d.Name, "err", err)
 		if sending.Err() != nil || b.LeaseUntil.Before(l.e.s.Now()) {
+			l.give(results)
 			return
 		}
 		l.pause(sending, 100*time.Millisecond)
-	}
-	if l.e.s.Settled != nil {
-		l.e.s.Settled()
 	}
 }
 
@@ -248,7 +369,7 @@ func (l *lane) withdrawReady() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, i := range l.ready {
-		l.results = append(l.results, consent.Result{Stream: i.start.Stream.ID, Person: i.start.Person, State: consent.MessagePending, Next: l.e.s.Now(), At: l.e.s.Now(), Again: true})
+		l.results = append(l.results, settled{consent.Result{Stream: i.start.Stream.ID, Person: i.start.Person, State: consent.MessagePending, Next: l.e.s.Now(), At: l.e.s.Now(), Again: true}, i.batch})
 	}
 	l.ready = nil
 }
@@ -261,13 +382,16 @@ func (l *lane) finish() {
 	l.mu.Unlock()
 }
 
-// room waits until fewer messages wait to be taken than a window has, so that one window is started while another is sent.
+// room waits until fewer messages wait to be taken than a window has, so that one window is started while another is sent,
+// and until one more leaves no more without an outcome than a kill may make unknown: two windows of 32 for each connection.
 func (l *lane) room(ctx context.Context) bool {
 	for {
 		l.mu.Lock()
-		n, w := len(l.ready), l.pace.window(l.d.connections())
+		c := l.parallel()
+		n, w := len(l.ready), l.pace.window(c)
+		out := n + len(l.under)
 		l.mu.Unlock()
-		if n < w {
+		if n < w && out+w <= 2*maxWindow*c {
 			return true
 		}
 		select {
@@ -281,22 +405,42 @@ func (l *lane) room(ctx context.Context) bool {
 func (l *lane) window() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.pace.window(l.d.connections())
+	return l.pace.window(l.parallel())
 }
+
+// size is how many messages are claimed at once: no more than leave in a second, so that what is more urgent waits no longer.
+func (l *lane) size() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return min(max(int(l.pace.rate), maxWindow), batchSize)
+}
+
+// fast says that the next batch is claimed while one starts, because the claim would be waited for.
+func (l *lane) fast() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.pace.rate > 4*batchSize
+}
+
+// parallel is how many messages are under way at once; l.mu is held.
+func (l *lane) parallel() int { return cmp.Or(l.connections, l.d.connections()) }
 
 func (d Destination) connections() int { return max(d.Parallel, 1) }
 
-// offer makes a started message ready to be taken.
-func (l *lane) offer(i item) {
+// offer makes started messages ready to be taken.
+func (l *lane) offer(list []item) {
+	if len(list) == 0 {
+		return
+	}
 	l.mu.Lock()
-	l.ready = append(l.ready, i)
+	l.ready = append(l.ready, list...)
 	close(l.arrived)
 	l.arrived = make(chan struct{})
 	l.mu.Unlock()
 }
 
 // take gives the results that are not recorded yet; give brings them back.
-func (l *lane) take() []consent.Result {
+func (l *lane) take() []settled {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	out := l.results
@@ -304,13 +448,13 @@ func (l *lane) take() []consent.Result {
 	return out
 }
 
-func (l *lane) give(results []consent.Result) {
+func (l *lane) give(results []settled) {
 	l.mu.Lock()
 	l.results = append(results, l.results...)
 	l.mu.Unlock()
 }
 
-func (l *lane) settle(r consent.Result) {
+func (l *lane) settle(r settled) {
 	l.mu.Lock()
 	l.results = append(l.results, r)
 	l.mu.Unlock()
@@ -364,7 +508,7 @@ func (l *lane) withdrawLater(wait time.Duration) {
 	l.mu.Lock()
 	at := l.e.s.Now()
 	for _, i := range l.ready {
-		l.results = append(l.results, l.again(i, at, wait, "unavailable", ""))
+		l.results = append(l.results, settled{l.again(i, at, wait, "unavailable", ""), i.batch})
 	}
 	l.ready = nil
 	l.mu.Unlock()

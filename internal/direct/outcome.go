@@ -31,7 +31,7 @@ func (l *lane) outcome(i item, ref sdk.MessageRef, err error, now time.Time) {
 	if l.e.s.Sent != nil {
 		l.e.s.Sent(l.d.Name, code, now.Sub(i.took))
 	}
-	l.settle(r)
+	l.settle(settled{r, i.batch})
 }
 
 // refused says what becomes of a message that a platform did not take.

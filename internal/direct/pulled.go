@@ -14,7 +14,10 @@ type pulled struct {
 	idle time.Duration
 }
 
-var _ sdk.Messages = (*pulled)(nil)
+var (
+	_ sdk.Messages  = (*pulled)(nil)
+	_ sdk.Connected = (*pulled)(nil)
+)
 
 // Next implements sdk.Messages.
 func (p *pulled) Next(ctx context.Context) (sdk.DirectMessage, bool) {
@@ -56,19 +59,25 @@ func (p *pulled) Next(ctx context.Context) (sdk.DirectMessage, bool) {
 
 // Done implements sdk.Messages.
 func (p *pulled) Done(id string, ref sdk.MessageRef, err error) {
-	l := p.l
+	l, now := p.l, p.l.e.s.Now()
 	l.mu.Lock()
 	i, known := l.under[id]
 	delete(l.under, id)
+	if known {
+		l.pace.add(now)
+	}
 	l.mu.Unlock()
 	if !known {
 		return // settled before, or never taken
 	}
-	now := l.e.s.Now()
-	l.mu.Lock()
-	l.pace.add(now)
-	l.mu.Unlock()
 	l.outcome(i, ref, err, now)
+}
+
+// Over implements sdk.Connected.
+func (p *pulled) Over(connections int) {
+	p.l.mu.Lock()
+	defer p.l.mu.Unlock()
+	p.l.connections = max(connections, 1)
 }
 
 // pace measures how fast messages leave.
@@ -95,5 +104,5 @@ func (p *pace) window(connections int) int {
 	if p.rate == 0 {
 		n = connections
 	}
-	return min(max(n, 1), maxWindow)
+	return min(max(n, 1), maxWindow*connections)
 }

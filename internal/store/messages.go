@@ -59,8 +59,9 @@ func (db *DB) FanOut(ctx context.Context, stream int64, most int, slot, zone, si
 			n, err = tx.exec(`INSERT INTO messages (stream, person, consent, version)
 				SELECT $1, g.person, g.id, g.version FROM streams s, grants g JOIN subscribers p ON p.id = g.person
 				WHERE s.id = $1 AND g.kind = substr(s.purpose, 1, instr(s.purpose, ' ') - 1) AND g.name = substr(s.purpose, instr(s.purpose, ' ') + 1) AND g.medium = s.medium
-				AND g.state = 'active' AND g.mode = 'digest' AND g.person > $2 AND g.since <= s.created_at
-				AND instr(g.slots, $4) > 0 AND CASE WHEN p.zone = '' THEN $6 ELSE p.zone END = $5 ORDER BY g.person LIMIT $3`, stream, from.Int64, most, strconv.Quote(slot), zone, siteZone)
+				AND g.state = 'active' AND g.person > $2 AND g.since <= s.created_at
+				AND (g.mode = 'digest' AND instr(g.slots, $4) > 0 OR EXISTS (SELECT 1 FROM folded f WHERE f.person = g.person AND f.consent = g.id AND f.at < s.created_at))
+				AND CASE WHEN p.zone = '' THEN $6 ELSE p.zone END = $5 ORDER BY g.person LIMIT $3`, stream, from.Int64, most, strconv.Quote(slot), zone, siteZone)
 		}
 		if err != nil {
 			return err
@@ -242,6 +243,11 @@ func (db *DB) StartMessages(ctx context.Context, w consent.Window, judge func(co
 		started, all = nil, 0
 		if err := tx.settleMessages(w.Results); err != nil {
 			return err
+		}
+		for _, b := range w.Ended {
+			if err := tx.endBatch(b.ID, b.Fence, w.Now, false); err != nil {
+				return err
+			}
 		}
 		begun, err := tx.batchOf(w)
 		if err != nil {
@@ -545,8 +551,10 @@ func (tx *Tx) endBatch(id int64, fence string, now time.Time, lost bool) error {
 	if err := errors.Join(err, decode(list, &members)); err != nil {
 		return err
 	}
-	if err := tx.run(`UPDATE messages SET next_at = $3 WHERE stream = $1 AND person IN @list($2) AND state = 'pending' AND next_at = 0`, stream, jsonList(members[begun:]), micros(now)); err != nil {
-		return err
+	if begun < len(members) {
+		if err := tx.run(`UPDATE messages SET next_at = $3 WHERE stream = $1 AND person IN @list($2) AND state = 'pending' AND next_at = 0`, stream, jsonList(members[begun:]), micros(now)); err != nil {
+			return err
+		}
 	}
 	if lost {
 		if err := tx.run(`UPDATE messages SET state = 'unknown', reason = 'node_ended' WHERE stream = $1 AND person IN @list($2) AND state = 'pending' AND next_at = 0`, stream, jsonList(members[:begun])); err != nil {
@@ -583,10 +591,11 @@ func (db *DB) RecoverMessages(ctx context.Context, alone bool, now time.Time) (u
 	return unknown, err
 }
 
-// ResendUnknown lets the messages of a destination whose outcome is unknown be started again, after a while.
+// ResendUnknown lets the messages of a destination that were under way when a node died be started again, after a while. What
+// was sent twice already, and what a restore held, is not among them.
 func (db *DB) ResendUnknown(ctx context.Context, destination string, at time.Time) error {
 	return db.Write(ctx, func(tx *Tx) error {
-		return tx.run(`UPDATE messages SET state = 'pending', reason = 'unknown', next_at = $2 WHERE state = 'unknown' AND stream IN (SELECT id FROM streams WHERE destination = $1 AND state = 'open')`, destination, micros(at))
+		return tx.run(`UPDATE messages SET state = 'pending', reason = 'unknown', next_at = $2 WHERE state = 'unknown' AND reason = 'node_ended' AND stream IN (SELECT id FROM streams WHERE destination = $1 AND state = 'open')`, destination, micros(at))
 	})
 }
 

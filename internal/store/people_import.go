@@ -24,6 +24,7 @@ const importColumns = `id, name, sha256, actor, at, rows_done, summary, state`
 type importSummary struct {
 	Fates  map[consent.Fate]int `json:"fates"`
 	People int                  `json:"people"`
+	As     string               `json:"as"`
 }
 
 func scanImport(r scanner) (i consent.Import, err error) {
@@ -34,7 +35,7 @@ func scanImport(r scanner) (i consent.Import, err error) {
 	}
 	s := importSummary{Fates: map[consent.Fate]int{}}
 	err = decode(text, &s)
-	i.At, i.Fates, i.NewPersons = timeOf(at), s.Fates, s.People
+	i.At, i.Fates, i.NewPersons, i.As = timeOf(at), s.Fates, s.People, s.As
 	return i, err
 }
 
@@ -55,8 +56,12 @@ func (db *DB) Imports(ctx context.Context) (out []consent.Import, err error) {
 
 // NewImport implements consent.ImportStore.
 func (db *DB) NewImport(ctx context.Context, i consent.Import) (id int64, err error) {
+	text, err := encode(importSummary{i.Fates, i.NewPersons, i.As})
+	if err != nil {
+		return 0, err
+	}
 	err = db.Write(ctx, func(tx *Tx) error {
-		id, _, err = tx.insert(`INSERT INTO imports (name, sha256, actor, at) VALUES ($1, $2, $3, $4) RETURNING id`, i.Name, i.SHA256, i.Actor, micros(i.At))
+		id, _, err = tx.insert(`INSERT INTO imports (name, sha256, actor, at, summary) VALUES ($1, $2, $3, $4, $5) RETURNING id`, i.Name, i.SHA256, i.Actor, micros(i.At), text)
 		if err != nil {
 			return err
 		}
@@ -70,7 +75,7 @@ func (p people) Import(id int64) (consent.Import, error) {
 }
 
 func (p people) PutImport(i consent.Import) error {
-	text, err := encode(importSummary{i.Fates, i.NewPersons})
+	text, err := encode(importSummary{i.Fates, i.NewPersons, i.As})
 	if err != nil {
 		return err
 	}

@@ -12,11 +12,13 @@
 //	withdraw           Ends the grants of a purpose, a medium, or all, and answers whether it is acknowledged: never while
 //	                   a message of an ended grant is started, always when none of the person is.
 //	                   After a withdrawal of a whole medium, or of all, no import begins anything there until the person
-//	                   acts anew on that medium.
+//	                   acts anew on that medium; after one of a channel on all media, none begins it on any.
 //	suppress, bounce   The same for one medium, by others.
 //	import             With evidence: active, where there is no grant or a pending one, and nothing was withdrawn,
-//	                   suppressed or erased. Without: pending at most.
-//	merge              Withdrawn beats active, suppressions add up, of two active grants that of the one who remains stays.
+//	                   suppressed or erased; and nothing for somebody who left something on that medium and follows
+//	                   nothing there. Without: pending at most.
+//	merge              Withdrawn beats active, and suppressions add up. Consent is given for an address, and that of the one
+//	                   who remains is used: their grants stay, those of the other wait for a confirmation.
 //	move               The address on a medium is another one: what was active there waits for a confirmation.
 //	erase              Nothing is left but what forbids.
 //	post, digest       A message for each active grant of the channel.
@@ -25,7 +27,5 @@
 //
 // A message goes only under the grant that it was made for: who comes back after leaving gets what is new.
 //
-// A Subject may be stricter than the reference in three things, and never laxer: with messages made before a merge or a
-// move; with grants that a merge brings along, since consent is given for an address; and with an import for somebody who
-// left something else on that medium.
+// A Subject may be stricter than the reference with messages made before a merge or a move, and never laxer.
 package history

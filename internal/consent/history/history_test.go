@@ -30,6 +30,7 @@ type rows struct {
 	broken   string // the one thing that is done wrong
 	grants   []*grantRow
 	forbid   []address
+	stops    []Place
 	aliases  map[int]*int // what a link leads to
 	messages []*messageRow
 	links    map[Place]bool // true until it is used
@@ -107,6 +108,7 @@ func (s *rows) Confirm(p Place) error {
 
 func (s *rows) Follow(p Place) error {
 	s.forbid = slices.DeleteFunc(s.forbid, func(a address) bool { return a == address{p.Person, p.Medium} })
+	s.stops = slices.DeleteFunc(s.stops, func(q Place) bool { return q == p })
 	s.activate(s.grant(p, true))
 	return nil
 }
@@ -127,6 +129,9 @@ func (s *rows) Withdraw(person, channel, medium int) (bool, error) {
 		}
 	}
 	for m := range Media {
+		if channel != All && (medium == All || medium == m) && s.broken != "an import begins a channel that was withdrawn on all media" {
+			s.stops = append(s.stops, Place{owner, channel, m})
+		}
 		if channel == All && (medium == All || medium == m) && s.broken != "an import begins what was withdrawn as a whole" {
 			s.forbid = append(s.forbid, address{owner, m})
 		}
@@ -151,6 +156,15 @@ func (s *rows) Import(p Place, evidence bool) error {
 	if slices.Contains(s.forbid, address{p.Person, p.Medium}) && s.broken != "an import ignores suppressions" {
 		return nil
 	}
+	left, follows := false, false
+	for _, g := range s.grants {
+		if g.Person == p.Person && g.Medium == p.Medium {
+			left, follows = left || g.state == "withdrawn", follows || g.state == "active"
+		}
+	}
+	if slices.Contains(s.stops, p) || left && !follows && s.broken != "an import revives" && s.broken != "an import begins beside what was left" {
+		return nil
+	}
 	g := s.grant(p, true)
 	revives := g.state == "withdrawn" && s.broken == "an import revives"
 	switch {
@@ -165,15 +179,22 @@ func (s *rows) Import(p Place, evidence bool) error {
 
 func (s *rows) Merge(gone, whole int) error {
 	s.aliases[gone] = &whole
-	order := []string{"none", "pending", "active", "withdrawn"}
-	if s.broken == "a merge revives" {
-		order = []string{"none", "pending", "withdrawn", "active"}
-	}
 	for c := range Channels {
 		for m := range Media {
 			a, b := s.grant(Place{gone, c, m}, false), s.grant(Place{whole, c, m}, true)
-			if slices.Index(order, a.state) > slices.Index(order, b.state) {
+			switch {
+			case a.state == "withdrawn" && (b.state != "active" || s.broken != "a merge revives"):
+				b.state = "withdrawn"
+			case a.state == "active" && (s.broken == "a grant goes with its person" || s.broken == "a merge revives" && b.state == "withdrawn"):
 				b.state, b.version = a.state, a.version
+			case a.state != "none" && b.state == "none":
+				b.state = "pending"
+			}
+			if slices.Contains(s.stops, a.Place) {
+				s.stops = append(s.stops, b.Place)
+				if b.state != "none" {
+					b.state = "withdrawn"
+				}
 			}
 			a.state = "none"
 			if slices.Contains(s.forbid, address{gone, m}) && s.broken != "a merge loses suppressions" {
@@ -209,6 +230,11 @@ func (s *rows) Erase(person int) error {
 	if s.broken != "erasing forgets the suppression" {
 		for m := range Media {
 			s.forbid = append(s.forbid, address{person, m})
+		}
+	}
+	for _, g := range s.grants {
+		if g.Person == person && g.state != "none" {
+			s.stops = append(s.stops, g.Place)
 		}
 	}
 	s.grants = slices.DeleteFunc(s.grants, func(g *grantRow) bool { return g.Person == person })
@@ -305,7 +331,9 @@ func TestBrokenSubjects(t *testing.T) {
 		"start checks nothing", "start takes any grant of the person", "start takes a grant of another version", "a grant keeps its version",
 		"what nobody made starts", "what is unknown starts again", "a crash makes what was started pending", "a refusal is an end",
 		"a sign-up is a grant", "a link counts twice", "the acknowledgement does not wait", "withdrawing all leaves the second medium",
-		"a link of before a merge ends nothing", "a bounce changes nothing", "an import revives", "an import begins what was withdrawn as a whole", "an import ignores suppressions",
+		"a link of before a merge ends nothing", "a bounce changes nothing", "an import revives", "an import begins what was withdrawn as a whole",
+		"an import begins a channel that was withdrawn on all media", "an import begins beside what was left",
+		"a grant goes with its person", "an import ignores suppressions",
 		"an import needs no evidence", "a merge revives", "a merge loses suppressions", "a grant goes with the address", "a new address revives",
 		"erasing forgets the suppression",
 	} {

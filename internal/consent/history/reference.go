@@ -46,8 +46,6 @@ const (
 type grant struct {
 	state   state
 	version int // rises with each time that any grant becomes active
-	// doubt says that a program may be stricter, and not take it for active.
-	doubt bool
 }
 
 type message struct {
@@ -63,12 +61,13 @@ type reference struct {
 	clock      int
 	grants     map[Place]grant
 	suppressed map[address]bool
-	into       map[int]int // people who are a part of others
+	stopped    map[Place]bool // what no import may begin, without a grant that says so
+	into       map[int]int    // people who are a part of others
 	messages   map[Message]*message
 }
 
 func newReference() *reference {
-	return &reference{grants: map[Place]grant{}, suppressed: map[address]bool{}, into: map[int]int{}, messages: map[Message]*message{}}
+	return &reference{grants: map[Place]grant{}, suppressed: map[address]bool{}, stopped: map[Place]bool{}, into: map[int]int{}, messages: map[Message]*message{}}
 }
 
 // may answers the question.
@@ -86,6 +85,7 @@ func (r *reference) at(p Place) Place {
 
 func (r *reference) act(p Place) { // of the person's own
 	delete(r.suppressed, address{p.Person, p.Medium})
+	delete(r.stopped, p)
 	g := r.grants[p]
 	if g.state != active {
 		r.clock++
@@ -95,24 +95,19 @@ func (r *reference) act(p Place) { // of the person's own
 }
 
 func (r *reference) imports(p Place, evidence bool) {
+	left, follows := false, false
+	for c := range Channels {
+		g := r.grants[Place{p.Person, c, p.Medium}]
+		left, follows = left || g.state == withdrawn, follows || g.state == active
+	}
 	switch g := r.grants[p]; {
-	case r.suppressed[address{p.Person, p.Medium}] || g.state == active || g.state == withdrawn:
+	case r.suppressed[address{p.Person, p.Medium}] || r.stopped[p] || g.state == active || g.state == withdrawn || left && !follows:
 	case evidence:
 		r.clock++
-		r.grants[p] = grant{active, r.clock, r.leftSomething(p)}
+		r.grants[p] = grant{active, r.clock}
 	default:
 		r.grants[p] = grant{state: pending}
 	}
-}
-
-// leftSomething reports whether the person withdrew anything on the medium.
-func (r *reference) leftSomething(p Place) bool {
-	for q, g := range r.grants {
-		if q.Person == p.Person && q.Medium == p.Medium && g.state == withdrawn {
-			return true
-		}
-	}
-	return false
 }
 
 // end gives the grants of a stretch another state: of a channel, a medium, or all.
@@ -126,10 +121,14 @@ func (r *reference) end(person, channel, medium int, to state) {
 	}
 }
 
-// withdraw ends what there is; of a whole medium, or of all, also what no import may begin.
+// withdraw ends what there is; of a whole medium, or of all, also what no import may begin, and of a channel on all media
+// also where it was never followed.
 func (r *reference) withdraw(person, channel, medium int) {
 	r.end(person, channel, medium, withdrawn)
 	for m := range Media {
+		if channel != All && (medium == All || medium == m) {
+			r.stopped[r.at(Place{person, channel, m})] = true
+		}
 		if channel == All && (medium == All || medium == m) {
 			r.suppressed[address{r.at(Place{Person: person}).Person, m}] = true
 		}
@@ -140,6 +139,7 @@ func (r *reference) erase(person int) {
 	for p := range r.grants {
 		if p.Person == person {
 			delete(r.grants, p)
+			r.stopped[p] = true
 		}
 	}
 	for m := range Media {
@@ -158,17 +158,20 @@ func (r *reference) erase(person int) {
 }
 
 func (r *reference) merge(gone, whole int) {
-	rank := map[state]int{"": 0, pending: 1, active: 2, withdrawn: 3}
-	for c := range Channels {
-		for m := range Media {
+	for m := range Media {
+		for c := range Channels {
 			from, to := Place{gone, c, m}, Place{whole, c, m}
-			if a, b := r.grants[from], r.grants[to]; rank[a.state] > rank[b.state] {
-				r.grants[to] = grant{a.state, a.version, true} // it was given for an address that is not used any more
+			a, b := r.grants[from], r.grants[to]
+			if a.state != "" && b.state == "" { // it was given for an address that is not used any more
+				r.grants[to] = grant{state: pending}
+			}
+			if a.state == withdrawn || r.stopped[from] {
+				r.withdraw(whole, c, m)
 			}
 			delete(r.grants, from)
-			if r.suppressed[address{gone, m}] {
-				r.withdraw(whole, All, m)
-			}
+		}
+		if r.suppressed[address{gone, m}] {
+			r.withdraw(whole, All, m)
 		}
 	}
 	for p, whither := range r.into {
@@ -192,7 +195,7 @@ func (r *reference) move(person, medium int) {
 func (r *reference) post(post, channel int) {
 	for p, g := range r.grants {
 		if p.Channel == channel && g.state == active {
-			r.messages[Message{post, p}] = &message{pending, g.version, g.doubt}
+			r.messages[Message{post, p}] = &message{state: pending, version: g.version}
 		}
 	}
 }

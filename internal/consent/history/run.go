@@ -196,11 +196,9 @@ func (h *play) withdraw(t *rapid.T) {
 	}
 	person := p.Person
 	for q := range People { // a link of before a merge
-		if h.truth.into[q] == person && q != person && rapid.Bool().Draw(t, "by an old link") {
-			if _, merged := h.truth.into[q]; merged {
-				person = q
-				break
-			}
+		if whole, merged := h.truth.into[q]; merged && whole == person && rapid.Bool().Draw(t, "by an old link") {
+			person = q
+			break
 		}
 	}
 	all, covered := h.truth.under(person, channel, medium)

@@ -47,6 +47,8 @@ type HeldBack struct {
 	Posts   int `json:"posts"`
 	Copies  int `json:"copies"`
 	Unknown int `json:"unknown"`
+	// Messages to people waited or were under way.
+	Messages int `json:"messages"`
 	// Channels and Sources have something held.
 	Channels []string `json:"channels"`
 	Sources  []string `json:"sources"`
@@ -80,7 +82,7 @@ func comeBack(ctx context.Context, db *sql.DB, taken, now time.Time) (HeldBack, 
 	h := HeldBack{Channels: []string{}, Sources: []string{}}
 	err := inTx(ctx, db, func(tx *sql.Tx) error {
 		c := comingBack{tx: tx, taken: taken, now: now, held: &h}
-		for _, step := range []func(context.Context) error{c.copies, c.posts, c.items, c.sources, c.channels, c.told} {
+		for _, step := range []func(context.Context) error{c.copies, c.posts, c.items, c.sources, c.channels, c.messages, c.told} {
 			if err := step(ctx); err != nil {
 				return err
 			}
@@ -198,6 +200,38 @@ func (c *comingBack) channels(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// messages holds what was about to be written to people, and lets nothing be made of what was shown or due before now. What
+// people wrote before the backup was worked on since: a wish to follow of then must not count after a withdrawal since.
+func (c *comingBack) messages(ctx context.Context) (err error) {
+	var there bool
+	if err := c.tx.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'message_batches')`).Scan(&there); err != nil || !there {
+		return err // a backup by a Belfry that wrote to nobody
+	}
+	if err := run(ctx, c.tx,
+		statement{`UPDATE messages SET state = 'unknown' WHERE state = 'pending' AND next_at = 0
+			AND (stream, person) IN (SELECT b.stream, j.value FROM message_batches b, json_each(b.people) j WHERE j.key < b.started)`, nil},
+		statement{`UPDATE messages SET reason = 'restored' WHERE state = 'unknown'`, nil},
+		statement{`DELETE FROM message_batches`, nil}); err != nil {
+		return err
+	}
+	if c.held.Messages, err = changed(ctx, c.tx, `UPDATE messages SET state = 'held', reason = 'restored', next_at = 0 WHERE state = 'pending'`); err != nil {
+		return err
+	}
+	if err := run(ctx, c.tx,
+		statement{`UPDATE streams SET whole = 1 WHERE whole = 0`, nil},
+		statement{`UPDATE streams SET claimed = fanned WHERE state = 'open'`, nil},
+		statement{`UPDATE inbox SET outcome = 'restored', sealed = x'' WHERE outcome = ''`, nil},
+		statement{`DELETE FROM signups`, nil},
+		statement{`UPDATE meta SET value = ?1 WHERE name = 'messages.looked' OR name LIKE 'messages.since.%'`, []any{c.now.UTC().Format(time.RFC3339Nano)}}); err != nil {
+		return err
+	}
+	if c.held.Messages == 0 {
+		return nil
+	}
+	return c.raise(ctx, alert.MessagesHeld, "restored", fmt.Sprintf("the database came from a backup of %s, and messages to people that waited then may have been sent since; they are held until a person says",
+		c.since()), "look at them: belfry message held; let them go: belfry message release NUMBER")
 }
 
 // told pauses everything and says why.
