@@ -98,6 +98,12 @@ type Streamer interface {
 	Stream(ctx context.Context, ms Messages) error
 }
 
+// Connected is implemented by Messages that want to know over how many connections a Streamer works, so that enough is ready
+// ahead. A Streamer says it before it takes its first message; one that does not is given few at a time.
+type Connected interface {
+	Over(connections int)
+}
+
 // Receiver turns a platform's webhook call into events. It verifies the call itself.
 type Receiver interface {
 	Connector
