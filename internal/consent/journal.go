@@ -46,27 +46,48 @@ func OpenJournal(path string) (*Journal, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the journal of withdrawals %s cannot be opened: %w", path, err)
 	}
+	// A line that a crash cut off must not become the beginning of the next one.
+	if end, err := f.Seek(0, io.SeekEnd); err == nil && end > 0 {
+		last := make([]byte, 1)
+		if _, err := f.ReadAt(last, end-1); err == nil && last[0] != '\n' {
+			if _, err := f.Write([]byte{'\n'}); err != nil {
+				return nil, errors.Join(fmt.Errorf("the journal of withdrawals %s cannot be written: %w", path, err), f.Close())
+			}
+		}
+	}
 	return &Journal{f: f, path: path}, nil
 }
 
 // Close closes the file.
 func (j *Journal) Close() error { return j.f.Close() }
 
-// add writes a line and waits for the disk.
-func (j *Journal) add(e entry) error {
+// add writes a line, waits for the disk, and gives the size of the file.
+func (j *Journal) add(e entry) (size int64, err error) {
 	line, err := json.Marshal(e)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if _, err := j.f.Write(append(line, '\n')); err != nil {
-		return fmt.Errorf("the withdrawal cannot be written to %s: %w", j.path, err)
+	if _, err = j.f.Write(append(line, '\n')); err == nil {
+		if err = j.f.Sync(); err == nil {
+			size, err = j.f.Seek(0, io.SeekEnd)
+		}
 	}
-	if err := j.f.Sync(); err != nil {
-		return fmt.Errorf("the withdrawal cannot be written to %s: %w", j.path, err)
+	if err != nil {
+		return 0, fmt.Errorf("the withdrawal cannot be written to %s: %w", j.path, err)
 	}
-	return nil
+	return size, nil
+}
+
+// enter writes an entry of what the transaction does. The transaction knows it then: a database that is restored later, beside
+// another journal or none, shows that it misses some.
+func (r *Registry) enter(tx Tx, e entry) error {
+	size, err := r.s.Journal.add(e)
+	if err != nil {
+		return err
+	}
+	return tx.SetMark(appliedMark, strconv.FormatInt(size, 10))
 }
 
 // appliedMark is the name under which the store keeps how much of the journal it has seen, in bytes.

@@ -208,7 +208,7 @@ func (m *merging) grants(mine, theirs []Address) error {
 			if a.Medium != g.Medium {
 				continue
 			}
-			if err := m.r.s.Journal.add(entry{At: m.now, Medium: a.Medium, Hash: a.Hash, Purpose: g.Purpose.String()}); err != nil {
+			if err := m.r.enter(m.tx, entry{At: m.now, Medium: a.Medium, Hash: a.Hash, Purpose: g.Purpose.String()}); err != nil {
 				return err
 			}
 		}

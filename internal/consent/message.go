@@ -92,7 +92,6 @@ type Candidate struct {
 	Person  PersonID
 	Ref     string
 	Habits  Habits
-	Signal  time.Time
 	Attempt int
 	// Unknown says that an earlier attempt may have arrived.
 	Unknown bool

@@ -343,7 +343,7 @@ func (r *Registry) Erase(ctx context.Context, id PersonID, e Evidence) (Erased, 
 			return err
 		}
 		for _, a := range addresses {
-			if err := r.s.Journal.add(entry{At: now, Medium: a.Medium, Hash: a.Hash, Erased: true}); err != nil {
+			if err := r.enter(tx, entry{At: now, Medium: a.Medium, Hash: a.Hash, Erased: true}); err != nil {
 				return err
 			}
 		}

@@ -331,7 +331,7 @@ func (r *Registry) Refuse(ctx context.Context, token string, e Evidence) error {
 		if err := tx.PutToken(t); err != nil {
 			return err
 		}
-		if err := r.s.Journal.add(entry{At: now, Medium: t.Medium, Hash: t.Address, Never: true}); err != nil {
+		if err := r.enter(tx, entry{At: now, Medium: t.Medium, Hash: t.Address, Never: true}); err != nil {
 			return err
 		}
 		if err := tx.Suppress(Suppression{Medium: t.Medium, Hash: t.Address, Scope: ScopeNever, Reason: SuppressedNever, At: now}); err != nil {

@@ -107,7 +107,7 @@ func (r *Registry) note(p person, w Withdrawal, now time.Time) error {
 		if w.Purpose != nil {
 			e.Purpose = w.Purpose.String()
 		}
-		if err := r.s.Journal.add(e); err != nil {
+		if err := r.enter(p.tx, e); err != nil {
 			return err
 		}
 	}
