@@ -268,8 +268,31 @@ const leftoverTime = "08:00"
 // digestWindow is how late a personal digest is still made after the daemon was down.
 const digestWindow = 3 * time.Hour
 
+// reseal seals the keys of people anew that an earlier master key sealed, a little at a time.
+func (a *App) reseal(ctx context.Context) {
+	total := 0
+	for done := false; !done && ctx.Err() == nil; {
+		var n int
+		var err error
+		if n, done, err = a.people.Reseal(ctx); err != nil {
+			if ctx.Err() == nil {
+				a.log.Error("keys of people cannot be sealed anew", "err", err)
+			}
+			return
+		}
+		total += n
+		if rest(ctx, 50*time.Millisecond) != nil {
+			return
+		}
+	}
+	if total > 0 {
+		a.log.Info("the keys of people are sealed by the new key; previous_keys are needed for older backups alone", "people", total)
+	}
+}
+
 // makeStreams makes the streams of what was published and of the slots that are due, as long as ctx lasts.
 func (a *App) makeStreams(ctx context.Context) {
+	a.reseal(ctx)
 	t := time.NewTicker(time.Second)
 	defer t.Stop()
 	for {

@@ -460,3 +460,46 @@ func TestWhatIsTooMuchComesLater(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// TestANewKey holds that a new master key takes the place of an earlier one while the daemon works, after which the earlier
+// one is needed no more.
+func TestANewKey(t *testing.T) {
+	t.Parallel()
+	p := newPost(t)
+	a := p.start()
+	ctx := context.Background()
+	if _, err := a.people.Follow(ctx, consent.Follow{From: sdk.Handle{Medium: consent.Email, Value: "r@example.invalid"},
+		Purposes: []consent.Purpose{{Kind: consent.Channel, Name: "alertes"}}, Evidence: consent.Evidence{Method: consent.ByButton, Actor: consent.Self}}); err != nil {
+		t.Fatal(err)
+	}
+	p.stop(a)
+	if err := os.WriteFile(filepath.Join(p.dir, "new.key"), []byte(consent.NewKey()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	text := strings.ReplaceAll(followed, "%RELAY%", p.relay.Addr)
+	p.config(strings.Replace(text, `key: "${file:people.key}"`, `key: "${file:new.key}", previous_keys: ["${file:people.key}"]`, 1))
+	b := p.start()
+	p.until("the keys are sealed anew", func() bool {
+		used, err := b.Store().Masters(ctx)
+		return err == nil && len(used) == 1 && used[0] != keyID(t, filepath.Join(p.dir, "people.key"))
+	})
+	p.stop(b)
+	p.config(strings.Replace(text, "people.key", "new.key", 1))
+	p.start()
+	time.Sleep(20 * time.Millisecond)
+	p.publish(feedtest.Article{ID: "a", Title: "Après"})
+	p.until("the news is in the mail", func() bool { return len(p.letters()) == 1 })
+}
+
+func keyID(t *testing.T, file string) string {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := consent.ParseKey(string(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m.ID()
+}
