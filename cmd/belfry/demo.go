@@ -18,10 +18,12 @@ type demoCmd struct {
 
 // Help is the long help.
 func (*demoCmd) Help() string {
-	return `Starts a newsroom with a feed of its own, a daemon as a process of its own, and strict stand-ins for Telegram and a webhook
-receiver, all on this machine. The front page is at /, and /demo shows an article ring in every place, with the times
-measured; its buttons correct an article, withdraw it, and cut the power (the daemon is killed and started again, and what
-was lost or doubled is counted). No configuration and no internet are needed.
+	return `Starts a newsroom with a feed of its own, a daemon as a process of its own, and strict stand-ins for Telegram, a webhook
+receiver and a mail relay, all on this machine. The front page is at /, and /demo shows an article ring in every place, with
+the times measured; its buttons correct an article, withdraw it, and cut the power (the daemon is killed and started again,
+and what was lost or doubled is counted). A made-up reader follows by mail, confirms, gets the news and leaves by one click;
+you can do the same with any address, since every mail stays in the inbox on that page. No configuration and no internet
+are needed.
 
 With --feed your own feed is read in place of the newspaper. Nothing of it is posted until you press the button, and
 nothing leaves this machine but the requests for the feed and its pictures.

@@ -60,15 +60,20 @@ type cli struct {
 	Completion completionCmd `cmd:"" group:"serve" help:"Completion for a shell."`
 	Token      tokenCmd      `cmd:"" group:"serve" help:"Make a token for the API, and what the configuration holds of it."`
 
-	Status statusCmd `cmd:"" group:"look" help:"One screen: what runs, what waits, what needs a person."`
-	Plan   planCmd   `cmd:"" group:"look" help:"What will be posted where, and what a new configuration would change."`
-	Why    whyCmd    `cmd:"" group:"look" help:"Why an item or a post is, or is not, where it should be."`
-	Alert  alertCmd  `cmd:"" group:"look" help:"The trouble that lasts, and what mends it."`
-	Doctor doctorCmd `cmd:"" group:"look" help:"Look at everything, and say what needs a person and what to do."`
+	Status  statusCmd  `cmd:"" group:"look" help:"One screen: what runs, what waits, what needs a person."`
+	Plan    planCmd    `cmd:"" group:"look" help:"What will be posted where, and what a new configuration would change."`
+	Why     whyCmd     `cmd:"" group:"look" help:"Why an item or a post is, or is not, where it should be."`
+	Privacy privacyCmd `cmd:"" group:"look" help:"What is kept about people, and why."`
+	Alert   alertCmd   `cmd:"" group:"look" help:"The trouble that lasts, and what mends it."`
+	Doctor  doctorCmd  `cmd:"" group:"look" help:"Look at everything, and say what needs a person and what to do."`
 
 	Post        postCmd        `cmd:"" group:"act" help:"Write, correct, retract and look after posts."`
 	Source      sourceCmd      `cmd:"" group:"act" help:"Look at sources, fetch them, release what they hold."`
 	Destination destinationCmd `cmd:"" group:"act" help:"Look at destinations and test them."`
+	Subscriber  subscriberCmd  `cmd:"" group:"act" help:"Look after the people who follow: list, import, merge, let them go."`
+	Consent     consentCmd     `cmd:"" group:"act" help:"What people agreed to: show, export, erase."`
+	Message     messageCmd     `cmd:"" group:"act" help:"What people are sent: preview it, and release what is held."`
+	Keys        keysCmd        `cmd:"" group:"act" help:"The keys that seal the addresses of people."`
 	Store       storeCmd       `cmd:"" group:"act" help:"Back the store up, restore it, and see what takes room."`
 	Pause       pauseCmd       `cmd:"" group:"act" help:"Pause everything, a source, a channel or a destination."`
 	Resume      resumeCmd      `cmd:"" group:"act" help:"End a pause, or let a stopped destination serve again."`

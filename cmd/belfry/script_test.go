@@ -405,9 +405,18 @@ func pictureBytes(width, height int) []byte {
 	return b.Bytes()
 }
 
-// scriptDatabase makes a database: database new DIR, or database newer DIR for one of a later Belfry.
+// scriptDatabase makes a database: database new DIR, or database newer DIR for one of a later Belfry. database alter DIR SQL
+// changes one behind Belfry's back.
 func scriptDatabase(ts *testscript.TestScript, _ bool, args []string) {
 	file := filepath.Join(ts.MkAbs(arg(ts, args, 1, "!")), "belfry.db")
+	if args[0] == "alter" {
+		raw, err := sql.Open("sqlite", file)
+		ts.Check(err)
+		defer raw.Close()
+		_, err = raw.Exec(arg(ts, args, 2, "!"))
+		ts.Check(err)
+		return
+	}
 	db, err := sqlite.Open(context.Background(), file)
 	ts.Check(err)
 	ts.Check(db.Close())

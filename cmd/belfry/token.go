@@ -12,14 +12,14 @@ import (
 
 type tokenCmd struct {
 	Name   string   `arg:"" help:"Who is to have it: small letters, digits, - and _."`
-	Scopes []string `default:"read" placeholder:"SCOPE" help:"What it may do: read, post, operate; several with commas."`
+	Scopes []string `default:"read" placeholder:"SCOPE" help:"What it may do: read, post, people, operate; several with commas."`
 }
 
 // Help is the long help.
 func (*tokenCmd) Help() string {
 	return `Prints a new token, and the lines that make the daemon know it. The token is shown once and kept nowhere; the configuration
-holds its hash. read sees what commands show, post writes, corrects and retracts posts, operate does everything else; none
-includes another.
+holds its hash. read sees what commands show, post writes, corrects and retracts posts, people asks people to confirm and sends notices,
+operate does everything else; none includes another.
 
 Examples:
 
@@ -41,8 +41,8 @@ func (c *tokenCmd) Run(g *global, std streams) error {
 	made := tokenJSON{Name: c.Name, Token: "belfry_" + rand.Text() + rand.Text(), Scopes: c.Scopes}
 	made.Hash = api.Hash(made.Token)
 	for _, s := range c.Scopes {
-		if !slices.Contains([]string{api.ScopeRead, api.ScopePost, api.ScopeOperate}, s) {
-			return unusable("there is no scope %q; known are read, post and operate", s)
+		if !slices.Contains([]string{api.ScopeRead, api.ScopePost, api.ScopePeople, api.ScopeOperate}, s) {
+			return unusable("there is no scope %q; known are read, post, people and operate", s)
 		}
 	}
 	if err := api.NewTokens(nil).Use(map[string]configs.Token{c.Name: {Hash: made.Hash, Scopes: c.Scopes}}); err != nil {

@@ -93,6 +93,9 @@ func (c *Connector) Stream(ctx context.Context, ms sdk.Messages) error {
 	defer stop()
 	s := &stream{c: c, ms: ms, pulling: pulling, working: context.WithoutCancel(ctx), stop: stop,
 		queue: make(chan sdk.DirectMessage, c.pool.size())}
+	if m, asks := ms.(sdk.Connected); asks {
+		m.Over(c.pool.size())
+	}
 	s.pull()
 	close(s.queue)
 	s.workers.Wait()

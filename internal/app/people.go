@@ -411,6 +411,13 @@ func (a *App) dueSlots(ctx context.Context, l *configs.Loaded, purpose consent.P
 	if len(times) == 0 {
 		times = []string{leftoverTime} // what was too much for a day comes with a digest also where nobody chooses digests
 	}
+	from := looked
+	if early := now.Add(-digestWindow); early.After(from) {
+		from = early
+	}
+	if !slices.ContainsFunc(m.Times, func(slot string) bool { return dueSomewhere(slot, from, now) }) {
+		return nil, nil
+	}
 	zones, err := a.db.DigestZones(ctx, purpose, medium)
 	if err != nil {
 		return nil, err
@@ -422,10 +429,6 @@ func (a *App) dueSlots(ctx context.Context, l *configs.Loaded, purpose consent.P
 		}
 	}
 	slices.Sort(zones)
-	from := looked
-	if early := now.Add(-digestWindow); early.After(from) {
-		from = early
-	}
 	for _, z := range slices.Compact(zones) {
 		zone, err := scheduler.LoadZone(z)
 		if err != nil {
@@ -445,6 +448,18 @@ func (a *App) dueSlots(ctx context.Context, l *configs.Loaded, purpose consent.P
 		}
 	}
 	return out, nil
+}
+
+// dueSomewhere reports whether a time of day can come after one instant and up to another, in any zone. Zones differ, and change,
+// by quarters of an hour, so that who lives where needs to be asked only then.
+func dueSomewhere(slot string, from, now time.Time) bool {
+	const quarter = 15 * time.Minute
+	at, err := time.Parse("15:04", slot)
+	if err != nil || now.Sub(from) >= quarter {
+		return true
+	}
+	past := time.Duration(at.Minute()) * time.Minute % quarter
+	return now.Add(-past).Truncate(quarter).Add(past).After(from)
 }
 
 // cronOf writes a time of day as a schedule of every day.

@@ -43,16 +43,17 @@ const (
 
 // Grant is one person's consent to one purpose over one medium.
 type Grant struct {
-	ID      int64
-	Person  PersonID
-	Purpose Purpose
-	Medium  string
-	State   State
+	ID      int64    `json:"-"`
+	Person  PersonID `json:"-"`
+	Purpose Purpose  `json:"purpose"`
+	Medium  string   `json:"medium"`
+	State   State    `json:"state"`
 	// Since is when it became active; Changed when its state was last changed. UTC.
-	Since, Changed time.Time
+	Since   time.Time `json:"since,omitzero"`
+	Changed time.Time `json:"changed"`
 	// Version is another one after each end, so that what was made for an ended grant does not leave under a later one.
-	Version     int
-	Preferences Preferences
+	Version     int         `json:"-"`
+	Preferences Preferences `json:"preferences"`
 }
 
 // Preferences are what a person chose for one grant.

@@ -2,6 +2,7 @@ package consent
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -20,6 +21,8 @@ type Journal struct {
 	mu   sync.Mutex
 	f    *os.File
 	path string
+	// torn says that a write failed, so that the file may end inside a line.
+	torn bool
 }
 
 // entry is one line.
@@ -32,6 +35,11 @@ type entry struct {
 	Never   bool   `json:"never,omitempty"`
 	// Erased says that the person was erased, so that a restored database erases them again.
 	Erased bool `json:"erased,omitempty"`
+}
+
+// title is the line that names a journal, so that a database knows its own again, also where neither holds a withdrawal yet.
+type title struct {
+	Journal string `json:"journal"`
 }
 
 // JournalName is the file's name in the data folder.
@@ -63,13 +71,23 @@ func (j *Journal) Close() error { return j.f.Close() }
 
 // add writes a line, waits for the disk, and gives the size of the file.
 func (j *Journal) add(e entry) (size int64, err error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.write(e)
+}
+
+func (j *Journal) write(e any) (size int64, err error) {
 	line, err := json.Marshal(e)
 	if err != nil {
 		return 0, err
 	}
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	if _, err = j.f.Write(append(line, '\n')); err == nil {
+	line = append(line, '\n')
+	if j.torn { // what a full disk left of a line must not become the beginning of this one
+		line = append([]byte{'\n'}, line...)
+	}
+	j.torn = true
+	if _, err = j.f.Write(line); err == nil {
+		j.torn = false
 		if err = j.f.Sync(); err == nil {
 			size, err = j.f.Seek(0, io.SeekEnd)
 		}
@@ -78,6 +96,43 @@ func (j *Journal) add(e entry) (size int64, err error) {
 		return 0, fmt.Errorf("the withdrawal cannot be written to %s: %w", j.path, err)
 	}
 	return size, nil
+}
+
+// name gives the name of the journal; empty when it has none yet.
+func (j *Journal) name() (name string, err error) {
+	if _, err := j.f.Seek(0, io.SeekStart); err != nil {
+		return "", err
+	}
+	lines := bufio.NewScanner(j.f)
+	for lines.Scan() {
+		var t title
+		if bytes.HasPrefix(lines.Bytes(), []byte(`{"journal":`)) && json.Unmarshal(lines.Bytes(), &t) == nil {
+			name = t.Journal
+		}
+	}
+	return name, lines.Err()
+}
+
+// known makes sure that this journal is the one that the database knows. A database that knows none takes it as its own.
+func (j *Journal) known(tx Tx) error {
+	knows, err := tx.Mark(journalMark)
+	if err != nil {
+		return err
+	}
+	name, err := j.name()
+	if err != nil {
+		return err
+	}
+	if knows != "" && name != knows {
+		return ErrJournalMissing
+	}
+	if name == "" {
+		name = newRef()
+		if _, err := j.write(title{name}); err != nil {
+			return err
+		}
+	}
+	return tx.SetMark(journalMark, name)
 }
 
 // enter writes an entry of what the transaction does. The transaction knows it then: a database that is restored later, beside
@@ -90,22 +145,28 @@ func (r *Registry) enter(tx Tx, e entry) error {
 	return tx.SetMark(appliedMark, strconv.FormatInt(size, 10))
 }
 
-// appliedMark is the name under which the store keeps how much of the journal it has seen, in bytes.
-const appliedMark = "withdrawals.applied"
+// The names under which the store keeps how much of the journal it has seen, in bytes, and which journal that is.
+const (
+	appliedMark = "withdrawals.applied"
+	journalMark = "withdrawals.journal"
+)
 
 // Replay applies what the journal holds and the database has not seen, and says how many grants it ended. It is called when
-// nothing is sent yet. A journal that is shorter than what the database has seen is ErrJournalMissing: nothing may be sent
-// then until a person has said that there is no other (Forgive).
+// nothing is sent yet. A journal that is another one, or shorter than what the database has seen, is ErrJournalMissing:
+// nothing may be sent then until a person has said that there is no other (Forgive).
 func (r *Registry) Replay(ctx context.Context) (ended int, err error) {
 	j := r.s.Journal
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	size, err := j.f.Seek(0, io.SeekEnd)
-	if err != nil {
-		return 0, err
-	}
 	err = r.s.Store.People(ctx, func(tx Tx) error {
 		ended = 0
+		if err := j.known(tx); err != nil {
+			return err
+		}
+		size, err := j.f.Seek(0, io.SeekEnd)
+		if err != nil {
+			return err
+		}
 		text, err := tx.Mark(appliedMark)
 		if err != nil {
 			return err
@@ -120,8 +181,8 @@ func (r *Registry) Replay(ctx context.Context) (ended int, err error) {
 		lines := bufio.NewScanner(j.f)
 		for lines.Scan() {
 			var e entry
-			if json.Unmarshal(lines.Bytes(), &e) != nil {
-				continue // the line that a crash cut off: nobody was told of it
+			if json.Unmarshal(lines.Bytes(), &e) != nil || e.Hash == "" {
+				continue // the journal's name, or a line that a crash cut off: nobody was told of it
 			}
 			n, err := r.again(tx, e)
 			if err != nil {
@@ -208,9 +269,12 @@ func (r *Registry) grantedAfter(tx Tx, e entry) (bool, error) {
 func (r *Registry) Forgive(ctx context.Context) error {
 	r.s.Journal.mu.Lock()
 	defer r.s.Journal.mu.Unlock()
-	size, err := r.s.Journal.f.Seek(0, io.SeekEnd)
-	if err != nil {
-		return err
-	}
-	return r.s.Store.People(ctx, func(tx Tx) error { return tx.SetMark(appliedMark, strconv.FormatInt(size, 10)) })
+	return r.s.Store.People(ctx, func(tx Tx) error {
+		name := newRef()
+		size, err := r.s.Journal.write(title{name})
+		if err != nil {
+			return err
+		}
+		return errors.Join(tx.SetMark(journalMark, name), tx.SetMark(appliedMark, strconv.FormatInt(size, 10)))
+	})
 }

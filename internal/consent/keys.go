@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 )
 
 // keyBytes is how long every key is: AES-256 and HMAC-SHA-256.
@@ -30,8 +31,9 @@ func NewKey() string {
 
 // Master is a key that seals the keys of people. It is held in no store.
 type Master struct {
-	id  string
-	key []byte
+	id   string
+	key  []byte
+	aead cipher.AEAD // of the key: making it costs more than opening with it
 }
 
 // ParseKey reads a master key as NewKey writes it.
@@ -42,7 +44,7 @@ func ParseKey(text string) (Master, error) {
 		return Master{}, errors.New("this is no key of Belfry; make one with: belfry keys new FILE")
 	}
 	sum := sha256.Sum256(append([]byte("belfry master\x00"), key...))
-	return Master{id: hex.EncodeToString(sum[:4]), key: key}, nil
+	return Master{id: hex.EncodeToString(sum[:4]), key: key, aead: box(key)}, nil
 }
 
 // ID names the key without telling it.
@@ -59,7 +61,8 @@ type Keys struct {
 	current Master
 	all     map[string]Master
 	pepper  []byte
-	link    []byte
+	// links are HMACs with the key of links, used again: making one anew costs as much as a link.
+	links sync.Pool
 }
 
 // KeyStore holds the pepper, sealed, and knows which master keys are in use.
@@ -119,9 +122,11 @@ func OpenKeys(ctx context.Context, store KeyStore, current Master, previous ...M
 			return nil, err
 		}
 	}
-	if k.link, err = hkdf.Key(sha256.New, k.pepper, nil, "belfry links", keyBytes); err != nil {
+	link, err := hkdf.Key(sha256.New, k.pepper, nil, "belfry links", keyBytes)
+	if err != nil {
 		return nil, err
 	}
+	k.links.New = func() any { return hmac.New(sha256.New, link) }
 	return k, nil
 }
 
@@ -168,7 +173,7 @@ func box(key []byte) cipher.AEAD {
 }
 
 func (k *Keys) sealKey(key []byte, what string) Sealed {
-	return Sealed{Master: k.current.id, Data: box(k.current.key).Seal(nil, nil, key, []byte("key of "+what))}
+	return Sealed{Master: k.current.id, Data: k.current.aead.Seal(nil, nil, key, []byte("key of "+what))}
 }
 
 func (k *Keys) openKey(s Sealed, what string) ([]byte, error) {
@@ -176,7 +181,7 @@ func (k *Keys) openKey(s Sealed, what string) ([]byte, error) {
 	if !known {
 		return nil, &MissingKeyError{s.Master}
 	}
-	key, err := box(m.key).Open(nil, nil, s.Data, []byte("key of "+what))
+	key, err := m.aead.Open(nil, nil, s.Data, []byte("key of "+what))
 	if err != nil {
 		return nil, fmt.Errorf("the key of %s cannot be opened with the key %s; the database was altered", what, s.Master)
 	}

@@ -216,6 +216,7 @@ func (r *Registry) Start(ctx context.Context, store MessageStore, w Window, judg
 	if err != nil {
 		return nil, all, err
 	}
+	out = make([]Start, 0, len(started))
 	for _, c := range started {
 		s := Start{Candidate: c, ID: MessageID(w.Batch.Stream.ID, c.Person), Link: r.s.Keys.Link(c.Ref)}
 		key, err := r.s.Keys.person(c.Ref, c.key)

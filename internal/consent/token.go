@@ -7,6 +7,7 @@ import (
 	"encoding/base32"
 	"encoding/hex"
 	"errors"
+	"hash"
 	"strconv"
 	"strings"
 )
@@ -57,9 +58,12 @@ func newRef() string {
 func (k *Keys) sign(kind, name string) string { return name + "." + k.mac(kind, name) }
 
 func (k *Keys) mac(kind, name string) string {
-	m := hmac.New(sha256.New, k.link)
+	m := k.links.Get().(hash.Hash) //nolint:errcheck // the pool holds nothing else
+	defer k.links.Put(m)
+	m.Reset()
 	m.Write([]byte(kind + "\x00" + name))
-	return crockford.EncodeToString(m.Sum(nil)[:20])
+	var sum [sha256.Size]byte
+	return crockford.EncodeToString(m.Sum(sum[:0])[:20])
 }
 
 // signed gives the name in a link of ours.

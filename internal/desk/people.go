@@ -311,6 +311,8 @@ func MessageReason(reason string) string {
 		return "There is no address of the person on this medium."
 	case "unknown", "node_ended", sdk.CodeUnknownOutcome:
 		return "It may have arrived; nobody knows."
+	case "restored":
+		return "The database came from a backup, and this may have been sent since."
 	case sdk.CodeUnavailable:
 		return "The platform or the relay could not be reached; it is tried again."
 	case sdk.CodeRateLimited:

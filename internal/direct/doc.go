@@ -12,7 +12,7 @@
 //	send     connectors pull messages; nothing that is not started can be pulled. The next window is started meanwhile.
 //	recover  of a batch whose lease is over, what was started and has no outcome is unknown; the rest is claimed again.
 //
-// A window is as many messages as leave in 50 ms, at least 1 and at most 32 for each connection; no more than two of these are
+// A window is as many messages as leave in 50 ms, between 1 and 32 for each connection; no more than two of these are
 // without an outcome at any moment, which is what a kill can make unknown. Nothing is pulled when less than the deadline of a
 // call is left of the lease.
 package direct

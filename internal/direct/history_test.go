@@ -212,7 +212,7 @@ func (s *program) Begin() error {
 		"suppressions", "ledger_events", "imports", "acts", "subscribers"} {
 		b.WriteString(`DELETE FROM ` + t + `;`)
 	}
-	b.WriteString(`DELETE FROM meta WHERE name LIKE 'merged.%' OR name = 'withdrawals.applied';`)
+	b.WriteString(`DELETE FROM meta WHERE name LIKE 'merged.%' OR name LIKE 'withdrawals.%';`)
 	for _, t := range []string{"subscribers", "person_keys", "addresses"} {
 		b.WriteString(`INSERT INTO ` + t + ` SELECT * FROM first_` + t + `;`)
 	}

@@ -30,8 +30,8 @@ type lane struct {
 
 	mu sync.Mutex
 	// ready are started messages that nobody has taken; under are those that were taken.
-	ready   []item
-	under   map[string]item
+	ready   []*item
+	under   map[string]*item
 	results []settled
 	pace    pace
 	// over how many connections a streamer works; zero when it has not said.
@@ -42,7 +42,7 @@ type lane struct {
 
 // item is a started message.
 type item struct {
-	start consent.Start
+	start *consent.Start
 	text  Text
 	took  time.Time
 	batch *batch
@@ -70,7 +70,7 @@ func resultsOf(list []settled) []consent.Result {
 }
 
 func newLane(e *Engine, d Destination) *lane {
-	return &lane{e: e, d: d, wake: make(chan struct{}, 1), moved: make(chan struct{}, 1), ended: make(chan struct{}), under: map[string]item{}, arrived: make(chan struct{}), limits: limits(d.Conn, d.Rates, d.NoRates)}
+	return &lane{e: e, d: d, wake: make(chan struct{}, 1), moved: make(chan struct{}, 1), ended: make(chan struct{}), under: map[string]*item{}, arrived: make(chan struct{}), limits: limits(d.Conn, d.Rates, d.NoRates)}
 }
 
 func (l *lane) wakeUp() { signal(l.wake) }
@@ -260,15 +260,17 @@ func recorded(results []settled) {
 
 // prepare writes the texts of started messages and makes them ready to be taken.
 func (l *lane) prepare(ctx context.Context, b *batch, started []consent.Start) {
-	items := make([]item, 0, len(started))
-	for _, s := range started {
-		text, err := l.e.s.Writer.Text(context.WithoutCancel(ctx), s)
+	all, items := make([]item, len(started)), make([]*item, 0, l.d.connections())
+	for i := range started {
+		s := &started[i]
+		text, err := l.e.s.Writer.Text(context.WithoutCancel(ctx), *s)
 		if err != nil {
 			l.e.s.Log.Error("a message cannot be written", "destination", l.d.Name, "stream", b.Stream.ID, "err", err)
 			l.settle(settled{consent.Result{Stream: s.Stream.ID, Person: s.Person, State: consent.MessageFailed, Reason: "template", Error: short(err), At: l.e.s.Now(), Again: true}, b})
 			continue
 		}
-		if items = append(items, item{start: s, text: text, batch: b}); len(items) == l.d.connections() {
+		all[i] = item{start: s, text: text, batch: b}
+		if items = append(items, &all[i]); len(items) == l.d.connections() {
 			l.offer(items)
 			items = items[:0]
 		}
@@ -388,7 +390,7 @@ func (l *lane) room(ctx context.Context) bool {
 	for {
 		l.mu.Lock()
 		c := l.parallel()
-		n, w := len(l.ready), l.pace.window(c)
+		n, w := len(l.ready), l.pace.window(c, l.connections > 0)
 		out := n + len(l.under)
 		l.mu.Unlock()
 		if n < w && out+w <= 2*maxWindow*c {
@@ -405,7 +407,7 @@ func (l *lane) room(ctx context.Context) bool {
 func (l *lane) window() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.pace.window(l.parallel())
+	return l.pace.window(l.parallel(), l.connections > 0)
 }
 
 // size is how many messages are claimed at once: no more than leave in a second, so that what is more urgent waits no longer.
@@ -428,7 +430,7 @@ func (l *lane) parallel() int { return cmp.Or(l.connections, l.d.connections()) 
 func (d Destination) connections() int { return max(d.Parallel, 1) }
 
 // offer makes started messages ready to be taken.
-func (l *lane) offer(list []item) {
+func (l *lane) offer(list []*item) {
 	if len(list) == 0 {
 		return
 	}
@@ -515,7 +517,7 @@ func (l *lane) withdrawLater(wait time.Duration) {
 	signal(l.moved)
 }
 
-func (l *lane) again(i item, at time.Time, wait time.Duration, reason, text string) consent.Result {
+func (l *lane) again(i *item, at time.Time, wait time.Duration, reason, text string) consent.Result {
 	next := at.Add(wait)
 	r := consent.Result{Stream: i.start.Stream.ID, Person: i.start.Person, State: consent.MessagePending, Reason: reason, Next: next, At: at, Error: text}
 	if !next.Before(i.start.Stream.Expires) {

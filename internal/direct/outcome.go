@@ -12,7 +12,7 @@ import (
 const resendAfter = 10 * time.Minute
 
 // outcome turns what a connector answered into a result, and acts on what it says about the person or the account.
-func (l *lane) outcome(i item, ref sdk.MessageRef, err error, now time.Time) {
+func (l *lane) outcome(i *item, ref sdk.MessageRef, err error, now time.Time) {
 	r := consent.Result{Stream: i.start.Stream.ID, Person: i.start.Person, At: now, Posts: i.start.Folded}
 	code := sdk.Code("")
 	if err == nil {
@@ -35,7 +35,7 @@ func (l *lane) outcome(i item, ref sdk.MessageRef, err error, now time.Time) {
 }
 
 // refused says what becomes of a message that a platform did not take.
-func (l *lane) refused(i item, e *sdk.Error, now time.Time) consent.Result {
+func (l *lane) refused(i *item, e *sdk.Error, now time.Time) consent.Result {
 	r := consent.Result{Stream: i.start.Stream.ID, Person: i.start.Person, At: now, Reason: string(e.Code), Error: short(e)}
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()

@@ -27,7 +27,7 @@ func (p *pulled) Next(ctx context.Context) (sdk.DirectMessage, bool) {
 		l.mu.Lock()
 		if len(l.ready) > 0 {
 			i := l.ready[0]
-			l.ready[0] = item{}
+			l.ready[0] = nil
 			l.ready = l.ready[1:]
 			i.took = l.e.s.Now()
 			l.under[i.start.ID] = i
@@ -98,11 +98,12 @@ func (p *pace) add(now time.Time) {
 	}
 }
 
-// window is how many messages leave in windowFor, at least one for each connection as long as nothing was measured.
-func (p *pace) window(connections int) int {
+// window is how many messages leave in windowFor, at least one for each connection as long as nothing was measured, and for
+// a streamer always: its connections each hold one while they send another, whatever the rate.
+func (p *pace) window(connections int, streams bool) int {
 	n := int(p.rate * windowFor.Seconds())
-	if p.rate == 0 {
-		n = connections
+	if p.rate == 0 || streams {
+		n = max(n, connections)
 	}
 	return min(max(n, 1), maxWindow*connections)
 }

@@ -262,6 +262,7 @@ func (db *DB) StartMessages(ctx context.Context, w consent.Window, judge func(co
 		if err != nil {
 			return err
 		}
+		started = candidates[:0]
 		byDay, imported := map[int64][]consent.PersonID{}, map[int64]int{}
 		for _, c := range candidates {
 			c.AudienceSent += imported[c.Import]
@@ -329,96 +330,195 @@ func (tx *Tx) candidates(w consent.Window, window []consent.PersonID) ([]consent
 	if state != "open" {
 		stopped = cmp.Or(reason, state)
 	}
-	purpose := ""
-	if s.Purpose.Name != "" {
-		purpose = s.Purpose.String()
-	}
-	byPerson := map[consent.PersonID]consent.Candidate{}
-	var suppressed []consent.PersonID
-	hashes := map[consent.PersonID]string{}
-	if err := tx.rows(func(r scanner) error {
-		c := consent.Candidate{Stopped: stopped, Withdrawn: withdrawn, Stream: s}
-		var g consent.Grant
-		var master sql.NullString
-		var key, address []byte
-		var hash, was, gkind, gname, gstate, gmode, slots, topics, languages sql.NullString
-		var gid, gversion, since, covered, breaking, verified sql.NullInt64
-		var version int
-		var paused, signal, erased int64
-		var days, purposeDays string
-		var hit bool
-		if err := r.Scan(&c.Person, &was, &version, &c.Attempt, &c.Ref, &c.Habits.Lang, &c.Habits.Zone, &c.Habits.QuietFrom, &c.Habits.QuietUntil, &paused, &c.Habits.PerDay, &signal, &erased, &c.Import, &c.NewAudience, &c.AudienceSent,
-			&master, &key, &address, &hash, &verified, &gid, &gkind, &gname, &gstate, &gversion, &gmode, &slots, &topics, &languages, &breaking, &since, &covered,
-			&days, &purposeDays, &hit); err != nil {
-			return err
-		}
-		c.Habits.PausedUntil, c.Signal, c.Covered = timeOf(paused), timeOf(signal), timeOf(covered.Int64)
-		c.Unknown = was.String == "unknown"
-		c.Reachable, c.Verified = erased == 0 && len(address) > 0 && len(key) > 0, verified.Int64 > 0
-		c.SealAddress(consent.Sealed{Master: master.String, Data: key}, address)
-		if gid.Valid {
-			g = consent.Grant{ID: gid.Int64, Person: c.Person, Purpose: consent.Purpose{Kind: consent.Kind(gkind.String), Name: gname.String}, Medium: s.Medium, State: consent.State(gstate.String),
-				Version: int(gversion.Int64), Since: timeOf(since.Int64)}
-			g.Preferences.Mode, g.Preferences.Breaking = consent.Mode(gmode.String), breaking.Int64 == 1
-			if err := errors.Join(decodeList(slots.String, &g.Preferences.Slots), decodeList(topics.String, &g.Preferences.Topics), decodeList(languages.String, &g.Preferences.Languages)); err != nil {
-				return err
-			}
-			c.Grant, c.Same = &g, g.Version == version
-		}
-		c.Days, c.PurposeDays = dayOf(days), dayOf(purposeDays)
-		if hit {
-			suppressed = append(suppressed, c.Person)
-		}
-		hashes[c.Person] = hash.String
-		byPerson[c.Person] = c
-		return nil
-	}, `SELECT m.person, CASE WHEN m.reason = 'unknown' THEN 'unknown' ELSE m.state END, m.version, m.attempt, s.ref, s.lang, s.zone, s.quiet_from, s.quiet_until, s.paused_until, s.per_day, s.signal_at, s.erased_at,
-		s.import, coalesce((SELECT i.released = 0 FROM imports i WHERE i.id = s.import), 0), coalesce((SELECT i.sent FROM imports i WHERE i.id = s.import), 0),
-		k.master, k.sealed, a.sealed, a.hash, a.verified_at, g.id, g.kind, g.name, g.state, g.version, g.mode, g.slots, g.topics, g.languages, g.breaking, g.since, g.covered,
-		coalesce((SELECT day || ':' || count || ':' || last_at FROM sent_days WHERE person = m.person AND purpose = '' ORDER BY day DESC LIMIT 1), ''),
-		coalesce((SELECT day || ':' || count || ':' || last_at FROM sent_days WHERE person = m.person AND purpose = $4 AND $4 <> '' ORDER BY day DESC LIMIT 1), ''),
-		EXISTS (SELECT 1 FROM suppressions u WHERE u.medium = $3 AND u.hash = a.hash)
-		FROM messages m JOIN subscribers s ON s.id = m.person LEFT JOIN person_keys k ON k.person = m.person
-		LEFT JOIN addresses a ON a.person = m.person AND a.medium = $3 LEFT JOIN grants g ON g.id = m.consent
-		WHERE m.stream = $1 AND m.person IN @list($2) AND m.state = 'pending'`, s.ID, jsonList(window), s.Medium, purpose); err != nil {
+	out, err := tx.readCandidates(s, window)
+	if err != nil {
 		return nil, err
 	}
-	for _, id := range suppressed {
-		c := byPerson[id]
-		var err error
-		if c.Suppressions, err = (people{tx}).Suppressions(s.Medium, hashes[id]); err != nil {
-			return nil, err
-		}
-		byPerson[id] = c
+	for i := range out {
+		c := &out[i]
+		c.Stopped, c.Withdrawn = stopped, withdrawn
+	}
+	if err := tx.newAudiences(out); err != nil {
+		return nil, err
 	}
 	if s.Kind == consent.StreamDigest {
+		at := make(map[consent.PersonID]*consent.Candidate, len(out))
+		for i := range out {
+			at[out[i].Person] = &out[i]
+		}
 		if err := tx.rows(func(r scanner) error {
 			var id consent.PersonID
 			var post int64
 			err := r.Scan(&id, &post)
-			c := byPerson[id]
-			c.Folded = append(c.Folded, post)
-			byPerson[id] = c
+			if c := at[id]; c != nil {
+				c.Folded = append(c.Folded, post)
+			}
 			return err
 		}, `SELECT f.person, f.post FROM folded f JOIN messages m ON m.stream = $1 AND m.person = f.person AND m.consent = f.consent WHERE f.person IN @list($2) ORDER BY f.person, f.post`, s.ID, jsonList(window)); err != nil {
 			return nil, err
 		}
 	}
+	return out, nil
+}
+
+// What candidateColumns says in its bits.
+const (
+	isUnknown = 1 << iota
+	isErased
+	isVerified
+	isSame
+	isOfPurpose
+	isDigest
+	isBreaking
+	isSuppressed
+)
+
+// candidateColumns are few, because each costs about as much as a look-up: what is a yes or no is a bit, and what most people
+// never set is one text, or none.
+const candidateColumns = `m.person, m.attempt,
+	(m.reason = 'unknown') + 2 * (s.erased_at <> 0) + 4 * (coalesce(a.verified_at, 0) > 0) + 8 * coalesce(g.version = m.version, 0)
+		+ 16 * coalesce(g.kind = $4 AND g.name = $5 AND g.medium = $3, 0) + 32 * coalesce(g.mode = 'digest', 0) + 64 * coalesce(g.breaking <> 0, 0)
+		+ 128 * EXISTS (SELECT 1 FROM suppressions u WHERE u.medium = $3 AND u.hash = a.hash),
+	s.ref, s.lang, s.zone, CASE WHEN s.quiet_from <> '' OR s.quiet_until <> '' OR s.paused_until <> 0 OR s.per_day <> 0
+		THEN json_object('from', s.quiet_from, 'until', s.quiet_until, 'paused', s.paused_until, 'most', s.per_day,
+			'today', (SELECT d.day || ':' || sum(d.count) || ':0' FROM sent_days d WHERE d.person = m.person GROUP BY d.day ORDER BY d.day DESC LIMIT 1)) END,
+	s.import, k.master, k.sealed, a.sealed, g.id, g.state, g.version, g.since, CASE WHEN g.mode = 'digest' THEN g.covered END,
+	CASE WHEN g.slots <> '[]' OR g.topics <> '[]' OR g.languages <> '[]' THEN json_array(json(g.slots), json(g.topics), json(g.languages)) END,
+	(SELECT d.day || ':' || d.count || ':' || d.last_at FROM sent_days d WHERE d.person = m.person AND d.purpose = $6 ORDER BY d.day DESC LIMIT 1)
+	FROM messages m JOIN subscribers s ON s.id = m.person LEFT JOIN person_keys k ON k.person = m.person
+	LEFT JOIN addresses a ON a.person = m.person AND a.medium = $3 LEFT JOIN grants g ON g.id = m.consent
+	WHERE m.stream = $1 AND m.state = 'pending' AND `
+
+// readCandidates reads what the rows of a window hold, in their order.
+func (tx *Tx) readCandidates(s consent.Stream, window []consent.PersonID) ([]consent.Candidate, error) {
 	out := make([]consent.Candidate, 0, len(window))
-	for _, id := range window {
-		if c, still := byPerson[id]; still {
-			out = append(out, c)
+	grants := make([]consent.Grant, len(window))
+	purpose := ""
+	if s.Purpose.Name != "" {
+		purpose = s.Purpose.String()
+	}
+	// People who follow each other are read as one stretch; who of it is not in the window belongs to another batch.
+	first, last := window[0], window[len(window)-1]
+	inOrder := slices.IsSorted(window)
+	where := `m.person IN @list($2) ORDER BY m.person`
+	args := []any{s.ID, jsonList(window), s.Medium, string(s.Purpose.Kind), s.Purpose.Name, purpose}
+	if inOrder && int64(last-first) < 4*int64(len(window)) {
+		where, args[1] = `m.person >= $2 AND m.person <= $7 ORDER BY m.person`, int64(first)
+		args = append(args, int64(last))
+	}
+	suppressed := map[consent.PersonID]bool{}
+	if err := tx.rows(func(r scanner) error {
+		c := consent.Candidate{Stream: s}
+		var bits, imported int64
+		var master, habits, state, wants, days sql.NullString
+		var key, address []byte
+		var gid, version, since, covered sql.NullInt64
+		if err := r.Scan(&c.Person, &c.Attempt, &bits, &c.Ref, &c.Habits.Lang, &c.Habits.Zone, &habits, &imported, &master, &key, &address,
+			&gid, &state, &version, &since, &covered, &wants, &days); err != nil {
+			return err
+		}
+		if _, mine := slices.BinarySearch(window, c.Person); inOrder && !mine {
+			return nil
+		}
+		c.Import, c.Unknown, c.Covered = imported, bits&isUnknown > 0, timeOf(covered.Int64)
+		c.Reachable, c.Verified = bits&isErased == 0 && len(address) > 0 && len(key) > 0, bits&isVerified > 0
+		c.SealAddress(consent.Sealed{Master: master.String, Data: key}, address)
+		c.PurposeDays = dayOf(days.String)
+		if habits.Valid {
+			if err := decodeHabits(habits.String, &c); err != nil {
+				return err
+			}
+		}
+		if gid.Valid {
+			g := &grants[len(out)]
+			*g = consent.Grant{ID: gid.Int64, Person: c.Person, Medium: s.Medium, State: consent.State(state.String), Version: int(version.Int64), Since: timeOf(since.Int64)}
+			if bits&isOfPurpose > 0 {
+				g.Purpose = s.Purpose
+			}
+			g.Preferences.Mode, g.Preferences.Breaking = consent.Instant, bits&isBreaking > 0
+			if bits&isDigest > 0 {
+				g.Preferences.Mode = consent.Digest
+			}
+			if wants.Valid {
+				if err := decode(wants.String, &[3]*[]string{&g.Preferences.Slots, &g.Preferences.Topics, &g.Preferences.Languages}); err != nil {
+					return err
+				}
+			}
+			c.Grant, c.Same = g, bits&isSame > 0
+		}
+		if bits&isSuppressed > 0 {
+			suppressed[c.Person] = true
+		}
+		out = append(out, c)
+		return nil
+	}, `SELECT `+candidateColumns+where, args...); err != nil {
+		return nil, err
+	}
+	if !inOrder {
+		place := make(map[consent.PersonID]int, len(window))
+		for i, id := range window {
+			place[id] = i
+		}
+		slices.SortFunc(out, func(a, b consent.Candidate) int { return cmp.Compare(place[a.Person], place[b.Person]) })
+	}
+	if len(suppressed) == 0 {
+		return out, nil
+	}
+	for i := range out {
+		c := &out[i]
+		if !suppressed[c.Person] {
+			continue
+		}
+		hash := ""
+		if err := tx.row(`SELECT hash FROM addresses WHERE person = $1 AND medium = $2`, c.Person, s.Medium).Scan(&hash); err != nil {
+			return nil, err
+		}
+		var err error
+		if c.Suppressions, err = (people{tx}).Suppressions(s.Medium, hash); err != nil {
+			return nil, err
 		}
 	}
 	return out, nil
 }
 
-// decodeList reads a list that mostly is empty.
-func decodeList(text string, into *[]string) error {
-	if text == "" || text == "[]" {
+// newAudiences says of the people of an import that nobody has released how many messages its people were sent.
+func (tx *Tx) newAudiences(list []consent.Candidate) error {
+	if !slices.ContainsFunc(list, func(c consent.Candidate) bool { return c.Import > 0 }) {
 		return nil
 	}
-	return decode(text, into)
+	sent := map[int64]int{}
+	if err := tx.rows(func(r scanner) error {
+		var id int64
+		var n int
+		err := r.Scan(&id, &n)
+		sent[id] = n
+		return err
+	}, `SELECT id, sent FROM imports WHERE released = 0`); err != nil {
+		return err
+	}
+	for i := range list {
+		list[i].AudienceSent, list[i].NewAudience = sent[list[i].Import], false
+		if _, held := sent[list[i].Import]; held {
+			list[i].NewAudience = true
+		}
+	}
+	return nil
+}
+
+// decodeHabits reads what most people never set.
+func decodeHabits(text string, c *consent.Candidate) error {
+	var h struct {
+		From, Until string
+		Paused      int64
+		Most        int
+		Today       string
+	}
+	if err := decode(text, &h); err != nil {
+		return err
+	}
+	c.Habits.QuietFrom, c.Habits.QuietUntil, c.Habits.PausedUntil, c.Habits.PerDay = h.From, h.Until, timeOf(h.Paused), h.Most
+	c.Days = dayOf(h.Today)
+	return nil
 }
 
 func dayOf(text string) (d consent.Day) {
@@ -465,11 +565,9 @@ func (tx *Tx) countDays(s consent.Stream, byDay map[int64][]consent.PersonID, no
 		return nil
 	}
 	for day, list := range byDay {
-		for _, purpose := range []string{"", s.Purpose.String()} {
-			if err := tx.run(`INSERT INTO sent_days (person, purpose, day, count, last_at) SELECT value, $2, $3, 1, $4 FROM json_each($1) WHERE 1
-				ON CONFLICT (person, purpose, day) DO UPDATE SET count = count + 1, last_at = excluded.last_at`, jsonList(list), purpose, day, micros(now)); err != nil {
-				return err
-			}
+		if err := tx.run(`INSERT INTO sent_days (person, purpose, day, count, last_at) SELECT value, $2, $3, 1, $4 FROM json_each($1) WHERE 1
+			ON CONFLICT (person, purpose, day) DO UPDATE SET count = count + 1, last_at = excluded.last_at`, jsonList(list), s.Purpose.String(), day, micros(now)); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -522,7 +620,8 @@ func (tx *Tx) settleMessages(results []consent.Result) error {
 	}
 	for stream, people := range plain {
 		at := results[0].At
-		if err := tx.run(`UPDATE messages SET state = 'sent', reason = '', next_at = 0, settled_at = $3, attempt = attempt + 1 WHERE stream = $1 AND person IN @list($2)`, stream, jsonList(people), micros(at)); err != nil {
+		// A message that has started has no next_at: left alone, its index is not looked at.
+		if err := tx.run(`UPDATE messages SET state = 'sent', reason = '', settled_at = $3, attempt = attempt + 1 WHERE stream = $1 AND person IN @list($2)`, stream, jsonList(people), micros(at)); err != nil {
 			return err
 		}
 	}

@@ -154,7 +154,11 @@ func (p people) PutAddress(a consent.Address) error {
 		a.Person, a.Medium, a.Hash, a.Sealed, micros(a.Verified), micros(a.Created))
 }
 
+// DropAddress implements consent.Tx. A wish that waits for the same address goes with it.
 func (p people) DropAddress(id consent.PersonID, medium string) error {
+	if err := p.tx.run(`DELETE FROM signups WHERE medium = $2 AND hash IN (SELECT hash FROM addresses WHERE person = $1 AND medium = $2)`, id, medium); err != nil {
+		return err
+	}
 	return p.tx.run(`DELETE FROM addresses WHERE person = $1 AND medium = $2`, id, medium)
 }
 

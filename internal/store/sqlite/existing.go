@@ -19,10 +19,10 @@ func OpenExisting(ctx context.Context, file string) (*store.DB, error) {
 	return openExisting(ctx, file, "cache_size(-4000)")
 }
 
-// OpenToImport is OpenExisting for a command that writes very many rows: it takes 64 MiB of memory for pages, and moves the
+// OpenToImport is OpenExisting for a command that writes very many rows: it takes 32 MiB of memory for pages, and moves the
 // log into the database less often, so that the pages of indexes are written once for many rows.
 func OpenToImport(ctx context.Context, file string) (*store.DB, error) {
-	return openExisting(ctx, file, "cache_size(-65536)", "wal_autocheckpoint(16000)")
+	return openExisting(ctx, file, "cache_size(-32768)", "wal_autocheckpoint(16000)")
 }
 
 func openExisting(ctx context.Context, file string, pragmas ...string) (*store.DB, error) {

@@ -50,7 +50,7 @@ func Open(ctx context.Context, file string, log ...*slog.Logger) (*store.DB, err
 	}
 	writer, err := connect(file, url.Values{"_txlock": {"immediate"}, "_pragma": {
 		"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)", "auto_vacuum(2)", "secure_delete(1)",
-		"temp_store(2)", "cache_size(-16000)", "journal_size_limit(67108864)", "wal_autocheckpoint(1000)"}})
+		"temp_store(2)", "cache_size(-8000)", "journal_size_limit(67108864)", "wal_autocheckpoint(1000)"}})
 	if err != nil {
 		return nil, err
 	}
@@ -69,7 +69,7 @@ func Open(ctx context.Context, file string, log ...*slog.Logger) (*store.DB, err
 		_ = writer.Close()
 		return nil, err
 	}
-	reader, err := connect(file, url.Values{"_pragma": {"busy_timeout(10000)", "query_only(1)", "foreign_keys(1)", "temp_store(2)", "cache_size(-4000)"}})
+	reader, err := connect(file, url.Values{"_pragma": {"busy_timeout(10000)", "query_only(1)", "foreign_keys(1)", "temp_store(2)", "cache_size(-2000)"}})
 	if err != nil {
 		_ = writer.Close()
 		return nil, err
