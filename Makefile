@@ -7,6 +7,8 @@ CYCLES      ?= 200
 SOAK        ?= 1h
 RATE        ?= 2
 RACE        ?=
+N           ?= 100000
+LIVE        ?= 5m
 YARDSTICKS  ?=
 VERSION     := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS     := -s -w -X main.version=$(VERSION)
@@ -14,7 +16,7 @@ GO          ?= go
 
 export GOFLAGS := -buildvcs=false
 
-.PHONY: run build test check lint generate bench crash soak clean
+.PHONY: run build test check lint generate bench bench-messages crash soak histories live clean
 
 # The main job on the embedded default, with a page to look at. FEED=https://… rings your own feed.
 run: build
@@ -34,6 +36,8 @@ test:
 	$(GO) test -race -timeout 10m ./...
 	$(GO) test ./internal/outbox
 	$(GO) test -run TestAThousandDays ./internal/app
+	$(GO) test ./internal/consent/model
+	$(GO) test -run TestHistories ./internal/direct
 	cd plugins/example && $(GO) vet ./... && $(GO) test -race ./...
 
 # What a change is held to before it lands: everything, and the linters.
@@ -51,6 +55,10 @@ generate:
 bench: build
 	$(GO) run ./bench -yardsticks "$(YARDSTICKS)"
 
+# Writes bench/MESSAGES.md: messages to 100,000 and to 1,000,000 people, a slow relay, kills. RUNS= says how often.
+bench-messages: build
+	$(GO) run ./bench -only messages -runs $(or $(RUNS),5) -out bench/MESSAGES.md -yardsticks "$(YARDSTICKS)"
+
 # Kills the real binary at random moments and counts what was lost or doubled.
 crash:
 	CGO_ENABLED=0 $(GO) test -count=1 -timeout 60m -v -run TestCrash ./internal/crash -args -cycles $(CYCLES)
@@ -58,6 +66,15 @@ crash:
 # Lets the daemon work for SOAK, with RATE things happening in the newsroom a second, while its feeds, receivers and plugins fail, and watches what it holds.
 soak:
 	$(GO) test -count=1 -timeout 0 -v -run TestSoak ./internal/crash -args -soak $(SOAK) -soak-rate $(RATE) $(if $(RACE),-soak-race)
+
+# Plays N random histories of people, imports, staff and crashes to the registry, the database and the policy as they are, and
+# compares them with a reference. The seed is printed; again with: make histories N=… SEED=…
+histories:
+	$(GO) test -count=1 -timeout 0 -v -run TestHistories ./internal/direct -rapid.checks=$(N) $(if $(SEED),-rapid.seed=$(SEED))
+
+# Lets two hundred readers come and go for LIVE while posts and digests leave, receivers fail and the daemon is killed.
+live:
+	$(GO) test -count=1 -timeout 0 -v -run TestLive ./internal/crash -args -live $(LIVE)
 
 clean:
 	rm -rf bin .run

@@ -104,6 +104,8 @@ type Privacy struct {
 	IP          string       `yaml:"ip" enum:"none|truncated" doc:"What is kept of the network address of who signs up: nothing, or its network alone (24 bits of IPv4, 48 of IPv6)."`
 	Controller  string       `yaml:"controller" doc:"Who writes, with a postal or web address, in one line: it stands under every message and every form." example:"\"La Gazette, 1 rue Haute, Lyon\""`
 	Policy      string       `yaml:"policy" doc:"The address of the privacy policy." example:"https://news.example/privacy"`
+	AskAfter    sdk.Duration `yaml:"ask_after" doc:"After so long without a sign of a person (a confirmation, a change on their page, a word to the bot) each message asks whether they still read; 0s never asks." example:"365d"`
+	PauseAfter  sdk.Duration `yaml:"pause_after" doc:"How long after such a question nothing is sent any more to who has not answered it; 0s sends on."`
 	Checkpoints string       `yaml:"checkpoints" doc:"A folder that keeps a signed checkpoint of the record of consent, at least once an hour when anything was added: best on another machine, since only what lies elsewhere shows that the whole record was written anew. Relative to the configuration."`
 	Backups     sdk.Duration `yaml:"backups" doc:"How long backups are kept: who has their data erased is told until when a backup may still hold it."`
 }
@@ -116,6 +118,12 @@ func (p *Privacy) Validate() error {
 	var ps sdk.Problems
 	if p.Policy != "" && !strings.HasPrefix(p.Policy, "https://") && !strings.HasPrefix(p.Policy, "http://") {
 		ps.Add("/policy", fmt.Sprintf("%q is no address of a page", p.Policy), "write it like https://news.example/privacy")
+	}
+	if p.PauseAfter > 0 && p.AskAfter == 0 {
+		ps.Add("/pause_after", "nobody is paused who was not asked", "write ask_after: too, such as 365d", "/ask_after")
+	}
+	if p.AskAfter > 0 && p.AskAfter.Std() < 30*24*time.Hour {
+		ps.Add("/ask_after", fmt.Sprintf("%s is too soon to doubt that somebody reads", p.AskAfter), "at least 30d; 365d is usual")
 	}
 	if strings.ContainsAny(p.Controller, "\r\n") {
 		ps.Add("/controller", "it stands in one line under each message", "write it in one line")

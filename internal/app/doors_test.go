@@ -61,6 +61,17 @@ func newMailroom(t *testing.T, more string) *mailroom {
 	return m
 }
 
+// start waits until the channel writes to people: it writes of what is shown from then on.
+func (m *mailroom) start() *App {
+	m.t.Helper()
+	a := m.post.start()
+	m.until("the channel writes to people", func() bool {
+		since, err := a.db.Mark(context.Background(), sinceMark+"alertes/mail")
+		return err == nil && since != ""
+	})
+	return a
+}
+
 func (m *mailroom) times(to string) int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -415,7 +426,7 @@ func TestARestoreHonoursWhoLeft(t *testing.T) {
 // TestALinkThatIsNobodys holds what wrong, foreign, used and expired links do: nothing, with a clear answer.
 func TestALinkThatIsNobodys(t *testing.T) {
 	t.Parallel()
-	m := newMailroom(t, "")
+	m := newMailroom(t, noticed)
 	m.start()
 	ctx := context.Background()
 	reader := m.follow("reader@example.invalid", alertes)
@@ -445,6 +456,10 @@ func TestALinkThatIsNobodys(t *testing.T) {
 	if code, _ := m.page(own); code != http.StatusOK {
 		t.Errorf("the reader's own page answers %d", code)
 	}
+	if err := m.app.people.SignUp(ctx, consent.SignUp{Medium: consent.Email, Address: "third@example.invalid", Purposes: []consent.Purpose{parcels}, Evidence: consent.Evidence{Method: consent.ByAPI, Actor: consent.Self}}); err != nil {
+		t.Fatal(err)
+	}
+	m.until("what is asked has its name", func() bool { l := m.letters(); return len(l) == 3 && strings.Contains(l[2].subject, "Colis") })
 	m.sql(`UPDATE tokens SET expires_at = 1`)
 	if code, _ := m.send(confirm, map[string][]string{"act": {"confirm"}}); code != http.StatusGone && code != http.StatusNotFound {
 		t.Errorf("an expired link answers %d", code)

@@ -74,6 +74,12 @@ func (w *letters) Zone() *time.Location {
 	return w.zone
 }
 
+// Sunset implements direct.Writer.
+func (w *letters) Sunset() (ask, pause time.Duration) {
+	p := w.a.Config().Privacy
+	return p.AskAfter.Std(), p.PauseAfter.Std()
+}
+
 // entry is how a channel writes to people by a destination; false when it does not any more.
 func entry(l *configs.Loaded, p consent.Purpose, destination string) (configs.Messages, bool) {
 	if p.Kind != consent.Channel {
@@ -282,13 +288,21 @@ func (w *letters) kept(id string, make func() (*sdk.Common, error)) (*sdk.Common
 	return c, nil
 }
 
+// asks reports whether a message asks if its reader still reads.
+func asks(m consent.Start) bool { return !m.LastSign.IsZero() }
+
 // frame is what stands around every message of a channel.
-func (w *letters) frame(l *configs.Loaded, s consent.Stream, lang string) *sdk.Common {
+func (w *letters) frame(l *configs.Loaded, m consent.Start, lang string) *sdk.Common {
+	s := m.Stream
 	ch, words := l.Channels[s.Purpose.Name], i18n.For(lang)
-	return &sdk.Common{Kind: sdk.CommonKind(s.Kind), Lang: lang, Sender: l.Privacy.Controller,
+	c := &sdk.Common{Kind: sdk.CommonKind(s.Kind), Lang: lang, Sender: l.Privacy.Controller,
 		List:   sdk.List{ID: s.Purpose.Name, Title: ch.Title.In(lang)},
 		Reason: words.Text("message.reason", "channel", ch.Title.In(lang), "since", sdk.Slot("since")),
 		Links:  []sdk.CommonLink{{Text: words.Text("message.why"), Slot: sdk.SlotWhy}, {Text: words.Text("message.preferences"), Slot: sdk.SlotPreferences}, {Text: words.Text("message.leave"), Slot: sdk.SlotUnsubscribe}}}
+	if asks(m) {
+		c.Links = append([]sdk.CommonLink{{Text: words.Text("message.still"), Slot: sdk.SlotPreferences}}, c.Links...)
+	}
+	return c
 }
 
 // post makes the text of a post in its newest revision.
@@ -297,7 +311,7 @@ func (w *letters) post(ctx context.Context, l *configs.Loaded, m consent.Start, 
 	if err != nil {
 		return nil, err
 	}
-	id := fmt.Sprintf("%s.%d.%s.%s.%d", p.PublicID, p.Number, m.Stream.Destination, lang, w.a.generation)
+	id := fmt.Sprintf("%s.%d.%s.%s.%d.%t", p.PublicID, p.Number, m.Stream.Destination, lang, w.a.generation, asks(m))
 	return w.kept(id, func() (*sdk.Common, error) {
 		files, err := w.a.db.Files(ctx, p.Content.Images())
 		if err != nil {
@@ -307,7 +321,7 @@ func (w *letters) post(ctx context.Context, l *configs.Loaded, m consent.Start, 
 		if err != nil {
 			return nil, err
 		}
-		c := w.frame(l, m.Stream, lang)
+		c := w.frame(l, m, lang)
 		c.Subject, c.Body, c.Permalink, c.Media = oneLine(post.Title), post.Body, post.Permalink, post.Media
 		if c.Subject == "" {
 			c.Subject = c.List.Title
@@ -318,7 +332,7 @@ func (w *letters) post(ctx context.Context, l *configs.Loaded, m consent.Start, 
 
 // digest makes the text of a person's own digest. People who chose alike share one.
 func (w *letters) digest(ctx context.Context, l *configs.Loaded, m consent.Start, lang string) (*sdk.Common, error) {
-	id := fmt.Sprintf("d%d.%v.%s.%d", m.Stream.ID, m.Folded, lang, w.a.generation)
+	id := fmt.Sprintf("d%d.%v.%s.%d.%t", m.Stream.ID, m.Folded, lang, w.a.generation, asks(m))
 	return w.kept(strings.ReplaceAll(id, " ", "-"), func() (*sdk.Common, error) {
 		var posts []compose.Revision
 		for _, id := range m.Folded {
@@ -337,7 +351,7 @@ func (w *letters) digest(ctx context.Context, l *configs.Loaded, m consent.Start
 		if err != nil {
 			return nil, err
 		}
-		c := w.frame(l, m.Stream, lang)
+		c := w.frame(l, m, lang)
 		c.Subject, c.Body = oneLine(content.Title), post.Body
 		return c, nil
 	})
@@ -349,13 +363,13 @@ func (w *letters) correction(ctx context.Context, l *configs.Loaded, m consent.S
 	if err != nil {
 		return nil, err
 	}
-	id := fmt.Sprintf("c%s.%d.%s.%s.%d", p.PublicID, p.Number, m.Stream.Destination, lang, w.a.generation)
+	id := fmt.Sprintf("c%s.%d.%s.%s.%d.%t", p.PublicID, p.Number, m.Stream.Destination, lang, w.a.generation, asks(m))
 	return w.kept(id, func() (*sdk.Common, error) {
 		post, err := w.a.engine.Program().Message(p.Revision, m.Stream.Destination, nil)
 		if err != nil {
 			return nil, err
 		}
-		c, words := w.frame(l, m.Stream, lang), i18n.For(lang)
+		c, words := w.frame(l, m, lang), i18n.For(lang)
 		c.Permalink = post.Permalink
 		if p.Status != string(compose.PostLive) || p.Content.Withdrawn {
 			c.Subject = oneLine(words.Text("message.withdrawn.subject", "channel", c.List.Title))
@@ -380,7 +394,7 @@ func (w *letters) notice(l *configs.Loaded, m consent.Start, lang string, out *d
 		}
 		return text
 	}
-	c := w.frame(l, m.Stream, lang)
+	c := w.frame(l, m, lang)
 	title := l.Notices[m.Stream.Purpose.Name].Title.In(lang)
 	c.ID, c.List.Title, c.Subject = "n"+m.ID, title, oneLine(fill(n.Title))
 	c.Reason = i18n.For(lang).Text("message.reason", "channel", title, "since", sdk.Slot("since"))
@@ -412,7 +426,11 @@ func (w *letters) confirmation(l *configs.Loaded, m consent.Start, out *direct.T
 	words := i18n.For(lang)
 	var titles []string
 	for _, p := range asked.Purposes {
-		titles = append(titles, l.Channels[p.Name].Title.In(lang))
+		title := l.Channels[p.Name].Title
+		if p.Kind == consent.Notice {
+			title = l.Notices[p.Name].Title
+		}
+		titles = append(titles, title.In(lang))
 	}
 	what := strings.Join(titles, ", ")
 	out.Slots[sdk.SlotConfirm] = strings.TrimSuffix(l.Site.URL, "/") + "/confirm/" + asked.Token

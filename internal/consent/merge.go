@@ -273,6 +273,10 @@ func (m *merging) both(g, other Grant) error {
 // not written to at the other one's address either.
 func (m *merging) stops(mine, theirs []Address) error {
 	for _, a := range mine {
+		i := slices.IndexFunc(theirs, of(a.Medium))
+		if i < 0 {
+			continue // the address goes along, and what forbids to write to it
+		}
 		list, err := m.tx.Suppressions(a.Medium, a.Hash)
 		if err != nil {
 			return err
@@ -283,11 +287,9 @@ func (m *merging) stops(mine, theirs []Address) error {
 				p := ParsePurpose(s.Purpose)
 				w.Purpose = &p
 			}
-			if i := slices.IndexFunc(theirs, of(a.Medium)); i >= 0 {
-				s.Hash = theirs[i].Hash
-				if err := forbid(m.tx, s); err != nil {
-					return err
-				}
+			s.Hash = theirs[i].Hash
+			if err := forbid(m.tx, s); err != nil {
+				return err
 			}
 			ended, err := m.into.end(w, m.now)
 			if err != nil {

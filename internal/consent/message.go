@@ -117,6 +117,9 @@ type Candidate struct {
 
 	// Import is the one that the person came with.
 	Import int64
+	// LastSign is when the person last showed that they are there, and Asked when a message first asked whether they still
+	// read; both are zero unless that is longer ago than Window.SleepBefore.
+	LastSign, Asked time.Time
 
 	key     Sealed
 	address []byte
@@ -141,6 +144,8 @@ type Judgement struct {
 	Next   time.Time
 	// Override says that quiet hours were passed by because the person wants breaking news.
 	Override bool
+	// Ask says that the message asks whether the person still reads.
+	Ask bool
 	// Day is the day of the person's zone that the message counts for; Fold are posts for the next digest; Posts are what a
 	// digest holds.
 	Day   int64
@@ -160,6 +165,8 @@ type Window struct {
 	Lease time.Duration
 	// Until is when a message of the window must no longer leave.
 	Until time.Time
+	// SleepBefore asks who has not shown since then that they are there; zero asks nobody.
+	SleepBefore time.Time
 }
 
 // MessageStore starts and settles messages.

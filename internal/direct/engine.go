@@ -54,8 +54,11 @@ type Writer interface {
 	Facts(ctx context.Context, s consent.Stream, now time.Time) (base policy.Facts, digest func(consent.Candidate) []int64, err error)
 	// Text makes the text of a started message, of the newest revision.
 	Text(ctx context.Context, m consent.Start) (Text, error)
-	// Zone is the zone of the site; Slot the local time and zone of a digest's occurrence.
+	// Zone is the zone of the site.
 	Zone() *time.Location
+	// Sunset says after how long without a sign of a person messages ask whether they still read, and how long after that
+	// nothing is sent to who does not answer; 0 never asks, or never stops.
+	Sunset() (ask, pause time.Duration)
 }
 
 // Destination is an opened destination that writes to people.

@@ -80,7 +80,10 @@ func (o *outgoing) all() []sent {
 }
 
 // writer says the same to everybody.
-type writer struct{ caps policy.Caps }
+type writer struct {
+	caps       policy.Caps
+	ask, pause time.Duration
+}
 
 func (w writer) Facts(_ context.Context, s consent.Stream, _ time.Time) (policy.Facts, func(consent.Candidate) []int64, error) {
 	return policy.Facts{Kind: policy.Kind(s.Kind), Purpose: s.Purpose, Medium: s.Medium, Caps: w.caps, Content: policy.Content{Expires: s.Expires, Urgent: s.Urgent}}, nil, nil
@@ -99,6 +102,8 @@ func (writer) Text(_ context.Context, m consent.Start) (direct.Text, error) {
 }
 
 func (writer) Zone() *time.Location { return time.UTC }
+
+func (w writer) Sunset() (ask, pause time.Duration) { return w.ask, w.pause }
 
 func newHouse(t testing.TB) *house {
 	t.Helper()
@@ -318,5 +323,30 @@ func TestAnAddressThatIsGone(t *testing.T) {
 		if s.to == "reader1@example.invalid" {
 			t.Error("somebody who is gone was written to")
 		}
+	}
+}
+
+// TestWhoSleepsIsAskedFirst holds that nobody is left out who was not asked, and that an answer brings everything back.
+func TestWhoSleepsIsAskedFirst(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	ids := h.follow(1)
+	time.Sleep(60 * time.Millisecond)
+	h.publish()
+	h.run(writer{ask: 50 * time.Millisecond, pause: 300 * time.Millisecond}, direct.Destination{Parallel: 1})
+	h.until("the message that asks", func() bool { return len(h.out.all()) == 1 })
+	time.Sleep(400 * time.Millisecond)
+	h.publish()
+	time.Sleep(300 * time.Millisecond)
+	if n := len(h.out.all()); n != 1 {
+		t.Fatalf("%d messages left", n)
+	}
+	must(t, h.people.SetHabits(t.Context(), ids[0], consent.Habits{Lang: "fr"}, consent.Evidence{Method: consent.ByForm, Actor: consent.Self}))
+	h.publish()
+	h.until("what came after the answer", func() bool { return len(h.out.all()) == 2 })
+	record, err := h.people.Record(t.Context(), ids[0])
+	must(t, err)
+	if m := record.Messages; len(m) != 3 || m[1].Reason != string(policy.Asleep) {
+		t.Errorf("the record says %+v", m)
 	}
 }

@@ -23,11 +23,11 @@ import (
 )
 
 // histories is how many are played when nobody says how many.
-const histories = 4000
+const histories = 3000
 
 func TestMain(m *testing.M) {
 	flag.Parse()
-	err := history.Seed()
+	err := errors.Join(history.Seed(), flag.Set("rapid.nofailfile", "true")) // the seed is printed
 	if checks := flag.Lookup("rapid.checks"); checks.Value.String() == checks.DefValue {
 		n := histories
 		if detector {

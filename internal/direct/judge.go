@@ -14,6 +14,9 @@ type judge struct {
 	digest func(consent.Candidate) []int64
 	now    time.Time
 	zones  *policy.Zones
+	// pauseAfter is how long after a message first asked whether they still read nothing is sent to who does not answer; 0 sends
+	// on.
+	pauseAfter time.Duration
 }
 
 // decide asks the policy about one candidate.
@@ -56,13 +59,15 @@ func (j judge) decide(c consent.Candidate) consent.Judgement {
 		f.Wrote, f.AnswerWithin = c.Stream.Created, max(c.Stream.Expires.Sub(c.Stream.Created), 0)
 	}
 	f.Brake = policy.Brake{New: c.NewAudience, Sent: c.AudienceSent, First: firstOfAudience}
+	ask := !c.LastSign.IsZero()
+	f.Asleep = ask && j.pauseAfter > 0 && c.Asked.After(c.LastSign) && j.now.Sub(c.Asked) >= j.pauseAfter
 	var posts []int64
 	if f.Kind == policy.Digest && j.digest != nil {
 		posts = j.digest(c)
 		f.Content.Empty = len(posts) == 0
 	}
 	d := policy.Decide(f)
-	out := consent.Judgement{Reason: string(d.Reason), Override: d.Override, Day: today}
+	out := consent.Judgement{Reason: string(d.Reason), Override: d.Override, Day: today, Ask: ask}
 	switch d.Verdict {
 	case policy.Go:
 		out.Go, out.Posts = true, posts

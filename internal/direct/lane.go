@@ -206,9 +206,13 @@ func (l *lane) serve(running context.Context, b *batch, ending []*batch) []*batc
 		}
 		results := l.take()
 		over, open := ended(ending, results)
-		j := judge{base: base, digest: digest, now: at, zones: l.zones()}
+		sleepBefore, pause := time.Time{}, time.Duration(0)
+		if ask, then := l.e.s.Writer.Sunset(); ask > 0 {
+			sleepBefore, pause = at.Add(-ask), then
+		}
+		j := judge{base: base, digest: digest, now: at, zones: l.zones(), pauseAfter: pause}
 		started, all, err := l.e.s.People.Start(running, l.e.s.Store, consent.Window{Batch: b.Batch, Size: l.window(), Results: resultsOf(results), Ended: over, Now: at, Lease: leaseTime,
-			Until: at.Add(2 * l.d.Timeout)}, j.decide)
+			Until: at.Add(2 * l.d.Timeout), SleepBefore: sleepBefore}, j.decide)
 		if err != nil && len(started) == 0 {
 			if errors.Is(err, consent.ErrPaused) {
 				recorded(results)

@@ -16,6 +16,9 @@ func Decide(f Facts) Decision {
 	if d, decided := f.content(); decided {
 		return d
 	}
+	if f.Asleep && (f.Kind == Post || f.Kind == Digest) {
+		return Decision{Verdict: No, Reason: Asleep}
+	}
 	digests, breaking := f.wantsDigest(), f.breaking()
 	if digests && !breaking {
 		return Decision{Verdict: Fold, Reason: ChoseDigests}

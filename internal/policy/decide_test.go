@@ -90,6 +90,7 @@ var obstacles = []struct {
 	{OtherTopic, []Kind{Post}, No, time.Time{}, func(f *Facts) { f.Content.Topics = []string{"sport"}; f.Grant.Preferences.Topics = []string{"gare"} }},
 	{OtherLanguage, []Kind{Post}, No, time.Time{}, func(f *Facts) { f.Content.Language = "en" }},
 	{NotSelected, []Kind{Post}, No, time.Time{}, func(f *Facts) { f.Grant.Preferences.Topics = nil; f.Grant.Preferences.Mode = consent.Instant }},
+	{Asleep, []Kind{Post, Digest}, No, time.Time{}, func(f *Facts) { f.Asleep = true }},
 	{ChoseDigests, []Kind{Post}, Fold, time.Time{}, func(f *Facts) { f.Grant.Preferences.Mode = consent.Digest }},
 	{SameToMany, []Kind{Notice}, Hold, time.Time{}, func(f *Facts) { f.Guard.Others = 20 }},
 	{NewAudience, []Kind{Post, Digest}, Hold, time.Time{}, func(f *Facts) { f.Brake.Sent = 50 }},

@@ -46,6 +46,9 @@ type Facts struct {
 	Brake   Brake
 	Guard   Guard
 
+	// Asleep says that the person was asked whether they still read, and has shown no sign since.
+	Asleep bool
+
 	Habits consent.Habits
 	// Zones is the person's time zone (see Zones.Of). Of a person whose zone is unknown but whose country has several, it
 	// is all of them: what is quiet in one of them is quiet. Empty is UTC.

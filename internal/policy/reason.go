@@ -52,6 +52,7 @@ const (
 	OtherTopic     Reason = "topic_not_chosen"
 	OtherLanguage  Reason = "language_not_chosen"
 	NotSelected    Reason = "not_selected"
+	Asleep         Reason = "asleep"
 	ChoseDigests   Reason = "digest_chosen"
 	SameToMany     Reason = "bulk_guard"
 	NewAudience    Reason = "new_audience"
@@ -99,6 +100,7 @@ func Reasons() []Told {
 		{OtherTopic, []Verdict{No}, "The person chose other topics."},
 		{OtherLanguage, []Verdict{No}, "The person chose other languages."},
 		{NotSelected, []Verdict{No}, "The platform forbids the same message to many, and no choice of this person selects this one: choose topics or digests, or post it on the platform's channel."},
+		{Asleep, []Verdict{No}, "The person was asked whether they still read, and has not answered; a word or a change on their page brings everything back."},
 		{ChoseDigests, []Verdict{Fold}, "The person chose digests: it comes in the next one."},
 		{SameToMany, []Verdict{Hold}, "The same notice would go to more people than bulk_guard.same_body allows. Somebody of the house looks at it and releases it, or makes it a post of a channel."},
 		{NewAudience, []Verdict{Hold}, "The channel has many new people, and its first messages to them are out. Somebody of the house looks at bounces and complaints and releases the rest."},

@@ -263,6 +263,9 @@ func (db *DB) StartMessages(ctx context.Context, w consent.Window, judge func(co
 			return err
 		}
 		started = candidates[:0]
+		if err := tx.sleepers(w, candidates); err != nil {
+			return err
+		}
 		byDay, imported := map[int64][]consent.PersonID{}, map[int64]int{}
 		for _, c := range candidates {
 			c.AudienceSent += imported[c.Import]
@@ -534,6 +537,27 @@ func dayOf(text string) (d consent.Day) {
 	return d
 }
 
+// sleepers finds the candidates who have not shown for long that they are there.
+func (tx *Tx) sleepers(w consent.Window, candidates []consent.Candidate) error {
+	if w.SleepBefore.IsZero() || w.Batch.Stream.Purpose.Kind != consent.Channel || len(candidates) == 0 {
+		return nil
+	}
+	at := map[consent.PersonID]int{}
+	ids := make([]consent.PersonID, len(candidates))
+	for i, c := range candidates {
+		at[c.Person], ids[i] = i, c.Person
+	}
+	return tx.rows(func(r scanner) error {
+		var id consent.PersonID
+		var sign, asked int64
+		err := r.Scan(&id, &sign, &asked)
+		if i, known := at[id]; known {
+			candidates[i].LastSign, candidates[i].Asked = timeOf(sign), timeOf(asked)
+		}
+		return err
+	}, `SELECT id, max(signal_at, created_at), asked_at FROM subscribers WHERE id IN @list($1) AND max(signal_at, created_at) < $2`, jsonList(ids), micros(w.SleepBefore))
+}
+
 // judged writes what was decided about a message.
 func (tx *Tx) judged(w consent.Window, c *consent.Candidate, j consent.Judgement) error {
 	s := w.Batch.Stream
@@ -546,6 +570,11 @@ func (tx *Tx) judged(w consent.Window, c *consent.Candidate, j consent.Judgement
 			}
 		}
 		return tx.run(`UPDATE messages SET state = $3, reason = $4, next_at = $5, settled_at = $6 WHERE stream = $1 AND person = $2`, s.ID, c.Person, j.State, j.Reason, micros(j.Next), ended(j.State, w.Now))
+	}
+	if j.Ask && !c.Asked.After(c.LastSign) {
+		if err := tx.run(`UPDATE subscribers SET asked_at = $2 WHERE id = $1`, c.Person, micros(w.Now)); err != nil {
+			return err
+		}
 	}
 	if j.Override && c.Grant != nil {
 		text, err := encode(map[string]any{"stream": s.ID, "person": int64(c.Person), "reason": "breaking"})

@@ -187,6 +187,14 @@ func (r *reference) merge(gone, whole int) {
 
 func (r *reference) move(person, medium int) {
 	r.end(person, All, medium, pending)
+	for c := range Channels {
+		if r.stopped[Place{person, c, medium}] {
+			r.withdraw(person, c, medium)
+		}
+	}
+	if r.suppressed[address{person, medium}] {
+		r.withdraw(person, All, medium)
+	}
 	for m, made := range r.messages {
 		made.doubt = made.doubt || r.at(m.Place).Person == person
 	}

@@ -50,7 +50,7 @@ func Open(ctx context.Context, file string, log ...*slog.Logger) (*store.DB, err
 	}
 	writer, err := connect(file, url.Values{"_txlock": {"immediate"}, "_pragma": {
 		"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)", "auto_vacuum(2)", "secure_delete(1)",
-		"temp_store(2)", "cache_size(-8000)", "journal_size_limit(67108864)", "wal_autocheckpoint(1000)"}})
+		"temp_store(2)", "cache_size(-4000)", "journal_size_limit(67108864)", "wal_autocheckpoint(1000)"}})
 	if err != nil {
 		return nil, err
 	}
@@ -112,7 +112,7 @@ func checkPages(ctx context.Context, db *sql.DB, file string) error {
 }
 
 // schemaDigest identifies the tables and indexes that the migrations make. A test says what it has to be.
-const schemaDigest = "8df5e544b766e6fd"
+const schemaDigest = "8aed9b04e43d273d"
 
 // digestOfSchema identifies the tables and indexes of a database.
 func digestOfSchema(ctx context.Context, db *sql.DB) (string, error) {

@@ -57,7 +57,7 @@ CREATE TABLE grants (
   covered    INTEGER NOT NULL DEFAULT 0,          -- posts shown until then were in a digest
   UNIQUE (person, kind, name, medium)
 ) STRICT;
-CREATE INDEX grants_audience ON grants (kind, name, medium, person) WHERE state = 'active';
+CREATE INDEX grants_audience ON grants (kind, name, medium, person, mode, since, version) WHERE state = 'active'; -- all that a fan-out reads
 CREATE INDEX grants_pending ON grants (changed_at) WHERE state = 'pending';
 
 CREATE TABLE suppressions (
@@ -158,7 +158,7 @@ CREATE INDEX streams_person ON streams (person) WHERE person IS NOT NULL;
 
 CREATE TABLE messages (
   stream     INTEGER NOT NULL REFERENCES streams (id),
-  person     INTEGER NOT NULL REFERENCES subscribers (id),
+  person     INTEGER NOT NULL,                    -- that of the grant, or of the stream: checked there, once and not for each message
   consent    INTEGER REFERENCES grants (id),      -- none for the two fixed texts, which carry no news
   version    INTEGER NOT NULL DEFAULT 0,          -- of the grant
   state      TEXT    NOT NULL DEFAULT 'pending' CHECK (state = 'pending' OR state = 'sent' OR state = 'suppressed' OR state = 'unknown' OR state = 'held' OR
@@ -187,7 +187,7 @@ CREATE TABLE message_batches (
 
 CREATE TABLE sent_days (                          -- what a person got, for caps
   person  INTEGER NOT NULL,
-  purpose TEXT    NOT NULL,                       -- '' for all
+  purpose TEXT    NOT NULL,
   day     INTEGER NOT NULL,                       -- of the person's zone, as days since 1970
   count   INTEGER NOT NULL,
   last_at INTEGER NOT NULL,

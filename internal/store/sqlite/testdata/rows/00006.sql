@@ -23,7 +23,7 @@ INSERT INTO messages (stream, person, consent, version, state, reason, attempt, 
   (2, 1, 2, 2, 'sent', '', 1, 0, (unixepoch() - 80) * 1000000, '[87]', 'ref', ''),
   (3, 2, NULL, 0, 'failed', 'invalid', 1, 0, (unixepoch() - 80) * 1000000, '', '', 'refused');
 INSERT INTO message_batches (id, node, fence, destination, stream, people, started, lease_until) VALUES (1, 'node', 'fence', 'mail', 1, '[1]', 1, (unixepoch() - 60) * 1000000);
-INSERT INTO sent_days (person, purpose, day, count, last_at) VALUES (1, '', 20500, 2, (unixepoch() - 80) * 1000000), (1, 'channel brief', 20500, 1, (unixepoch() - 80) * 1000000);
+INSERT INTO sent_days (person, purpose, day, count, last_at) VALUES (1, 'channel alertes', 20500, 1, (unixepoch() - 80) * 1000000), (1, 'channel brief', 20500, 1, (unixepoch() - 80) * 1000000);
 INSERT INTO inbox (connection, id, at, kind, person, sealed, outcome) VALUES ('mail', 'e1', (unixepoch() - 80) * 1000000, 'bounce', 1, x'', 'soft');
 INSERT INTO listeners (name, cursor) VALUES ('telegram', x'31');
 INSERT INTO imports (id, name, sha256, actor, at, rows_done, summary, state) VALUES (1, 'readers.csv', 'ab', 'admin', (unixepoch() - 80) * 1000000, 7, '{"granted":7}', 'done');
