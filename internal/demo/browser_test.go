@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/belfry-news/belfry/internal/i18n"
 	"github.com/belfry-news/belfry/internal/web/browsertest"
 )
 
@@ -33,11 +34,11 @@ func lookAtIt(t *testing.T, binary string) {
 		b.Show(s.Base()+"/demo?lang="+lang, 1280, 900)
 		b.Settle()
 		b.Save("demo-1280-" + lang)
-		tops := browsertest.Evaluate[[]int](b, `[...document.querySelectorAll('.frame > :last-child')].map(e => Math.round(e.getBoundingClientRect().top))`)
+		tops := browsertest.Evaluate[[]int](b, `[...document.querySelectorAll('.frame:not(.inbox) > :last-child')].map(e => Math.round(e.getBoundingClientRect().top))`)
 		if slices.Sort(tops); len(tops) != 4 || tops[0] != tops[3] {
 			t.Errorf("%s: the four places begin at %v", lang, tops)
 		}
-		if lines := browsertest.Evaluate[[]int](b, `[...document.querySelectorAll('.frame h2')].map(e => Math.round(e.getBoundingClientRect().height / parseFloat(getComputedStyle(e).lineHeight)))`); !slices.Equal(lines, []int{1, 1, 1, 1}) {
+		if lines := browsertest.Evaluate[[]int](b, `[...document.querySelectorAll('.frame h2')].map(e => Math.round(e.getBoundingClientRect().height / parseFloat(getComputedStyle(e).lineHeight)))`); !slices.Equal(lines, []int{1, 1, 1, 1, 1}) {
 			t.Errorf("%s: the headings have %v lines", lang, lines)
 		}
 	}
@@ -45,6 +46,8 @@ func lookAtIt(t *testing.T, binary string) {
 	// Without anybody's doing a new article stands in every frame; the page in its window is a new one, too.
 	b.Show(s.Base()+"/demo?lang=en", 1440, 900)
 	browsertest.Evaluate[bool](b, `document.body.dataset.untouched = 'yes', true`)
+	r := s.readers["en"]
+	s.until("the reader has confirmed", func() bool { return !r.Journey().Confirmed.IsZero() })
 	s.PublishNext()
 	a = s.newest("en")
 	wait := func(what, script string) {
@@ -59,7 +62,31 @@ func lookAtIt(t *testing.T, binary string) {
 	everywhere := fmt.Sprintf(`['.newsroom', '.telegram', '.webhook'].every(f => document.querySelector(f).textContent.includes(%q)) &&
 		document.querySelector('iframe').contentDocument.body.textContent.includes(%q)`, a.Title, a.Title)
 	wait("the article is in every frame", everywhere)
-	wait("every time is there", `document.querySelectorAll('.wire .there').length === 4`)
+	wait("every time is there", `document.querySelectorAll('[data-part=wire] .there').length === 4`)
+
+	// The made-up reader's message is in the inbox, opened, and its button leaves.
+	news := s.mailTo("the message is in the inbox", r.Address, rings)
+	wait("the message is open", fmt.Sprintf(`document.querySelector('.mails [aria-current]')?.textContent.includes(%[1]q) && document.querySelector('.head h3')?.textContent === %[1]q &&
+		document.querySelector('.letter iframe')?.getAttribute('src') === '/demo/mail/%[2]d'`, news.Subject, news.ID))
+	wait("the message was loaded", fmt.Sprintf(`performance.getEntriesByType('resource').some(e => e.initiatorType === 'iframe' && e.name.endsWith('/demo/mail/%d') && e.responseStatus === 200)`, news.ID))
+	b.Resize(1440, 1600) // frames of another origin are drawn while they are seen
+	b.Look("demo-inbox")
+	first := s.mailTo("the question is there", r.Address, asks(s.Base()))
+	browsertest.Evaluate[bool](b, `document.querySelector('.mails ol li:last-child a').click(), true`)
+	wait("an earlier mail is open", fmt.Sprintf(`document.querySelector('.head h3')?.textContent === %q && document.querySelector('.head form') === null`, first.Subject))
+	b.Save("demo-inbox-question")
+	browsertest.Evaluate[bool](b, `document.querySelector('.mails ol li:first-child a').click(), true`)
+	wait("the newest is open again", `document.querySelector('.head form') !== null`)
+	browsertest.Evaluate[bool](b, `document.querySelector('.head form button').click(), true`)
+	wait("the reader has left", `document.querySelector('.head form button').disabled && document.querySelectorAll('.reader .there').length === 5`)
+	wait("the record is offered", `document.querySelector('.reader .what a[href*="/why"]') !== null && document.querySelector('.head .do a[href*="/why"]') !== null`)
+	for _, width := range []int64{820, 390} {
+		b.Resize(width, 844)
+		b.Fits("/demo with an inbox", int(width))
+	}
+	browsertest.Evaluate[bool](b, `document.querySelector('.reading').scrollIntoView(), true`)
+	b.Look("demo-inbox-390")
+	b.Resize(1440, 900)
 
 	// The buttons, without leaving the page.
 	button := func(action string) {
@@ -78,9 +105,32 @@ func lookAtIt(t *testing.T, binary string) {
 	b.Resize(390, 844)
 	b.Fits("/demo after a cut", 390)
 
+	// A visitor fills in the form, and presses the button behind the link, in a browser.
+	const visitor = "visitor@example.invalid"
+	b.Show(s.Base()+"/follow/news?lang=en", 1440, 900)
+	browsertest.Evaluate[bool](b, fmt.Sprintf(`document.querySelector('#address').value = %q, true`, visitor))
+	time.Sleep(hasty)
+	b.Click(`form.form button[type=submit]`)
+	asked := s.mailTo("the visitor is asked", visitor, asks(s.Base()))
+	b.Show(fmt.Sprint(s.Base(), "/demo?lang=en&mail=", asked.ID), 1440, 900)
+	wantIn(t, "the open mail", b.Text(".head"), asked.Subject, visitor)
+	b.Show(s.Base()+asked.Path(s.Base(), "/confirm/", ""), 390, 844)
+	b.Fits("the confirmation", 390)
+	b.Click(`button[name=act][value=confirm]`)
+	wantIn(t, "the answer", b.Text("main"), i18n.For("en").Text("people.confirmed"))
+
 	// All of it without scripts.
 	b.WithoutScripts()
 	b.Show(s.Base()+"/demo?lang=fr", 390, 844)
 	b.Click(`form[action="/demo/correct"] button`)
 	wantIn(t, "/demo without scripts", b.Text("main"), "Rectificatif")
+
+	// A mail stands in its frame, and its links open beside it; the record is a page of its own.
+	b.Show(s.Base()+"/demo/mail/"+fmt.Sprint(news.ID), 390, 844)
+	b.Fits("a mail", 390)
+	b.Save("demo-mail")
+	b.Show(s.Base()+news.Path(s.Base(), "/me/", "/why")+"?lang=en", 390, 844)
+	b.Fits("the record", 390)
+	b.Save("demo-record")
+	wantIn(t, "the record", b.Text("main"), "Sent · In English", "by the unsubscribe button of your mail program")
 }

@@ -29,6 +29,8 @@ func TestDemo(t *testing.T) {
 	t.Parallel()
 	binary := daemontest.Build(t)
 	t.Run("newspaper", func(t *testing.T) { t.Parallel(); playNewspaper(t, binary) })
+	t.Run("inbox", func(t *testing.T) { t.Parallel(); playInbox(t, binary) })
+	t.Run("reader", func(t *testing.T) { t.Parallel(); playReader(t, binary) })
 	t.Run("own feed", func(t *testing.T) { t.Parallel(); playOwnFeed(t, binary) })
 	t.Run("mistakes", func(t *testing.T) { t.Parallel(); playMistakes(t, binary) })
 	t.Run("browser", func(t *testing.T) { t.Parallel(); lookAtIt(t, binary) })
@@ -408,7 +410,13 @@ func playOwnFeed(t *testing.T, binary string) {
 		t.Errorf("%d calls came before anybody asked for them", n)
 	}
 
+	r := s.readers[ownEdition]
+	s.until("the made-up reader follows", func() bool { return !r.Journey().Confirmed.IsZero() })
 	s.press("ring")
+	news := s.mailTo("the made-up reader gets what was rung", r.Address, rings)
+	if !strings.HasPrefix(news.Subject, "Tide number ") || !strings.Contains(news.Text, html.UnescapeString(harbour)) {
+		t.Errorf("the message reads %q", news.Text)
+	}
 	s.until("the newest three have rung", func() bool {
 		act, ok := s.watch.Last(ownEdition)
 		return ok && s.watch.Quiet() && act.Done()

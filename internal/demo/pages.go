@@ -82,6 +82,9 @@ func (p *pages) routes() http.Handler {
 	own.Handle("GET /demo/photo/{name}", http.StripPrefix("/demo", p.d.receivers.telegram))
 	own.HandleFunc("GET /demo/telegram.json", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, p.d.receivers.telegram.State()) })
 	own.HandleFunc("GET /demo/webhook.json", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, p.d.receivers.webhook.State()) })
+	own.HandleFunc("GET /demo/mail.json", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, p.d.mailbox.Mails()) })
+	own.HandleFunc("GET /demo/mail/{id}", p.letter)
+	own.HandleFunc("POST "+leavePath, p.act(p.leave))
 	own.HandleFunc("POST /demo/correct", p.act(p.correct))
 	own.HandleFunc("POST /demo/withdraw", p.act(p.withdraw))
 	own.HandleFunc("POST /demo/cut", p.act(p.cut))
@@ -175,6 +178,7 @@ func (p *pages) show(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "The demonstration cannot be shown right now; try again in a moment.", http.StatusServiceUnavailable)
 		return
 	}
+	p.d.readers[p.d.edition(v.Lang()).Lang].Begin()
 	w.Header().Add("Vary", "Accept-Language")
 	p.write(w, http.StatusOK, "demo", v)
 }
@@ -222,10 +226,17 @@ func (p *pages) act(do func(r *http.Request, e edition) error) http.HandlerFunc 
 		if r.FormValue("lang") != "" {
 			q.Set("lang", words.Lang())
 		}
+		if id := r.FormValue("mail"); id != "" {
+			q.Set("mail", id)
+		}
 		if errors.Is(err, errNothingToDo) {
 			q.Set("nothing", "done")
 		}
-		http.Redirect(w, r, strings.TrimSuffix("/demo?"+q.Encode(), "?"), http.StatusSeeOther)
+		to := strings.TrimSuffix("/demo?"+q.Encode(), "?")
+		if r.URL.Path == leavePath {
+			to += "#inbox"
+		}
+		http.Redirect(w, r, to, http.StatusSeeOther)
 	}
 }
 

@@ -90,7 +90,7 @@ func (p *pages) dress(resp *http.Response) error {
 	}
 	page := strings.HasPrefix(h.Get("Content-Type"), "text/html")
 	asked := strings.Contains(resp.Request.Header.Get("Accept"), "text/html")
-	if page || resp.StatusCode == http.StatusNotModified && asked {
+	if kept := !strings.Contains(h.Get("Cache-Control"), "no-store"); kept && (page || resp.StatusCode == http.StatusNotModified && asked) {
 		// What is shown here changes while somebody looks: a browser asks again, which costs a 304.
 		h.Set("Cache-Control", "no-cache")
 		h.Add("Vary", "Sec-Fetch-Dest")

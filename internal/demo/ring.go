@@ -112,6 +112,32 @@ func (s *stopwatch) Watch(acts ...Act) {
 	s.changed()
 }
 
+// published is when the feed had the newest article with a title, which may have lost its special spaces on the way; zero
+// when no such article came.
+func (s *stopwatch) published(edition, title string) time.Time {
+	plain := func(s string) string { return strings.Join(strings.Fields(s), " ") }
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, a := range slices.Backward(s.acts) {
+		if a.Edition == edition && a.Kind == KindNew && plain(a.Article.Title) == plain(title) {
+			return a.At
+		}
+	}
+	return time.Time{}
+}
+
+// newSince counts the articles of an edition that came after a moment.
+func (s *stopwatch) newSince(edition string, at time.Time) (n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, a := range s.acts {
+		if a.Edition == edition && a.Kind == KindNew && a.At.After(at) {
+			n++
+		}
+	}
+	return n
+}
+
 // Last is the latest act of an edition; false before the first.
 func (s *stopwatch) Last(edition string) (Act, bool) {
 	s.mu.Lock()

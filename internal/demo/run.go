@@ -56,6 +56,9 @@ type Demo struct {
 	own       *ownFeed  // nil without
 	editions  map[string]edition
 	receivers *receivers
+	mailbox   *mailbox
+	browser   *browser
+	readers   map[string]*reader // by edition
 	daemon    *daemon
 	watch     *stopwatch
 	breaker   *breaker

@@ -19,7 +19,7 @@ func (d *Demo) screen(ctx context.Context) {
 		what = "the page of your feed"
 	}
 	p.line("  %s  %s", p.strong(d.base), what)
-	p.line("  %s  watch an article ring: page, Telegram, webhook", p.strong(d.base+"/demo"))
+	p.line("  %s  watch an article ring: page, Telegram, webhook, a reader’s inbox", p.strong(d.base+"/demo"))
 	p.line("")
 	if d.own != nil {
 		d.ownLines(ctx, &p)

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/belfry-news/belfry/configs"
+	"github.com/belfry-news/belfry/internal/consent"
 	"github.com/belfry-news/belfry/internal/store/sqlite"
 	"github.com/belfry-news/belfry/scheduler"
 	"github.com/goccy/go-yaml"
@@ -97,6 +98,9 @@ func (d *Demo) stage(ctx context.Context) (err error) {
 		return err
 	}
 	d.undo = append(d.undo, d.receivers.close)
+	if err := d.stageMail(); err != nil {
+		return err
+	}
 	inner, err := d.serveInner()
 	if err != nil {
 		return err
@@ -110,7 +114,8 @@ func (d *Demo) stage(ctx context.Context) (err error) {
 		env["DEMO_FEED"] = inner + feedPath
 	}
 	maps.Copy(env, map[string]string{"DEMO_ZONE": d.zone.String(), "DEMO_URL": d.base, "DEMO_LANG": "en",
-		"DEMO_TELEGRAM": inner + telegramPath, "DEMO_TELEGRAM_TOKEN": d.receivers.token, "DEMO_WEBHOOK": inner + webhookPath, "DEMO_WEBHOOK_SECRET": d.receivers.secret})
+		"DEMO_TELEGRAM": inner + telegramPath, "DEMO_TELEGRAM_TOKEN": d.receivers.token, "DEMO_WEBHOOK": inner + webhookPath, "DEMO_WEBHOOK_SECRET": d.receivers.secret,
+		"DEMO_RELAY": "smtp://" + d.mailbox.addr})
 	if err := os.WriteFile(filepath.Join(d.dir, "belfry.yaml"), []byte(text), 0o600); err != nil {
 		return err
 	}
@@ -123,6 +128,26 @@ func (d *Demo) stage(ctx context.Context) (err error) {
 	d.watch = &stopwatch{receivers: d.receivers, page: d.daemon.Address, editions: d.editions, changed: d.hub.Changed}
 	d.breaker = &breaker{daemon: d.daemon, receivers: d.receivers, paper: d.paper, editions: d.editions, db: d.db.Load, changed: d.hub.Changed,
 		dark: time.Duration(float64(darkTime) / max(d.o.Speed, 1))}
+	return nil
+}
+
+// keyFile holds the key that seals the addresses of readers.
+const keyFile = "readers.key"
+
+// stageMail opens the relay that takes all mails, and makes up who reads some of them.
+func (d *Demo) stageMail() error {
+	if err := os.WriteFile(filepath.Join(d.dir, keyFile), []byte(consent.NewKey()+"\n"), 0o600); err != nil {
+		return err
+	}
+	journal, err := d.receivers.journal(filepath.Join(d.dir, "mail.journal"))
+	if err != nil {
+		return err
+	}
+	if d.mailbox, err = openMailbox(journal, d.hub.Changed, d.trouble); err != nil {
+		return err
+	}
+	d.browser, d.readers = newBrowser(d.base), readersOf(d)
+	d.undo = append(d.undo, d.mailbox.Close, d.browser.Close)
 	return nil
 }
 

@@ -41,6 +41,14 @@ type view struct {
 	Stations []station
 	Cut      *cutView
 
+	Reader *readerView
+	// Follow leads to the form by which anybody follows the channel by mail.
+	Follow string
+	Mails  []mailView
+	Letter *mailView
+	// Chosen is the mail that the reader of the page chose; empty while the newest is shown.
+	Chosen string
+
 	ChatTitle string
 	Messages  []bubble
 	Endpoint  string
@@ -156,6 +164,8 @@ func (p *pages) view(r *http.Request) (*view, error) {
 	}
 	v.wire(d, e)
 	v.phone(d, e)
+	v.reader(d, e)
+	v.inbox(d, e, r.FormValue("mail"))
 	v.log(d, e)
 	v.outage(d)
 	v.Said = v.say()

@@ -96,6 +96,15 @@ document.addEventListener('submit', async event => {
   }
 });
 
+// A mail is opened where it stands.
+document.addEventListener('click', event => {
+  const link = event.target.closest('a[data-mail]');
+  if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+  event.preventDefault();
+  history.replaceState(null, '', link.href);
+  refresh();
+});
+
 let version = '';
 const ended = document.querySelector('[data-ended]');
 const events = new EventSource('/demo/events');
