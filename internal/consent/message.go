@@ -214,7 +214,7 @@ func (r *Registry) Start(ctx context.Context, store MessageStore, w Window, judg
 		// Whatever a policy says: without a live grant there is no message (promise 1).
 		switch {
 		case purpose == permit.Delivery && (c.Grant == nil || c.Grant.State != Active || !c.Same):
-			return Judgement{State: MessageSuppressed, Reason: "no_grant"}
+			return Judgement{State: MessageSuppressed, Reason: c.ungranted()}
 		case !c.Reachable:
 			return Judgement{State: MessageSuppressed, Reason: "no_address"}
 		}
@@ -247,6 +247,21 @@ func (r *Registry) Start(ctx context.Context, store MessageStore, w Window, judg
 		out = append(out, s)
 	}
 	return out, all, nil
+}
+
+// ungranted says why there is no live grant. The words are the policy's.
+func (c Candidate) ungranted() string {
+	switch {
+	case c.Grant == nil:
+		return "no_grant"
+	case c.Grant.State == Withdrawn:
+		return "withdrawn"
+	case c.Grant.State == Pending:
+		return "not_confirmed"
+	case c.Grant.State == Expired:
+		return "grant_expired"
+	}
+	return "earlier_grant"
 }
 
 // Answer queues the one answer to an inbound event: a fixed text. The person is whoever wrote; somebody unknown is nobody to

@@ -211,13 +211,15 @@ type Event struct {
 
 // Sent is a message with its outcome.
 type Sent struct {
-	At      time.Time `json:"at"`
-	Medium  string    `json:"medium"`
-	Title   string    `json:"title"`
-	URL     string    `json:"url,omitempty"`
-	Outcome string    `json:"outcome"`
-	Reason  string    `json:"reason,omitempty"`
-	Purpose Purpose   `json:"purpose,omitzero"`
+	At     time.Time `json:"at"`
+	Medium string    `json:"medium"`
+	// Kind is that of the stream; Title is empty where it says all.
+	Kind    StreamKind `json:"kind"`
+	Title   string     `json:"title"`
+	URL     string     `json:"url,omitempty"`
+	Outcome string     `json:"outcome"`
+	Reason  string     `json:"reason,omitempty"`
+	Purpose Purpose    `json:"purpose,omitzero"`
 }
 
 // recordMost is how many events and messages a record shows.

@@ -782,9 +782,7 @@ func (p people) MessagesOf(id consent.PersonID, most int) (out []consent.Sent, e
 		s.At = timeOf(at)
 		k, name, _ := strings.Cut(purpose, " ")
 		s.Purpose = consent.Purpose{Kind: consent.Kind(k), Name: name}
-		if s.Title == "" {
-			s.Title = kind
-		}
+		s.Kind = consent.StreamKind(kind)
 		if public != "" {
 			s.URL = fmt.Sprintf("/c/%s/%s", channel, public)
 		}

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"strconv"
@@ -103,7 +104,7 @@ func (s *Server) showRecord(w http.ResponseWriter, r *http.Request, data bool) {
 			line.About, line.AboutLang = v.purposeName(m.Purpose, offers)
 		}
 		if line.Title == "" {
-			line.Title = v.words.Text("people.untitled")
+			line.Title = v.says("people.kind.", cmp.Or(string(m.Kind), string(consent.StreamPost)))
 		}
 		page.Messages = append(page.Messages, line)
 	}
