@@ -117,7 +117,7 @@ func (h *handler) withdraw(ctx context.Context, c *call, b *withdrawBody) (any, 
 	if err != nil {
 		return nil, err
 	}
-	ack, err := people.WithdrawAt(ctx, b.Medium, b.Address, "", consent.Evidence{Method: consent.ByAPI, Actor: consent.Self, Where: b.Where, Note: "by the API, token " + c.token})
+	ack, err := people.WithdrawAt(ctx, b.Medium, b.Address, consent.SuppressedStopped, consent.Evidence{Method: consent.ByAPI, Actor: consent.Self, Where: b.Where, Note: "by the API, token " + c.token})
 	return withdrawn{desk.Stamp{Time: ack.At}, ack.Settled}, refusal(err)
 }
 
@@ -147,7 +147,7 @@ func (h *handler) notify(ctx context.Context, c *call, b *noticeBody) (any, erro
 		}
 		return text
 	}
-	digest := policy.NoticeDigest(marked(b.Title), marked(b.Text), b.URL)
+	digest := policy.NoticeDigest(marked(b.Title), marked(b.Text)) // an address with a number of each one's own hides no bulk
 	outcome, err := people.Notify(ctx, consent.Notify{Purpose: consent.Purpose{Kind: consent.Notice, Name: b.Notice}, Reference: b.Reference, Key: b.Key, Expires: expires,
 		Text: consent.NoticeText{Title: b.Title, Text: b.Text, URL: b.URL, Slots: b.Slots}, Digest: hex.EncodeToString(digest[:])})
 	return notified{outcome}, refusal(err)

@@ -172,7 +172,7 @@ func (w *letters) noticeFacts(ctx context.Context, l *configs.Loaded, s consent.
 	return f, nil, err
 }
 
-// choices are the posts of the days before a slot, which no blackout silences.
+// choices are the posts of the days before a slot, and older ones that wait for somebody's digest, which no blackout silences.
 func (w *letters) choices(ctx context.Context, program *compose.Program, s consent.Stream, now time.Time) ([]store.MessagePost, error) {
 	w.mu.Lock()
 	known, ok := w.digests[s.ID]
@@ -197,23 +197,20 @@ func (w *letters) choices(ctx context.Context, program *compose.Program, s conse
 	return posts, nil
 }
 
-// mostInDigest bounds a personal digest; the newest are taken.
-const mostInDigest = 20
-
-// pick chooses what a person's digest holds: what was shown since their last one and fits their choices, and what was kept
-// for them.
+// pick chooses what a person's digest is made of: what was shown since their last one, fits their choices and did not reach
+// them as urgent, and what was kept for them.
 func pick(posts []store.MessagePost, c consent.Candidate, s consent.Stream) (out []int64) {
 	var wants consent.Preferences
 	if c.Grant != nil {
 		wants = c.Grant.Preferences
 	}
 	for _, p := range posts {
-		fresh := wants.Mode == consent.Digest && p.Published.After(c.Covered) && !p.Published.After(s.SlotAt) && chosen(wants, p)
+		fresh := wants.Mode == consent.Digest && p.Published.After(c.Covered) && !p.Published.After(s.SlotAt) && chosen(wants, p) && !slices.Contains(c.Had, p.ID)
 		if fresh || slices.Contains(c.Folded, p.ID) {
 			out = append(out, p.ID)
 		}
 	}
-	return out[max(0, len(out)-mostInDigest):]
+	return out
 }
 
 // chosen reports whether a person's topics and languages select a post.
@@ -330,23 +327,24 @@ func (w *letters) post(ctx context.Context, l *configs.Loaded, m consent.Start, 
 	})
 }
 
-// digest makes the text of a person's own digest. People who chose alike share one.
+// digest makes the text of a person's own digest, of the posts' newest revisions. People who chose alike share one.
 func (w *letters) digest(ctx context.Context, l *configs.Loaded, m consent.Start, lang string) (*sdk.Common, error) {
-	id := fmt.Sprintf("d%d.%v.%s.%d.%t", m.Stream.ID, m.Folded, lang, w.a.generation, asks(m))
-	return w.kept(strings.ReplaceAll(id, " ", "-"), func() (*sdk.Common, error) {
-		var posts []compose.Revision
-		for _, id := range m.Folded {
-			p, err := w.a.db.MessagePost(ctx, id)
-			if errors.Is(err, store.ErrNotFound) {
-				continue
-			}
-			if err != nil {
-				return nil, err
-			}
-			if p.Status == string(compose.PostLive) {
-				posts = append(posts, p.Revision)
-			}
+	var posts []compose.Revision
+	var shown []string
+	for _, id := range m.Folded {
+		p, err := w.last(ctx, id)
+		if errors.Is(err, store.ErrNotFound) {
+			continue
 		}
+		if err != nil {
+			return nil, err
+		}
+		if p.Status == string(compose.PostLive) {
+			posts, shown = append(posts, p.Revision), append(shown, fmt.Sprintf("%d.%d", id, p.Number))
+		}
+	}
+	id := fmt.Sprintf("d%d.%s.%s.%d.%t", m.Stream.ID, strings.Join(shown, "-"), lang, w.a.generation, asks(m))
+	return w.kept(id, func() (*sdk.Common, error) {
 		content, post, err := w.a.engine.Program().PersonalDigest(m.Stream.Purpose.Name, posts, m.Stream.SlotAt)
 		if err != nil {
 			return nil, err

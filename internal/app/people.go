@@ -15,6 +15,7 @@ import (
 	"github.com/belfry-news/belfry/configs"
 	"github.com/belfry-news/belfry/internal/alert"
 	"github.com/belfry-news/belfry/internal/bot"
+	"github.com/belfry-news/belfry/internal/compose"
 	"github.com/belfry-news/belfry/internal/consent"
 	"github.com/belfry-news/belfry/internal/direct"
 	"github.com/belfry-news/belfry/internal/serve"
@@ -237,7 +238,7 @@ func (a *App) useWriters(ctx context.Context, l *configs.Loaded, all map[string]
 			continue
 		}
 		writers[name] = direct.Destination{Name: name, Medium: d.Type, Conn: i.conn, Resend: d.OnUnknown == "resend" || d.Type == consent.Email, Timeout: d.Timeout.Std(),
-			RetryFor: d.Retry.Std(), Parallel: d.Parallel, NoRates: d.Rates.Off, Rates: d.Rates.Own()}
+			Parallel: d.Parallel, NoRates: d.Rates.Off, Rates: d.Rates.Own()}
 		if byMedium[d.Type] == "" {
 			byMedium[d.Type] = name
 		}
@@ -329,8 +330,9 @@ func (a *App) makeDue(ctx context.Context, now time.Time) (int, error) {
 			if old := now.Add(-m.MaxAge.Std()); old.After(after) {
 				after = old
 			}
-			if slices.Contains(m.Modes, string(consent.Instant)) {
-				posts, err := a.db.UnsentPosts(ctx, name, m.Destination, after, now)
+			// Who chose digests may still want urgent news at any time.
+			if instant := slices.Contains(m.Modes, string(consent.Instant)); instant || m.Breaking {
+				posts, err := a.db.UnsentPosts(ctx, name, m.Destination, !instant, after, now)
 				if err != nil {
 					return 0, err
 				}
@@ -376,12 +378,12 @@ func (a *App) correct(ctx context.Context, l *configs.Loaded, purpose consent.Pu
 		return err
 	}
 	for _, c := range posts {
+		s := consent.Stream{Kind: consent.StreamCorrection, Destination: m.Destination, Medium: medium, Purpose: purpose, Post: c.ID, Revision: c.Number,
+			Occurrence: fmt.Sprintf("correction %d.%d", c.ID, c.Number), Urgent: c.Urgent, Priority: 1, Created: now, Expires: now.Add(correctedFor)}
 		if how == "none" {
-			err = a.db.KnowRevision(ctx, c.Stream, c.Number)
+			err = a.db.KnowRevision(ctx, c, s)
 		} else {
-			live := c.Status == "live"
-			err = a.db.Correct(ctx, c, consent.Stream{Kind: consent.StreamCorrection, Destination: m.Destination, Medium: medium, Purpose: purpose, Post: c.ID, Revision: c.Number,
-				Occurrence: fmt.Sprintf("correction %d.%d", c.ID, c.Number), Urgent: c.Urgent, Priority: 1, Created: now, Expires: now.Add(correctedFor)}, how == "next_digest" && live, now)
+			err = a.db.Correct(ctx, c, s, how == "next_digest" && c.Status == string(compose.PostLive), now)
 		}
 		if err != nil {
 			return err
@@ -415,7 +417,7 @@ func (a *App) dueSlots(ctx context.Context, l *configs.Loaded, purpose consent.P
 	if early := now.Add(-digestWindow); early.After(from) {
 		from = early
 	}
-	if !slices.ContainsFunc(m.Times, func(slot string) bool { return dueSomewhere(slot, from, now) }) {
+	if !slices.ContainsFunc(times, func(slot string) bool { return dueSomewhere(slot, from, now) }) {
 		return nil, nil
 	}
 	zones, err := a.db.DigestZones(ctx, purpose, medium)

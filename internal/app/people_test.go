@@ -371,6 +371,9 @@ bulk_guard: {same_body: 3}
 	if n := len(p.letters()) - 1; n > 3 {
 		t.Errorf("%d people got the same text", n)
 	}
+	if _, err := a.Store().FinishStreams(ctx); err != nil { // what is held is not done
+		t.Fatal(err)
+	}
 	held, err := a.Store().HeldMessages(ctx)
 	if err != nil || len(held) < 3 {
 		t.Errorf("%d are held, %v", len(held), err)

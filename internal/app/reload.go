@@ -12,6 +12,7 @@ import (
 	"github.com/belfry-news/belfry/configs"
 	"github.com/belfry-news/belfry/internal/alert"
 	"github.com/belfry-news/belfry/internal/compose"
+	"github.com/belfry-news/belfry/internal/desk"
 	"github.com/belfry-news/belfry/internal/pluginhost"
 	"github.com/belfry-news/belfry/internal/store"
 	"github.com/belfry-news/belfry/sdk"
@@ -229,9 +230,22 @@ func CheckStore(ctx context.Context, db *store.DB, l *configs.Loaded) ([]configs
 		}
 		holds := map[string]string{"channel": fmt.Sprintf("%d posts", h.Posts), "source": fmt.Sprintf("%d items that were posted", h.Items),
 			"destination": fmt.Sprintf("%d copies of posts", h.Copies)}[h.Kind]
+		if h.Grants > 0 {
+			grants := desk.Thousands(h.Grants) + " active grants"
+			if h.Grants == 1 {
+				grants = "1 active grant"
+			}
+			if holds += " and " + grants; h.Posts == 0 {
+				holds = grants
+			}
+		}
+		fix := fmt.Sprintf("renamed? add   was: %s   to the new %s; closed? add   retired: [%s]", h.Name, h.Kind, h.Name)
+		if h.Kind == "notice" {
+			fix = fmt.Sprintf("write it as before; closed? add   retired: [%s]", h.Name)
+		}
 		problems = append(problems, l.Locate(sdk.Problem{Pointer: sdk.Pointer(h.Kind + "s"), OnKey: true,
 			What: fmt.Sprintf("%s %q is gone from the configuration but holds %s", h.Kind, h.Name, holds),
-			Fix:  fmt.Sprintf("renamed? add   was: %s   to the new %s; closed? add   retired: [%s]", h.Name, h.Kind, h.Name)}))
+			Fix:  fix}))
 	}
 	return problems, nil
 }
@@ -284,6 +298,8 @@ func configured(l *configs.Loaded, kind, name string) bool {
 		_, ok = l.Sources[name]
 	case "destination":
 		_, ok = l.Destinations[name]
+	case "notice":
+		_, ok = l.Notices[name]
 	}
 	return ok
 }

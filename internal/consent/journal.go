@@ -3,6 +3,7 @@ package consent
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -11,6 +12,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 )
@@ -33,6 +35,10 @@ type entry struct {
 	// Purpose is what was left; empty for everything on that medium.
 	Purpose string `json:"purpose,omitempty"`
 	Never   bool   `json:"never,omitempty"`
+	// Reason is why the address is suppressed, where it is; Method and Actor say how it came.
+	Reason string `json:"reason,omitempty"`
+	Method Method `json:"method,omitempty"`
+	Actor  Actor  `json:"actor,omitempty"`
 	// Erased says that the person was erased, so that a restored database erases them again.
 	Erased bool `json:"erased,omitempty"`
 }
@@ -69,17 +75,17 @@ func OpenJournal(path string) (*Journal, error) {
 // Close closes the file.
 func (j *Journal) Close() error { return j.f.Close() }
 
-// add writes a line, waits for the disk, and gives the size of the file.
-func (j *Journal) add(e entry) (size int64, err error) {
+// add writes a line, waits for the disk, and gives the size of the file before and after it.
+func (j *Journal) add(e entry) (before, size int64, err error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return j.write(e)
 }
 
-func (j *Journal) write(e any) (size int64, err error) {
+func (j *Journal) write(e any) (before, size int64, err error) {
 	line, err := json.Marshal(e)
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	line = append(line, '\n')
 	if j.torn { // what a full disk left of a line must not become the beginning of this one
@@ -93,9 +99,9 @@ func (j *Journal) write(e any) (size int64, err error) {
 		}
 	}
 	if err != nil {
-		return 0, fmt.Errorf("the withdrawal cannot be written to %s: %w", j.path, err)
+		return 0, 0, fmt.Errorf("the withdrawal cannot be written to %s: %w", j.path, err)
 	}
-	return size, nil
+	return size - int64(len(line)), size, nil
 }
 
 // name gives the name of the journal; empty when it has none yet.
@@ -128,7 +134,7 @@ func (j *Journal) known(tx Tx) error {
 	}
 	if name == "" {
 		name = newRef()
-		if _, err := j.write(title{name}); err != nil {
+		if _, _, err := j.write(title{name}); err != nil {
 			return err
 		}
 	}
@@ -138,9 +144,16 @@ func (j *Journal) known(tx Tx) error {
 // enter writes an entry of what the transaction does. The transaction knows it then: a database that is restored later, beside
 // another journal or none, shows that it misses some.
 func (r *Registry) enter(tx Tx, e entry) error {
-	size, err := r.s.Journal.add(e)
+	before, size, err := r.s.Journal.add(e)
 	if err != nil {
 		return err
+	}
+	text, err := tx.Mark(appliedMark)
+	if err != nil {
+		return err
+	}
+	if applied, _ := strconv.ParseInt(text, 10, 64); applied != before {
+		return nil // what stands before this entry is still to be replayed
 	}
 	return tx.SetMark(appliedMark, strconv.FormatInt(size, 10))
 }
@@ -200,12 +213,20 @@ func (r *Registry) Replay(ctx context.Context) (ended int, err error) {
 
 // again does what an entry says to a database that may not know it. What changed after it stands.
 func (r *Registry) again(tx Tx, e entry) (ended int, err error) {
+	if e.Purpose, err = nowCalled(tx, e.Purpose, e.At); err != nil {
+		return 0, err
+	}
 	after, err := r.grantedAfter(tx, e)
 	if err != nil {
 		return 0, err
 	}
 	if e.Never && !after {
 		if err := tx.Suppress(Suppression{Medium: e.Medium, Hash: e.Hash, Scope: ScopeNever, Reason: SuppressedNever, At: e.At}); err != nil {
+			return 0, err
+		}
+	}
+	if e.Reason != "" && !after {
+		if err := forbid(tx, Suppression{Medium: e.Medium, Hash: e.Hash, Scope: ScopeAll, Reason: e.Reason, At: e.At}); err != nil {
 			return 0, err
 		}
 	}
@@ -236,12 +257,12 @@ func (r *Registry) again(tx Tx, e entry) (ended int, err error) {
 			return ended, err
 		}
 		if err := p.record(EventWithdrawn, now, change{Purpose: g.Purpose, Medium: g.Medium, Was: was,
-			Evidence: Evidence{At: e.At, Method: ByForm, Actor: Self, Note: "from " + JournalName + ", after the database was restored"}}); err != nil {
+			Evidence: Evidence{At: e.At, Method: cmp.Or(e.Method, ByForm), Actor: cmp.Or(e.Actor, Self), Note: "from " + JournalName + ", after the database was restored"}}); err != nil {
 			return ended, err
 		}
 		ended++
 	}
-	if known || after {
+	if known || after || e.Reason != "" {
 		return ended, nil
 	}
 	// Whoever is not in the database any more must not be revived by an import of what they left. Their own act lifts it.
@@ -250,6 +271,28 @@ func (r *Registry) again(tx Tx, e entry) (ended int, err error) {
 		scope = ScopeAll
 	}
 	return ended, forbid(tx, Suppression{Medium: e.Medium, Hash: e.Hash, Scope: scope, Purpose: e.Purpose, Reason: SuppressedStopped, At: e.At})
+}
+
+// RenamedMark begins the names under which the store keeps what a channel was renamed to, and when: "NEW 2026-11-20T19:00:00Z".
+const RenamedMark = "renamed.channel."
+
+// nowCalled gives the name of today of a purpose that was noted at a time, whatever its channel was renamed to since.
+func nowCalled(tx Tx, purpose string, at time.Time) (string, error) {
+	name, found := strings.CutPrefix(purpose, string(Channel)+" ")
+	for seen := map[string]bool{}; found && !seen[name]; {
+		seen[name] = true
+		text, err := tx.Mark(RenamedMark + name)
+		if err != nil {
+			return "", err
+		}
+		to, when, _ := strings.Cut(text, " ")
+		renamed, err := time.Parse(time.RFC3339Nano, when)
+		if err != nil || !at.Before(renamed) {
+			break // never renamed, or the name is that of another channel since
+		}
+		name, purpose = to, Purpose{Channel, to}.String()
+	}
+	return purpose, nil
 }
 
 // grantedAfter reports whether the person agreed to something of what an entry ended after that, on the same medium, whatever
@@ -271,7 +314,7 @@ func (r *Registry) Forgive(ctx context.Context) error {
 	defer r.s.Journal.mu.Unlock()
 	return r.s.Store.People(ctx, func(tx Tx) error {
 		name := newRef()
-		size, err := r.s.Journal.write(title{name})
+		_, size, err := r.s.Journal.write(title{name})
 		if err != nil {
 			return err
 		}

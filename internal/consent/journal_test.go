@@ -1,6 +1,7 @@
 package consent_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -123,5 +124,29 @@ func TestLeavingEverythingIsRemembered(t *testing.T) {
 	must(t, err)
 	if got := o.state("lea@example.org", brief); got != "active" {
 		t.Errorf("who comes back by themselves is %s", got)
+	}
+}
+
+// TestAnOldLinkLeadsOn: who was merged again and again still leaves by the links of the first messages.
+func TestAnOldLinkLeadsOn(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	first := o.follow(consent.Email, "lea0@example.org", alertes)
+	link, page := o.keys.LeaveLink(first.Ref, first.Grants[0].ID), first.Link
+	last := first
+	for i := range 12 {
+		next := o.follow(consent.Email, fmt.Sprintf("lea%d@example.org", i+1), alertes)
+		_, err := o.reg.Merge(t.Context(), o.db, last.Ref, next.Ref, "test", "the same")
+		must(t, err)
+		last = next
+	}
+	if r, err := o.reg.Reader(t.Context(), page); err != nil || r.ID != last.ID {
+		t.Errorf("their page leads to %v: %v", r.ID, err)
+	}
+	if ack, err := o.reg.Leave(t.Context(), link, false, consent.Evidence{Method: consent.ByOneClick, Actor: consent.Self}); err != nil || len(ack.Ended) != 1 {
+		t.Errorf("leaving gives %+v, %v", ack, err)
+	}
+	if got := o.state("lea12@example.org", alertes); got != "withdrawn" {
+		t.Errorf("the grant is %s", got)
 	}
 }

@@ -335,9 +335,13 @@ func (m *merging) addresses(mine, theirs []Address) error {
 	return nil
 }
 
+// longestTrail bounds how often somebody was merged on. A link in an old message has to lead to who they are now, however often
+// that was; nobody is merged into somebody who is gone, so that no trail is a ring.
+const longestTrail = 10_000
+
 // nowGrant follows the link of a grant that became another one's.
 func nowGrant(tx Tx, id int64) (int64, error) {
-	for range 8 { // people who were merged again and again
+	for range longestTrail {
 		text, err := tx.Mark(mergedGrant + strconv.FormatInt(id, 10))
 		if err != nil || text == "" {
 			return id, err
@@ -351,7 +355,7 @@ func nowGrant(tx Tx, id int64) (int64, error) {
 
 // nowRef follows the link of a person who became another one.
 func nowRef(tx Tx, ref string) (string, error) {
-	for range 8 {
+	for range longestTrail {
 		text, err := tx.Mark(mergedPerson + ref)
 		if err != nil || text == "" {
 			return ref, err

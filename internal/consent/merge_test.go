@@ -110,7 +110,7 @@ func TestMergeKeepsLinksForLeaving(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
 	from, into := o.follow(consent.Email, "old@example.org", alertes), o.follow(consent.Email, "lea@example.org", alertes)
-	link := o.keys.LeaveLink(from.Grants[0].ID)
+	link := o.keys.LeaveLink(from.Ref, from.Grants[0].ID)
 	_, err := o.reg.Merge(t.Context(), o.db, from.Ref, into.Ref, "anna", "wrote from both")
 	must(t, err)
 	leaving, err := o.reg.Leaving(t.Context(), link)

@@ -2,6 +2,7 @@ package consent
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
@@ -112,8 +113,8 @@ type Candidate struct {
 	// started.
 	NewAudience  bool
 	AudienceSent int
-	// Folded are posts that wait for the person's next digest.
-	Folded []int64
+	// Folded are posts that wait for the person's next digest; Had are urgent ones that reach them on their own.
+	Folded, Had []int64
 
 	// Import is the one that the person came with.
 	Import int64
@@ -146,8 +147,8 @@ type Judgement struct {
 	Override bool
 	// Ask says that the message asks whether the person still reads.
 	Ask bool
-	// Day is the day of the person's zone that the message counts for; Fold are posts for the next digest; Posts are what a
-	// digest holds.
+	// Day is the day of the person's zone that the message counts for; Fold are posts for the next digest, also beside one that
+	// goes and is full; Posts are what a digest holds.
 	Day   int64
 	Fold  []int64
 	Posts []int64
@@ -165,6 +166,8 @@ type Window struct {
 	Lease time.Duration
 	// Until is when a message of the window must no longer leave.
 	Until time.Time
+	// Overridden makes the event of the ledger that says that quiet hours were passed; Start fills it in.
+	Overridden func(Candidate) (LedgerEvent, error)
 	// SleepBefore asks who has not shown since then that they are there; zero asks nobody.
 	SleepBefore time.Time
 }
@@ -210,6 +213,7 @@ func (r *Registry) Start(ctx context.Context, store MessageStore, w Window, judg
 	case StreamAnswer:
 		purpose = permit.Answer
 	}
+	w.Overridden = func(c Candidate) (LedgerEvent, error) { return r.overridden(c, w) }
 	started, all, err := store.StartMessages(ctx, w, func(c Candidate) Judgement {
 		// Whatever a policy says: without a live grant there is no message (promise 1).
 		switch {
@@ -240,13 +244,24 @@ func (r *Registry) Start(ctx context.Context, store MessageStore, w Window, judg
 			}
 		}
 		if c.Grant != nil {
-			s.Leave = r.s.Keys.LeaveLink(c.Grant.ID)
+			s.Leave = r.s.Keys.LeaveLink(c.Ref, c.Grant.ID)
 		}
 		s.Permit = permit.Mint(s.ID, w.Batch.Stream.Medium, string(value), purpose, w.Until)
 		s.key, s.address = Sealed{}, nil
 		out = append(out, s)
 	}
 	return out, all, nil
+}
+
+// overridden is the event of a breaking message that came in quiet hours, as the person's own.
+func (r *Registry) overridden(c Candidate, w Window) (LedgerEvent, error) {
+	key, err := r.s.Keys.person(c.Ref, c.key)
+	if err != nil {
+		return LedgerEvent{}, err
+	}
+	text, err := json.Marshal(change{Purpose: w.Batch.Stream.Purpose, Medium: w.Batch.Stream.Medium,
+		Evidence: Evidence{At: w.Now, Method: ByTime, Actor: Clock, Where: MessageID(w.Batch.Stream.ID, c.Person)}})
+	return LedgerEvent{At: w.Now, Recorded: w.Now, Person: c.Person, Kind: EventOverride, Data: key.seal("event "+EventOverride, text)}, err
 }
 
 // ungranted says why there is no live grant. The words are the policy's.

@@ -49,7 +49,7 @@ func Personal() []Kept {
 		{"the record of consent, with its evidence", "to show who agreed to what, when and how", proof, UntilForEver, true,
 			map[string]string{"ledger_events": "id at recorded person kind data sequence"}},
 		{"what was sent, and why or why not", "to send once, and to say why somebody was or was not written to", consentBasis, UntilMessages, false,
-			map[string]string{"messages": "stream person consent version state reason attempt next_at settled_at posts ref error",
+			map[string]string{"messages": "stream person consent version state reason attempt unsure next_at settled_at posts ref error",
 				"streams":         "id kind destination medium purpose post notice revision occurrence person content urgent priority state reason fanned whole claimed ready_at slot_at created_at expires_at",
 				"message_batches": "id node fence destination stream people started lease_until", "folded": "person consent post reason at", "sent_days": "person purpose day count last_at"}},
 		{"notices about the person", "to tell what the person asked to hear about themselves", consentBasis, UntilMessages, true,

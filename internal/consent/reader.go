@@ -432,6 +432,20 @@ func (r *Registry) expire(tx Tx, id PersonID, now time.Time) error {
 		return err
 	}
 	for _, g := range grants {
+		if g.State == Withdrawn { // they said no before they ever said yes: nobody may begin it for them
+			addresses, err := tx.Addresses(id)
+			if err != nil {
+				return err
+			}
+			for _, a := range addresses {
+				if a.Medium != g.Medium {
+					continue
+				}
+				if err := forbid(tx, Suppression{Medium: a.Medium, Hash: a.Hash, Scope: ScopePurpose, Purpose: g.Purpose.String(), Reason: SuppressedStopped, At: now}); err != nil {
+					return err
+				}
+			}
+		}
 		if g.State != Pending {
 			continue
 		}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/belfry-news/belfry/sdk"
@@ -129,7 +130,7 @@ func (r *Registry) ask(tx Tx, s SealedSignup) error {
 		return err
 	}
 	token, hash := newToken()
-	if err := tx.PutToken(Token{Hash: hash, Person: p.row.ID, Medium: s.Medium, Address: s.Hash, Wish: w, Created: now, Expires: now.Add(confirmFor)}); err != nil {
+	if err := tx.PutToken(Token{Hash: hash, Person: p.row.ID, Medium: s.Medium, Address: s.Hash, Wish: p.key.seal("wish", text), Created: now, Expires: now.Add(confirmFor)}); err != nil {
 		return err
 	}
 	if err := p.pend(w, s.Medium, now); err != nil {
@@ -207,11 +208,11 @@ type Asked struct {
 // Asked shows what a confirmation link is about, and changes nothing: scanners follow links. Its error is ErrToken.
 func (r *Registry) Asked(ctx context.Context, token string) (a Asked, err error) {
 	err = r.s.Store.People(ctx, func(tx Tx) error {
-		t, p, err := r.token(tx, token)
+		t, wish, p, err := r.token(tx, token)
 		if err != nil {
 			return err
 		}
-		a = Asked{Medium: t.Medium, Purposes: t.Wish.Purposes, Preferences: t.Wish.Preferences, Habits: t.Wish.Habits, Expires: t.Expires}
+		a = Asked{Medium: t.Medium, Purposes: wish.Purposes, Preferences: wish.Preferences, Habits: wish.Habits, Expires: t.Expires}
 		addresses, err := p.masked()
 		for _, m := range addresses {
 			if m.Medium == t.Medium {
@@ -224,29 +225,45 @@ func (r *Registry) Asked(ctx context.Context, token string) (a Asked, err error)
 }
 
 // token finds an unused confirmation and its person.
-func (r *Registry) token(tx Tx, token string) (Token, person, error) {
+func (r *Registry) token(tx Tx, token string) (Token, Wish, person, error) {
+	var w Wish
 	t, err := tx.Token(tokenHash(token))
 	switch found, err := lookedUp(err); {
 	case err != nil:
-		return t, person{}, err
+		return t, w, person{}, err
 	case !found:
-		return t, person{}, &TokenError{TokenUnknown}
+		return t, w, person{}, &TokenError{TokenUnknown}
 	case !t.Used.IsZero():
-		return t, person{}, &TokenError{TokenUsed}
+		return t, w, person{}, &TokenError{TokenUsed}
 	case !r.now().Before(t.Expires):
-		return t, person{}, &TokenError{TokenExpired}
+		return t, w, person{}, &TokenError{TokenExpired}
 	}
 	row, err := tx.SubscriberByAddress(t.Medium, t.Address)
 	if found, err := lookedUp(err); err != nil {
-		return t, person{}, err
+		return t, w, person{}, err
 	} else if !found || row.ID != t.Person {
-		return t, person{}, &TokenError{TokenUnknown} // the address belongs to nobody or somebody else by now
+		return t, w, person{}, &TokenError{TokenUnknown} // the address belongs to nobody or somebody else by now
 	}
 	p, err := r.load(tx, row, nil)
 	if errors.Is(err, ErrNotFound) {
 		err = &TokenError{TokenUnknown}
 	}
-	return t, p, err
+	if err == nil {
+		var text []byte
+		if text, err = p.key.open("wish", t.Wish); err == nil {
+			err = json.Unmarshal(text, &w)
+		}
+		for i, q := range w.Purposes { // a channel may have been renamed since
+			if err != nil {
+				break
+			}
+			var called string
+			if called, err = nowCalled(tx, q.String(), t.Created); err == nil {
+				w.Purposes[i].Name = strings.TrimPrefix(called, string(q.Kind)+" ")
+			}
+		}
+	}
+	return t, w, p, err
 }
 
 // Confirm does what a confirmation asked for: the person pressed the button behind a link that only they were sent. Its
@@ -255,7 +272,7 @@ func (r *Registry) Confirm(ctx context.Context, token string, e Evidence) (reade
 	now := r.now()
 	e = trimmed(e, now)
 	err = r.s.Store.People(ctx, func(tx Tx) error {
-		t, p, err := r.token(tx, token)
+		t, wish, p, err := r.token(tx, token)
 		if err != nil {
 			return err
 		}
@@ -266,7 +283,7 @@ func (r *Registry) Confirm(ctx context.Context, token string, e Evidence) (reade
 		if err := tx.SetAsked(t.Medium, t.Address, 0, now); err != nil {
 			return err
 		}
-		if err := p.liftFor(t.Medium, t.Address, t.Wish.Purposes); err != nil {
+		if err := p.liftFor(t.Medium, t.Address, wish.Purposes); err != nil {
 			return err
 		}
 		if err := p.verify(t.Medium, now); err != nil {
@@ -274,21 +291,21 @@ func (r *Registry) Confirm(ctx context.Context, token string, e Evidence) (reade
 		}
 		// What they saw when they asked is the wording; where and how they confirmed is the act.
 		if e.Wording == "" {
-			e.Wording, e.Version, e.Lang = t.Wish.Evidence.Wording, t.Wish.Evidence.Version, t.Wish.Evidence.Lang
+			e.Wording, e.Version, e.Lang = wish.Evidence.Wording, wish.Evidence.Version, wish.Evidence.Lang
 		}
-		p.row.Habits = p.row.Habits.merged(t.Wish.Habits)
-		if t.Wish.External != "" && p.row.External == "" {
+		p.row.Habits = p.row.Habits.merged(wish.Habits)
+		if wish.External != "" && p.row.External == "" {
 			// A reference that is somebody else's already stays theirs.
-			if taken, err := lookedUp(second(tx.SubscriberByExternal(t.Wish.External))); err != nil {
+			if taken, err := lookedUp(second(tx.SubscriberByExternal(wish.External))); err != nil {
 				return err
 			} else if !taken {
-				p.row.External = t.Wish.External
+				p.row.External = wish.External
 			}
 		}
 		if err := p.touch(now); err != nil {
 			return err
 		}
-		if err := p.activate(t.Wish, t.Medium, e, now); err != nil {
+		if err := p.activate(wish, t.Medium, e, now); err != nil {
 			return err
 		}
 		reader, err = r.reader(p)
@@ -318,15 +335,18 @@ func (p person) verify(medium string, now time.Time) error {
 	return nil
 }
 
-// Refuse takes "never write to me again": the address is not even asked any more.
-func (r *Registry) Refuse(ctx context.Context, token string, e Evidence) error {
+// Refuse takes "never write to me again": the address is not even asked any more. It waits like Withdraw.
+func (r *Registry) Refuse(ctx context.Context, token string, e Evidence) (Ack, error) {
 	now := r.now()
 	e = trimmed(e, now)
-	return r.s.Store.People(ctx, func(tx Tx) error {
-		t, p, err := r.token(tx, token)
+	ack := Ack{At: now}
+	var who PersonID
+	if err := r.s.Store.People(ctx, func(tx Tx) error {
+		t, _, p, err := r.token(tx, token)
 		if err != nil {
 			return err
 		}
+		who = p.row.ID
 		t.Used, t.Outcome = now, "refused"
 		if err := tx.PutToken(t); err != nil {
 			return err
@@ -337,11 +357,16 @@ func (r *Registry) Refuse(ctx context.Context, token string, e Evidence) error {
 		if err := tx.Suppress(Suppression{Medium: t.Medium, Hash: t.Address, Scope: ScopeNever, Reason: SuppressedNever, At: now}); err != nil {
 			return err
 		}
-		if _, err := p.end(Withdrawal{Medium: t.Medium, Evidence: e}, now); err != nil {
+		if ack.Ended, err = p.end(Withdrawal{Medium: t.Medium, Evidence: e}, now); err != nil {
 			return err
 		}
 		return p.record(EventRefused, now, change{Medium: t.Medium, Evidence: e})
-	})
+	}); err != nil {
+		return Ack{}, err
+	}
+	var err error
+	ack.Settled, err = r.settled(ctx, who)
+	return ack, err
 }
 
 // Follow is an explicit act on the medium itself: a bot's button, a keyword.

@@ -71,10 +71,11 @@ const (
 
 // Token is a confirmation that was asked for.
 type Token struct {
-	Hash             string
-	Person           PersonID
-	Medium, Address  string // the address as its hash
-	Wish             Wish
+	Hash            string
+	Person          PersonID
+	Medium, Address string // the address as its hash
+	// Wish is sealed under the person's key.
+	Wish             []byte
 	Created, Expires time.Time
 	Used             time.Time
 	Outcome          string

@@ -79,12 +79,17 @@ func (k *Keys) signed(kind, link string) (string, error) {
 func (k *Keys) Link(ref string) string { return k.sign("person", ref) }
 
 // LeaveLink is the address part of the link that ends a grant.
-func (k *Keys) LeaveLink(grant int64) string { return k.sign("leave", strconv.FormatInt(grant, 36)) }
+// It names the person too, by what nobody is called again: numbers are given anew once a database was restored.
+func (k *Keys) LeaveLink(ref string, grant int64) string {
+	return k.sign("leave", ref+"-"+strconv.FormatInt(grant, 36))
+}
 
-func (k *Keys) leaving(link string) (int64, error) {
+func (k *Keys) leaving(link string) (ref string, grant int64, err error) {
 	name, err := k.signed("leave", link)
 	if err != nil {
-		return 0, err
+		return "", 0, err
 	}
-	return strconv.ParseInt(name, 36, 64)
+	ref, number, _ := strings.Cut(name, "-")
+	grant, err = strconv.ParseInt(number, 36, 64)
+	return ref, grant, err
 }

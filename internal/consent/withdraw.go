@@ -94,7 +94,7 @@ func forbid(tx Tx, s Suppression) error {
 }
 
 // note writes a withdrawal into the journal beside the database, once for each address that it concerns.
-func (r *Registry) note(p person, w Withdrawal, now time.Time) error {
+func (r *Registry) note(p person, w Withdrawal, reason string, now time.Time) error {
 	addresses, err := p.tx.Addresses(p.row.ID)
 	if err != nil {
 		return err
@@ -103,7 +103,7 @@ func (r *Registry) note(p person, w Withdrawal, now time.Time) error {
 		if w.Medium != "" && a.Medium != w.Medium {
 			continue
 		}
-		e := entry{At: now, Medium: a.Medium, Hash: a.Hash}
+		e := entry{At: now, Medium: a.Medium, Hash: a.Hash, Reason: reason, Method: w.Evidence.Method, Actor: w.Evidence.Actor}
 		if w.Purpose != nil {
 			e.Purpose = w.Purpose.String()
 		}
@@ -140,7 +140,7 @@ func (r *Registry) withdraw(ctx context.Context, find func(Tx) (person, error), 
 		}
 		w.Evidence = trimmed(w.Evidence, now)
 		// The journal first: what stands there and not here is only honoured twice.
-		if err := r.note(p, w, now); err != nil {
+		if err := r.note(p, w, "", now); err != nil {
 			return err
 		}
 		if ack.Ended, err = p.end(w, now); err != nil {
@@ -212,9 +212,12 @@ func (r *Registry) Leaving(ctx context.Context, token string) (l Leaving, err er
 }
 
 func (r *Registry) grantOf(tx Tx, token string) (person, Grant, error) {
-	id, err := r.s.Keys.leaving(token)
+	ref, id, err := r.s.Keys.leaving(token)
 	if err != nil {
 		return person{}, Grant{}, &TokenError{TokenUnknown}
+	}
+	if ref, err = nowRef(tx, ref); err != nil {
+		return person{}, Grant{}, err
 	}
 	if id, err = nowGrant(tx, id); err != nil {
 		return person{}, Grant{}, err
@@ -224,9 +227,13 @@ func (r *Registry) grantOf(tx Tx, token string) (person, Grant, error) {
 		var row Subscriber
 		row, err = tx.Subscriber(g.Person)
 		p, err := r.load(tx, row, err)
+		if err == nil && p.row.Ref != ref { // a number that was given again once a database was restored
+			err = ErrNotFound
+		}
 		if !errors.Is(err, ErrNotFound) {
 			return p, g, err
 		}
+		return person{}, g, &TokenError{TokenUnknown}
 	}
 	if errors.Is(err, ErrNotFound) {
 		err = &TokenError{TokenUnknown}
@@ -261,6 +268,9 @@ func (r *Registry) WithdrawAt(ctx context.Context, medium, address, reason strin
 		if err := r.s.Store.People(ctx, func(tx Tx) error {
 			p, err := r.at(tx, medium, hash)
 			if errors.Is(err, ErrNotFound) {
+				if err := r.enter(tx, entry{At: now, Medium: medium, Hash: hash, Reason: reason, Method: e.Method, Actor: e.Actor}); err != nil {
+					return err
+				}
 				return forbid(tx, Suppression{Medium: medium, Hash: hash, Scope: ScopeAll, Reason: reason, At: now})
 			}
 			if err != nil {
@@ -312,7 +322,7 @@ func (r *Registry) gone(p person, medium, reason string, e Evidence, now time.Ti
 		}
 	}
 	w := Withdrawal{Medium: medium, Evidence: e}
-	if err := r.note(p, w, now); err != nil {
+	if err := r.note(p, w, reason, now); err != nil {
 		return err
 	}
 	if _, err := p.end(w, now); err != nil {

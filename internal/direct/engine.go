@@ -67,9 +67,9 @@ type Destination struct {
 	Conn         sdk.Connector
 	// Resend says that a message with an unknown outcome is sent again, under the same name.
 	Resend bool
-	// Timeout bounds one message; RetryFor is how long passing failures are retried. Parallel is how many are under way at
+	// Timeout bounds one message; Parallel is how many are under way at
 	// once with a connector that takes them one by one.
-	Timeout, RetryFor time.Duration
+	Timeout time.Duration
 	Parallel          int
 	// NoRates lets messages leave as they come, whatever the platform is known to allow. Rates, when there are any, take the
 	// place of what it is known to allow.
@@ -188,7 +188,7 @@ func (e *Engine) resend(ctx context.Context, d Destination) {
 }
 
 func (d Destination) same(o Destination) bool {
-	return d.Name == o.Name && d.Medium == o.Medium && d.Conn == o.Conn && d.Resend == o.Resend && d.Timeout == o.Timeout && d.RetryFor == o.RetryFor && d.Parallel == o.Parallel &&
+	return d.Name == o.Name && d.Medium == o.Medium && d.Conn == o.Conn && d.Resend == o.Resend && d.Timeout == o.Timeout && d.Parallel == o.Parallel &&
 		d.NoRates == o.NoRates && slices.Equal(d.Rates, o.Rates)
 }
 

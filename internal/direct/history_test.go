@@ -325,7 +325,7 @@ func (s *program) leaveLink(p history.Place) (string, error) {
 	if errors.Is(err, sql.ErrNoRows) {
 		return "", nil
 	}
-	return s.keys.LeaveLink(id), err
+	return s.keys.LeaveLink(s.who[p.Person].ref, id), err
 }
 
 func (s *program) Suppress(person, medium int, bounce bool) error {

@@ -1,6 +1,7 @@
 package direct
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -70,14 +71,19 @@ func (j judge) decide(c consent.Candidate) consent.Judgement {
 	out := consent.Judgement{Reason: string(d.Reason), Override: d.Override, Day: today, Ask: ask}
 	switch d.Verdict {
 	case policy.Go:
-		out.Go, out.Posts = true, posts
+		out.Go = true
+		out.Posts, out.Fold = fill(posts, c.Folded)
 	case policy.Wait:
 		out.State, out.Next = consent.MessagePending, d.Until.Add(jitter(c.Person, d.Until.Sub(j.now)))
 	case policy.Fold:
-		out.State = consent.MessageFolded
-		out.Fold = posts
-		if f.Kind == policy.Post {
+		out.State, out.Fold = consent.MessageFolded, posts
+		// A digest shows a post in its newest revision, and so what was corrected; what was withdrawn it shows no more.
+		if f.Kind == policy.Post || f.Kind == policy.Correction && !f.Content.Withdrawn {
 			out.Fold = []int64{c.Stream.Post}
+		}
+		if len(out.Fold) == 0 { // nothing that a digest could hold: it waits for its own turn
+			until := again(d.Reason, c.Habits, zone, j.now)
+			out.State, out.Next = consent.MessagePending, until.Add(jitter(c.Person, until.Sub(j.now)))
 		}
 	case policy.Hold:
 		out.State = consent.MessageHeld
@@ -88,6 +94,47 @@ func (j judge) decide(c consent.Candidate) consent.Judgement {
 		}
 	}
 	return out
+}
+
+// again is when a limit that was reached is over.
+func again(reason policy.Reason, h consent.Habits, zone *time.Location, now time.Time) time.Time {
+	switch reason {
+	case policy.PersonPaused:
+		return h.PausedUntil
+	case policy.CapOfWeek:
+		return policy.NextWeek(zone, now)
+	}
+	return policy.NextDay(zone, now)
+}
+
+// mostInDigest bounds a personal digest.
+const mostInDigest = 20
+
+// fill takes what fits into a digest, and leaves the rest for the next one: what has waited goes first, and then the newest.
+// Both keep the order of the posts.
+func fill(posts, waiting []int64) (now, later []int64) {
+	if len(posts) <= mostInDigest {
+		return posts, nil
+	}
+	taken := make(map[int64]bool, mostInDigest)
+	for _, p := range posts {
+		if len(taken) < mostInDigest && slices.Contains(waiting, p) {
+			taken[p] = true
+		}
+	}
+	for _, p := range slices.Backward(posts) {
+		if len(taken) < mostInDigest {
+			taken[p] = true
+		}
+	}
+	for _, p := range posts {
+		if taken[p] {
+			now = append(now, p)
+		} else {
+			later = append(later, p)
+		}
+	}
+	return now, later
 }
 
 // firstOfAudience is how many messages go to the people of an import before somebody has looked at what came back.

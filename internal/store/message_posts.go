@@ -36,33 +36,60 @@ func (db *DB) MessagePost(ctx context.Context, id int64) (MessagePost, error) {
 	return scanMessagePost(db.queryRow(ctx, `SELECT `+messagePostColumns+` FROM posts p JOIN post_revisions r ON r.post = p.id AND r.revision = p.revision WHERE p.id = $1`, id))
 }
 
-// MessagePosts gives the live posts of a channel that were shown after one time and up to another, the oldest first.
+// MessagePosts gives the live posts of a channel that were shown after one time and up to another, the oldest first; and older
+// ones that somebody waits for.
 func (db *DB) MessagePosts(ctx context.Context, channel string, after, until time.Time) (out []MessagePost, err error) {
 	err = db.query(ctx, func(r scanner) error {
 		p, err := scanMessagePost(r)
 		out = append(out, p)
 		return err
 	}, `SELECT `+messagePostColumns+` FROM posts p JOIN post_revisions r ON r.post = p.id AND r.revision = p.revision
-		WHERE p.channel = $1 AND p.status = 'live' AND p.visible_at > $2 AND p.visible_at <= $3 ORDER BY p.visible_at, p.id`, channel, micros(after), micros(until))
+		WHERE p.channel = $1 AND p.status = 'live' AND p.visible_at <= $3 AND (p.visible_at > $2 OR p.id IN (SELECT post FROM folded)) ORDER BY p.visible_at, p.id`, channel, micros(after), micros(until))
 	return out, err
 }
 
-// UnsentPosts gives the live posts of a channel that were shown after one time and up to another, and of which a destination
-// has no messages yet.
-func (db *DB) UnsentPosts(ctx context.Context, channel, destination string, after, until time.Time) (out []MessagePost, err error) {
+// UnsentPosts gives the live posts of a channel, or its urgent ones, that were shown after one time and up to another, and of
+// which a destination has no messages yet.
+func (db *DB) UnsentPosts(ctx context.Context, channel, destination string, urgent bool, after, until time.Time) (out []MessagePost, err error) {
 	err = db.query(ctx, func(r scanner) error {
 		p, err := scanMessagePost(r)
 		out = append(out, p)
 		return err
 	}, `SELECT `+messagePostColumns+` FROM posts p JOIN post_revisions r ON r.post = p.id AND r.revision = p.revision
-		WHERE p.channel = $1 AND p.status = 'live' AND p.visible_at > $3 AND p.visible_at <= $4
+		WHERE p.channel = $1 AND p.status = 'live' AND p.visible_at > $3 AND p.visible_at <= $4 AND (p.urgent = 1 OR NOT $5)
 		AND NOT EXISTS (SELECT 1 FROM streams s WHERE s.post = p.id AND s.destination = $2 AND s.kind = 'post') ORDER BY p.visible_at, p.id LIMIT 100`,
-		channel, destination, micros(after), micros(until))
+		channel, destination, micros(after), micros(until), urgent)
 	return out, err
 }
 
-// Corrected are the posts of a channel of which followers were sent an earlier revision by a destination, and that were
-// corrected with a note or withdrawn since; with the streams of before.
+// notedAnew holds for a revision n whose note is its own: one that merely keeps the note of before corrects nothing more.
+const notedAnew = `n.post = p.id AND n.revision > 1 AND n.note <> '' AND n.note <> coalesce((SELECT b.note FROM post_revisions b WHERE b.post = n.post AND b.revision = n.revision - 1), '')`
+
+// lastChange is when a post p last became another for its readers: by a note or its withdrawal.
+const lastChange = `CASE WHEN p.status <> 'live' THEN (SELECT n.at FROM post_revisions n WHERE n.post = p.id AND n.revision = p.revision)
+	ELSE coalesce((SELECT max(n.at) FROM post_revisions n WHERE ` + notedAnew + `), 0) END`
+
+// onItsWay is how long a message can take from its text to its outcome: one that was settled no later after a change may show
+// what was before.
+const onItsWay = 2 * time.Minute
+
+// showedBefore holds for a message m of a digest that showed the post $1 as it was before a change.
+const showedBefore = `(m.state = 'sent' OR m.state = 'unknown') AND m.posts <> '' AND m.settled_at < $2 AND EXISTS (SELECT 1 FROM json_each(m.posts) WHERE value = $1)`
+
+// digestsBefore are the streams of a destination's digests that may have shown a post as it was before its last change, and
+// until when their messages may show that.
+func (tx *Tx) digestsBefore(post int64, destination string) (streams []int64, until int64, err error) {
+	var changed int64
+	if err := tx.row(`SELECT `+lastChange+` FROM posts p WHERE p.id = $1`, post).Scan(&changed); err != nil {
+		return nil, 0, notFound(err)
+	}
+	streams, err = tx.ids(`SELECT d.id FROM posts p JOIN streams d ON d.kind = 'digest' AND d.destination = $2 AND d.purpose = 'channel ' || p.channel
+		WHERE p.id = $1 AND d.slot_at >= p.visible_at AND d.created_at < $3`, post, destination, changed)
+	return streams, changed + onItsWay.Microseconds(), err
+}
+
+// Corrected are the posts of a channel of which followers were sent an earlier revision by a destination since a time, as a
+// message or in a digest, and that were corrected with a note or withdrawn since; with the streams of before.
 func (db *DB) Corrected(ctx context.Context, channel, destination string, after time.Time) (out []CorrectedPost, err error) {
 	err = db.query(ctx, func(r scanner) error {
 		var c CorrectedPost
@@ -74,16 +101,27 @@ func (db *DB) Corrected(ctx context.Context, channel, destination string, after 
 		c.Published, c.At = timeOf(visible), timeOf(at)
 		out = append(out, c)
 		return decode(content, &out[len(out)-1].Content)
-	}, `SELECT `+messagePostColumns+`, s.id, s.revision FROM streams s JOIN posts p ON p.id = s.post JOIN post_revisions r ON r.post = p.id AND r.revision = p.revision
-		WHERE s.kind = 'post' AND s.destination = $2 AND p.channel = $1 AND s.created_at > $3 AND p.revision > s.revision
-		AND (p.status <> 'live' OR EXISTS (SELECT 1 FROM post_revisions n WHERE n.post = p.id AND n.revision > s.revision AND n.note <> '')) ORDER BY p.id LIMIT 20`, channel, destination, micros(after))
+	}, `WITH digests AS MATERIALIZED (SELECT slot_at, created_at FROM streams WHERE kind = 'digest' AND destination = $2 AND purpose = 'channel ' || $1 AND created_at > $3),
+		told AS MATERIALIZED (SELECT post, max(revision) AS revision FROM streams WHERE kind = 'correction' AND destination = $2 AND purpose = 'channel ' || $1 GROUP BY post)
+		SELECT `+messagePostColumns+`, coalesce(s.id, 0), coalesce(s.revision, 0)
+		FROM posts p JOIN post_revisions r ON r.post = p.id AND r.revision = p.revision
+		LEFT JOIN streams s ON s.post = p.id AND s.kind = 'post' AND s.destination = $2 AND s.created_at > $3
+		LEFT JOIN told ON told.post = p.id
+		WHERE p.channel = $1 AND p.visible_at > $4 AND p.revision > 1
+		AND (p.revision > s.revision AND (p.status <> 'live' OR EXISTS (SELECT 1 FROM post_revisions n WHERE n.revision > s.revision AND `+notedAnew+`))
+			OR p.revision > coalesce(told.revision, 0) AND (p.status <> 'live' OR EXISTS (SELECT 1 FROM post_revisions n WHERE n.revision > coalesce(told.revision, 0) AND `+notedAnew+`))
+				AND EXISTS (SELECT 1 FROM digests d WHERE d.slot_at >= p.visible_at AND d.created_at < `+lastChange+`))
+		ORDER BY p.id LIMIT 20`, channel, destination, micros(after), micros(after.Add(-keptBefore)))
 	return out, err
 }
+
+// keptBefore is how long after a post its message or digest is still made, at most.
+const keptBefore = 31 * 24 * time.Hour
 
 // CorrectedPost is a post that followers have an earlier revision of.
 type CorrectedPost struct {
 	MessagePost
-	// Stream is that of the post; Sent is the revision that followers know.
+	// Stream is that of the post, 0 when it came in digests alone; Sent is the revision that its followers know.
 	Stream int64
 	Sent   int
 }
@@ -98,6 +136,15 @@ func (db *DB) Correct(ctx context.Context, c CorrectedPost, s consent.Stream, co
 				WHERE m.stream = $1 AND (m.state = 'sent' OR m.state = 'unknown') AND g.state = 'active' AND g.mode = 'digest' ON CONFLICT DO NOTHING`, c.Stream, c.ID, micros(now)); err != nil {
 				return err
 			}
+			digests, until, err := tx.digestsBefore(c.ID, s.Destination)
+			if err != nil {
+				return err
+			}
+			if err := tx.run(`INSERT INTO folded (person, consent, post, reason, at)
+				SELECT DISTINCT m.person, m.consent, $1, 'correction', $4 FROM messages m JOIN grants g ON g.id = m.consent AND g.version = m.version
+				WHERE m.stream IN @list($3) AND `+showedBefore+` AND g.state = 'active' AND g.mode = 'digest' ON CONFLICT DO NOTHING`, c.ID, until, jsonList(digests), micros(now)); err != nil {
+				return err
+			}
 		}
 		if _, err := tx.newStream(s, 0); err != nil {
 			return err
@@ -106,10 +153,17 @@ func (db *DB) Correct(ctx context.Context, c CorrectedPost, s consent.Stream, co
 	})
 }
 
-// KnowRevision notes that followers need not be told of a revision.
-func (db *DB) KnowRevision(ctx context.Context, stream int64, revision int) error {
+// KnowRevision notes that followers need not be told of a revision: the stream of its corrections is done before it begins.
+func (db *DB) KnowRevision(ctx context.Context, c CorrectedPost, s consent.Stream) error {
 	return db.Write(ctx, func(tx *Tx) error {
-		return tx.run(`UPDATE streams SET revision = $2 WHERE id = $1 AND revision < $2`, stream, revision)
+		id, err := tx.newStream(s, 0)
+		if err != nil {
+			return err
+		}
+		if err := tx.run(`UPDATE streams SET state = 'done', whole = 1 WHERE id = $1`, id); err != nil {
+			return err
+		}
+		return tx.run(`UPDATE streams SET revision = $2 WHERE id = $1 AND revision < $2`, c.Stream, c.Number)
 	})
 }
 

@@ -34,8 +34,10 @@ func (db *DB) FanOut(ctx context.Context, stream int64, most int, slot, zone, si
 	err = db.Write(ctx, func(tx *Tx) error {
 		made, whole = 0, false
 		var from, last sql.NullInt64
-		var state, kind string
-		if err := tx.row(`SELECT fanned, state, kind FROM streams WHERE id = $1`, stream).Scan(&from, &state, &kind); err != nil {
+		var state, kind, destination string
+		var post int64
+		var urgent bool
+		if err := tx.row(`SELECT fanned, state, kind, coalesce(post, 0), destination, urgent FROM streams WHERE id = $1`, stream).Scan(&from, &state, &kind, &post, &destination, &urgent); err != nil {
 			return err
 		}
 		if state != "open" {
@@ -45,16 +47,35 @@ func (db *DB) FanOut(ctx context.Context, stream int64, most int, slot, zone, si
 		var n int64
 		var err error
 		if kind == "correction" {
-			// Who has, or may have, what is corrected, and did not choose to get such things collected.
-			n, err = tx.exec(`INSERT INTO messages (stream, person, consent, version)
-				SELECT $1, m.person, m.consent, m.version FROM streams c JOIN streams o ON o.post = c.post AND o.destination = c.destination AND o.kind = 'post'
-				JOIN messages m ON m.stream = o.id WHERE c.id = $1 AND m.person > $2 AND (m.state = 'sent' OR m.state = 'unknown')
-				AND NOT EXISTS (SELECT 1 FROM folded f WHERE f.person = m.person AND f.post = c.post) ORDER BY m.person LIMIT $3`, stream, from.Int64, most)
+			// Who has, or may have, what is corrected, and did not choose to get such things collected. They are found in the
+			// order of their grants, so that each part of a large audience is looked at once.
+			posts, err := tx.ids(`SELECT id FROM streams WHERE post = $1 AND destination = $2 AND kind = 'post'`, post, destination)
+			if err != nil {
+				return err
+			}
+			digests, until, err := tx.digestsBefore(post, destination)
+			if err != nil {
+				return err
+			}
+			if n, err = tx.exec(`INSERT INTO messages (stream, person, consent, version)
+				SELECT $3, g.person, g.id, g.version FROM streams c JOIN posts p ON p.id = c.post
+				JOIN grants g ON g.kind = substr(c.purpose, 1, instr(c.purpose, ' ') - 1) AND g.name = substr(c.purpose, instr(c.purpose, ' ') + 1) AND g.medium = c.medium
+				WHERE c.id = $3 AND g.state = 'active' AND g.person > $4
+				AND (EXISTS (SELECT 1 FROM messages m WHERE m.stream IN @list($6) AND m.person = g.person AND m.consent = g.id AND m.version = g.version AND (m.state = 'sent' OR m.state = 'unknown'))
+					OR EXISTS (SELECT 1 FROM messages m WHERE m.stream IN @list($7) AND m.person = g.person AND m.consent = g.id AND m.version = g.version AND `+showedBefore+`))
+				AND NOT (p.status = 'live' AND EXISTS (SELECT 1 FROM folded f WHERE f.person = g.person AND f.consent = g.id AND f.post = p.id)) ORDER BY g.person LIMIT $5`,
+				post, until, stream, from.Int64, most, jsonList(posts), jsonList(digests)); err != nil {
+				return err
+			}
 		} else if slot == "" {
+			mode := `g.mode = 'instant'`
+			if urgent && kind == "post" {
+				mode = `(g.mode = 'instant' OR g.breaking = 1)`
+			}
 			n, err = tx.exec(`INSERT INTO messages (stream, person, consent, version)
 				SELECT $1, g.person, g.id, g.version FROM grants g, streams s
 				WHERE s.id = $1 AND g.kind = substr(s.purpose, 1, instr(s.purpose, ' ') - 1) AND g.name = substr(s.purpose, instr(s.purpose, ' ') + 1) AND g.medium = s.medium
-				AND g.state = 'active' AND g.mode = 'instant' AND g.person > $2 AND g.since <= s.created_at ORDER BY g.person LIMIT $3`, stream, from.Int64, most)
+				AND g.state = 'active' AND `+mode+` AND g.person > $2 AND g.since <= s.created_at ORDER BY g.person LIMIT $3`, stream, from.Int64, most)
 		} else {
 			n, err = tx.exec(`INSERT INTO messages (stream, person, consent, version)
 				SELECT $1, g.person, g.id, g.version FROM streams s, grants g JOIN subscribers p ON p.id = g.person
@@ -360,6 +381,21 @@ func (tx *Tx) candidates(w consent.Window, window []consent.PersonID) ([]consent
 		}, `SELECT f.person, f.post FROM folded f JOIN messages m ON m.stream = $1 AND m.person = f.person AND m.consent = f.consent WHERE f.person IN @list($2) ORDER BY f.person, f.post`, s.ID, jsonList(window)); err != nil {
 			return nil, err
 		}
+		// Urgent news reaches who chose digests on its own, when they want that: it does not come once more.
+		if err := tx.rows(func(r scanner) error {
+			var id consent.PersonID
+			var post int64
+			err := r.Scan(&id, &post)
+			if c := at[id]; c != nil {
+				c.Had = append(c.Had, post)
+			}
+			return err
+		}, `SELECT m.person, p.id FROM posts p JOIN streams s ON s.post = p.id AND s.kind = 'post' AND s.medium = $3 AND s.urgent = 1
+			JOIN messages m ON m.stream = s.id AND m.person IN @list($4)
+			WHERE p.channel = $1 AND p.visible_at > $2 AND (m.state = 'sent' OR m.state = 'unknown' OR m.state = 'pending')`,
+			s.Purpose.Name, micros(s.SlotAt.Add(-keptBefore)), s.Medium, jsonList(window)); err != nil {
+			return nil, err
+		}
 	}
 	return out, nil
 }
@@ -379,7 +415,7 @@ const (
 // candidateColumns are few, because each costs about as much as a look-up: what is a yes or no is a bit, and what most people
 // never set is one text, or none.
 const candidateColumns = `m.person, m.attempt,
-	(m.reason = 'unknown') + 2 * (s.erased_at <> 0) + 4 * (coalesce(a.verified_at, 0) > 0) + 8 * coalesce(g.version = m.version, 0)
+	m.unsure + 2 * (s.erased_at <> 0) + 4 * (coalesce(a.verified_at, 0) > 0) + 8 * coalesce(g.version = m.version, 0)
 		+ 16 * coalesce(g.kind = $4 AND g.name = $5 AND g.medium = $3, 0) + 32 * coalesce(g.mode = 'digest', 0) + 64 * coalesce(g.breaking <> 0, 0)
 		+ 128 * EXISTS (SELECT 1 FROM suppressions u WHERE u.medium = $3 AND u.hash = a.hash),
 	s.ref, s.lang, s.zone, CASE WHEN s.quiet_from <> '' OR s.quiet_until <> '' OR s.paused_until <> 0 OR s.per_day <> 0
@@ -561,14 +597,18 @@ func (tx *Tx) sleepers(w consent.Window, candidates []consent.Candidate) error {
 // judged writes what was decided about a message.
 func (tx *Tx) judged(w consent.Window, c *consent.Candidate, j consent.Judgement) error {
 	s := w.Batch.Stream
-	if !j.Go {
-		if len(j.Fold) > 0 && c.Grant != nil {
-			for _, post := range j.Fold {
-				if err := tx.run(`INSERT INTO folded (person, consent, post, reason, at) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING`, c.Person, c.Grant.ID, post, j.Reason, micros(w.Now)); err != nil {
-					return err
-				}
+	if len(j.Fold) > 0 && c.Grant != nil {
+		why := j.Reason
+		if j.Go {
+			why = "digest_full"
+		}
+		for _, post := range j.Fold {
+			if err := tx.run(`INSERT INTO folded (person, consent, post, reason, at) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING`, c.Person, c.Grant.ID, post, why, micros(w.Now)); err != nil {
+				return err
 			}
 		}
+	}
+	if !j.Go {
 		return tx.run(`UPDATE messages SET state = $3, reason = $4, next_at = $5, settled_at = $6 WHERE stream = $1 AND person = $2`, s.ID, c.Person, j.State, j.Reason, micros(j.Next), ended(j.State, w.Now))
 	}
 	if j.Ask && !c.Asked.After(c.LastSign) {
@@ -576,12 +616,12 @@ func (tx *Tx) judged(w consent.Window, c *consent.Candidate, j consent.Judgement
 			return err
 		}
 	}
-	if j.Override && c.Grant != nil {
-		text, err := encode(map[string]any{"stream": s.ID, "person": int64(c.Person), "reason": "breaking"})
+	if j.Override && c.Grant != nil && w.Overridden != nil {
+		e, err := w.Overridden(*c)
 		if err != nil {
 			return err
 		}
-		if err := (people{tx}).AddEvent(consent.LedgerEvent{At: w.Now, Recorded: w.Now, Kind: consent.EventOverride, Data: []byte(text)}); err != nil {
+		if err := (people{tx}).AddEvent(e); err != nil {
 			return err
 		}
 	}
@@ -634,11 +674,12 @@ func (tx *Tx) settleMessages(results []consent.Result) error {
 		if len(r.Posts) > 0 {
 			posts = jsonList(r.Posts)
 		}
-		if err := tx.run(`UPDATE messages SET state = $3, reason = $4, next_at = $5, settled_at = $6, ref = $7, error = $8, posts = $9, attempt = attempt + $10 WHERE stream = $1 AND person = $2`,
-			r.Stream, r.Person, r.State, r.Reason, micros(r.Next), ended(r.State, r.At), r.Ref, r.Error, posts, attempt); err != nil {
+		if err := tx.run(`UPDATE messages SET state = $3, reason = $4, next_at = $5, settled_at = $6, ref = $7, error = $8, posts = $9, attempt = attempt + $10, unsure = max(unsure, $11)
+			WHERE stream = $1 AND person = $2`,
+			r.Stream, r.Person, r.State, r.Reason, micros(r.Next), ended(r.State, r.At), r.Ref, r.Error, posts, attempt, r.Reason == "unknown"); err != nil {
 			return err
 		}
-		if r.State == consent.MessageSent && len(r.Posts) > 0 {
+		if (r.State == consent.MessageSent || r.State == consent.MessageUnknown) && len(r.Posts) > 0 { // what may have arrived is not shown again
 			if err := tx.run(`UPDATE grants SET covered = max(covered, (SELECT slot_at FROM streams WHERE id = $1)) WHERE id = (SELECT consent FROM messages WHERE stream = $1 AND person = $2)`, r.Stream, r.Person); err != nil {
 				return err
 			}
@@ -723,7 +764,7 @@ func (db *DB) RecoverMessages(ctx context.Context, alone bool, now time.Time) (u
 // was sent twice already, and what a restore held, is not among them.
 func (db *DB) ResendUnknown(ctx context.Context, destination string, at time.Time) error {
 	return db.Write(ctx, func(tx *Tx) error {
-		return tx.run(`UPDATE messages SET state = 'pending', reason = 'unknown', next_at = $2 WHERE state = 'unknown' AND reason = 'node_ended' AND stream IN (SELECT id FROM streams WHERE destination = $1 AND state = 'open')`, destination, micros(at))
+		return tx.run(`UPDATE messages SET state = 'pending', reason = 'unknown', unsure = 1, next_at = $2 WHERE state = 'unknown' AND reason = 'node_ended' AND stream IN (SELECT id FROM streams WHERE destination = $1 AND state = 'open')`, destination, micros(at))
 	})
 }
 
@@ -733,7 +774,7 @@ func (db *DB) FinishStreams(ctx context.Context) (n int64, err error) {
 		n, err = tx.exec(`UPDATE streams SET state = 'done', content = x'' WHERE state = 'open' AND whole = 1 AND claimed >= fanned
 			AND NOT EXISTS (SELECT 1 FROM message_batches b WHERE b.stream = streams.id)
 			AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.stream = streams.id AND m.next_at > 0)
-			AND (kind = 'post' OR kind = 'digest' OR kind = 'correction' OR NOT EXISTS (SELECT 1 FROM messages m WHERE m.stream = streams.id AND m.state = 'unknown'))`)
+			AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.stream = streams.id AND (m.state = 'held' OR m.state = 'unknown') AND (m.state = 'held' OR streams.notice IS NOT NULL OR streams.person IS NOT NULL))`)
 		return err
 	})
 	return n, err

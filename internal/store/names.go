@@ -5,16 +5,21 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
+
+	"github.com/belfry-news/belfry/internal/consent"
 )
 
 // Held counts what a name of the configuration holds in the store.
 type Held struct {
-	// Kind is "channel", "source" or "destination".
+	// Kind is "channel", "source", "destination" or "notice".
 	Kind, Name string
 	Posts      int
 	Items      int
 	Copies     int
+	// Grants counts the active grants of people to a channel or notice.
+	Grants int
 }
 
 // Held lists every name that the store holds something for.
@@ -35,6 +40,20 @@ func (db *DB) Held(ctx context.Context) ([]Held, error) {
 		`SELECT i.source, count(*) FROM items i WHERE EXISTS (SELECT 1 FROM post_items pi WHERE pi.item = i.id) GROUP BY i.source ORDER BY i.source`); err != nil {
 		return nil, err
 	}
+	if err := db.query(ctx, func(r scanner) error {
+		h := Held{}
+		if err := r.Scan(&h.Kind, &h.Name, &h.Grants); err != nil {
+			return err
+		}
+		if i := slices.IndexFunc(out, func(o Held) bool { return o.Kind == h.Kind && o.Name == h.Name }); i >= 0 {
+			out[i].Grants = h.Grants
+		} else {
+			out = append(out, h)
+		}
+		return nil
+	}, `SELECT kind, name, count(*) FROM grants WHERE state = 'active' GROUP BY kind, name ORDER BY kind, name`); err != nil {
+		return nil, err
+	}
 	return out, db.query(ctx, add("destination", func(h *Held) *int { return &h.Copies }),
 		`SELECT u.destination, count(*) FROM publications u WHERE EXISTS (SELECT 1 FROM parts p WHERE p.publication = u.id) OR u.state = 'open'
 		GROUP BY u.destination ORDER BY u.destination`)
@@ -51,6 +70,12 @@ func (db *DB) Rename(ctx context.Context, kind, from, to string, now time.Time) 
 			`UPDATE OR IGNORE schedules SET name = 'digest:' || $2 WHERE name = 'digest:' || $1`,
 			`UPDATE OR IGNORE occurrences SET schedule = 'digest:' || $2 WHERE schedule = 'digest:' || $1`,
 			`UPDATE OR IGNORE pauses SET name = $2 WHERE scope = 'channel' AND name = $1`,
+			`UPDATE OR IGNORE grants SET name = $2 WHERE kind = 'channel' AND name = $1`,
+			`UPDATE OR IGNORE suppressions SET name = 'channel ' || $2 WHERE scope = 'purpose' AND name = 'channel ' || $1`,
+			`UPDATE streams SET purpose = 'channel ' || $2 WHERE purpose = 'channel ' || $1`,
+			`UPDATE OR IGNORE sent_days SET purpose = 'channel ' || $2 WHERE purpose = 'channel ' || $1`,
+			`UPDATE OR REPLACE meta SET name = 'messages.since.' || $2 || substr(name, length('messages.since.' || $1) + 1)
+				WHERE substr(name, 1, length('messages.since.' || $1 || '/')) = 'messages.since.' || $1 || '/'`,
 		},
 		"source": {
 			`UPDATE OR IGNORE items SET source = $2 WHERE source = $1`,
@@ -69,12 +94,21 @@ func (db *DB) Rename(ctx context.Context, kind, from, to string, now time.Time) 
 			`DELETE FROM destinations WHERE name = $2`,
 			`UPDATE OR IGNORE destinations SET name = $2 WHERE name = $1`,
 			`UPDATE OR IGNORE pauses SET name = $2 WHERE scope = 'destination' AND name = $1`,
+			`UPDATE OR IGNORE streams SET destination = $2 WHERE destination = $1`,
+			`UPDATE message_batches SET destination = $2 WHERE destination = $1`,
+			`UPDATE OR REPLACE listeners SET name = $2 WHERE name = $1`,
+			`UPDATE OR IGNORE inbox SET connection = $2 WHERE connection = $1`,
+			`UPDATE meta SET value = $2 WHERE value = $1 AND substr(name, 1, length('writer.')) = 'writer.'`,
+			`UPDATE OR REPLACE meta SET name = substr(name, 1, length(name) - length($1)) || $2
+				WHERE substr(name, 1, length('messages.since.')) = 'messages.since.' AND substr(name, -length('/' || $1)) = '/' || $1`,
 		},
 	}[kind]
 	exists := map[string]string{
-		"channel":     `SELECT EXISTS (SELECT 1 FROM channels WHERE name = $1) OR EXISTS (SELECT 1 FROM posts WHERE channel = $1)`,
-		"source":      `SELECT EXISTS (SELECT 1 FROM sources WHERE name = $1)`,
-		"destination": `SELECT EXISTS (SELECT 1 FROM publications WHERE destination = $1)`,
+		"channel": `SELECT EXISTS (SELECT 1 FROM channels WHERE name = $1) OR EXISTS (SELECT 1 FROM posts WHERE channel = $1) OR
+			EXISTS (SELECT 1 FROM grants WHERE kind = 'channel' AND name = $1)`,
+		"source": `SELECT EXISTS (SELECT 1 FROM sources WHERE name = $1)`,
+		"destination": `SELECT EXISTS (SELECT 1 FROM publications WHERE destination = $1) OR EXISTS (SELECT 1 FROM streams WHERE destination = $1) OR
+			EXISTS (SELECT 1 FROM listeners WHERE name = $1) OR EXISTS (SELECT 1 FROM inbox WHERE connection = $1)`,
 	}[kind]
 	if exists == "" {
 		return fmt.Errorf("store: a %s cannot be renamed", kind)
@@ -87,6 +121,15 @@ func (db *DB) Rename(ctx context.Context, kind, from, to string, now time.Time) 
 		for _, text := range statements {
 			args := []any{from, to}
 			if err := tx.run(text, args...); err != nil {
+				return err
+			}
+		}
+		if kind == "channel" {
+			// The journal of withdrawals keeps the old name.
+			if err := tx.run(`DELETE FROM meta WHERE name = $1`, consent.RenamedMark+to); err != nil {
+				return err
+			}
+			if err := (people{tx}).SetMark(consent.RenamedMark+from, to+" "+now.UTC().Format(time.RFC3339Nano)); err != nil {
 				return err
 			}
 		}

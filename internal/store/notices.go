@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/belfry-news/belfry/internal/consent"
@@ -56,18 +57,20 @@ func (p people) putNotice(n consent.Notify, person consent.PersonID, sealed []by
 // whether somebody has looked at the text and let it go.
 func (db *DB) SameNotices(ctx context.Context, notice int64, since time.Time) (others int, released bool, err error) {
 	err = db.queryRow(ctx, `SELECT (SELECT count(DISTINCT o.person) FROM notices o WHERE o.digest = n.digest AND o.purpose = n.purpose AND o.at >= $2 AND o.person <> n.person),
-			EXISTS (SELECT 1 FROM meta WHERE name = $3 || n.digest)
-		FROM notices n WHERE n.id = $1`, notice, micros(since), noticeReleased).Scan(&others, &released)
+			EXISTS (SELECT 1 FROM meta WHERE name = $3 || n.purpose || '.' || n.digest AND value > $4)
+		FROM notices n WHERE n.id = $1`, notice, micros(since), noticeReleased, since.UTC().Format(time.RFC3339)).Scan(&others, &released)
 	return others, released, notFound(err)
 }
 
-// noticeReleased begins the names in meta of the texts that somebody has let go in spite of the bulk guard.
+// noticeReleased begins the names in meta of the texts of a notice that somebody has let go in spite of the bulk guard, with when:
+// it counts as long as the guard looks back.
 const noticeReleased = "notice.released."
 
 // ReleaseNotices lets the notices of a text go that the bulk guard holds, and says how many waited.
 func (db *DB) ReleaseNotices(ctx context.Context, digest, actor string, now time.Time) (n int64, err error) {
 	err = db.Write(ctx, func(tx *Tx) error {
-		if err := (people{tx}).SetMark(noticeReleased+digest, now.UTC().Format(time.RFC3339)); err != nil {
+		if err := tx.run(`INSERT INTO meta (name, value) SELECT DISTINCT $1 || purpose || '.' || digest, $3 FROM notices WHERE digest = $2
+			ON CONFLICT (name) DO UPDATE SET value = excluded.value`, noticeReleased, digest, now.UTC().Format(time.RFC3339)); err != nil {
 			return err
 		}
 		n, err = tx.exec(`UPDATE messages SET state = 'pending', reason = '', next_at = $2 WHERE state = 'held' AND stream IN
@@ -102,7 +105,7 @@ func (db *DB) HeldMessages(ctx context.Context) (out []HeldMessages, err error) 
 		return err
 	}, `SELECT s.id, s.kind, s.purpose, coalesce(p.public_id, ''), m.reason, coalesce(n.digest, ''), count(*), s.created_at
 		FROM streams s JOIN messages m ON m.stream = s.id LEFT JOIN posts p ON p.id = s.post LEFT JOIN notices n ON n.id = s.notice
-		WHERE s.state = 'open' AND (m.state = 'held' OR m.state = 'unknown') GROUP BY s.id, m.reason, m.state ORDER BY s.id`)
+		WHERE (m.state = 'held' OR m.state = 'unknown') AND (s.state = 'open' OR m.state = 'unknown') GROUP BY s.id, m.reason, m.state ORDER BY s.id`)
 	return out, err
 }
 
@@ -117,7 +120,7 @@ func (db *DB) ReleaseMessages(ctx context.Context, stream int64, actor string, n
 		if n, err = tx.exec(`UPDATE messages SET state = 'pending', reason = '', next_at = $2 WHERE stream = $1 AND state = 'held'`, stream, micros(now)); err != nil {
 			return err
 		}
-		return tx.act(actor, "release messages", "stream", now)
+		return tx.act(actor, "release messages", fmt.Sprintf("stream %d: %d messages", stream, n), now)
 	})
 	return n, err
 }

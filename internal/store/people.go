@@ -171,7 +171,7 @@ func (p people) Unconfirmed(wrote, asked, imported time.Time, most int) (out []c
 		return err
 	}, `SELECT s.id FROM subscribers s WHERE s.erased_at = 0 AND s.external = ''
 		AND s.created_at < CASE WHEN s.import > 0 THEN $3 WHEN EXISTS (SELECT 1 FROM grants g WHERE g.person = s.id) THEN $2 ELSE $1 END
-		AND NOT EXISTS (SELECT 1 FROM grants g WHERE g.person = s.id AND (g.state = 'active' OR g.state = 'withdrawn'))
+		AND NOT EXISTS (SELECT 1 FROM grants g WHERE g.person = s.id AND (g.state = 'active' OR g.since > 0))
 		AND NOT EXISTS (SELECT 1 FROM streams x WHERE x.person = s.id AND x.state = 'open') ORDER BY s.id LIMIT $4`, micros(wrote), micros(asked), micros(imported), most)
 	return out, err
 }
@@ -267,7 +267,7 @@ func (p people) Token(hash string) (t consent.Token, err error) {
 		return t, missing(err)
 	}
 	t.Created, t.Expires, t.Used = timeOf(created), timeOf(expires), timeOf(used)
-	return t, decode(wish, &t.Wish)
+	return t, decode(wish, &t.Wish) // base64
 }
 
 func (p people) PutToken(t consent.Token) error {

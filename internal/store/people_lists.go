@@ -30,6 +30,17 @@ func (db *DB) KeyCounts(ctx context.Context) (map[string]int, error) {
 	return out, err
 }
 
+// SecretMasters are the ids of the master keys that sealed secrets of the installation: the pepper, the key of the ledger.
+func (db *DB) SecretMasters(ctx context.Context) (out []string, err error) {
+	err = db.query(ctx, func(r scanner) error {
+		id := ""
+		err := r.Scan(&id)
+		out = append(out, id)
+		return err
+	}, `SELECT DISTINCT json_extract(value, '$.Master') FROM meta WHERE substr(name, 1, length($1)) = $1`, sealedSecret)
+	return out, err
+}
+
 // PeopleFilter says which people ListPeople gives. Empty means all.
 type PeopleFilter struct{ Channel, State string }
 

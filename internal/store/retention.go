@@ -56,7 +56,7 @@ func (db *DB) Prune(keep Retention, size int, now time.Time) *Pruner {
 	for _, s := range []struct {
 		kept time.Duration
 		do   func(context.Context) (Pruned, error)
-	}{{keep.Deliveries, p.deliveries}, {keep.Messages, p.messages}, {keep.Posts, p.posts}, {keep.Items, p.items}, {keep.Media, p.media}, {keep.Alerts, p.alerts}, {keep.Acts, p.acts}} {
+	}{{keep.Deliveries, p.deliveries}, {keep.Messages, p.messages}, {keep.Messages, p.answered}, {keep.Posts, p.posts}, {keep.Items, p.items}, {keep.Media, p.media}, {keep.Alerts, p.alerts}, {keep.Acts, p.acts}} {
 		if s.kept > 0 {
 			p.stages = append(p.stages, s.do)
 		}
@@ -126,6 +126,29 @@ func (p *Pruner) messages(ctx context.Context) (out Pruned, err error) {
 		}
 		return errors.Join(tx.run(`DELETE FROM streams WHERE id = $1`, ids[0]),
 			tx.run(`DELETE FROM sent_days WHERE day < $1`, p.now.Add(-10*24*time.Hour).Unix()/86400))
+	})
+}
+
+// answered takes out what was asked, answered and told so long ago: links that have ended, what came back, and notices whose
+// messages are gone.
+func (p *Pruner) answered(ctx context.Context) (out Pruned, err error) {
+	at := p.before(p.keep.Messages)
+	return out, p.db.Write(ctx, func(tx *Tx) error {
+		out.More = false
+		for _, text := range []string{
+			`DELETE FROM tokens WHERE hash IN (SELECT hash FROM tokens WHERE expires_at < $1 LIMIT $2)`,
+			`DELETE FROM inbox WHERE (connection, id) IN (SELECT connection, id FROM inbox WHERE at < $1 AND outcome <> '' LIMIT $2)`,
+			`DELETE FROM notices WHERE id IN (SELECT id FROM notices n WHERE n.expires_at < $1 AND NOT EXISTS (SELECT 1 FROM streams s WHERE s.notice = n.id) AND n.id < (SELECT max(id) FROM notices) LIMIT $2)`,
+			`DELETE FROM folded WHERE (person, consent, post) IN (SELECT person, consent, post FROM folded WHERE at < $1 LIMIT $2)`,
+		} {
+			n, err := tx.exec(text, at, p.size)
+			if err != nil {
+				return err
+			}
+			out.Messages += int(n)
+			out.More = out.More || n == int64(p.size)
+		}
+		return nil
 	})
 }
 

@@ -165,6 +165,7 @@ CREATE TABLE messages (
                        state = 'failed' OR state = 'expired' OR state = 'dropped' OR state = 'folded'),
   reason     TEXT    NOT NULL DEFAULT '',
   attempt    INTEGER NOT NULL DEFAULT 0,
+  unsure     INTEGER NOT NULL DEFAULT 0,          -- an attempt of before may have arrived
   next_at    INTEGER NOT NULL DEFAULT 0,          -- of one that is to be claimed again
   settled_at INTEGER NOT NULL DEFAULT 0,
   posts      TEXT    NOT NULL DEFAULT '',         -- of a digest: what was in it
@@ -172,6 +173,7 @@ CREATE TABLE messages (
   error      TEXT    NOT NULL DEFAULT '',
   PRIMARY KEY (stream, person)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX messages_wait ON messages (stream) WHERE state = 'held' OR state = 'unknown';
 CREATE INDEX messages_again ON messages (stream, next_at) WHERE next_at > 0;
 
 CREATE TABLE message_batches (
