@@ -28,7 +28,7 @@ func machine(ctx context.Context, b *bench) []string {
 		out = append(out, fmt.Sprintf("other work used %s %% of the processors in the half seconds before the parts", b.busy.spread()))
 	}
 	if b.yard.folder != "" {
-		out = append(out, "yardsticks: "+strings.Join(b.yard.names(), ", "))
+		out = append(out, "yardsticks: "+strings.Join(b.yard.used, ", "))
 	} else {
 		out = append(out, "no yardsticks were given (-yardsticks FOLDER)")
 	}

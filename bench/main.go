@@ -5,6 +5,7 @@
 //	go run ./bench                          all measures, five runs each
 //	go run ./bench -yardsticks FOLDER       in turn with the yardsticks feedpull and httpload of that folder
 //	go run ./bench -only feeds,pages -quick a short look, printed and not written
+//	go run ./bench -only messages           the messages to people, which are not among "all"
 package main
 
 import (
@@ -37,16 +38,24 @@ type measure struct {
 	do   func(context.Context, *bench) error
 	// how says in a paragraph what is measured.
 	how string
+	// yard is the yardstick that it is measured in turn with; empty for none.
+	yard string
+	// apart is only measured when it is asked for, because it takes long.
+	apart bool
 }
 
 func measures() []measure {
 	return []measure{
-		{"feeds", measureFeeds, howFeeds},
-		{"posts", measurePosts, howPosts},
-		{"latency", measureLatency, howLatency},
-		{"one-bad", measureOneBad, howOneBad},
-		{"memory", measureMemory, howMemory},
-		{"pages", measurePages, howPages},
+		{name: "feeds", do: measureFeeds, how: howFeeds, yard: "feedpull"},
+		{name: "posts", do: measurePosts, how: howPosts, yard: "httpload"},
+		{name: "latency", do: measureLatency, how: howLatency},
+		{name: "one-bad", do: measureOneBad, how: howOneBad},
+		{name: "memory", do: measureMemory, how: howMemory},
+		{name: "pages", do: measurePages, how: howPages},
+		{name: "messages/rate", do: measureMessages, how: howMessages, yard: "pipeline", apart: true},
+		{name: "messages/slow", do: measureSlow, how: howSlow, apart: true},
+		{name: "messages/kill", do: measureKill, how: howKill, apart: true},
+		{name: "messages/million", do: measureMillion, how: howMillion, apart: true},
 	}
 }
 
@@ -64,8 +73,8 @@ type bench struct {
 func run(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	belfry := flags.String("belfry", "bin/belfry", "the program that is measured")
-	yard := flags.String("yardsticks", "", "folder of the yardsticks feedpull and httpload; without it Belfry is measured alone")
-	only := flags.String("only", "", "measures, by comma: feeds, posts, latency, one-bad, memory, pages")
+	yard := flags.String("yardsticks", "", "folder of the yardsticks feedpull, httpload and pipeline; without it Belfry is measured alone")
+	only := flags.String("only", "", "measures, by comma: feeds, posts, latency, one-bad, memory, pages; messages, or a part of them as messages/kill")
 	runs := flags.Int("runs", 5, "runs of each measure")
 	quick := flags.Bool("quick", false, "smaller and shorter, to see that everything works; its figures mean little")
 	dir := flags.String("dir", filepath.Join(".run", "bench"), "folder for the stores, on the disk that is to be measured")
@@ -84,7 +93,7 @@ func run(ctx context.Context, args []string) error {
 	if b.belfry, err = program(*belfry); err != nil {
 		return err
 	}
-	if b.yard, err = findYardsticks(*yard); err != nil {
+	if b.yard, err = findYardsticks(*yard, chosen); err != nil {
 		return err
 	}
 	if b.dir, err = filepath.Abs(*dir); err != nil {
@@ -128,15 +137,20 @@ func run(ctx context.Context, args []string) error {
 func choose(only string) ([]measure, error) {
 	all := measures()
 	if only == "" {
-		return all, nil
+		return slices.DeleteFunc(all, func(m measure) bool { return m.apart }), nil
 	}
 	var out []measure
 	for name := range strings.SplitSeq(only, ",") {
-		i := slices.IndexFunc(all, func(m measure) bool { return m.name == strings.TrimSpace(name) })
-		if i < 0 {
-			return nil, fmt.Errorf("-only: there is no measure %q; there are feeds, posts, latency, one-bad, memory and pages", name)
+		before := len(out)
+		name = strings.TrimSpace(name)
+		for _, m := range all {
+			if m.name == name || strings.HasPrefix(m.name, name+"/") {
+				out = append(out, m)
+			}
 		}
-		out = append(out, all[i])
+		if len(out) == before {
+			return nil, fmt.Errorf("-only: there is no measure %q; there are feeds, posts, latency, one-bad, memory, pages and messages", name)
+		}
 	}
 	return out, nil
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 )
@@ -91,9 +92,9 @@ type report struct {
 	Quick    bool
 }
 
-const preface = `# What Belfry does on one machine
+const preface = `# %s
 
-Written by ` + "`make bench`" + `. Each value is the median of its runs, with the least and the greatest; a goal that is missed says so.
+Written by ` + "`%s`" + `. Each value is the median of its runs, with the least and the greatest; a goal that is missed says so.
 A yardstick was measured in turn with Belfry, in the same minutes on the same machine, and the ratio is the median of the pairs:
 it says more than the absolute figure, which is the machine's as much as the program's.
 
@@ -101,7 +102,11 @@ it says more than the absolute figure, which is the machine's as much as the pro
 
 func (r report) write(w io.Writer) error {
 	var t strings.Builder
-	t.WriteString(preface)
+	title, target := "What Belfry does on one machine", "make bench"
+	if !slices.ContainsFunc(r.Measures, func(m measure) bool { return !m.apart }) {
+		title, target = "Messages to people on one machine", "make bench-messages"
+	}
+	fmt.Fprintf(&t, preface, title, target)
 	if r.Quick {
 		t.WriteString("**A quick look: smaller and shorter than the measures below say. These figures mean little.**\n\n")
 	}
@@ -125,6 +130,6 @@ const howAll = `
 The program is the one that ` + "`make build`" + ` makes, started as ` + "`belfry run`" + ` with a generated configuration, a data folder of its own on a
 real disk for each run, and the defaults for whatever is not named here: SQLite with synchronous=FULL, feeds parsed in an
 isolated process, logs written to a file. The feeds, the receivers and the clients are in the bench's process on the same
-machine and share its processors with the daemon; all speak HTTP over loopback. Before each part the bench waits up to twenty
+machine and share its processors with the daemon; all speak over loopback. Before each part the bench waits up to twenty
 seconds for the machine to become quiet, and notes how busy it was with other work.
 `

@@ -8,27 +8,34 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
 
 // yardsticks are programs that do a part of the work without Belfry, to measure the machine by. The zero value has none.
-type yardsticks struct{ folder string }
+type yardsticks struct {
+	folder string
+	used   []string // by the measures that were chosen
+}
 
-func findYardsticks(folder string) (yardsticks, error) {
+func findYardsticks(folder string, chosen []measure) (yardsticks, error) {
 	if folder == "" {
 		return yardsticks{}, nil
 	}
 	y := yardsticks{folder: folder}
-	for _, name := range y.names() {
+	for _, m := range chosen {
+		if m.yard != "" && !slices.Contains(y.used, m.yard) {
+			y.used = append(y.used, m.yard)
+		}
+	}
+	for _, name := range y.used {
 		if _, err := os.Stat(y.path(name)); err != nil {
 			return y, fmt.Errorf("-yardsticks: there is no program %s in that folder; build the yardsticks into it", name)
 		}
 	}
 	return y, nil
 }
-
-func (yardsticks) names() []string { return []string{"feedpull", "httpload"} }
 
 func (y yardsticks) path(name string) string { return filepath.Join(y.folder, name) }
 
@@ -84,4 +91,24 @@ func (y yardsticks) httpload(ctx context.Context, addr string, calls, conns, siz
 		return 0, fmt.Errorf("the yardstick httpload printed no rate:\n%s", out)
 	}
 	return printed(out, string(line[1]), "req/s")
+}
+
+// piped is what the yardstick took: mails a second, and microseconds of processor time a mail.
+type piped struct{ rate, cpu float64 }
+
+// pipeline sends mails from a queue in SQLite, which it makes first, and marks each when it was accepted.
+func (y yardsticks) pipeline(ctx context.Context, addr, dir string, mails int) (p piped, err error) {
+	out, err := y.run(ctx, "pipeline", "-addr", addr, "-n", strconv.Itoa(mails), "-conns", strconv.Itoa(mailConnections), "-runs", "1", "-dir", dir)
+	if err != nil {
+		return p, err
+	}
+	line := regexp.MustCompile(`(?m)^(pipeline .* size=\d+)\s`).FindSubmatch(out)
+	if line == nil {
+		return p, fmt.Errorf("the yardstick pipeline printed no rate:\n%s", out)
+	}
+	if p.rate, err = printed(out, string(line[1]), "mails/s"); err != nil {
+		return p, err
+	}
+	p.cpu, err = printed(out, string(line[1])+" cpu", "us/mail")
+	return p, err
 }

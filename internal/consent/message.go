@@ -196,6 +196,8 @@ type Start struct {
 	Link, Leave string
 	// Text is the content of a fixed text or a notice, opened.
 	Text []byte
+	// Broken says why nobody can be written to: what is sealed cannot be opened. There is no permit then.
+	Broken error
 }
 
 // MessageID names a message to platforms.
@@ -229,28 +231,32 @@ func (r *Registry) Start(ctx context.Context, store MessageStore, w Window, judg
 	}
 	out = make([]Start, 0, len(started))
 	for _, c := range started {
-		s := Start{Candidate: c, ID: MessageID(w.Batch.Stream.ID, c.Person), Link: r.s.Keys.Link(c.Ref)}
-		key, err := r.s.Keys.person(c.Ref, c.key)
-		if err != nil {
-			return out, all, err
-		}
-		value, err := key.open("address "+w.Batch.Stream.Medium, c.address)
-		if err != nil {
-			return out, all, err
-		}
-		if len(c.Stream.Content) > 0 {
-			if s.Text, err = key.open("text "+string(c.Stream.Kind), c.Stream.Content); err != nil {
-				return out, all, err
-			}
-		}
-		if c.Grant != nil {
-			s.Leave = r.s.Keys.LeaveLink(c.Ref, c.Grant.ID)
-		}
-		s.Permit = permit.Mint(s.ID, w.Batch.Stream.Medium, string(value), purpose, w.Until)
-		s.key, s.address = Sealed{}, nil
-		out = append(out, s)
+		out = append(out, r.opened(c, w, purpose))
 	}
 	return out, all, nil
+}
+
+// opened makes a started message of a candidate. One whose rows cannot be opened has no permit, and Broken says why.
+func (r *Registry) opened(c Candidate, w Window, purpose permit.Purpose) Start {
+	s := Start{Candidate: c, ID: MessageID(w.Batch.Stream.ID, c.Person), Link: r.s.Keys.Link(c.Ref)}
+	s.key, s.address = Sealed{}, nil
+	key, err := r.s.Keys.person(c.Ref, c.key)
+	var value []byte
+	if err == nil {
+		value, err = key.open("address "+w.Batch.Stream.Medium, c.address)
+	}
+	if err == nil && len(c.Stream.Content) > 0 {
+		s.Text, err = key.open("text "+string(c.Stream.Kind), c.Stream.Content)
+	}
+	if err != nil {
+		s.Broken = err
+		return s
+	}
+	if c.Grant != nil {
+		s.Leave = r.s.Keys.LeaveLink(c.Ref, c.Grant.ID)
+	}
+	s.Permit = permit.Mint(s.ID, w.Batch.Stream.Medium, string(value), purpose, w.Until)
+	return s
 }
 
 // overridden is the event of a breaking message that came in quiet hours, as the person's own.

@@ -267,6 +267,11 @@ func (l *lane) prepare(ctx context.Context, b *batch, started []consent.Start) {
 	all, items := make([]item, len(started)), make([]*item, 0, l.d.connections())
 	for i := range started {
 		s := &started[i]
+		if s.Broken != nil {
+			l.e.s.Log.Error("a message cannot be addressed", "destination", l.d.Name, "stream", b.Stream.ID, "err", s.Broken)
+			l.settle(settled{consent.Result{Stream: s.Stream.ID, Person: s.Person, State: consent.MessageFailed, Reason: "sealed", Error: short(s.Broken), At: l.e.s.Now(), Again: true}, b})
+			continue
+		}
 		text, err := l.e.s.Writer.Text(context.WithoutCancel(ctx), *s)
 		if err != nil {
 			l.e.s.Log.Error("a message cannot be written", "destination", l.d.Name, "stream", b.Stream.ID, "err", err)
