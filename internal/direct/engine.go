@@ -69,8 +69,8 @@ type Destination struct {
 	Resend bool
 	// Timeout bounds one message; Parallel is how many are under way at
 	// once with a connector that takes them one by one.
-	Timeout time.Duration
-	Parallel          int
+	Timeout  time.Duration
+	Parallel int
 	// NoRates lets messages leave as they come, whatever the platform is known to allow. Rates, when there are any, take the
 	// place of what it is known to allow.
 	NoRates bool
