@@ -33,7 +33,7 @@ type Config struct {
 	BulkGuard     BulkGuard              `yaml:"bulk_guard" doc:"How many people may get the same notice."`
 	Privacy       Privacy                `yaml:"privacy" doc:"How data about people is kept, where channels write to people."`
 	Alerts        Alerts                 `yaml:"alerts" doc:"Where trouble is reported, or none."`
-	Retired       []string               `yaml:"retired" doc:"Names of channels, sources and destinations that are closed for good but hold posts."`
+	Retired       []string               `yaml:"retired" doc:"Names of channels, sources, destinations and notices that are closed for good but hold posts or grants."`
 	Media         Media                  `yaml:"media" doc:"Bounds on images."`
 	Retention     Retention              `yaml:"retention" doc:"How long the store keeps what nothing needs any more."`
 	DiskFloor     Bytes                  `yaml:"disk_floor" doc:"With less room than this on the disk of data_dir nothing is fetched any more, until there is a tenth more than this again, so that what a source withdraws is not noticed meanwhile; retractions by people and what was taken in go on. 0 never looks."`

@@ -105,14 +105,21 @@ func (l *Loaded) lookUp(kind, name string, environ func(string) (string, bool)) 
 	return value, nil
 }
 
-// discreet takes what a reference stands for, and every word of it, out of a problem.
+// keyPrefix begins every master key, and tells nothing of it.
+const keyPrefix = "belfry-key-"
+
+// discreet takes what a reference stands for, and every word of it, out of a problem. One of the whole configuration is about
+// no value.
 func (l *Loaded) discreet(p sdk.Problem) sdk.Problem {
+	if p.Pointer == "" {
+		return p
+	}
 	for at, value := range l.referred {
 		if at != p.Pointer && !strings.HasPrefix(at, p.Pointer+"/") && !strings.HasPrefix(p.Pointer, at+"/") {
 			continue
 		}
 		for _, part := range value.parts {
-			if tells(p.What+p.Fix, part) {
+			if tells(p.What+p.Fix, strings.TrimPrefix(part, keyPrefix)) {
 				p.What, p.Fix = "what the reference stands for does not fit here", "look at the value of the variable or at the file"
 				p.Line = 0
 			}

@@ -68,3 +68,26 @@ func TestReferencesRefused(t *testing.T) {
 		}
 	}
 }
+
+// What is wrong with the whole configuration is told although secrets stand in it, and the fixed beginning of a key is none.
+func TestAKeyMasksNothingElse(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	const body = "Abc123Def456Ghi789Jkl012Mno345Pqr678Stu901V"
+	write(t, dir, map[string]string{"people.key": "belfry-key-" + body + "\n", "belfry.yaml": "site: {title: C}\nprivacy: {key: \"${file:people.key}\"}\n"})
+	path := filepath.Join(dir, "belfry.yaml")
+	for name, c := range map[string]struct {
+		problem sdk.Problem
+		want    string
+	}{
+		"the whole":           {sdk.Problem{What: "nothing says who is told", Fix: "look at belfry status"}, "nothing says who is told; look at belfry status"},
+		"the fixed beginning": {sdk.Problem{Pointer: "/privacy/key", What: "a key is needed", Fix: "make it with: belfry keys new"}, "a key is needed; make it with: belfry keys new"},
+		"the key itself":      {sdk.Problem{Pointer: "/privacy/key", What: body + " is no key"}, "what the reference stands for does not fit here"},
+	} {
+		check := func(*configs.Loaded) sdk.Problems { return sdk.Problems{c.problem} }
+		_, err := configs.Load(configs.Options{Path: path, Specs: specs(), Environ: environ, Checks: []func(*configs.Loaded) sdk.Problems{check}})
+		if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), body) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

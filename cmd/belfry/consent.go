@@ -181,7 +181,7 @@ Example:
     belfry consent erase 4f0xk2c9m7qz1a3b --reason "asked by mail on 20 November"
 
 Exit codes: 0 erased, 1 nobody is called that, it was not confirmed, or a file of the store may still hold it for a while, 2 the
-command line cannot be used. With --json: {ref, at, backups_until, purged, backups}.`
+command line cannot be used. With --json: {ref, at, settled, backups_until, purged, backups}.`
 }
 
 // Run erases a person.
@@ -221,6 +221,9 @@ func (c *consentEraseCmd) Run(ctx context.Context, g *global, std streams) error
 
 func (r *registrar) printErased(out desk.ErasedPerson) {
 	r.print("%s is erased: %s", out.Ref, r.At(out.At.Time))
+	if !out.Settled {
+		r.print("  one message may already be under way, and may still arrive; no other starts")
+	}
 	if !out.Purged {
 		r.print("  the log of the store may hold it until nobody reads it any more; the daemon empties it within seconds, or run this again")
 	}

@@ -86,7 +86,7 @@ A value may hold references: "${env:NAME}" stands for a variable of the environm
 is a secret or came by a reference is never shown, and what changed about it is told without its value. A template takes a
 reference only as the whole of it; "$${env:NAME}" is the text itself.
 
-Names of sources, destinations and channels are small letters, digits, - and _. A name that holds posts cannot just vanish:
+Names of sources, destinations and channels are small letters, digits, - and _. A name that holds posts or followers cannot just vanish:
 rename it with was:, or list it in retired:.
 `)
 	section := func(title, intro string, fields []sdk.Field) {

@@ -110,7 +110,7 @@ func keyRows(ctx context.Context, d *clerk) ([]keyRow, []consent.Master, error) 
 	if err != nil {
 		return nil, nil, err
 	}
-	pepper, found, err := d.Store.Pepper(ctx)
+	secrets, err := d.Store.SecretMasters(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -120,9 +120,14 @@ func keyRows(ctx context.Context, d *clerk) ([]keyRow, []consent.Master, error) 
 		if i == 0 {
 			row.State = "current"
 		}
-		row.May = i > 0 && row.People == 0 && (!found || pepper.Master != m.ID())
+		row.May = i > 0 && row.People == 0 && !slices.Contains(secrets, m.ID())
 		delete(counts, m.ID())
 		out = append(out, row)
+	}
+	for _, id := range secrets {
+		if !slices.ContainsFunc(out, func(r keyRow) bool { return r.ID == id }) {
+			counts[id] += 0
+		}
 	}
 	for id, n := range counts {
 		out = append(out, keyRow{ID: id, State: "missing", People: n})

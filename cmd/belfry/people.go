@@ -70,6 +70,10 @@ func (r *registrar) open(ctx context.Context) error {
 	}
 	r.people = &desk.People{Desk: r.Desk, Keys: keys, Registry: consent.New(consent.Settings{Store: r.Store, Keys: keys, Journal: r.journal,
 		Offers: func() []consent.Offer { return app.Offers(r.Config) }, BackupsFor: r.Config.Privacy.Backups.Std()})}
+	// A database that was just restored may know somebody as a reader who has left since.
+	if _, err := r.people.Registry.Replay(ctx); err != nil && !errors.Is(err, consent.ErrJournalMissing) {
+		return err
+	}
 	return nil
 }
 

@@ -156,9 +156,9 @@ func (c *Connector) event(r received) (sdk.InboxEvent, bool) {
 		}
 		out.Kind = sdk.EventBounce
 		out.Ref = c.proved(r, m, report)
-		out.Bounce = sdk.Bounce{Class: worst.Class, Status: worst.Status, Reason: worst.Reason}
+		out.Bounce = sdk.Bounce{Class: worst.Class, Status: worst.Status, Reason: worst.unnamed(worst.Reason)}
 		if out.Ref == "" {
-			out.Text = headerWords(m.header.Get("Subject"))
+			out.Text = worst.unnamed(headerWords(m.header.Get("Subject")))
 		}
 		return out, true
 	case ReportComplaint:
@@ -173,6 +173,15 @@ func (c *Connector) event(r received) (sdk.InboxEvent, bool) {
 		return c.written(out, m)
 	}
 	return out, false
+}
+
+// unnamed takes addresses out of what a server says, and what stands before the @ of the recipient's own.
+func (r Recipient) unnamed(text string) string {
+	text = addressIn.ReplaceAllString(text, masked)
+	if local, _, _ := cutLast(r.Address, '@'); len(local) > 2 {
+		text = strings.ReplaceAll(text, local, masked)
+	}
+	return text
 }
 
 // worstOf gives the recipient whose failure says most. A mail of ours has one recipient.

@@ -74,6 +74,7 @@ func TestMaildir(t *testing.T) {
 	deliver(t, dir, "7.g", arf("Feedback-Type: not-spam\r\nUser-Agent: x\r\nVersion: 1\r\nOriginal-Mail-From: "+token+"\r\n", "x: y\r\n"))
 	deliver(t, dir, "8.h", "From: zoe@reader.example\r\nSubject: STOP\r\n\r\n\r\n")
 	deliver(t, dir, "9.i", "From: zoe@reader.example\r\nContent-Type: text/html; charset=utf-8\r\n\r\n<p>Merci <b>beaucoup</b></p><script>x</script>\r\n")
+	deliver(t, dir, "8.ha", to(failed("5.1.1", "550 <a@example.org>: no such user; ask Postmaster@example.org"), token))
 	events, err := c.Listen(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)
@@ -93,6 +94,7 @@ func TestMaildir(t *testing.T) {
 		{Kind: sdk.EventComplaint, Ref: "d7", Text: "abuse", Bounce: sdk.Bounce{Class: "other", Reason: "complaint: abuse"}},
 		{Kind: EventFeedback, Ref: "d7", Text: "not-spam", Bounce: sdk.Bounce{Class: "other", Reason: "complaint: not-spam"}},
 		{Kind: sdk.EventMessage, From: "zoe@reader.example", Text: "STOP"},
+		{Kind: sdk.EventBounce, Ref: "d7", Bounce: sdk.Bounce{Class: "hard", Status: "5.1.1", Reason: "550 <[address]>: no such user; ask [address]"}},
 		{Kind: sdk.EventMessage, From: "zoe@reader.example", Text: "Merci beaucoup"},
 	}
 	ids := map[string]bool{}
@@ -115,7 +117,7 @@ func TestMaildir(t *testing.T) {
 	if got := files(t, filepath.Join(dir, "new")); cmp.Diff([]string{"9.i"}, got) != "" {
 		t.Errorf("in new: %v", got)
 	}
-	if got := files(t, filepath.Join(dir, "cur")); len(got) != 8 || got[0] != "1.a:2,S" {
+	if got := files(t, filepath.Join(dir, "cur")); len(got) != 9 || got[0] != "1.a:2,S" {
 		t.Errorf("in cur: %v", got)
 	}
 	// Nothing more is there: the call ends with its context, and what was given last is settled by it.

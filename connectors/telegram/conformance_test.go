@@ -74,7 +74,7 @@ func person(id int64, status string) telegramtest.Chat {
 // The roles that reach people do not cross to another process, so these suites run directly only.
 func TestConformanceWithPeople(t *testing.T) {
 	server := telegramtest.New(telegramtest.Options{Token: token, BotID: 123456, Bot: "gazette_bot",
-		Chats: []telegramtest.Chat{person(anna, "member")}})
+		Chats: []telegramtest.Chat{person(anna, "member"), person(anna+1, "kicked")}})
 	web := httptest.NewServer(server)
 	t.Cleanup(web.Close)
 	failing := func(f fault.Fault) func(testing.TB) func() {

@@ -257,18 +257,19 @@ func keyboard(rows [][]sdk.Button) (*inlineKeyboard, error) {
 	return &out, nil
 }
 
-// personRules say what Telegram's refusals mean when a person is written to. The first that fits counts.
+// personRules say what Telegram's refusals mean when a person is written to. The first that fits counts. Only a person who
+// blocked the bot or whose account is gone ends what they agreed to: to a bot that took another's place everybody is unknown.
 var personRules = []rule{
 	{401, "", sdk.CodeUnauthenticated, sdk.ScopeAccount, badToken},
 	{404, "", sdk.CodeUnauthenticated, sdk.ScopeAccount, badMethod},
 	{403, "bot was blocked by the user", sdk.CodeGone, sdk.ScopePerson, `the person blocked {bot} ({said})`},
 	{403, "user is deactivated", sdk.CodeGone, sdk.ScopePerson, `the person's account is gone ({said})`},
-	{403, "bot can't initiate conversation", sdk.CodeGone, sdk.ScopePerson, `the person never pressed Start ({said})`},
-	{403, "bot can't send messages to bots", sdk.CodeGone, sdk.ScopePerson, `this is a bot and no person ({said})`},
+	{403, "bot can't initiate conversation", sdk.CodeForbidden, sdk.ScopePerson, `the person never pressed Start ({said})`},
+	{403, "bot can't send messages to bots", sdk.CodeForbidden, sdk.ScopePerson, `this is a bot and no person ({said})`},
 	{403, "", sdk.CodeForbidden, sdk.ScopePerson, `Telegram will not let {bot} write to this person ({said})`},
-	{400, "chat not found", sdk.CodeGone, sdk.ScopePerson, unknownPerson},
-	{400, "user not found", sdk.CodeGone, sdk.ScopePerson, unknownPerson},
-	{400, "peer_id_invalid", sdk.CodeGone, sdk.ScopePerson, unknownPerson},
+	{400, "chat not found", sdk.CodeForbidden, sdk.ScopePerson, unknownPerson},
+	{400, "user not found", sdk.CodeForbidden, sdk.ScopePerson, unknownPerson},
+	{400, "peer_id_invalid", sdk.CodeForbidden, sdk.ScopePerson, unknownPerson},
 	{400, "input_user_deactivated", sdk.CodeGone, sdk.ScopePerson, `the person's account is gone ({said})`},
 	{400, "is too long", sdk.CodeTooLarge, sdk.ScopeMessage, `the message is too long for Telegram ({said})`},
 	{400, "entities too long", sdk.CodeTooLarge, sdk.ScopeMessage, `the message is too long for Telegram ({said})`},

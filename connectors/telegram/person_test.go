@@ -184,11 +184,11 @@ func TestMessagesThatTelegramRefuses(t *testing.T) {
 		after time.Duration
 	}{
 		"blocked":       {person(anna, "kicked"), nil, sdk.CodeGone, sdk.ScopePerson, 0},
-		"never started": {person(anna, ""), nil, sdk.CodeGone, sdk.ScopePerson, 0},
+		"never started": {person(anna, ""), nil, sdk.CodeForbidden, sdk.ScopePerson, 0},
 		"deactivated":   {func() telegramtest.Chat { c := person(anna, "member"); c.Closed = true; return c }(), nil, sdk.CodeGone, sdk.ScopePerson, 0},
-		"unknown":       {person(anna+1, "member"), nil, sdk.CodeGone, sdk.ScopePerson, 0},
+		"unknown":       {person(anna+1, "member"), nil, sdk.CodeForbidden, sdk.ScopePerson, 0},
 		"not found, with the address": {person(anna, "member"), refusal(400, "Bad Request: private chat not found: "+address, 0),
-			sdk.CodeGone, sdk.ScopePerson, 0},
+			sdk.CodeForbidden, sdk.ScopePerson, 0},
 		"another 403":  {person(anna, "member"), refusal(403, "Forbidden: something new", 0), sdk.CodeForbidden, sdk.ScopePerson, 0},
 		"rate":         {person(anna, "member"), refusal(429, "Too Many Requests: retry after 7", 7), sdk.CodeRateLimited, sdk.ScopePerson, 7 * time.Second},
 		"unauthorized": {person(anna, "member"), refusal(401, "Unauthorized", 0), sdk.CodeUnauthenticated, sdk.ScopeAccount, 0},

@@ -102,7 +102,8 @@ func (x *inbox) forward(ctx context.Context, w consent.Waiting, why bot.Forward)
 	}
 	note := ""
 	if why == bot.ForwardMaybeStop {
-		note = "It may mean that they want no more; their messages are paused until somebody has read it."
+		note = fmt.Sprintf("It may mean that they want no more. Their messages are paused for %d days and then go on by themselves. If that is what "+
+			"they want: belfry subscriber withdraw %s --reason \"wrote that they want no more\"", int(bot.MaybeFor.Hours()/24), reader.Ref)
 	}
 	ctx, cancel := context.WithTimeout(ctx, alert.Deadline)
 	defer cancel()

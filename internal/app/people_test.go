@@ -24,7 +24,6 @@ import (
 	"github.com/belfry-news/belfry/connectors/telegram/telegramtest"
 	"github.com/belfry-news/belfry/internal/alert"
 	"github.com/belfry-news/belfry/internal/consent"
-	"github.com/belfry-news/belfry/internal/direct"
 	"github.com/belfry-news/belfry/plugins/rss/feedtest"
 	"github.com/belfry-news/belfry/sdk"
 )
@@ -122,7 +121,7 @@ func (p *post) send(path string, form url.Values) (int, string) {
 	return resp.StatusCode, string(body)
 }
 
-var linkOf = regexp.MustCompile(`https://gazette\.example(/(?:confirm|leave|me)/[a-z0-9.]+)`)
+var linkOf = regexp.MustCompile(`https://gazette\.example(/(?:confirm|leave|me)/[a-z0-9.-]+)`)
 
 // TestAReaderFollowsAndLeaves goes the whole way over real SMTP and the pages: a form, the mail, the button, news, a
 // correction, the way out by one click, and the reader's record.
@@ -427,41 +426,6 @@ func TestAPlatformCalls(t *testing.T) {
 	}
 	p.until("the bot answers", func() bool { return len(p.telegram.Messages(reader)) == 1 })
 	p.never("it answers again", func() bool { return len(p.telegram.Messages(reader)) > 1 })
-}
-
-// TestWhatIsTooMuchComesLater holds that posts beyond a person's cap come with a digest, once, also for who chose none.
-func TestWhatIsTooMuchComesLater(t *testing.T) {
-	t.Parallel()
-	p := newPost(t)
-	p.config(strings.NewReplacer("%RELAY%", p.relay.Addr, "messages: [{destination: mail}]", "messages: [{destination: mail, per_day: 1}]").Replace(followed))
-	a := p.start()
-	ctx := context.Background()
-	alertes := consent.Purpose{Kind: consent.Channel, Name: "alertes"}
-	if _, err := a.people.Follow(ctx, consent.Follow{From: sdk.Handle{Medium: consent.Email, Value: "r@example.invalid"}, Purposes: []consent.Purpose{alertes},
-		Evidence: consent.Evidence{Method: consent.ByButton, Actor: consent.Self}}); err != nil {
-		t.Fatal(err)
-	}
-	time.Sleep(20 * time.Millisecond)
-	p.publish(feedtest.Article{ID: "a", Title: "Un"})
-	p.until("the first is in the mail", func() bool { return len(p.letters()) == 1 })
-	p.publish(feedtest.Article{ID: "b", Title: "Deux"})
-	p.publish(feedtest.Article{ID: "c", Title: "Trois"})
-	p.until("they are shown", func() bool { return len(p.posts()) == 3 })
-	p.never("the second came at once", func() bool { return len(p.letters()) > 1 })
-	at := time.Now()
-	// The cap is of the day; so the slot is tomorrow's.
-	if _, err := a.Store().MakeStreams(ctx, []consent.Stream{{Kind: consent.StreamDigest, Destination: "mail", Medium: consent.Email, Purpose: alertes,
-		Occurrence: direct.SlotKey(alertes, leftoverTime, "Europe/Paris", "tomorrow"), Priority: 3, SlotAt: at, Created: at, Expires: at.Add(48 * time.Hour)}}); err != nil {
-		t.Fatal(err)
-	}
-	if zones, err := a.Store().DigestZones(ctx, alertes, consent.Email); err != nil || len(zones) != 1 {
-		t.Errorf("the zones of who waits for a digest are %q, %v", zones, err)
-	}
-	a.direct.Wake()
-	p.never("the digest passed the cap", func() bool { return len(p.letters()) > 1 })
-	if err := a.people.SetHabits(ctx, 1, consent.Habits{Zone: "Pacific/Kiritimati"}, consent.Evidence{Method: consent.ByForm, Actor: consent.Self}); err != nil {
-		t.Fatal(err)
-	}
 }
 
 // TestANewKey holds that a new master key takes the place of an earlier one while the daemon works, after which the earlier

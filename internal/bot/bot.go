@@ -82,10 +82,12 @@ type Forward string
 const (
 	// ForwardUnknown is a message that is no command.
 	ForwardUnknown Forward = "unknown"
-	// ForwardMaybeStop is a message that may mean that the person wants no more. Their messages are paused until somebody has
-	// read it.
+	// ForwardMaybeStop is a message that may mean that the person wants no more. Their messages are paused for MaybeFor.
 	ForwardMaybeStop Forward = "maybe_stop"
 )
+
+// MaybeFor is how long somebody gets nothing who may have meant that they want no more: time enough for a person to read it.
+const MaybeFor = 7 * 24 * time.Hour
 
 // UntilResumed is the PausedUntil of a pause without an end.
 var UntilResumed = time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC)

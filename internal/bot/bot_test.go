@@ -181,13 +181,13 @@ func TestAcknowledgement(t *testing.T) {
 	w.reads(w.say("stop"), "You follow nothing here")
 }
 
-// A word that ends everything, where it is no order, is read by a person, and pauses until then.
+// A word that ends everything, where it is no order, is read by a person, and pauses for a week.
 func TestMaybe(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "en", func(s *bot.Settings) { s.Forwards = true })
 	w.follow("alertes")
 	r := w.say("Please don't stop!")
-	if r.Forward != bot.ForwardMaybeStop || len(w.people.withdrawn) > 0 || !w.reader().Habits.PausedUntil.Equal(bot.UntilResumed) {
+	if r.Forward != bot.ForwardMaybeStop || len(w.people.withdrawn) > 0 || !w.reader().Habits.PausedUntil.Equal(w.now.AddDate(0, 0, 7)) {
 		t.Errorf("%q, %+v", r.Forward, w.reader().Habits)
 	}
 	w.reads(r, "Do you want no more messages?", "A person of the newsroom")
@@ -382,12 +382,50 @@ func TestMyDataAndForget(t *testing.T) {
 		t.Error("erased by an old or forged button")
 	}
 	w.people.backups = time.Date(2026, 12, 20, 0, 0, 0, 0, time.UTC)
+	w.people.unsettled = true
 	ask = w.say("/forget")
-	w.reads(w.press(ask, "Erase everything"), "is erased", "until 20 December 2026")
+	w.reads(w.press(ask, "Erase everything"), "is erased", "One message may already be on its way", "until 20 December 2026")
 	if w.people.erased != 1 {
 		t.Error("not erased")
 	}
 	w.reads(w.press(ask, "Erase everything"), "keeps nothing about you")
+}
+
+// A mail has no buttons: what they do stands behind links, and nothing of an answer leads nowhere.
+func TestAnswersByMail(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "en")
+	w.follow("alertes")
+	reader := w.people.readers[w.from]
+	w.from = sdk.Handle{Medium: consent.Email, Value: "lea@example.org"}
+	links := func(r bot.Reply) (out []string) {
+		t.Helper()
+		if r.Answer == nil {
+			t.Fatal("no answer")
+		}
+		for _, row := range r.Answer.Buttons {
+			for _, b := range row {
+				if b.Data != "" {
+					t.Errorf("the button %q sends data", b.Text)
+				}
+				out = append(out, b.Text+" "+b.URL)
+			}
+		}
+		return out
+	}
+	same := func(what string, got []string, want ...string) {
+		t.Helper()
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", what, diff)
+		}
+	}
+	same("a stranger", links(w.say("Hello there")), "Show what can be followed https://news.example/")
+	same("something to follow", links(w.say("/start lettre")), "Follow La lettre https://news.example/follow/lettre", "Show what can be followed https://news.example/")
+	w.people.readers[w.from] = reader
+	const own = "https://news.example/me/link-of-a-person"
+	same("forget", links(w.say("/forget")), "Erase everything about me "+own+"/forget")
+	same("maybe", links(w.say("Please don't stop!")), "Open my preferences "+own)
+	same("privacy", links(w.say("/privacy")), "What is known about you "+own+"/data")
 }
 
 func TestStaleButtons(t *testing.T) {

@@ -184,7 +184,7 @@ func (p *people) Erase(_ context.Context, id consent.PersonID, e consent.Evidenc
 		}
 	}
 	p.erased++
-	return consent.Erased{At: e.At, BackupsUntil: p.backups}, nil
+	return consent.Erased{At: e.At, Settled: !p.unsettled, BackupsUntil: p.backups}, nil
 }
 
 // memory remembers as the host does.

@@ -82,7 +82,7 @@ func TestOnTheRegistry(t *testing.T) {
 	w.say("ne pas arrêt")
 	reader, _, err := r.ReaderOf(t.Context(), w.from)
 	must(t, err)
-	if h := reader.Habits; h.QuietFrom != "23:00" || !h.PausedUntil.Equal(bot.UntilResumed) || h.Lang != "fr" {
+	if h := reader.Habits; h.QuietFrom != "23:00" || !h.PausedUntil.Equal(w.now.Add(bot.MaybeFor)) || h.Lang != "fr" {
 		t.Errorf("%+v", h)
 	}
 	w.say("/resume")

@@ -90,6 +90,9 @@ func (t *turn) forgetNow(ctx context.Context, until string) (Reply, error) {
 	}
 	p := &page{}
 	p.say(t.words.Text("bot.forgotten", "site", t.s.Site))
+	if !erased.Settled {
+		p.say(t.words.Text("bot.stopped.underway"))
+	}
 	if !erased.BackupsUntil.IsZero() {
 		p.say(t.words.Text("bot.forgotten.backups", "date", t.words.Date(erased.BackupsUntil.In(t.s.Zone))))
 	}
@@ -121,18 +124,18 @@ func (t *turn) unknown(ctx context.Context) (Reply, error) {
 	return r, nil
 }
 
-// maybeStop pauses somebody who wrote a word that ends everything in a place where it is no order, until a person has read
-// it or they say themselves what they meant.
+// maybeStop pauses somebody who wrote a word that ends everything in a place where it is no order, for MaybeFor or until
+// they say themselves what they meant. A longer pause of their own stays.
 func (t *turn) maybeStop(ctx context.Context) (Reply, error) {
 	follows := slices.ContainsFunc(t.reader.Grants, func(g consent.Grant) bool { return g.State == consent.Active })
 	if !t.known || !follows {
 		return t.unknown(ctx)
 	}
-	if t.reader.Habits.PausedUntil.Before(UntilResumed) {
+	if until := t.now.Add(MaybeFor); t.reader.Habits.PausedUntil.Before(until) {
 		e := t.evidence(consent.ByKeyword)
 		e.Note = "a word that ends everything, in a place where it is no order"
 		h := t.reader.Habits
-		h.PausedUntil = UntilResumed
+		h.PausedUntil = until
 		if err := t.s.People.SetHabits(ctx, t.reader.ID, h, e); err != nil {
 			return Reply{}, err
 		}

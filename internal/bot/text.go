@@ -61,7 +61,61 @@ func (t *turn) reply(p *page) Reply {
 	return Reply{Answer: &sdk.MessageContent{
 		Common: &sdk.Common{ID: "bot-" + hex.EncodeToString(sum[:12]), Kind: sdk.CommonAnswer, Lang: t.words.Lang(),
 			Subject: t.words.Text("bot.subject", "site", t.s.Site), Body: body, Sender: t.s.Site},
-		Buttons: p.rows, ReplyTo: t.event.ReplyTo}}
+		Buttons: t.pressable(p.rows), ReplyTo: t.event.ReplyTo}}
+}
+
+// pressable gives the buttons as the medium has them. A mail has none that send data: there they lead to pages that do the
+// same, which are the person's own where they have one.
+func (t *turn) pressable(rows [][]sdk.Button) (out [][]sdk.Button) {
+	if t.event.From.Medium != consent.Email {
+		return rows
+	}
+	seen := map[string]bool{}
+	for _, row := range rows {
+		for _, b := range row {
+			if b.URL == "" {
+				b = t.leading(b)
+			}
+			if b.URL != "" && !seen[b.URL] {
+				seen[b.URL] = true
+				out = append(out, []sdk.Button{b})
+			}
+		}
+	}
+	return out
+}
+
+// leading is a link to the page that does what a button would; without an address where there is none.
+func (t *turn) leading(b sdk.Button) sdk.Button {
+	parts := append(strings.Split(b.Data, "|"), "", "") // as data writes them: version, verb, what it is about
+	verb, id := parts[1], parts[2]
+	own := ""
+	if t.known && t.reader.Link != "" {
+		own = "/me/" + t.reader.Link
+	}
+	link := sdk.Button{Text: b.Text}
+	switch verb {
+	case verbStaff, verbDrop, verbRelease, verbSettle: // what staff do has no page
+	case verbChannels:
+		link.URL = t.s.Page("/")
+	case verbShow, verbFollow:
+		if o, found := t.offerOf(id); found && o.Purpose.Kind == consent.Channel {
+			link.URL = t.s.Page("/follow/" + o.Purpose.Name)
+		}
+	default:
+		if own == "" {
+			break
+		}
+		switch verb {
+		case verbForget:
+			link.URL = t.s.Page(own + "/forget")
+		case verbMyData:
+			link.URL = t.s.Page(own + "/data")
+		default: // all of it stands on their first page
+			link.Text, link.URL = label(t.words.Text("bot.button.preferences")), t.s.Page(own)
+		}
+	}
+	return link
 }
 
 // answer makes an answer of paragraphs.

@@ -222,6 +222,15 @@ type Sent struct {
 	Purpose Purpose    `json:"purpose,omitzero"`
 }
 
+// Became is the outcome as its reader is told it: what came back after it was sent is "returned".
+func (s Sent) Became() string {
+	switch s.Reason {
+	case OutcomeHard, OutcomeSoft, OutcomeOther:
+		return "returned"
+	}
+	return s.Outcome
+}
+
 // recordMost is how many events and messages a record shows.
 const recordMost = 500
 

@@ -252,6 +252,8 @@ func (p *People) Export(ctx context.Context, ref, reason string) ([]byte, error)
 type ErasedPerson struct {
 	Ref string `json:"ref"`
 	At  Stamp  `json:"at"`
+	// Settled says that no message to the person is under way any more. Otherwise one may still arrive.
+	Settled bool `json:"settled"`
 	// BackupsUntil is until when a backup may hold the person; null when that is not configured.
 	BackupsUntil Stamp `json:"backups_until"`
 	// Purged says that no file of the store holds what was erased. Otherwise the daemon goes on trying.
@@ -270,7 +272,7 @@ func (p *People) Erase(ctx context.Context, ref, reason string, copies func() ([
 	if err != nil {
 		return ErasedPerson{}, err
 	}
-	out := ErasedPerson{Ref: look.Ref, At: Stamp{e.At}, BackupsUntil: Stamp{e.BackupsUntil}, Backups: []string{}}
+	out := ErasedPerson{Ref: look.Ref, At: Stamp{e.At}, Settled: e.Settled, BackupsUntil: Stamp{e.BackupsUntil}, Backups: []string{}}
 	if _, err := waitFor(ctx, forgetFor, func() (bool, error) {
 		out.Purged, err = p.Store.Forget(ctx)
 		return out.Purged, err
@@ -317,8 +319,22 @@ func MessageReason(reason string) string {
 		return "The platform or the relay could not be reached; it is tried again."
 	case sdk.CodeRateLimited:
 		return "The platform or the relay takes no more for now; it is tried again."
-	case sdk.CodeUnauthenticated, sdk.CodeForbidden:
+	case sdk.CodeUnauthenticated:
 		return "The platform or the relay refuses our account; see: belfry destination list"
+	case sdk.CodeForbidden:
+		return "The platform or the relay does not let our account write to this person; see: belfry destination list"
+	case "template":
+		return "The text could not be written."
+	case sdk.CodeWindowClosed:
+		return "The platform lets this person be written to only after they write again."
+	case consent.OutcomeHard:
+		return "It came back: the address does not exist."
+	case consent.OutcomeSoft:
+		return "It came back: the provider could not take it at that time."
+	case consent.OutcomeOther:
+		return "It came back for a reason that is not the person's."
+	case consent.OutcomeComplaint:
+		return "It was reported as unwanted."
 	case sdk.CodeInvalid, sdk.CodeTooLarge, sdk.CodeUnsupported:
 		return "The platform or the relay does not take this text."
 	case sdk.CodeGone:

@@ -25,7 +25,7 @@ type People interface {
 	SignUp(ctx context.Context, s consent.SignUp) error
 	Asked(ctx context.Context, token string) (consent.Asked, error)
 	Confirm(ctx context.Context, token string, e consent.Evidence) (consent.Reader, error)
-	Refuse(ctx context.Context, token string, e consent.Evidence) error
+	Refuse(ctx context.Context, token string, e consent.Evidence) (consent.Ack, error)
 	Reader(ctx context.Context, link string) (consent.Reader, error)
 	Choose(ctx context.Context, p consent.PersonID, grant int64, c consent.Preferences, e consent.Evidence) error
 	SetHabits(ctx context.Context, p consent.PersonID, h consent.Habits, e consent.Evidence) error

@@ -76,11 +76,16 @@ func (s *Server) takeConfirm(w http.ResponseWriter, r *http.Request) {
 	defer cancel()
 	switch act := form.Get("act"); {
 	case err == nil && act == "never":
-		if err := s.s.People.Refuse(ctx, token, e); err != nil {
+		ack, err := s.s.People.Refuse(ctx, token, e)
+		if err != nil {
 			s.astray(w, r, v, "people.confirm.", err)
 			return
 		}
-		s.tell(w, r, v, http.StatusOK, saying{Key: "people.never", Says: []string{v.words.Text("people.never.again")}})
+		page := saying{Key: "people.never", Says: []string{v.words.Text("people.never.again")}}
+		if !ack.Settled {
+			page = saying{Heading: v.words.Text("people.left.recorded"), Says: []string{v.words.Text("people.never.text"), v.words.Text("people.left.underway")}}
+		}
+		s.tell(w, r, v, http.StatusOK, page)
 		return
 	case err != nil || act != "confirm":
 		page := s.confirmPage(v, asked)

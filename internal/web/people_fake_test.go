@@ -91,6 +91,7 @@ func gazettePeople(n *newsroom) *people {
 	}, Messages: []consent.Sent{
 		{At: since.Add(48 * time.Hour), Medium: "email", Title: "Incendie à la gare du Nord", URL: "https://canaux.gazette.example/c/alertes/abcdefgh", Outcome: "sent", Reason: "allowed", Purpose: channel("alertes")},
 		{At: since.Add(24 * time.Hour), Medium: "email", Title: "Ligne 9 : reprise", Outcome: "suppressed", Reason: "quiet_hours", Purpose: channel("alertes")},
+		{At: since.Add(24 * time.Hour), Medium: "email", Title: "Ligne 8", Outcome: "sent", Reason: consent.OutcomeHard, Purpose: channel("alertes")},
 		{At: since.Add(23 * time.Hour), Medium: "email", Outcome: "outcome of a later version", Reason: "reason of a later version"},
 	}}
 	return p
@@ -258,18 +259,18 @@ func (p *people) Confirm(_ context.Context, token string, e consent.Evidence) (c
 	return p.reader, nil
 }
 
-func (p *people) Refuse(_ context.Context, token string, e consent.Evidence) error {
+func (p *people) Refuse(_ context.Context, token string, e consent.Evidence) (consent.Ack, error) {
 	leave, err := p.enter()
 	defer leave()
 	if err != nil {
-		return err
+		return consent.Ack{}, err
 	}
 	if _, err := p.find(token); err != nil {
-		return err
+		return consent.Ack{}, err
 	}
 	p.ended[token] = consent.TokenUsed
 	p.note(e, "refuse")
-	return nil
+	return consent.Ack{At: p.now(), Settled: !p.underway}, nil
 }
 
 func (p *people) Reader(_ context.Context, link string) (consent.Reader, error) {
@@ -416,7 +417,7 @@ func (p *people) Erase(_ context.Context, id consent.PersonID, e consent.Evidenc
 	}
 	p.erased = true
 	p.note(e, "erase")
-	return consent.Erased{At: p.now(), BackupsUntil: p.now().Add(30 * 24 * time.Hour)}, nil
+	return consent.Erased{At: p.now(), Settled: !p.underway, BackupsUntil: p.now().Add(30 * 24 * time.Hour)}, nil
 }
 
 // hangUp posts to a path and does not wait for the answer.

@@ -394,7 +394,7 @@ func TestRecord(t *testing.T) {
 	path := "/me/" + personLink
 	for page, holds := range map[string][]string{
 		"/why?lang=en": {"You follow it by e-mail since 3 October 2026.", "You agreed:", "by the button behind your own link", "En appuyant sur le bouton, je confirme.", `<blockquote lang="fr"`, "Wording 0a1b2c3d4e5f6071",
-			"Incendie à la gare du Nord", "https://canaux.gazette.example/c/alertes/abcdefgh", "Sent", "Not sent", "your quiet hours", "kind of a later version", "outcome of a later version", "reason of a later version",
+			"Incendie à la gare du Nord", "https://canaux.gazette.example/c/alertes/abcdefgh", "Sent", "Not sent", "your quiet hours", "Came back", "says that the address does not exist", "kind of a later version", "outcome of a later version", "reason of a later version",
 			"by the means of the platform"},
 		"/data?lang=en": {"h4k2m6p8q0r3s5t7", "m…@example.org", "Europe/Paris", "22:00 – 07:00", "/data.json", "What has ended", "You agreed:"},
 	} {
@@ -438,6 +438,19 @@ func TestForgetting(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"erase"}, p.changes()); diff != "" {
 		t.Errorf("what was done (-want +got):\n%s", diff)
+	}
+}
+
+// TestNotSettled: while a message may be under way, neither "never" nor "forget" says that nothing comes any more.
+func TestNotSettled(t *testing.T) {
+	t.Parallel()
+	n, p := openPeople(t, gazette(), nil)
+	p.underway = true
+	for path, form := range map[string]url.Values{"/confirm/" + confirmToken: {"act": {"never"}}, "/me/" + personLink + "/forget": {"sure": {"yes"}}} {
+		a := n.form(path+"?lang=en", form)
+		if a.Status != 200 || !strings.Contains(a.Body, "may still arrive") || strings.Contains(a.Body, "Nothing comes any more") || strings.Contains(a.Body, "Nothing will be written") {
+			t.Errorf("%s: status %d:\n%s", path, a.Status, a.Body)
+		}
 	}
 }
 

@@ -96,7 +96,7 @@ func (s *Server) showRecord(w http.ResponseWriter, r *http.Request, data bool) {
 		page.Events = append(page.Events, v.eventLine(e, offers))
 	}
 	for _, m := range record.Messages[:min(len(record.Messages), recordShown)] {
-		line := messageLine{Time: v.full(m.At), Title: cut(render.Line(m.Title), cardTitle, cardTitleBytes), URL: link(m.URL), Outcome: v.says("people.outcome.", m.Outcome)}
+		line := messageLine{Time: v.full(m.At), Title: cut(render.Line(m.Title), cardTitle, cardTitleBytes), URL: link(m.URL), Outcome: v.says("people.outcome.", m.Became())}
 		if m.Reason != "" {
 			line.Reason = v.says("people.reason.", m.Reason)
 		}
@@ -214,5 +214,10 @@ func (s *Server) takeForget(w http.ResponseWriter, r *http.Request) {
 	if !done.BackupsUntil.IsZero() {
 		backups = v.words.Text("people.forgotten.backups", "date", v.words.Date(done.BackupsUntil.In(v.site.zone)))
 	}
-	s.tell(w, r, v, http.StatusOK, saying{Key: "people.forgotten", Says: []string{v.words.Text("people.forgotten.kept"), backups}})
+	page := saying{Key: "people.forgotten", Says: []string{v.words.Text("people.forgotten.kept"), backups}}
+	if !done.Settled {
+		// The usual text says that nothing comes any more.
+		page = saying{Heading: v.words.Text("people.forgotten"), Says: append([]string{v.words.Text("people.left.underway")}, page.Says...)}
+	}
+	s.tell(w, r, v, http.StatusOK, page)
 }

@@ -16,7 +16,7 @@ type MessengerOptions struct {
 	Options
 	// Medium and Address reach somebody who takes messages; Address is one of those that Permit names.
 	Medium, Address string
-	// Lost reaches nobody, on the same medium; empty leaves out what needs it.
+	// Lost reaches nobody for good, such as somebody who blocked the sender, on the same medium; empty leaves out what needs it.
 	Lost string
 	// Got gives the visible text of the messages that Address was sent, oldest first.
 	Got func(tb testing.TB) []string
