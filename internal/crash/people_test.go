@@ -279,7 +279,7 @@ func (c *crowd) newsroom() {
 }
 
 var (
-	liveLink  = regexp.MustCompile(`https://live\.example(/(confirm|leave)/[a-z0-9.]+)`)
+	liveLink  = regexp.MustCompile(`https://live\.example(/(confirm|leave)/[a-z0-9.-]+)`)
 	liveMark  = regexp.MustCompile(`mark:(p\d+):`)
 	messageID = regexp.MustCompile(`(?mi)^Message-ID: *(\S+)\r$`)
 )

@@ -608,6 +608,15 @@ func (tx *Tx) judged(w consent.Window, c *consent.Candidate, j consent.Judgement
 			}
 		}
 	}
+	if !j.Go && j.State == consent.MessageHeld && s.Notice > 0 {
+		released, err := tx.releasedMeanwhile(s.Notice, w.Now)
+		if err != nil {
+			return err
+		}
+		if released {
+			j.State, j.Reason, j.Next = consent.MessagePending, "", w.Now
+		}
+	}
 	if !j.Go {
 		return tx.run(`UPDATE messages SET state = $3, reason = $4, next_at = $5, settled_at = $6 WHERE stream = $1 AND person = $2`, s.ID, c.Person, j.State, j.Reason, micros(j.Next), ended(j.State, w.Now))
 	}

@@ -66,6 +66,14 @@ func (db *DB) SameNotices(ctx context.Context, notice int64, since time.Time) (o
 // it counts as long as the guard looks back.
 const noticeReleased = "notice.released."
 
+// releasedMeanwhile reports whether somebody let a notice's text go a moment ago: what decided to hold it may have been read
+// before that, and nobody would release it again.
+func (tx *Tx) releasedMeanwhile(notice int64, now time.Time) (released bool, err error) {
+	err = tx.row(`SELECT EXISTS (SELECT 1 FROM notices n JOIN meta m ON m.name = $2 || n.purpose || '.' || n.digest WHERE n.id = $1 AND m.value > $3)`,
+		notice, noticeReleased, now.Add(-time.Minute).UTC().Format(time.RFC3339)).Scan(&released)
+	return released, err
+}
+
 // ReleaseNotices lets the notices of a text go that the bulk guard holds, and says how many waited.
 func (db *DB) ReleaseNotices(ctx context.Context, digest, actor string, now time.Time) (n int64, err error) {
 	err = db.Write(ctx, func(tx *Tx) error {
