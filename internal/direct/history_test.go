@@ -23,7 +23,7 @@ import (
 )
 
 // histories is how many are played when nobody says how many.
-const histories = 3000
+const histories = 1000
 
 func TestMain(m *testing.M) {
 	flag.Parse()
