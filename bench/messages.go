@@ -370,7 +370,7 @@ func (b *bench) million(ctx context.Context, people, few int, rows millionRows) 
 	}
 	first := sink.tally().first.Sub(time.UnixMicro(visible))
 	rows.first.add(first.Seconds())
-	if err := n.site.command(ctx, "pause", "destination", "mail"); err != nil {
+	if err := n.command(ctx, "pause", "destination", "mail"); err != nil {
 		return err
 	}
 	stream, err := n.publish(ctx, "To nobody yet")

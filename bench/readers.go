@@ -61,7 +61,7 @@ func (n *newsletter) open(ctx context.Context, relay string) error {
 	if err := n.configure("channels:\n  news: {title: News}\n"); err != nil {
 		return err
 	}
-	if err := n.site.command(ctx, "keys", "new", "people.key"); err != nil {
+	if err := n.command(ctx, "keys", "new", "people.key"); err != nil {
 		return err
 	}
 	admin, err := freeAddress()
@@ -170,7 +170,7 @@ func (n *newsletter) count(ctx context.Context, want int, query string, args ...
 func (n *newsletter) publish(ctx context.Context, title string) (stream int64, err error) {
 	const sentence = "The council met on Monday evening and spoke for a long time about the bridge, the market and the school. "
 	paragraph := strings.Repeat(sentence, 4) + "\n\n"
-	if err := n.site.command(ctx, "post", "create", "--channel", "news", "--title", title, "--at", time.Now().Add(2*time.Second).Format(time.RFC3339Nano), "--text", strings.TrimSpace(strings.Repeat(paragraph, 2))); err != nil {
+	if err := n.command(ctx, "post", "create", "--channel", "news", "--title", title, "--at", time.Now().Add(2*time.Second).Format(time.RFC3339Nano), "--text", strings.TrimSpace(strings.Repeat(paragraph, 2))); err != nil {
 		return 0, err
 	}
 	err = await(ctx, time.Millisecond, time.Minute, "the messages of the post are made", func() (bool, error) {

@@ -259,14 +259,14 @@ func (w *letters) Text(ctx context.Context, m consent.Start) (direct.Text, error
 }
 
 // kept gives a text that was made before, or makes it.
-func (w *letters) kept(id string, make func() (*sdk.Common, error)) (*sdk.Common, error) {
+func (w *letters) kept(id string, create func() (*sdk.Common, error)) (*sdk.Common, error) {
 	w.mu.Lock()
 	c, ok := w.common[id]
 	w.mu.Unlock()
 	if ok {
 		return c, nil
 	}
-	c, err := make()
+	c, err := create()
 	if err != nil {
 		return nil, err
 	}

@@ -130,15 +130,15 @@ func OpenKeys(ctx context.Context, store KeyStore, current Master, previous ...M
 	return k, nil
 }
 
-// Secret gives a secret of the installation, such as the key that signs the ledger, or keeps the one that make gives. It is
+// Secret gives a secret of the installation, such as the key that signs the ledger, or keeps the one that create gives. It is
 // sealed by the master key.
-func (k *Keys) Secret(ctx context.Context, store KeyStore, name string, make func() ([]byte, error)) ([]byte, error) {
+func (k *Keys) Secret(ctx context.Context, store KeyStore, name string, create func() ([]byte, error)) ([]byte, error) {
 	sealed, found, err := store.SealedSecret(ctx, name)
 	if err != nil {
 		return nil, err
 	}
 	if !found {
-		made, err := make()
+		made, err := create()
 		if err != nil {
 			return nil, err
 		}
@@ -173,7 +173,7 @@ func box(key []byte) cipher.AEAD {
 }
 
 func (k *Keys) sealKey(key []byte, what string) Sealed {
-	return Sealed{Master: k.current.id, Data: k.current.aead.Seal(nil, nil, key, []byte("key of "+what))}
+	return Sealed{Master: k.current.id, Data: k.current.aead.Seal(nil, nil, key, []byte("key of "+what))} //nolint:gosec // the AEAD makes its own random nonce
 }
 
 func (k *Keys) openKey(s Sealed, what string) ([]byte, error) {
@@ -221,7 +221,7 @@ func (k *Keys) reseal(ref string, s Sealed) (Sealed, error) {
 
 // seal and open bind a text to the person and to what it is, so that a row moved elsewhere cannot be opened.
 func (p personKey) seal(what string, text []byte) []byte {
-	return p.aead.Seal(nil, nil, text, []byte(p.ref+"\x00"+what))
+	return p.aead.Seal(nil, nil, text, []byte(p.ref+"\x00"+what)) //nolint:gosec // the AEAD makes its own random nonce
 }
 
 func (p personKey) open(what string, sealed []byte) ([]byte, error) {

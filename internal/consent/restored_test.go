@@ -12,7 +12,7 @@ import (
 func TestAnEntryBesideAnOldDatabase(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
-	lea, max := o.follow(consent.Email, "lea@example.org", alertes), o.follow(consent.Email, "max@example.org", alertes)
+	lea, ben := o.follow(consent.Email, "lea@example.org", alertes), o.follow(consent.Email, "max@example.org", alertes)
 	before := ""
 	must(t, o.db.People(t.Context(), func(tx consent.Tx) (err error) { before, err = tx.Mark("withdrawals.applied"); return err }))
 	o.leave(lea, alertes)
@@ -28,7 +28,7 @@ func TestAnEntryBesideAnOldDatabase(t *testing.T) {
 		}
 		return tx.SetMark("withdrawals.applied", before)
 	}))
-	o.leave(max, alertes)
+	o.leave(ben, alertes)
 	_, err := o.reg.Replay(t.Context())
 	must(t, err)
 	if got := o.state("lea@example.org", alertes); got != "withdrawn" {

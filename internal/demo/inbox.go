@@ -48,8 +48,8 @@ func (v *view) reader(d *Demo, e edition) {
 	out := &readerView{Name: r.Name, Address: r.Address}
 	clock := func(t time.Time) string { return t.In(d.zone).Format("15:04:05") }
 	took := func(from, to time.Time) string { return seconds(v.Lang(), max(to.Sub(from), 0)) }
-	news := ""
-	if news = clock(j.First); !j.Published.IsZero() {
+	news := clock(j.First)
+	if !j.Published.IsZero() {
 		news = took(j.Published, j.First)
 	}
 	before := true

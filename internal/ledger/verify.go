@@ -24,22 +24,22 @@ type Difference struct {
 type What string
 
 const (
-	// Changed: the event at Sequence is not the one that was sealed.
+	// Changed says: the event at Sequence is not the one that was sealed.
 	Changed What = "changed"
-	// Missing: the events from Sequence to Through are not there.
+	// Missing says: the events from Sequence to Through are not there.
 	Missing What = "missing"
-	// Extra: the event at Sequence was never sealed there.
+	// Extra says: the event at Sequence was never sealed there.
 	Extra What = "extra"
-	// Moved: the event at Sequence was sealed at another place.
+	// Moved says: the event at Sequence was sealed at another place.
 	Moved What = "moved"
-	// Cut: a signed checkpoint covers Sequence to Through, and the log ends before them.
+	// Cut says: a signed checkpoint covers Sequence to Through, and the log ends before them.
 	Cut What = "cut"
-	// Rewritten: events and tree agree with each other, but not with a signed checkpoint. The change lies between Sequence
+	// Rewritten says: events and tree agree with each other, but not with a signed checkpoint. The change lies between Sequence
 	// and Through.
 	Rewritten What = "rewritten"
-	// Tree: the events are those that were signed, and a stored hash of the tree is not.
+	// Tree says: the events are those that were signed, and a stored hash of the tree is not.
 	Tree What = "tree"
-	// Unsigned: a stored checkpoint of Through+1 events is not signed with a known key, or is no checkpoint.
+	// Unsigned says: a stored checkpoint of Through+1 events is not signed with a known key, or is no checkpoint.
 	Unsigned What = "unsigned"
 )
 
