@@ -8,17 +8,14 @@ import (
 	"github.com/belfry-news/belfry/configs"
 	"github.com/belfry-news/belfry/internal/consent"
 	"github.com/belfry-news/belfry/internal/desk"
-	"github.com/belfry-news/belfry/internal/store/sqlite"
+	"github.com/belfry-news/belfry/internal/store/sqlite/sqlitetest"
 	"github.com/belfry-news/belfry/sdk"
 )
 
 // A previous key stays as long as anything in the database is sealed by it: the key of the ledger too, and not people alone.
 func TestWhichKeysMayGo(t *testing.T) {
 	t.Parallel()
-	db, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "belfry.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	db := sqlitetest.Open(t, filepath.Join(t.TempDir(), "belfry.db"))
 	defer db.Close()
 	earlier, current := consent.NewKey(), consent.NewKey()
 	d := &clerk{Desk: &desk.Desk{Store: db, Config: &configs.Loaded{}}}

@@ -17,7 +17,7 @@ import (
 	"github.com/belfry-news/belfry/internal/compose"
 	"github.com/belfry-news/belfry/internal/intake"
 	"github.com/belfry-news/belfry/internal/store"
-	"github.com/belfry-news/belfry/internal/store/sqlite"
+	"github.com/belfry-news/belfry/internal/store/sqlite/sqlitetest"
 	"github.com/belfry-news/belfry/sdk"
 )
 
@@ -129,8 +129,7 @@ func (l *life) live(t *testing.T, s stretch, at time.Time) {
 		}
 	}
 	time.Sleep(time.Until(at))
-	db, err := sqlite.Open(ctx, filepath.Join(l.dir, "belfry.db"))
-	ok(err)
+	db := sqlitetest.Open(t, filepath.Join(l.dir, "belfry.db"))
 	defer func() { ok(db.Close()) }()
 	a := &App{db: db, log: slog.New(slog.DiscardHandler), born: time.Now()}
 	ok(a.startClock(ctx))

@@ -16,7 +16,7 @@ import (
 	"github.com/belfry-news/belfry/configs"
 	"github.com/belfry-news/belfry/internal/alert"
 	"github.com/belfry-news/belfry/internal/store"
-	"github.com/belfry-news/belfry/internal/store/sqlite"
+	"github.com/belfry-news/belfry/internal/store/sqlite/sqlitetest"
 )
 
 // A daemon that serves asks the dead man's switch, and nothing is sent when it stops.
@@ -49,10 +49,7 @@ func TestHeartbeatOfADaemon(t *testing.T) {
 // heartOf is the heart of a daemon that has only a store, which started an hour ago.
 func heartOf(t *testing.T, service http.Handler) (h *heart, log func() string) {
 	t.Helper()
-	db, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "belfry.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	db := sqlitetest.Open(t, filepath.Join(t.TempDir(), "belfry.db"))
 	t.Cleanup(func() { _ = db.Close() })
 	server := httptest.NewServer(service)
 	t.Cleanup(server.Close)

@@ -9,16 +9,13 @@ import (
 
 	"github.com/belfry-news/belfry/configs"
 	"github.com/belfry-news/belfry/internal/consent"
-	"github.com/belfry-news/belfry/internal/store/sqlite"
+	"github.com/belfry-news/belfry/internal/store/sqlite/sqlitetest"
 )
 
 // A channel or notice that people follow does not vanish from the configuration unnoticed.
 func TestNamesThatPeopleFollow(t *testing.T) {
 	t.Parallel()
-	db, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "belfry.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	db := sqlitetest.Open(t, filepath.Join(t.TempDir(), "belfry.db"))
 	defer db.Close()
 	now := time.Now()
 	if err := db.People(t.Context(), func(tx consent.Tx) error {

@@ -11,16 +11,13 @@ import (
 	"github.com/belfry-news/belfry/configs"
 	"github.com/belfry-news/belfry/internal/compose"
 	"github.com/belfry-news/belfry/internal/outbox"
-	"github.com/belfry-news/belfry/internal/store/sqlite"
+	"github.com/belfry-news/belfry/internal/store/sqlite/sqlitetest"
 	"github.com/belfry-news/belfry/sdk"
 )
 
 func TestRendererShares(t *testing.T) {
 	t.Parallel()
-	db, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "belfry.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	db := sqlitetest.Open(t, filepath.Join(t.TempDir(), "belfry.db"))
 	t.Cleanup(func() {
 		if err := db.Close(); err != nil {
 			t.Error(err)

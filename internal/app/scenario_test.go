@@ -21,6 +21,8 @@ import (
 	"github.com/belfry-news/belfry/connectors/telegram"
 	"github.com/belfry-news/belfry/connectors/telegram/telegramtest"
 	"github.com/belfry-news/belfry/internal/store"
+	"github.com/belfry-news/belfry/internal/store/sqlite"
+	"github.com/belfry-news/belfry/internal/store/sqlite/sqlitetest"
 	"github.com/belfry-news/belfry/plugins/rss"
 	"github.com/belfry-news/belfry/plugins/rss/feedtest"
 	"github.com/belfry-news/belfry/sdk"
@@ -128,6 +130,7 @@ func (s *stage) start() *App {
 	if testing.Verbose() {
 		log = os.Stderr
 	}
+	sqlitetest.Place(s.t, filepath.Join(s.dir, "data", sqlite.FileName))
 	a, err := New(Options{Config: configs.Options{Path: filepath.Join(s.dir, "belfry.yaml"), Specs: specs()}, Log: slog.New(slog.NewTextHandler(log, nil)), Version: "test"})
 	if err != nil {
 		s.t.Fatal(err)

@@ -11,7 +11,7 @@ import (
 
 	"github.com/belfry-news/belfry/internal/bot"
 	"github.com/belfry-news/belfry/internal/consent"
-	"github.com/belfry-news/belfry/internal/store/sqlite"
+	"github.com/belfry-news/belfry/internal/store/sqlite/sqlitetest"
 	"github.com/belfry-news/belfry/sdk"
 )
 
@@ -24,8 +24,7 @@ var (
 func registered(t *testing.T, lang string) (*world, *consent.Registry) {
 	t.Helper()
 	dir := t.TempDir()
-	db, err := sqlite.Open(t.Context(), filepath.Join(dir, "belfry.db"))
-	must(t, err)
+	db := sqlitetest.Open(t, filepath.Join(dir, "belfry.db"))
 	t.Cleanup(func() { _ = db.Close() })
 	master, err := consent.ParseKey(consent.NewKey())
 	must(t, err)

@@ -15,7 +15,7 @@ import (
 	"github.com/belfry-news/belfry/internal/compose"
 	"github.com/belfry-news/belfry/internal/intake"
 	"github.com/belfry-news/belfry/internal/store"
-	"github.com/belfry-news/belfry/internal/store/sqlite"
+	"github.com/belfry-news/belfry/internal/store/sqlite/sqlitetest"
 	"github.com/belfry-news/belfry/sdk"
 )
 
@@ -37,10 +37,7 @@ func compiled(t *testing.T, c configs.Config) *compose.Program {
 
 func newDesk(t *testing.T, c configs.Config) *desk {
 	t.Helper()
-	db, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "belfry.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	db := sqlitetest.Open(t, filepath.Join(t.TempDir(), "belfry.db"))
 	t.Cleanup(func() { _ = db.Close() })
 	d := &desk{t, db, compose.NewEngine(compose.Settings{Store: db, Log: slog.New(slog.DiscardHandler)}, compiled(t, c))}
 	then := time.Now().Add(-time.Hour)

@@ -18,7 +18,7 @@ import (
 	"github.com/belfry-news/belfry/internal/compose"
 	"github.com/belfry-news/belfry/internal/intake"
 	"github.com/belfry-news/belfry/internal/store"
-	"github.com/belfry-news/belfry/internal/store/sqlite"
+	"github.com/belfry-news/belfry/internal/store/sqlite/sqlitetest"
 	"github.com/belfry-news/belfry/sdk"
 )
 
@@ -165,10 +165,7 @@ func planAndLive(t *testing.T, dir string, seed uint64) (posts, others int) {
 	if len(problems) > 0 {
 		t.Fatal(problems)
 	}
-	db, err := sqlite.Open(ctx, filepath.Join(dir, "belfry.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	db := sqlitetest.Open(t, filepath.Join(dir, "belfry.db"))
 	defer db.Close()
 	w.fill(t, db, program, now)
 	rows := compose.Rows{Waiting: map[string][]compose.Waiting{}, Recent: map[string]compose.Recent{}, Schedules: map[string]compose.ScheduleState{}}
@@ -184,6 +181,7 @@ func planAndLive(t *testing.T, dir string, seed uint64) (posts, others int) {
 			}
 		}
 	}
+	var err error
 	if rows.Scheduled, err = db.DuePosts(ctx, end); err != nil {
 		t.Fatal(err)
 	}

@@ -18,7 +18,7 @@ import (
 
 	"github.com/belfry-news/belfry/internal/consent"
 	"github.com/belfry-news/belfry/internal/store"
-	"github.com/belfry-news/belfry/internal/store/sqlite"
+	"github.com/belfry-news/belfry/internal/store/sqlite/sqlitetest"
 	"github.com/belfry-news/belfry/sdk"
 )
 
@@ -43,8 +43,7 @@ func newOffice(t testing.TB) *office {
 	t.Helper()
 	o := &office{t: t, dir: t.TempDir(), now: time.Now().UTC()}
 	var err error
-	o.db, err = sqlite.Open(t.Context(), filepath.Join(o.dir, "belfry.db"))
-	must(t, err)
+	o.db = sqlitetest.Open(t, filepath.Join(o.dir, "belfry.db"))
 	t.Cleanup(func() { _ = o.db.Close() })
 	o.master, err = consent.ParseKey(consent.NewKey())
 	must(t, err)

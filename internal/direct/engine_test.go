@@ -16,7 +16,7 @@ import (
 	"github.com/belfry-news/belfry/internal/direct"
 	"github.com/belfry-news/belfry/internal/policy"
 	"github.com/belfry-news/belfry/internal/store"
-	"github.com/belfry-news/belfry/internal/store/sqlite"
+	"github.com/belfry-news/belfry/internal/store/sqlite/sqlitetest"
 	"github.com/belfry-news/belfry/sdk"
 )
 
@@ -108,8 +108,7 @@ func (w writer) Sunset() (ask, pause time.Duration) { return w.ask, w.pause }
 func newHouse(t testing.TB) *house {
 	t.Helper()
 	dir := t.TempDir()
-	db, err := sqlite.Open(t.Context(), filepath.Join(dir, "belfry.db"))
-	must(t, err)
+	db := sqlitetest.Open(t, filepath.Join(dir, "belfry.db"))
 	t.Cleanup(func() { _ = db.Close() })
 	master, err := consent.ParseKey(consent.NewKey())
 	must(t, err)

@@ -18,7 +18,7 @@ import (
 	"github.com/belfry-news/belfry/internal/direct"
 	"github.com/belfry-news/belfry/internal/policy"
 	"github.com/belfry-news/belfry/internal/store"
-	"github.com/belfry-news/belfry/internal/store/sqlite"
+	"github.com/belfry-news/belfry/internal/store/sqlite/sqlitetest"
 	"github.com/belfry-news/belfry/sdk"
 )
 
@@ -109,8 +109,7 @@ func newProgram(t *testing.T) *program {
 	s.now = s.first
 	file := filepath.Join(s.dir, "belfry.db")
 	var err error
-	s.db, err = sqlite.Open(t.Context(), file)
-	must(t, err)
+	s.db = sqlitetest.Open(t, file)
 	t.Cleanup(func() { _ = s.db.Close() })
 	s.raw, err = sql.Open("sqlite", "file:"+file+"?_pragma=busy_timeout(5000)&_pragma=synchronous(off)")
 	must(t, err)

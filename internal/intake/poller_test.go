@@ -20,7 +20,7 @@ import (
 	"github.com/belfry-news/belfry/internal/conn"
 	"github.com/belfry-news/belfry/internal/intake"
 	"github.com/belfry-news/belfry/internal/store"
-	"github.com/belfry-news/belfry/internal/store/sqlite"
+	"github.com/belfry-news/belfry/internal/store/sqlite/sqlitetest"
 	"github.com/belfry-news/belfry/sdk"
 )
 
@@ -143,10 +143,7 @@ func bubble(t *testing.T, test func(t *testing.T, d *desk), all ...intake.Rules)
 
 func (d *desk) open() {
 	d.t.Helper()
-	db, err := sqlite.Open(d.t.Context(), d.file)
-	if err != nil {
-		d.t.Fatal(err)
-	}
+	db := sqlitetest.Open(d.t, d.file)
 	d.db = db
 	d.use()
 }

@@ -23,7 +23,7 @@ import (
 	"github.com/belfry-news/belfry/internal/compose"
 	"github.com/belfry-news/belfry/internal/desk/desktest"
 	"github.com/belfry-news/belfry/internal/store"
-	"github.com/belfry-news/belfry/internal/store/sqlite"
+	"github.com/belfry-news/belfry/internal/store/sqlite/sqlitetest"
 	"github.com/belfry-news/belfry/sdk"
 )
 
@@ -50,10 +50,7 @@ channels:
 func fixture(t *testing.T, now time.Time) (*store.DB, *configs.Loaded) {
 	t.Helper()
 	cfg := desktest.Load(t, newsroom)
-	db, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "belfry.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	db := sqlitetest.Open(t, filepath.Join(t.TempDir(), "belfry.db"))
 	t.Cleanup(func() { _ = db.Close() })
 	must := func(err error) {
 		t.Helper()

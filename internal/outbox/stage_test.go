@@ -18,7 +18,7 @@ import (
 	"github.com/belfry-news/belfry/internal/compose"
 	"github.com/belfry-news/belfry/internal/outbox"
 	"github.com/belfry-news/belfry/internal/store"
-	"github.com/belfry-news/belfry/internal/store/sqlite"
+	"github.com/belfry-news/belfry/internal/store/sqlite/sqlitetest"
 	"github.com/belfry-news/belfry/sdk"
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
@@ -110,10 +110,7 @@ func newStage(t *testing.T, platforms map[string]*platform) *stage {
 	t.Helper()
 	s := &stage{t: t, platforms: platforms,
 		words: &words{ladders: outbox.Ladders{Revised: []string{"edit", "reply", "list"}, Withdrawn: []string{"delete", "mark", "list"}}}}
-	db, err := sqlite.Open(t.Context(), filepath.Join(folder(t), "belfry.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	db := sqlitetest.Open(t, filepath.Join(folder(t), "belfry.db"))
 	s.db = db
 	t.Cleanup(func() {
 		for _, p := range s.platforms {

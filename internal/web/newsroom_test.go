@@ -20,7 +20,7 @@ import (
 	"github.com/belfry-news/belfry/internal/media"
 	"github.com/belfry-news/belfry/internal/outbox"
 	"github.com/belfry-news/belfry/internal/store"
-	"github.com/belfry-news/belfry/internal/store/sqlite"
+	"github.com/belfry-news/belfry/internal/store/sqlite/sqlitetest"
 	"github.com/belfry-news/belfry/internal/web"
 	"github.com/belfry-news/belfry/sdk"
 )
@@ -112,10 +112,7 @@ func gazette() *configs.Config {
 // open makes a newsroom without any post.
 func open(t testing.TB, config *configs.Config) *newsroom {
 	t.Helper()
-	db, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "belfry.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	db := sqlitetest.Open(t, filepath.Join(t.TempDir(), "belfry.db"))
 	t.Cleanup(func() { _ = db.Close() })
 	files, err := media.NewFiles(t.TempDir())
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 	"github.com/belfry-news/belfry/internal/intake"
 	"github.com/belfry-news/belfry/internal/outbox"
 	"github.com/belfry-news/belfry/internal/store"
-	"github.com/belfry-news/belfry/internal/store/sqlite"
+	"github.com/belfry-news/belfry/internal/store/sqlite/sqlitetest"
 	"github.com/belfry-news/belfry/sdk"
 )
 
@@ -74,10 +74,7 @@ func Load(t testing.TB, text string) *configs.Loaded {
 func New(t testing.TB, now time.Time) *Newsroom {
 	t.Helper()
 	n := &Newsroom{Config: Load(t, Config), Dir: t.TempDir(), Now: now, Platform: &Platform{}, Waiting: "gare", Held: "pont"}
-	db, err := sqlite.Open(t.Context(), filepath.Join(n.Dir, "belfry.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	db := sqlitetest.Open(t, filepath.Join(n.Dir, "belfry.db"))
 	t.Cleanup(func() { _ = db.Close() })
 	n.Store = db
 	ctx := t.Context()

@@ -14,16 +14,13 @@ import (
 	"github.com/belfry-news/belfry/internal/compose"
 	"github.com/belfry-news/belfry/internal/store"
 	"github.com/belfry-news/belfry/internal/store/sqlite"
+	"github.com/belfry-news/belfry/internal/store/sqlite/sqlitetest"
 )
 
 func newDatabase(t *testing.T) (file string, db *store.DB) {
 	t.Helper()
 	file = filepath.Join(t.TempDir(), "belfry.db")
-	db, err := sqlite.Open(t.Context(), file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return file, db
+	return file, sqlitetest.Open(t, file)
 }
 
 func closed(t *testing.T, db *store.DB) {

@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"github.com/belfry-news/belfry/internal/store"
-	"github.com/belfry-news/belfry/internal/store/sqlite"
+	"github.com/belfry-news/belfry/internal/store/sqlite/sqlitetest"
 	"github.com/belfry-news/belfry/internal/store/storetest"
 	"go.uber.org/goleak"
 )
@@ -28,10 +28,7 @@ func TestStore(t *testing.T) {
 	})
 	storetest.Run(t, func(t *testing.T, name string) *store.DB {
 		t.Helper()
-		db, err := sqlite.Open(t.Context(), filepath.Join(dir, strings.NewReplacer("/", "-", " ", "_").Replace(t.Name()), name+".db"))
-		if err != nil {
-			t.Fatal(err)
-		}
+		db := sqlitetest.Open(t, filepath.Join(dir, strings.NewReplacer("/", "-", " ", "_").Replace(t.Name()), name+".db"))
 		return db
 	})
 }
@@ -39,10 +36,7 @@ func TestStore(t *testing.T) {
 func BenchmarkStore(b *testing.B) {
 	storetest.Bench(b, func(b *testing.B) *store.DB {
 		b.Helper()
-		db, err := sqlite.Open(b.Context(), filepath.Join(b.TempDir(), "belfry.db"))
-		if err != nil {
-			b.Fatal(err)
-		}
+		db := sqlitetest.Open(b, filepath.Join(b.TempDir(), "belfry.db"))
 		b.Cleanup(func() { _ = db.Close() })
 		return db
 	})
