@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -27,10 +26,18 @@ var (
 	soakRace = flag.Bool("soak-race", false, "build the daemon with the race detector")
 )
 
-// sample is what a daemon and its plugins hold at one moment.
+// sample is what a daemon and its plugins hold at one moment. Memory is in MiB.
 type sample struct {
-	at                          time.Duration
-	memory, goroutines, handles float64 // MiB as summed PSS, number, number of open files
+	at time.Duration
+	// memory is the summed PSS, what an administrator sees; daemon and plugins are its parts.
+	memory, daemon, plugins float64
+	// live is what lived of the daemon's heap after its last collection, heap what the Go runtime holds of the system,
+	// and outside the rest of the daemon's own memory, nearly all of it SQLite's.
+	live, heap, outside float64
+	// goroutines are the daemon's, handles the open files of all.
+	goroutines, handles float64
+	// waiting counts the deliveries that have not left yet.
+	waiting float64
 }
 
 // TestSoak lets the daemon work for a long time at a steady pace while its feeds, receivers and plugins fail now and then.
@@ -47,10 +54,12 @@ func TestSoak(t *testing.T) {
 	}
 	w := h.world
 	w.admin, w.keep = freeAddress(t), 100
+	w.forgetful.faults.Clear()
+	w.forgetful.faults.Add(fault.Fault{Every: 300, Accepted: true, Drop: true})
 	w.badSite.Add(fault.Fault{Every: 53, Status: http.StatusInternalServerError}, fault.Fault{Every: 97, Drop: true}, fault.Fault{Every: 131, Half: true}, fault.Fault{Every: 211, Before: 3 * time.Second})
 	w.badDedup.Add(fault.Fault{Every: 41, Status: http.StatusServiceUnavailable, Header: http.Header{"Retry-After": {"1"}}}, fault.Fault{Every: 89, Accepted: true, Drop: true}, fault.Fault{Every: 149, Before: 2 * time.Second})
 	w.badTelegram.Add(fault.Fault{Every: 61, Status: http.StatusTooManyRequests, Body: `{"ok":false,"error_code":429,"description":"Too Many Requests: retry after 1","parameters":{"retry_after":1}}`},
-		fault.Fault{Every: 127, Status: http.StatusBadGateway, Body: "<html>502</html>"})
+		fault.Fault{Every: 1270, Status: http.StatusBadGateway, Body: "<html>502</html>"})
 	if err := os.WriteFile(filepath.Join(dir, "belfry.yaml"), []byte(w.config()), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -76,7 +85,11 @@ func TestSoak(t *testing.T) {
 		}
 		if now := time.Now(); now.After(nextSample) {
 			nextSample = now.Add(every)
-			samples = append(samples, h.look(d, now.Sub(began)))
+			x := h.look(d, now.Sub(began))
+			if samples = append(samples, x); len(samples)%20 == 0 {
+				t.Logf("%s: %.1f MiB, of which the plugins have %.1f; %.1f live of %.1f MiB of heap, %.1f MiB outside; %.0f goroutines, %.0f open files, %.0f waiting",
+					x.at.Round(time.Second), x.memory, x.plugins, x.live, x.heap, x.outside, x.goroutines, x.handles, x.waiting)
+			}
 		}
 		if now := time.Now(); now.After(nextKill) {
 			nextKill = now.Add(*soakFor / 10)
@@ -105,23 +118,43 @@ func freeAddress(t *testing.T) string {
 	return ln.Addr().String()
 }
 
-var goroutines = regexp.MustCompile(`(?m)^go_goroutines (\d+)$`)
-
 // look measures the daemon and its plugins.
 func (h *harness) look(d *daemontest.Daemon, at time.Duration) sample {
 	h.t.Helper()
 	s := sample{at: at}
+	private := 0.0
 	for _, pid := range append(d.Children(), d.Pid()) {
 		text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid)) // a plugin may just have ended
 		for line := range strings.Lines(string(text)) {
+			name, rest, _ := strings.Cut(line, ":")
 			var kilobytes float64
-			if n, _ := fmt.Sscanf(line, "Pss: %f kB", &kilobytes); n == 1 {
-				s.memory += kilobytes / 1024
+			if n, _ := fmt.Sscanf(rest, "%f kB", &kilobytes); n != 1 {
+				continue
+			}
+			switch {
+			case name == "Pss" && pid == d.Pid():
+				s.daemon += kilobytes / 1024
+			case name == "Pss":
+				s.plugins += kilobytes / 1024
+			case name == "Anonymous" && pid == d.Pid():
+				private += kilobytes / 1024
 			}
 		}
 		files, _ := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid))
 		s.handles += float64(len(files))
 	}
+	s.memory = s.daemon + s.plugins
+	m := h.scrape()
+	const mib = 1 << 20
+	s.goroutines, s.live, s.waiting = m["go_goroutines"], m["go_gc_heap_live_bytes"]/mib, m["belfry_destination_waiting"]
+	s.heap = (m["go_memstats_sys_bytes"] - m["go_memstats_heap_released_bytes"]) / mib
+	s.outside = private - s.heap
+	return s
+}
+
+// scrape reads the daemon's metrics; those with labels are summed over them.
+func (h *harness) scrape() map[string]float64 {
+	h.t.Helper()
 	resp, err := http.Get("http://" + h.world.admin + "/metrics")
 	if err != nil {
 		h.t.Fatal(err)
@@ -131,10 +164,17 @@ func (h *harness) look(d *daemontest.Daemon, at time.Duration) sample {
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	if m := goroutines.FindSubmatch(body); m != nil {
-		s.goroutines, _ = strconv.ParseFloat(string(m[1]), 64)
+	out := map[string]float64{}
+	for line := range strings.Lines(string(body)) {
+		name, value, _ := strings.Cut(strings.TrimSpace(line), " ")
+		if i := strings.IndexByte(line, '}'); i >= 0 {
+			name, value = line[:strings.IndexByte(line, '{')], strings.TrimSpace(line[i+1:])
+		}
+		if v, err := strconv.ParseFloat(value, 64); err == nil {
+			out[name] += v
+		}
 	}
-	return s
+	return out
 }
 
 // judgeGrowth fits a line through the samples after the warm-up, which is the first quarter. A short soak shows too little
