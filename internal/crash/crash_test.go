@@ -111,7 +111,7 @@ func (h *harness) settle() {
 	ctx := context.Background()
 	d := h.start()
 	d.Ready()
-	defer d.Stop()
+	defer func() { d.Stop(); h.noRace(d) }()
 	db, err := sqlite.OpenExisting(ctx, filepath.Join(h.dir, "data", "belfry.db"))
 	if err != nil {
 		h.t.Fatal(err)

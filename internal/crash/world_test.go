@@ -37,9 +37,11 @@ type world struct {
 	urls      struct{ site, telegram, dedup, forgetful string }
 	// What else goes wrong, in a soak.
 	badSite, badTelegram, badDedup fault.Script
-	// admin is where the daemon serves operators; keep is how many articles a feed shows, 0 for all.
-	admin string
-	keep  int
+	// admin is where the daemon serves operators; keep is how many articles a feed shows, 0 for all; memory is what a plugin
+	// may use, in MiB.
+	admin  string
+	keep   int
+	memory int
 
 	// truth holds every article that was published, by its id, as it is now.
 	truth map[string]*article
@@ -118,7 +120,7 @@ func (p *plain) all() []string {
 
 func newWorld(t *testing.T, dir string) *world {
 	t.Helper()
-	w := &world{site: feedtest.New(), truth: map[string]*article{}, admin: "none"}
+	w := &world{site: feedtest.New(), truth: map[string]*article{}, admin: "none", memory: 512}
 	telegramJournal := openJournal(t, filepath.Join(dir, "telegram.journal"))
 	w.telegram = telegramtest.New(telegramtest.Options{Token: token, Bot: "crash_bot", Accept: func(e telegramtest.Effect) error { return telegramJournal.write(e) },
 		Chats: []telegramtest.Chat{{ID: gazette, Type: "channel", Title: "Gazette", Username: "gazette",
@@ -239,6 +241,7 @@ listen: 127.0.0.1:0
 admin_listen: %s
 data_dir: data
 alerts: none
+plugins: {memory: %d}
 sources:
 %s
 destinations:
@@ -267,5 +270,5 @@ channels:
     template: "{{.Title}}\n\n{{range .Items}}- {{.Title}} {{.Summary}}\n{{end}}\n{{.Permalink}}"
     corrections: {min_gap: 0s}
     publish_to: [{destination: telegram, chat: "@gazette"}]
-`, w.admin, sources, token, w.urls.telegram, w.urls.dedup+"/hook", secret, w.urls.forgetful+"/hook", names)
+`, w.admin, w.memory, sources, token, w.urls.telegram, w.urls.dedup+"/hook", secret, w.urls.forgetful+"/hook", names)
 }
