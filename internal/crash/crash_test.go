@@ -121,14 +121,14 @@ func (h *harness) settle() {
 	defer func() { h.t.Logf("worked off and looked at within %s", time.Since(began).Round(100*time.Millisecond)) }()
 	for deadline := time.Now().Add(90*time.Second + time.Duration(*cycles)*time.Second); quiet < 12; time.Sleep(250 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			h.t.Fatalf("not everything was worked off:\n%s\n%s", h.open(db), d.Tail())
+			h.t.Fatalf("not everything was worked off:\n%s%s\n%s", h.open(db), h.notTaken(db), d.Tail())
 		}
 		if !d.Running() {
 			h.t.Fatalf("the daemon ended by itself:\n%s", d.Log())
 		}
 		h.operate(db)
 		quiet++
-		if h.open(db) != "" || !h.allTaken(db) {
+		if h.open(db) != "" || h.notTaken(db) != "" {
 			quiet = 0
 		}
 	}
@@ -149,9 +149,9 @@ func (h *harness) open(db *store.DB) string {
 	return out.String()
 }
 
-// allTaken reports whether the newest state of every article has reached a post of the channel "all", and every live
-// article a digest.
-func (h *harness) allTaken(db *store.DB) bool {
+// notTaken lists the articles whose newest state has not reached a post of the channel "all", or which are live and have
+// not reached a digest.
+func (h *harness) notTaken(db *store.DB) string {
 	single, digested := map[string]store.Post{}, map[string]string{} // by article, and titles by mark
 	for _, p := range h.posts(db, "all") {
 		single[articleOf(p)] = p
@@ -161,19 +161,24 @@ func (h *harness) allTaken(db *store.DB) bool {
 			digested[e.Summary] = e.Title
 		}
 	}
+	var out strings.Builder
 	for id, a := range h.world.truth {
 		p, posted := single[id]
-		if a.withdrawn {
-			if posted && !p.Content.Withdrawn { // one that was withdrawn before anybody read the feed has no post
-				return false
-			}
-			continue
-		}
-		if !posted || p.Content.Withdrawn || p.Content.Title != a.title || digested[mark(id)] != a.title {
-			return false
+		switch {
+		case a.withdrawn && posted && !p.Content.Withdrawn: // one that was withdrawn before anybody read the feed has no post
+			fmt.Fprintf(&out, "%s is withdrawn, and its post %s is not\n", id, p.PublicID)
+		case a.withdrawn:
+		case !posted:
+			fmt.Fprintf(&out, "%s has no post\n", id)
+		case p.Content.Withdrawn:
+			fmt.Fprintf(&out, "%s is not withdrawn, and its post %s is\n", id, p.PublicID)
+		case p.Content.Title != a.title:
+			fmt.Fprintf(&out, "%s is %q, and its post %s %q\n", id, a.title, p.PublicID, p.Content.Title)
+		case digested[mark(id)] != a.title:
+			fmt.Fprintf(&out, "%s is %q, and in a digest %q\n", id, a.title, digested[mark(id)])
 		}
 	}
-	return true
+	return out.String()
 }
 
 // articleOf is the article of a post of the channel "all".

@@ -190,6 +190,8 @@ func (w *world) publish(feed int) {
 func mark(id string) string { return "mark:" + id + ":" }
 
 func (w *world) show(id string, a *article) {
+	// The page stays when the article leaves the feed: without it the daemon would take the article for withdrawn.
+	w.site.Set("/"+id, feedtest.Page{Type: "text/html; charset=utf-8", Body: []byte("<h1>" + a.title + "</h1>")})
 	w.newsrooms[a.feed].Publish(feedtest.Article{ID: id, Title: a.title, Link: w.urls.site + "/" + id, Summary: mark(id), Published: time.Now().Add(-time.Minute)})
 	w.put(a.feed)
 }
@@ -222,6 +224,7 @@ func (w *world) revise(r *rand.Rand) {
 func (w *world) withdraw(r *rand.Rand) {
 	if id, a := w.pick(r); a != nil && a.feed%3 == 1 {
 		a.withdrawn = true
+		w.site.Remove("/" + id)
 		w.newsrooms[a.feed].Withdraw(id, "withdrawn", time.Now())
 		w.put(a.feed)
 	}
