@@ -130,7 +130,7 @@ func (a *App) checkDisk(ctx context.Context) error {
 		a.log.Warn("the room on the disk", "low", low, "free", free, "disk_floor", floor)
 	}
 	key := alert.Key{Code: alert.DiskLow, Subject: dir}
-	open, err := a.alerted(ctx, key)
+	open, err := a.db.Alerted(ctx, key)
 	if err != nil || open == low {
 		return err
 	}
@@ -146,12 +146,6 @@ func (a *App) checkDisk(ctx context.Context) error {
 			"retractions by people, withdrawals that are known already, and what was taken in still go",
 			dir, disk.Bytes(free), disk.Bytes(floor)),
 		Mend: "see what takes room: belfry store size; make room, keep less (retention:), or lower disk_floor:; fetching then goes on by itself"}, time.Now())
-}
-
-// alerted says whether an alert lasts.
-func (a *App) alerted(ctx context.Context, key alert.Key) (bool, error) {
-	rows, err := a.db.Alerts(ctx)
-	return slices.ContainsFunc(rows, func(r alert.Row) bool { return r.Key() == key }), err
 }
 
 // tidy prunes the store, hourly and when room is short.

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/belfry-news/belfry/configs"
 	"github.com/belfry-news/belfry/internal/alert"
+	"github.com/belfry-news/belfry/internal/store/sqlite"
 	"github.com/belfry-news/belfry/plugins/rss/feedtest"
 )
 
@@ -101,6 +103,37 @@ func TestDiskFloor(t *testing.T) {
 	s.until("the second post arrived", func() bool {
 		return slices.ContainsFunc(s.messages(), func(m string) bool { return strings.Contains(m, "Pendant") })
 	})
+}
+
+// Whether the alert about the disk lasts is asked every few seconds. It costs no more when hundreds of others do, such as
+// those about copies that could not follow a correction: nobody ends them by the hour.
+func TestLookingAtTheDiskReadsNoOtherAlerts(t *testing.T) {
+	s := newStage(t)
+	s.config(plain)
+	a, err := New(Options{Config: configs.Options{Path: filepath.Join(s.dir, "belfry.yaml"), Specs: specs()}, Version: "test", Free: func(string) (int64, bool) { return 1e12, true }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a.db, err = sqlite.Open(t.Context(), filepath.Join(t.TempDir(), sqlite.FileName)); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = a.db.Close() })
+	look := func() float64 {
+		return testing.AllocsPerRun(5, func() {
+			if err := a.checkDisk(t.Context()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	few := look()
+	for i := range 200 {
+		if err := a.db.Raise(t.Context(), alert.Alert{Code: alert.CorrectionListed, Subject: strconv.Itoa(i)}, time.Now()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if many := look(); many > few+200 {
+		t.Errorf("%.0f allocations with two hundred alerts, %.0f with none", many, few)
+	}
 }
 
 // The daemon prunes what its configuration says, and removes files that no row names; the same feed then posts nothing.

@@ -7,11 +7,13 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/belfry-news/belfry/connectors/http/receivertest"
 	"github.com/belfry-news/belfry/connectors/telegram/telegramtest"
 	"github.com/belfry-news/belfry/internal/compose"
 	"github.com/belfry-news/belfry/internal/daemontest"
@@ -109,23 +111,24 @@ func (h *harness) settle() {
 	ctx := context.Background()
 	d := h.start()
 	d.Ready()
-	defer d.Stop()
+	defer func() { d.Stop(); h.noRace(d) }()
 	db, err := sqlite.OpenExisting(ctx, filepath.Join(h.dir, "data", "belfry.db"))
 	if err != nil {
 		h.t.Fatal(err)
 	}
 	defer db.Close()
-	quiet := 0
+	quiet, began := 0, time.Now()
+	defer func() { h.t.Logf("worked off and looked at within %s", time.Since(began).Round(100*time.Millisecond)) }()
 	for deadline := time.Now().Add(90*time.Second + time.Duration(*cycles)*time.Second); quiet < 12; time.Sleep(250 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			h.t.Fatalf("not everything was worked off:\n%s\n%s", h.open(db), d.Tail())
+			h.t.Fatalf("not everything was worked off:\n%s%s\n%s", h.open(db), h.notTaken(db), d.Tail())
 		}
 		if !d.Running() {
 			h.t.Fatalf("the daemon ended by itself:\n%s", d.Log())
 		}
 		h.operate(db)
 		quiet++
-		if h.open(db) != "" || !h.allTaken(db) {
+		if h.open(db) != "" || h.notTaken(db) != "" {
 			quiet = 0
 		}
 	}
@@ -146,9 +149,9 @@ func (h *harness) open(db *store.DB) string {
 	return out.String()
 }
 
-// allTaken reports whether the newest state of every article has reached a post of the channel "all", and every live
-// article a digest.
-func (h *harness) allTaken(db *store.DB) bool {
+// notTaken lists the articles whose newest state has not reached a post of the channel "all", or which are live and have
+// not reached a digest.
+func (h *harness) notTaken(db *store.DB) string {
 	single, digested := map[string]store.Post{}, map[string]string{} // by article, and titles by mark
 	for _, p := range h.posts(db, "all") {
 		single[articleOf(p)] = p
@@ -158,19 +161,24 @@ func (h *harness) allTaken(db *store.DB) bool {
 			digested[e.Summary] = e.Title
 		}
 	}
+	var out strings.Builder
 	for id, a := range h.world.truth {
 		p, posted := single[id]
-		if a.withdrawn {
-			if posted && !p.Content.Withdrawn { // one that was withdrawn before anybody read the feed has no post
-				return false
-			}
-			continue
-		}
-		if !posted || p.Content.Withdrawn || p.Content.Title != a.title || digested[mark(id)] != a.title {
-			return false
+		switch {
+		case a.withdrawn && posted && !p.Content.Withdrawn: // one that was withdrawn before anybody read the feed has no post
+			fmt.Fprintf(&out, "%s is withdrawn, and its post %s is not\n", id, p.PublicID)
+		case a.withdrawn:
+		case !posted:
+			fmt.Fprintf(&out, "%s has no post\n", id)
+		case p.Content.Withdrawn:
+			fmt.Fprintf(&out, "%s is not withdrawn, and its post %s is\n", id, p.PublicID)
+		case p.Content.Title != a.title:
+			fmt.Fprintf(&out, "%s is %q, and its post %s %q\n", id, a.title, p.PublicID, p.Content.Title)
+		case digested[mark(id)] != a.title:
+			fmt.Fprintf(&out, "%s is %q, and in a digest %q\n", id, a.title, digested[mark(id)])
 		}
 	}
-	return true
+	return out.String()
 }
 
 // articleOf is the article of a post of the channel "all".
@@ -237,6 +245,7 @@ func (h *harness) judge() {
 		}
 		byArticle[id] = p
 	}
+	held := h.world.look()
 	lost, doubled, stale := 0, 0, 0
 	for id, a := range h.world.truth {
 		p, ok := byArticle[id]
@@ -252,7 +261,7 @@ func (h *harness) judge() {
 			h.t.Fatal(err)
 		}
 		for _, c := range copies {
-			n, current := h.copies(c.Destination, p, a)
+			n, current := held[p.PublicID].copies(c.Destination, a)
 			what := fmt.Sprintf("%s (post %s, revision %d, %s) on %s (%s %s)", id, p.PublicID, p.Revision, p.Status, c.Destination, c.State, c.Reason)
 			switch {
 			case n == 0 && !a.withdrawn && c.State != "expired":
@@ -267,7 +276,7 @@ func (h *harness) judge() {
 			}
 		}
 	}
-	h.judgeDigests(db)
+	h.judgeDigests(db, held)
 	h.t.Logf("%d articles, %d posts; killed %v; %d unknown calls resolved by looking; %d answers were dropped; lost %d, doubled %d, stale %d",
 		len(h.world.truth), len(byArticle), h.kills, h.unknown, h.world.forgetful.faults.Met(), lost, doubled, stale)
 	if len(h.world.truth) < *cycles/2 {
@@ -275,22 +284,65 @@ func (h *harness) judge() {
 	}
 }
 
+// seen is what the receivers hold of one post.
+type seen struct {
+	telegram  []telegramtest.Message
+	dedup     []receivertest.Post
+	forgetful int
+}
+
+// own finds the address of a post that a text carries.
+var own = regexp.MustCompile(`https://crash\.example/c/[a-z]+/([A-Za-z0-9_-]+)`)
+
+// look finds what the receivers hold of each post, by its public id.
+func (w *world) look() map[string]*seen {
+	out := map[string]*seen{}
+	of := func(id string) *seen {
+		if out[id] == nil {
+			out[id] = &seen{}
+		}
+		return out[id]
+	}
+	posts := func(text string) []string {
+		var ids []string
+		for _, m := range own.FindAllStringSubmatch(text, -1) {
+			if !slices.Contains(ids, m[1]) {
+				ids = append(ids, m[1])
+			}
+		}
+		return ids
+	}
+	for _, c := range w.telegram.State().Chats {
+		for _, m := range c.Messages {
+			for _, id := range posts(m.Text) {
+				of(id).telegram = append(of(id).telegram, m)
+			}
+		}
+	}
+	for _, p := range w.dedup.State().Posts {
+		of(p.ID).dedup = append(of(p.ID).dedup, p)
+	}
+	for _, text := range w.forgetful.all() {
+		for _, id := range posts(text) {
+			of(id).forgetful++
+		}
+	}
+	return out
+}
+
 // copies counts how often an article's post appeared on a destination, and whether the copy that stays is the newest.
-func (h *harness) copies(destination string, p store.Post, a *article) (n int, current bool) {
-	link := "https://crash.example/c/all/" + p.PublicID
+func (s *seen) copies(destination string, a *article) (n int, current bool) {
+	if s == nil {
+		s = &seen{}
+	}
 	switch destination {
 	case "telegram":
 		live := 0
-		for _, c := range h.world.telegram.State().Chats {
-			for _, m := range c.Messages {
-				if !strings.Contains(m.Text, link) {
-					continue
-				}
-				n++
-				if m.Deleted.IsZero() {
-					live++
-					current = strings.Contains(m.Text, a.title)
-				}
+		for _, m := range s.telegram {
+			n++
+			if m.Deleted.IsZero() {
+				live++
+				current = strings.Contains(m.Text, a.title)
 			}
 		}
 		if a.withdrawn {
@@ -298,10 +350,7 @@ func (h *harness) copies(destination string, p store.Post, a *article) (n int, c
 		}
 		return n, current
 	case "dedup":
-		for _, post := range h.world.dedup.State().Posts {
-			if post.ID != p.PublicID {
-				continue
-			}
+		for _, post := range s.dedup {
 			n += post.Times
 			current = post.Title == a.title
 			if a.withdrawn {
@@ -310,16 +359,11 @@ func (h *harness) copies(destination string, p store.Post, a *article) (n int, c
 		}
 		return n, current || n == 0 && a.withdrawn
 	}
-	for _, text := range h.world.forgetful.all() {
-		if strings.Contains(text, link) {
-			n++
-		}
-	}
-	return n, true // it takes neither edits nor deletions: those are listed
+	return s.forgetful, true // it takes neither edits nor deletions: those are listed
 }
 
 // judgeDigests checks that every article is in one digest, and every digest happened once.
-func (h *harness) judgeDigests(db *store.DB) {
+func (h *harness) judgeDigests(db *store.DB, held map[string]*seen) {
 	h.t.Helper()
 	in := map[string]int{}
 	for _, channel := range []string{"first", "second"} {
@@ -330,22 +374,13 @@ func (h *harness) judgeDigests(db *store.DB) {
 			for _, e := range p.Content.Entries {
 				in[e.Summary]++
 			}
-			link := "https://crash.example/c/" + channel + "/" + p.PublicID
 			n := 0
-			if channel == "first" {
-				for _, post := range h.world.dedup.State().Posts {
-					if post.ID == p.PublicID {
-						n += post.Times
-					}
+			if s := held[p.PublicID]; s != nil && channel == "first" {
+				for _, post := range s.dedup {
+					n += post.Times
 				}
-			} else {
-				for _, c := range h.world.telegram.State().Chats {
-					for _, m := range c.Messages {
-						if strings.Contains(m.Text, link) {
-							n++
-						}
-					}
-				}
+			} else if s != nil {
+				n = len(s.telegram)
 			}
 			if n > 1 || n == 0 && p.Status == compose.PostLive {
 				h.t.Errorf("digest %s of %s appeared %d times", p.PublicID, channel, n)

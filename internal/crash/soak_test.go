@@ -4,13 +4,13 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"math"
 	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -27,10 +27,18 @@ var (
 	soakRace = flag.Bool("soak-race", false, "build the daemon with the race detector")
 )
 
-// sample is what a daemon and its plugins hold at one moment.
+// sample is what a daemon and its plugins hold at one moment. Memory is in MiB.
 type sample struct {
-	at                          time.Duration
-	memory, goroutines, handles float64 // MiB as summed PSS, number, number of open files
+	at time.Duration
+	// memory is the summed PSS, what an administrator sees; daemon and plugins are its parts.
+	memory, daemon, plugins float64
+	// live is what lived of the daemon's heap after its last collection, heap what the Go runtime holds of the system,
+	// and outside the rest of the daemon's own memory, nearly all of it SQLite's.
+	live, heap, outside float64
+	// goroutines are the daemon's, handles the open files of all.
+	goroutines, handles float64
+	// waiting counts the deliveries that have not left yet.
+	waiting float64
 }
 
 // TestSoak lets the daemon work for a long time at a steady pace while its feeds, receivers and plugins fail now and then.
@@ -39,18 +47,21 @@ func TestSoak(t *testing.T) {
 	dir := t.TempDir()
 	h := &harness{t: t, dir: dir, random: rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 2)), world: newWorld(t, dir)}
 	h.binary = daemontest.Build(t)
+	w := h.world
+	w.admin, w.keep = freeAddress(t), 100
 	if *soakRace {
+		w.memory = 1 << 30 // the detector reserves terabytes of addresses
 		out, err := exec.Command("go", "build", "-race", "-o", h.binary, "github.com/belfry-news/belfry/cmd/belfry").CombinedOutput()
 		if err != nil {
 			t.Fatalf("build: %v\n%s", err, out)
 		}
 	}
-	w := h.world
-	w.admin, w.keep = freeAddress(t), 100
+	w.forgetful.faults.Clear()
+	w.forgetful.faults.Add(fault.Fault{Every: 300, Accepted: true, Drop: true})
 	w.badSite.Add(fault.Fault{Every: 53, Status: http.StatusInternalServerError}, fault.Fault{Every: 97, Drop: true}, fault.Fault{Every: 131, Half: true}, fault.Fault{Every: 211, Before: 3 * time.Second})
 	w.badDedup.Add(fault.Fault{Every: 41, Status: http.StatusServiceUnavailable, Header: http.Header{"Retry-After": {"1"}}}, fault.Fault{Every: 89, Accepted: true, Drop: true}, fault.Fault{Every: 149, Before: 2 * time.Second})
 	w.badTelegram.Add(fault.Fault{Every: 61, Status: http.StatusTooManyRequests, Body: `{"ok":false,"error_code":429,"description":"Too Many Requests: retry after 1","parameters":{"retry_after":1}}`},
-		fault.Fault{Every: 127, Status: http.StatusBadGateway, Body: "<html>502</html>"})
+		fault.Fault{Every: 1270, Status: http.StatusBadGateway, Body: "<html>502</html>"})
 	if err := os.WriteFile(filepath.Join(dir, "belfry.yaml"), []byte(w.config()), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -76,19 +87,21 @@ func TestSoak(t *testing.T) {
 		}
 		if now := time.Now(); now.After(nextSample) {
 			nextSample = now.Add(every)
-			samples = append(samples, h.look(d, now.Sub(began)))
+			x := h.look(d, now.Sub(began))
+			if samples = append(samples, x); len(samples)%20 == 0 {
+				t.Logf("%s: %.1f MiB, of which the plugins have %.1f; %.1f live of %.1f MiB of heap, %.1f MiB outside; %.0f goroutines, %.0f open files, %.0f waiting",
+					x.at.Round(time.Second), x.memory, x.plugins, x.live, x.heap, x.outside, x.goroutines, x.handles, x.waiting)
+			}
 		}
 		if now := time.Now(); now.After(nextKill) {
 			nextKill = now.Add(*soakFor / 10)
 			d.Kill(daemontest.Plugins) // the daemon starts them again
 		}
 	}
-	if strings.Contains(d.Log(), "DATA RACE") {
-		t.Errorf("there is a race:\n%s", d.Tail())
-	}
 	h.judgeGrowth(samples) // first: what is not worked off says nothing about it
 	_ = db.Close()
 	d.Stop()
+	h.noRace(d)
 	h.settle()
 	h.judge()
 	met := w.badSite.Met() + w.badDedup.Met() + w.badTelegram.Met() + w.forgetful.faults.Met()
@@ -105,23 +118,43 @@ func freeAddress(t *testing.T) string {
 	return ln.Addr().String()
 }
 
-var goroutines = regexp.MustCompile(`(?m)^go_goroutines (\d+)$`)
-
 // look measures the daemon and its plugins.
 func (h *harness) look(d *daemontest.Daemon, at time.Duration) sample {
 	h.t.Helper()
 	s := sample{at: at}
+	private := 0.0
 	for _, pid := range append(d.Children(), d.Pid()) {
 		text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid)) // a plugin may just have ended
 		for line := range strings.Lines(string(text)) {
+			name, rest, _ := strings.Cut(line, ":")
 			var kilobytes float64
-			if n, _ := fmt.Sscanf(line, "Pss: %f kB", &kilobytes); n == 1 {
-				s.memory += kilobytes / 1024
+			if n, _ := fmt.Sscanf(rest, "%f kB", &kilobytes); n != 1 {
+				continue
+			}
+			switch {
+			case name == "Pss" && pid == d.Pid():
+				s.daemon += kilobytes / 1024
+			case name == "Pss":
+				s.plugins += kilobytes / 1024
+			case name == "Anonymous" && pid == d.Pid():
+				private += kilobytes / 1024
 			}
 		}
 		files, _ := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid))
 		s.handles += float64(len(files))
 	}
+	s.memory = s.daemon + s.plugins
+	m := h.scrape()
+	const mib = 1 << 20
+	s.goroutines, s.live, s.waiting = m["go_goroutines"], m["go_gc_heap_live_bytes"]/mib, m["belfry_destination_waiting"]
+	s.heap = (m["go_memstats_sys_bytes"] - m["go_memstats_heap_released_bytes"]) / mib
+	s.outside = private - s.heap
+	return s
+}
+
+// scrape reads the daemon's metrics; those with labels are summed over them.
+func (h *harness) scrape() map[string]float64 {
+	h.t.Helper()
 	resp, err := http.Get("http://" + h.world.admin + "/metrics")
 	if err != nil {
 		h.t.Fatal(err)
@@ -131,46 +164,123 @@ func (h *harness) look(d *daemontest.Daemon, at time.Duration) sample {
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	if m := goroutines.FindSubmatch(body); m != nil {
-		s.goroutines, _ = strconv.ParseFloat(string(m[1]), 64)
+	out := map[string]float64{}
+	for line := range strings.Lines(string(body)) {
+		name, value, _ := strings.Cut(strings.TrimSpace(line), " ")
+		if i := strings.IndexByte(line, '}'); i >= 0 {
+			name, value = line[:strings.IndexByte(line, '{')], strings.TrimSpace(line[i+1:])
+		}
+		if v, err := strconv.ParseFloat(value, 64); err == nil {
+			out[name] += v
+		}
 	}
-	return s
+	return out
+}
+
+// noRace reports what the race detector said of a daemon that has ended, or of its plugins.
+func (h *harness) noRace(d *daemontest.Daemon) {
+	h.t.Helper()
+	log := d.Log()
+	if at := strings.Index(log, "DATA RACE"); at >= 0 {
+		h.t.Errorf("there is a race:\n%s", log[at:min(len(log), at+6000)])
+	}
 }
 
 // judgeGrowth fits a line through the samples after the warm-up, which is the first quarter. A short soak shows too little
 // to judge by.
 func (h *harness) judgeGrowth(samples []sample) {
 	h.t.Helper()
-	if len(samples) < 8 {
+	if len(samples) < 2*blocks {
 		h.t.Fatalf("there are only %d samples", len(samples))
 	}
 	warm := samples[len(samples)/4:]
+	long := *soakFor >= 20*time.Minute
 	for _, c := range []struct {
 		what  string
 		of    func(sample) float64
-		bound float64 // a hour
+		bound float64 // an hour; 0 for what is only told
 	}{
 		{"MiB", func(s sample) float64 { return s.memory }, 1},
+		{"MiB of the daemon", func(s sample) float64 { return s.daemon }, 0},
+		{"MiB of the plugins", func(s sample) float64 { return s.plugins }, 0},
+		{"MiB that live on the daemon's heap", func(s sample) float64 { return s.live }, 0},
+		{"MiB of the daemon's heap", func(s sample) float64 { return s.heap }, 0},
+		{"MiB outside of the daemon's heap", func(s sample) float64 { return s.outside }, 0},
 		{"goroutines", func(s sample) float64 { return s.goroutines }, 5},
 		{"open files", func(s sample) float64 { return s.handles }, 5},
+		{"waiting deliveries", func(s sample) float64 { return s.waiting }, 50},
 	} {
-		slope := slopePerHour(warm, c.of)
-		h.t.Logf("%s: %.1f after the warm-up, %.1f at the end, %+.2f an hour", c.what, c.of(warm[0]), c.of(warm[len(warm)-1]), slope)
-		if *soakFor >= 20*time.Minute && slope > c.bound {
+		slope, unsure := slopePerHour(warm, c.of)
+		means := blockMeans(warm, c.of)
+		h.t.Logf("%s: %.1f after the warm-up, %.1f at the end, %+.2f an hour, ± %.2f (95 %%)", c.what, means[0].y, means[blocks-1].y, slope, unsure)
+		if long && c.bound > 0 && slope > c.bound {
 			h.t.Errorf("%s grow by %.2f an hour", c.what, slope)
 		}
-		if c.of(warm[0]) == 0 {
+		if c.what != "waiting deliveries" && long && means[0].y <= 0 {
 			h.t.Errorf("%s were not measured", c.what)
 		}
 	}
 }
 
-// slopePerHour is the least-squares slope of the samples.
-func slopePerHour(samples []sample, of func(sample) float64) float64 {
-	var n, x, y, xx, xy float64
-	for _, s := range samples {
-		h, v := s.at.Hours(), of(s)
-		n, x, y, xx, xy = n+1, x+h, y+v, xx+h*h, xy+h*v
+// blocks is how many parts the samples are cut into. Neighbours depend on each other, such as those between two
+// collections of the heap; means over minutes hardly do.
+const blocks = 12
+
+type point struct{ x, y float64 }
+
+// blockMeans gives the mean of each block, by the hour.
+func blockMeans(samples []sample, of func(sample) float64) []point {
+	out := make([]point, blocks)
+	for i := range out {
+		part := samples[i*len(samples)/blocks : (i+1)*len(samples)/blocks]
+		for _, s := range part {
+			out[i].x += s.at.Hours() / float64(len(part))
+			out[i].y += of(s) / float64(len(part))
+		}
 	}
-	return (n*xy - x*y) / (n*xx - x*x)
+	return out
+}
+
+// slopePerHour is the least-squares slope of the blocks, and how far off it may be: 19 of 20 are nearer than that.
+func slopePerHour(samples []sample, of func(sample) float64) (slope, unsure float64) {
+	means := blockMeans(samples, of)
+	var x, y, xx, xy, rest float64
+	for _, p := range means {
+		x, y = x+p.x/blocks, y+p.y/blocks
+	}
+	for _, p := range means {
+		xx, xy = xx+(p.x-x)*(p.x-x), xy+(p.x-x)*(p.y-y)
+	}
+	slope = xy / xx
+	for _, p := range means {
+		d := p.y - y - slope*(p.x-x)
+		rest += d * d
+	}
+	const student = 2.228 // of blocks - 2 degrees of freedom
+	return slope, student * math.Sqrt(rest/(blocks-2)/xx)
+}
+
+func TestSlope(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		of            func(i int) float64
+		slope, unsure float64
+	}{
+		"flat":                    {func(int) float64 { return 50 }, 0, 0},
+		"a leak":                  {func(i int) float64 { return 50 + float64(i)/240*3 }, 3, 0},
+		"a saw between two teeth": {func(i int) float64 { return 50 + float64(i%20) }, 0, 0},
+		"a step in the middle":    {func(i int) float64 { return 50 + 2*float64(i/120) }, 3.02, 1.21},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var samples []sample
+			for i := range 240 {
+				samples = append(samples, sample{at: time.Duration(i) * time.Hour / 240, memory: c.of(i)})
+			}
+			slope, unsure := slopePerHour(samples, func(s sample) float64 { return s.memory })
+			if math.Abs(slope-c.slope) > 0.05 || math.Abs(unsure-c.unsure) > 0.05 {
+				t.Errorf("%.3f ± %.3f an hour, want %.3f ± %.3f", slope, unsure, c.slope, c.unsure)
+			}
+		})
+	}
 }

@@ -37,9 +37,11 @@ type world struct {
 	urls      struct{ site, telegram, dedup, forgetful string }
 	// What else goes wrong, in a soak.
 	badSite, badTelegram, badDedup fault.Script
-	// admin is where the daemon serves operators; keep is how many articles a feed shows, 0 for all.
-	admin string
-	keep  int
+	// admin is where the daemon serves operators; keep is how many articles a feed shows, 0 for all; memory is what a plugin
+	// may use, in MiB.
+	admin  string
+	keep   int
+	memory int
 
 	// truth holds every article that was published, by its id, as it is now.
 	truth map[string]*article
@@ -118,7 +120,7 @@ func (p *plain) all() []string {
 
 func newWorld(t *testing.T, dir string) *world {
 	t.Helper()
-	w := &world{site: feedtest.New(), truth: map[string]*article{}, admin: "none"}
+	w := &world{site: feedtest.New(), truth: map[string]*article{}, admin: "none", memory: 512}
 	telegramJournal := openJournal(t, filepath.Join(dir, "telegram.journal"))
 	w.telegram = telegramtest.New(telegramtest.Options{Token: token, Bot: "crash_bot", Accept: func(e telegramtest.Effect) error { return telegramJournal.write(e) },
 		Chats: []telegramtest.Chat{{ID: gazette, Type: "channel", Title: "Gazette", Username: "gazette",
@@ -188,6 +190,8 @@ func (w *world) publish(feed int) {
 func mark(id string) string { return "mark:" + id + ":" }
 
 func (w *world) show(id string, a *article) {
+	// The page stays when the article leaves the feed: without it the daemon would take the article for withdrawn.
+	w.site.Set("/"+id, feedtest.Page{Type: "text/html; charset=utf-8", Body: []byte("<h1>" + a.title + "</h1>")})
 	w.newsrooms[a.feed].Publish(feedtest.Article{ID: id, Title: a.title, Link: w.urls.site + "/" + id, Summary: mark(id), Published: time.Now().Add(-time.Minute)})
 	w.put(a.feed)
 }
@@ -220,6 +224,7 @@ func (w *world) revise(r *rand.Rand) {
 func (w *world) withdraw(r *rand.Rand) {
 	if id, a := w.pick(r); a != nil && a.feed%3 == 1 {
 		a.withdrawn = true
+		w.site.Remove("/" + id)
 		w.newsrooms[a.feed].Withdraw(id, "withdrawn", time.Now())
 		w.put(a.feed)
 	}
@@ -239,6 +244,7 @@ listen: 127.0.0.1:0
 admin_listen: %s
 data_dir: data
 alerts: none
+plugins: {memory: %d}
 sources:
 %s
 destinations:
@@ -267,5 +273,5 @@ channels:
     template: "{{.Title}}\n\n{{range .Items}}- {{.Title}} {{.Summary}}\n{{end}}\n{{.Permalink}}"
     corrections: {min_gap: 0s}
     publish_to: [{destination: telegram, chat: "@gazette"}]
-`, w.admin, sources, token, w.urls.telegram, w.urls.dedup+"/hook", secret, w.urls.forgetful+"/hook", names)
+`, w.admin, w.memory, sources, token, w.urls.telegram, w.urls.dedup+"/hook", secret, w.urls.forgetful+"/hook", names)
 }

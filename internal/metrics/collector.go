@@ -21,7 +21,7 @@ type Store interface {
 	ChannelCounts(ctx context.Context) (map[string]store.ChannelCount, error)
 	DestinationRows(ctx context.Context) (map[string]store.DestinationRow, error)
 	DeadCopies(ctx context.Context) (map[string]map[string]int, error)
-	Alerts(ctx context.Context) ([]alert.Row, error)
+	AlertCounts(ctx context.Context) (map[alert.Code]int, error)
 	UnheardAlerts(ctx context.Context) (n int, since time.Time, err error)
 	AlertPlaces(ctx context.Context) ([]store.AlertPlace, error)
 	Pauses(ctx context.Context) ([]store.Pause, error)
@@ -203,16 +203,12 @@ func (c *collector) destinations(ctx context.Context, g *gauges, cfg *configs.Lo
 
 // people reads what concerns a person: alerts and pauses.
 func (c *collector) people(ctx context.Context, g *gauges, _ *configs.Loaded, _ time.Time) error {
-	rows, err := c.s.Store.Alerts(ctx)
+	byCode, err := c.s.Store.AlertCounts(ctx)
 	if err != nil {
 		return err
 	}
-	byCode := map[string]int{}
-	for _, r := range rows {
-		byCode[string(r.Code)]++
-	}
 	for _, code := range slices.Sorted(maps.Keys(byCode)) {
-		g.add(alertsOpen, float64(byCode[code]), code)
+		g.add(alertsOpen, float64(byCode[code]), string(code))
 	}
 	pauses, err := c.s.Store.Pauses(ctx)
 	for _, p := range pauses {

@@ -29,6 +29,9 @@ dashboard in [operations/grafana.json](operations/grafana.json).
 Labels come from the names in the configuration and from fixed lists. Gauges are read from the store at most every five
 seconds, whoever asks.
 
+Whether the daemon's memory grows for good is told by ` + "`go_gc_heap_live_bytes`" + `, what its heap held after the last collection, and
+by ` + "`process_resident_memory_bytes`" + `, what the system counts: with SQLite's caches, at most about 25 MiB, and the program itself.
+
 | name | kind | labels | what it is |
 |---|---|---|---|
 `)

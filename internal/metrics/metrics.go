@@ -9,6 +9,7 @@ package metrics
 import (
 	"log/slog"
 	"net/http"
+	"regexp"
 	"runtime"
 	"strconv"
 	"time"
@@ -64,10 +65,11 @@ func New(s Settings) *Metrics {
 		requests: histogram(requestDuration, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 5),
 		restarts: prometheus.NewCounterVec(prometheus.CounterOpts{Name: pluginRestarts, Help: family(pluginRestarts).help}, family(pluginRestarts).labels),
 	}
+	liveHeap := regexp.MustCompile(`^/gc/heap/live:bytes$`) // what is growing for good; the others go up and down between collections
 	build := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: buildInfo, Help: family(buildInfo).help}, family(buildInfo).labels)
 	build.WithLabelValues(s.Version, runtime.Version()).Set(1)
 	m.registry.MustRegister(m.lag, m.calls, m.fetches, m.requests, m.restarts, build, newCollector(s),
-		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+		collectors.NewGoCollector(collectors.WithGoCollectorRuntimeMetrics(collectors.GoRuntimeMetricsRule{Matcher: liveHeap})), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
 

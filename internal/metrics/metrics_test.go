@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -183,6 +184,29 @@ func TestTheStoreIsReadRarely(t *testing.T) {
 	at = now.Add(fresh)
 	if !has() {
 		t.Error("the store was not read again")
+	}
+}
+
+// A scrape costs no more when many alerts last: nobody ends those about copies that could not follow a correction by the hour.
+func TestAlertsAreCountedInTheStore(t *testing.T) {
+	now := time.Date(2026, 11, 20, 5, 0, 0, 0, time.UTC)
+	db, cfg := fixture(t, now)
+	at := now
+	m := New(Settings{Store: db, Config: func() *configs.Loaded { return cfg }, Now: func() time.Time { return at }})
+	read := func() float64 {
+		return testing.AllocsPerRun(5, func() { at = at.Add(fresh); scrape(t, m) })
+	}
+	few := read()
+	for i := range 200 {
+		if err := db.Raise(t.Context(), alert.Alert{Code: alert.CorrectionListed, Subject: strconv.Itoa(i)}, now); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if many := read(); many > few+200 {
+		t.Errorf("%.0f allocations with two hundred alerts, %.0f with one", many, few)
+	}
+	if text := scrape(t, m); !strings.Contains(text, `belfry_alerts_open{code="correction_listed"} 200`) || !strings.Contains(text, "go_gc_heap_live_bytes ") {
+		t.Errorf("got\n%s", text)
 	}
 }
 

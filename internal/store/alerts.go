@@ -93,6 +93,25 @@ func (db *DB) Alerts(ctx context.Context) ([]alert.Row, error) {
 	return db.alertRows(ctx, `resolved_at = 0`)
 }
 
+// AlertCounts counts the alerts that last, by code.
+func (db *DB) AlertCounts(ctx context.Context) (map[alert.Code]int, error) {
+	out := map[alert.Code]int{}
+	err := db.query(ctx, func(r scanner) error {
+		var code alert.Code
+		var n int
+		err := r.Scan(&code, &n)
+		out[code] = n
+		return err
+	}, `SELECT code, count(*) FROM alerts WHERE resolved_at = 0 GROUP BY code`)
+	return out, err
+}
+
+// Alerted says whether an alert lasts.
+func (db *DB) Alerted(ctx context.Context, key alert.Key) (lasts bool, err error) {
+	err = db.queryRow(ctx, `SELECT EXISTS (SELECT 1 FROM alerts WHERE code = $1 AND subject = $2 AND resolved_at = 0)`, string(key.Code), key.Subject).Scan(&lasts)
+	return lasts, err
+}
+
 const (
 	// untoldFor is how long an alert may have lasted without anybody being told of it: from then on somebody is told at
 	// least that it was, for untoldUntil after its end.

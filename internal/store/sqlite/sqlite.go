@@ -69,17 +69,28 @@ func Open(ctx context.Context, file string, log ...*slog.Logger) (*store.DB, err
 		_ = writer.Close()
 		return nil, err
 	}
-	reader, err := connect(file, url.Values{"_pragma": {"busy_timeout(10000)", "query_only(1)", "foreign_keys(1)", "temp_store(2)", "cache_size(-2000)"}})
+	reader, err := readers(file)
 	if err != nil {
 		_ = writer.Close()
 		return nil, err
 	}
-	reader.SetMaxOpenConns(Readers)
-	reader.SetMaxIdleConns(Readers)
-	reader.SetConnMaxIdleTime(10 * time.Second) // each holds the schema and a cache of pages
 	return store.New(store.Options{Reader: reader, Writer: writer, Rewrite: store.SQLite, Fatal: fatal, Whole: logInPlace(file), Forget: emptyLog(file), Close: func() error {
 		return errors.Join(endMark(file), reader.Close(), writer.Close())
 	}}), nil
+}
+
+// readers opens the pool that reads. Its caches are small: whatever is committed empties them before the next query, so that
+// they only serve one query at a time, and a page of 4 KiB takes up 9 (the allocator has places for 4 and for 8, and a page
+// comes with a header). Larger ones fill over hours, as the queries that go through much find more of it.
+func readers(file string) (*sql.DB, error) {
+	db, err := connect(file, url.Values{"_pragma": {"busy_timeout(10000)", "query_only(1)", "foreign_keys(1)", "temp_store(2)", "cache_size(-500)"}})
+	if err != nil {
+		return nil, err
+	}
+	db.SetMaxOpenConns(Readers)
+	db.SetMaxIdleConns(Readers)
+	db.SetConnMaxIdleTime(10 * time.Second) // each holds the schema and a cache of pages
+	return db, nil
 }
 
 // checkAlways is the size in bytes up to which every start reads the whole database; larger ones are read only after a

@@ -228,7 +228,13 @@ func alerts(f *fixture) {
 		f.ok(f.Raise(f.ctx(), many, f.now))
 	}
 	f.same("counted", "3 posts, the last one post x", must[[]alert.Row](f)(f.Alerts(f.ctx()))[2].Sentence)
+	f.same("counts", map[alert.Code]int{alert.SourceStale: 2, alert.PostExpired: 1}, must[map[alert.Code]int](f)(f.AlertCounts(f.ctx())))
+	f.same("one of them", true, must[bool](f)(f.Alerted(f.ctx(), many.Key())))
 	f.ok(f.ResolveAlerts(f.ctx(), []alert.Key{many.Key()}, f.now))
+	f.same("counts of what lasts", map[alert.Code]int{alert.SourceStale: 2}, must[map[alert.Code]int](f)(f.AlertCounts(f.ctx())))
+	for what, k := range map[string]alert.Key{"what is over": many.Key(), "another subject": {Code: a.Code, Subject: "wire"}, "another code": {Code: alert.SourceGone, Subject: a.Subject}} {
+		f.same(what, false, must[bool](f)(f.Alerted(f.ctx(), k)))
+	}
 	untold := func() (out []string) {
 		for _, r := range must[[]alert.Row](f)(f.UntoldAlerts(f.ctx(), 30*time.Minute, alert.Settle, f.now)) {
 			out = append(out, fmt.Sprint(r.Subject, " ", !r.Resolved.IsZero()))
