@@ -177,14 +177,17 @@ func (e *Engine) Use(ctx context.Context, destinations map[string]Destination) {
 	}
 }
 
-// resend lets what was under way when a node died be sent again, under the same name, where the destination says so.
-func (e *Engine) resend(ctx context.Context, d Destination) {
+// resend lets what was under way when a node died be sent again, under the same name, where the destination says so. It says
+// whether that is written.
+func (e *Engine) resend(ctx context.Context, d Destination) bool {
 	if !d.Resend {
-		return
+		return true
 	}
-	if err := e.s.Store.ResendUnknown(ctx, d.Name, e.s.Now().Add(resendAfter)); err != nil && ctx.Err() == nil {
+	err := e.s.Store.ResendUnknown(ctx, d.Name, e.s.Now().Add(resendAfter))
+	if err != nil && ctx.Err() == nil {
 		e.s.Log.Error("messages whose outcome is not known cannot be sent again", "destination", d.Name, "err", err)
 	}
+	return err == nil
 }
 
 func (d Destination) same(o Destination) bool {
@@ -289,17 +292,22 @@ func (e *Engine) fanOut() error {
 func (e *Engine) keep() {
 	t := time.NewTicker(leaseTime / 12)
 	defer t.Stop()
+	lost := false // what a node that died had under way may be sent again, and that is not written yet
 	for {
 		select {
 		case <-e.ctx.Done():
 			return
 		case <-t.C:
 		}
-		if _, err := e.s.Store.RecoverMessages(e.ctx, false, e.s.Now()); err != nil && e.ctx.Err() == nil {
+		unknown, err := e.s.Store.RecoverMessages(e.ctx, false, e.s.Now())
+		if err != nil && e.ctx.Err() == nil {
 			e.s.Log.Error("the leases of messages cannot be looked after", "err", err)
 		}
-		for _, d := range e.destinations() {
-			e.resend(e.ctx, d)
+		if lost = lost || unknown > 0; lost {
+			lost = false
+			for _, d := range e.destinations() {
+				lost = !e.resend(e.ctx, d) || lost
+			}
 		}
 		if _, err := e.s.Store.FinishStreams(e.ctx); err != nil && e.ctx.Err() == nil {
 			e.s.Log.Error("streams cannot be ended", "err", err)

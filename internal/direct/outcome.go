@@ -2,6 +2,7 @@ package direct
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/belfry-news/belfry/internal/consent"
@@ -93,11 +94,14 @@ func backoff(attempt int) time.Duration {
 	return min(10*time.Second<<min(attempt, 8), 30*time.Minute)
 }
 
+// mostError is how many bytes of an error a row keeps.
+const mostError = 300
+
 // short is an error for a row: it names no address, since connectors keep those out of what they say.
 func short(err error) string {
-	text := err.Error()
-	if len(text) > 300 {
-		text = text[:300]
+	text := strings.ToValidUTF8(err.Error(), "\uFFFD")
+	if len(text) > mostError {
+		text = strings.ToValidUTF8(text[:mostError], "") // the last rune may be cut
 	}
 	return text
 }

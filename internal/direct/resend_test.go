@@ -42,6 +42,11 @@ func TestUnderWayWhenTheNodeEnded(t *testing.T) {
 			_ = h.engine.Stop(ctx)
 			h.engine = nil
 
+			for _, want := range []int{2, 0} { // what was told of once is no news
+				if unknown, err := h.db.RecoverMessages(t.Context(), true, time.Now()); err != nil || unknown != want {
+					t.Errorf("%d became unknown, want %d (%v)", unknown, want, err)
+				}
+			}
 			h.out = &outgoing{}
 			h.runLater(0, d)
 			if ack, err := h.people.Withdraw(t.Context(), ids[1], consent.Withdrawal{Evidence: consent.Evidence{Method: consent.ByLink, Actor: consent.Self}}); err != nil || !ack.Settled {

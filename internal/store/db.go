@@ -447,13 +447,16 @@ var (
 	parameter = regexp.MustCompile(`\$(\d+)`)
 	list      = regexp.MustCompile(`@list\(\$(\d+)\)`)
 	limit     = regexp.MustCompile(`\bLIMIT \$(\d+)`)
+	index     = regexp.MustCompile(`@by\((\w+)\)`)
 )
 
 // SQLite rewrites a statement: $n to ?n, which every SQLite driver binds by number, and @list($n), the values of a JSON
 // array, to what SQLite calls it. A limit that is nothing but a parameter would be looked at when the statement is planned,
-// and the statement be prepared anew for each value.
+// and the statement be prepared anew for each value. @by(name) is the index that a table is read by, where SQLite, which
+// knows nothing of what the tables hold, would choose another one.
 func SQLite(text string) string {
 	text = limit.ReplaceAllString(text, "LIMIT $$$1 + 0")
+	text = index.ReplaceAllString(text, "INDEXED BY $1")
 	text = list.ReplaceAllString(text, "(SELECT value FROM json_each($$$1))")
 	return parameter.ReplaceAllString(text, "?$1")
 }

@@ -266,7 +266,7 @@ func (db *DB) StartMessages(ctx context.Context, w consent.Window, judge func(co
 			return err
 		}
 		for _, b := range w.Ended {
-			if err := tx.endBatch(b.ID, b.Fence, w.Now, false); err != nil {
+			if err := tx.endBatch(b.ID, b.Fence, w.Now); err != nil {
 				return err
 			}
 		}
@@ -713,39 +713,46 @@ func (db *DB) EndBatch(ctx context.Context, b consent.Batch, results []consent.R
 		if err := tx.settleMessages(results); err != nil {
 			return err
 		}
-		return tx.endBatch(b.ID, b.Fence, now, false)
+		return tx.endBatch(b.ID, b.Fence, now)
 	})
 }
 
-func (tx *Tx) endBatch(id int64, fence string, now time.Time, lost bool) error {
+func (tx *Tx) endBatch(id int64, fence string, now time.Time) error {
+	_, err := tx.closeBatch(id, fence, now, false)
+	return err
+}
+
+// closeBatch takes a batch away. What of it started and has no outcome is unknown when it is lost; closeBatch says how many.
+func (tx *Tx) closeBatch(id int64, fence string, now time.Time, lost bool) (unknown int64, err error) {
 	var list string
 	var stream int64
 	var begun int
-	err := notFound(tx.row(`SELECT people, stream, started FROM message_batches WHERE id = $1 AND fence = $2`, id, fence).Scan(&list, &stream, &begun))
+	err = notFound(tx.row(`SELECT people, stream, started FROM message_batches WHERE id = $1 AND fence = $2`, id, fence).Scan(&list, &stream, &begun))
 	if errors.Is(err, ErrNotFound) {
-		return nil
+		return 0, nil
 	}
 	var members []consent.PersonID
 	if err := errors.Join(err, decode(list, &members)); err != nil {
-		return err
+		return 0, err
 	}
 	if begun < len(members) {
 		if err := tx.run(`UPDATE messages SET next_at = $3 WHERE stream = $1 AND person IN @list($2) AND state = 'pending' AND next_at = 0`, stream, jsonList(members[begun:]), micros(now)); err != nil {
-			return err
+			return 0, err
 		}
 	}
 	if lost {
-		if err := tx.run(`UPDATE messages SET state = 'unknown', reason = 'node_ended' WHERE stream = $1 AND person IN @list($2) AND state = 'pending' AND next_at = 0`, stream, jsonList(members[:begun])); err != nil {
-			return err
+		if unknown, err = tx.exec(`UPDATE messages SET state = 'unknown', reason = 'node_ended' WHERE stream = $1 AND person IN @list($2) AND state = 'pending' AND next_at = 0`, stream, jsonList(members[:begun])); err != nil {
+			return 0, err
 		}
 	}
-	return tx.run(`DELETE FROM message_batches WHERE id = $1`, id)
+	return unknown, tx.run(`DELETE FROM message_batches WHERE id = $1`, id)
 }
 
 // RecoverMessages ends the batches whose lease is over, all of them when no other node can be alive: what was started and has
-// no outcome is unknown, the rest is claimed again. It says how many are unknown.
+// no outcome is unknown, the rest is claimed again. It says how many became unknown.
 func (db *DB) RecoverMessages(ctx context.Context, alone bool, now time.Time) (unknown int, err error) {
 	err = db.Write(ctx, func(tx *Tx) error {
+		unknown = 0
 		type batch struct {
 			id    int64
 			fence string
@@ -760,11 +767,13 @@ func (db *DB) RecoverMessages(ctx context.Context, alone bool, now time.Time) (u
 			return err
 		}
 		for _, b := range over {
-			if err := tx.endBatch(b.id, b.fence, now, true); err != nil {
+			n, err := tx.closeBatch(b.id, b.fence, now, true)
+			if err != nil {
 				return err
 			}
+			unknown += int(n)
 		}
-		return tx.row(`SELECT count(*) FROM messages m JOIN streams s ON s.id = m.stream WHERE s.state = 'open' AND m.state = 'unknown'`).Scan(&unknown)
+		return nil
 	})
 	return unknown, err
 }
@@ -773,7 +782,8 @@ func (db *DB) RecoverMessages(ctx context.Context, alone bool, now time.Time) (u
 // was sent twice already, and what a restore held, is not among them.
 func (db *DB) ResendUnknown(ctx context.Context, destination string, at time.Time) error {
 	return db.Write(ctx, func(tx *Tx) error {
-		return tx.run(`UPDATE messages SET state = 'pending', reason = 'unknown', unsure = 1, next_at = $2 WHERE state = 'unknown' AND reason = 'node_ended' AND stream IN (SELECT id FROM streams WHERE destination = $1 AND state = 'open')`, destination, micros(at))
+		return tx.run(`UPDATE messages @by(messages_wait) SET state = 'pending', reason = 'unknown', unsure = 1, next_at = $2 WHERE state = 'unknown' AND reason = 'node_ended'
+			AND stream IN (SELECT id FROM streams WHERE destination = $1 AND state = 'open')`, destination, micros(at))
 	})
 }
 
@@ -783,7 +793,7 @@ func (db *DB) FinishStreams(ctx context.Context) (n int64, err error) {
 		n, err = tx.exec(`UPDATE streams SET state = 'done', content = x'' WHERE state = 'open' AND whole = 1 AND claimed >= fanned
 			AND NOT EXISTS (SELECT 1 FROM message_batches b WHERE b.stream = streams.id)
 			AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.stream = streams.id AND m.next_at > 0)
-			AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.stream = streams.id AND (m.state = 'held' OR m.state = 'unknown') AND (m.state = 'held' OR streams.notice IS NOT NULL OR streams.person IS NOT NULL))`)
+			AND NOT EXISTS (SELECT 1 FROM messages m @by(messages_wait) WHERE m.stream = streams.id AND (m.state = 'held' OR m.state = 'unknown') AND (m.state = 'held' OR streams.notice IS NOT NULL OR streams.person IS NOT NULL))`)
 		return err
 	})
 	return n, err

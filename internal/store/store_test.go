@@ -17,6 +17,7 @@ func TestSQLite(t *testing.T) {
 		"SELECT 1":                              "SELECT 1",
 		"a = $1 AND b = $12 OR a = $1":          "a = ?1 AND b = ?12 OR a = ?1",
 		"id IN @list($3) AND x = $2":            "id IN (SELECT value FROM json_each(?3)) AND x = ?2",
+		"FROM a @by(a_wait) WHERE b = $1":       "FROM a INDEXED BY a_wait WHERE b = ?1",
 		"FROM @list($1) c JOIN posts ON $2 > 0": "FROM (SELECT value FROM json_each(?1)) c JOIN posts ON ?2 > 0",
 	} {
 		if got := SQLite(text); got != want {
