@@ -54,7 +54,7 @@ func (a *assembler) build(m sdk.DirectMessage, room []byte) (out outgoing, err e
 	}
 	out = outgoing{id: m.ID(), to: to.path, utf8: to.utf8, from: a.c.from.Address, ref: a.c.messageID(m.ID())}
 	if a.c.tokens != nil {
-		if out.token, err = a.c.tokens.mint(m.ID(), now); err != nil {
+		if out.token, err = a.c.tokens.mint(m.ID(), forBounce, now); err != nil {
 			return outgoing{}, err
 		}
 		out.from = a.c.tokens.envelope(out.token)
@@ -70,6 +70,8 @@ func (a *assembler) build(m sdk.DirectMessage, room []byte) (out outgoing, err e
 			return outgoing{}, err
 		}
 	}
+	// What is for the provider alone stands behind the signatures: it takes that out again.
+	out.data = a.c.hook.appendHeader(out.data, m.ID())
 	out.data = append(append(out.data, crlf...), a.body...)
 	return out, nil
 }
@@ -102,6 +104,13 @@ func (a *assembler) header(dst []byte, l *letter, m sdk.DirectMessage, out outgo
 	a.names = a.names[:0]
 	dst = append(dst, l.head...)
 	a.names = append(a.names, l.headNames...)
+	if a.c.answers != "" {
+		token, err := a.c.tokens.mint(m.ID(), forAnswer, now)
+		if err != nil {
+			return dst, err
+		}
+		dst = a.field(dst, "Reply-To", a.c.answers+"<"+a.c.tokens.envelope(token)+">")
+	}
 	dst = a.field(dst, "To", "<"+out.to+">")
 	subject := l.subject[0]
 	if len(l.subjectSlots) > 0 {
