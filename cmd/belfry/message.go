@@ -18,6 +18,7 @@ import (
 type messageCmd struct {
 	Held    messageHeldCmd    `cmd:"" help:"List the messages that wait for somebody of the house."`
 	Release messageReleaseCmd `cmd:"" help:"Let held messages go."`
+	Settle  messageSettleCmd  `cmd:"" help:"Say whether messages arrived of which nobody knows."`
 	Preview messagePreviewCmd `cmd:"" help:"What a person would be sent, without sending it."`
 }
 
