@@ -161,6 +161,7 @@ var (
 	_ sdk.Listener  = (*Connector)(nil)
 	_ sdk.Receiver  = (*Connector)(nil)
 	_ sdk.Prober    = (*Connector)(nil)
+	_ sdk.Previewer = (*Connector)(nil)
 )
 
 func cutLast(s string, sep byte) (before, after string, found bool) {
