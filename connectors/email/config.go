@@ -53,7 +53,7 @@ type Inbox struct {
 	Password sdk.Secret   `yaml:"password" doc:"The password of the IMAP mailbox."`
 	Poll     sdk.Duration `yaml:"poll" doc:"How often a Maildir or an IMAP mailbox is looked at."`
 
-	AuthservID string `yaml:"authserv_id" doc:"The name that your own mail server gives itself in Authentication-Results (RFC 8601): what it found out about a sender counts as proof of who wrote." example:"mx.news.example"`
+	AuthservID string `yaml:"authserv_id" doc:"The name that your own mail server gives itself in Authentication-Results (RFC 8601): what it found out about a sender counts as proof of who wrote. The server must take out what senders write there in its name." example:"mx.news.example"`
 
 	Webhook *Webhook `yaml:"webhook" doc:"The provider that runs the relay tells of bounces and complaints at /hooks/NAME, where NAME is that of the destination."`
 }

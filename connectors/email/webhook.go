@@ -27,8 +27,7 @@ type hook struct {
 
 // provider is what one provider does its own way.
 type provider struct {
-	// before and after stand around a message's ID in the header field that comes back with each event. Empty where the
-	// envelope's sender and the Message-ID come back.
+	// before and after stand around a message's ID in the header field that comes back with each event.
 	before, after string
 	// genuine finds out whether a call is the provider's. It gives what makes the call unlike any other, where the signature
 	// does not cover the events themselves.
@@ -40,7 +39,7 @@ type provider struct {
 // providers are those whose events are understood. Amazon's come inside another service's calls.
 func providers() map[string]provider {
 	return map[string]provider{
-		providerSES:      {read: readSES},
+		providerSES:      {before: "X-SES-MESSAGE-TAGS: belfry=", read: readSES},
 		providerMailgun:  {before: `X-Mailgun-Variables: {"belfry":"`, after: `"}`, genuine: (*hook).mailgunSigned, read: readMailgun},
 		providerPostmark: {before: "X-PM-Metadata-belfry: ", genuine: (*hook).password, read: readPostmark},
 		providerSendGrid: {before: `X-SMTPAPI: {"unique_args":{"belfry":"`, after: `"}}`, genuine: (*hook).sendGridSigned, read: readSendGrid},
@@ -83,7 +82,7 @@ func (h *hook) close() {
 
 // appendHeader adds the field by which the provider's events name a message.
 func (h *hook) appendHeader(dst []byte, id string) []byte {
-	if h.provider.before == "" || !idForm(id) {
+	if h.name == "" || !idForm(id) {
 		return dst
 	}
 	return append(append(append(append(dst, h.provider.before...), id...), h.provider.after...), crlf...)

@@ -232,6 +232,7 @@ type sesMail struct {
 	Mail                        struct {
 		Source        string
 		CommonHeaders struct{ MessageID string }
+		Tags          struct{ Belfry []string }
 	}
 	Bounce *struct {
 		BounceType, BounceSubType, Timestamp, FeedbackID string
@@ -257,6 +258,9 @@ func readSES(body []byte) ([]told, error) {
 		kind = m.EventType
 	}
 	t := told{sender: m.Mail.Source, messageID: m.Mail.CommonHeaders.MessageID}
+	if len(m.Mail.Tags.Belfry) == 1 {
+		t.id = m.Mail.Tags.Belfry[0]
+	}
 	stamp := ""
 	switch {
 	case kind == "":

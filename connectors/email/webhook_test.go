@@ -188,6 +188,8 @@ func TestWebhooks(t *testing.T) {
 		"SES, transient":       {"ses", ses(`"bounceType":"Transient","bounceSubType":"General","bouncedRecipients":[{"emailAddress":"a@reader.example","status":"5.1.1"}]`), of("soft", "5.1.1", "Transient General")},
 		"SES, complaint": {"ses", `{"eventType":"Complaint","mail":{"source":"%SENDER%"},"complaint":{"feedbackId":"c1","timestamp":"2026-11-20T11:59:00Z","complaintFeedbackType":"abuse",
 			"complainedRecipients":[{"emailAddress":"a@reader.example"}]}}`, complaint},
+		"SES, by its tag": {"ses", `{"eventType":"Complaint","mail":{"source":"a@b.example","tags":{"ses:source-ip":["192.0.2.1"],"belfry":["1-abcdefgh-2"]}},"complaint":{"feedbackId":"c1",
+			"timestamp":"2026-11-20T11:59:00Z","complainedRecipients":[{"emailAddress":"a@reader.example"}]}}`, complaint},
 		"SES, delivery":          {"ses", `{"eventType":"Delivery","mail":{"source":"%SENDER%"},"delivery":{}}`, nil},
 		"SES, words for people":  {"ses", `Successfully validated SNS topic for Amazon SES event publishing.`, nil},
 		"Mailgun, hard":          {"mailgun", mailgun(`"event":"failed","severity":"permanent","reason":"bounce","delivery-status":{"code":550,"enhanced-code":"5.1.1","message":"5.1.1 no such user","attempt-no":1}`), hard("5.1.1", "5.1.1 no such user")},
@@ -424,11 +426,11 @@ func TestAmazonsSignature(t *testing.T) {
 func TestTheProvidersField(t *testing.T) {
 	t.Parallel()
 	for provider, want := range map[string]string{"mailgun": `X-Mailgun-Variables: {"belfry":"d1"}`, "postmark": "X-PM-Metadata-belfry: d1",
-		"sendgrid": `X-SMTPAPI: {"unique_args":{"belfry":"d1"}}`, "brevo": "X-Mailin-custom: d1", "ses": ""} {
+		"sendgrid": `X-SMTPAPI: {"unique_args":{"belfry":"d1"}}`, "brevo": "X-Mailin-custom: d1", "ses": "X-SES-MESSAGE-TAGS: belfry=d1"} {
 		k := newCaller(t, provider)
 		out := build(t, k.c, message(t, "d1", common(), slots("Zoé"))).data
 		head, _, _ := strings.Cut(string(out), "\r\n\r\n")
-		if want == "" && strings.Contains(head, "belfry") || want != "" && strings.Count(head, "\r\n"+want) != 1 {
+		if strings.Count(head, "\r\n"+want) != 1 {
 			t.Errorf("%s:\n%s", provider, head)
 		}
 		if strings.Contains(head, "\r\nReply-To:") {
