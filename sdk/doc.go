@@ -15,7 +15,7 @@
 // Two more interfaces help people before anything is sent: the settings of a Resolver may be a ChannelChecker, which finds
 // a misspelt channel when the configuration is read, and a connector inside the host may be a Rehearser, which plays its
 // platform's part in a rehearsal. A connector inside the host that speaks with people may tell its limits, make links and
-// show a menu of commands: MessageLimiter, Linker, CommandMenu.
+// show a menu of commands: MessageLimiter, Linker, CommandMenu, Previewer.
 //
 // A connector is declared once, with Define, which yields its strict decoding, its JSON Schema and its reference page.
 package sdk

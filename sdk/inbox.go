@@ -14,6 +14,11 @@ type InboxEvent struct {
 	ID   string
 	Kind EventKind
 	From Handle
+	// Claimed says that From is what the sender says of themselves, and that nothing proves it.
+	Claimed bool
+	// Answers is the ID of the DirectMessage that a person's message answers, when it carries a secret that only that message
+	// had: whoever it was written to wrote this, whatever From says. Empty otherwise.
+	Answers string
 	// Name is the sender's public name on the platform ("@annab"), empty when they have none. People change it and others
 	// may take it, so it is for matching staff and never for knowing a person again.
 	Name string

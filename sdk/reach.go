@@ -30,3 +30,10 @@ type CommandMenu interface {
 	// OfferCommands replaces the menu for people whose device speaks lang; an empty lang is for all others.
 	OfferCommands(ctx context.Context, lang string, commands []Command) error
 }
+
+// Previewer shows the bytes of a message as they would leave, without a person: nobody is named in them, and nothing is sent.
+type Previewer interface {
+	Connector
+	// PreviewMessage gives what the platform would get. What stands for the recipient is no address that exists.
+	PreviewMessage(ctx context.Context, m MessageContent) ([]byte, error)
+}

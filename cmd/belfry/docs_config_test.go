@@ -131,7 +131,7 @@ rename it with was:, or list it in retired:.
 	}
 	section("Destinations", "Every destination has these settings besides those of its type.\n", top("destinations"))
 	for _, s := range builtIn() {
-		if s.Has(sdk.RolePublisher) {
+		if s.Has(sdk.RolePublisher) || s.Has(sdk.RoleMessenger) {
 			section("Destination type "+s.Type, s.Summary+"\n", s.Fields())
 		}
 	}

@@ -18,6 +18,7 @@ import (
 type messageCmd struct {
 	Held    messageHeldCmd    `cmd:"" help:"List the messages that wait for somebody of the house."`
 	Release messageReleaseCmd `cmd:"" help:"Let held messages go."`
+	Settle  messageSettleCmd  `cmd:"" help:"Say whether messages arrived of which nobody knows."`
 	Preview messagePreviewCmd `cmd:"" help:"What a person would be sent, without sending it."`
 }
 
@@ -27,21 +28,25 @@ type messagePreviewCmd struct {
 	Post    string `placeholder:"ID" help:"This post; without it, the person's next digest as it would be now."`
 	Medium  string `default:"email" placeholder:"NAME" help:"By which medium."`
 	Reason  string `required:"" placeholder:"TEXT" help:"Why, for the record: it shows what the person chose."`
+	Headers bool   `help:"As it would leave, byte by byte: the whole header and the MIME parts."`
 }
 
 // Help is the long help.
 func (*messagePreviewCmd) Help() string {
 	return `Made as the daemon makes it, in the person's language and by their choices, and never sent: this command opens no destination.
 What the policy would say now stands above it. The links are left out: those that work are keys to the person's own pages.
+With --headers it is printed as the relay would get it, signed and with every header, where PREVIEW stands for the secret part of
+each link and for the message's own name, and reader@example.invalid for the address. No relay is spoken to.
 
 Examples:
 
     belfry message preview --person 4f0xk2c9m7qz1a3b --channel alertes --post 8f21 --reason "says it looks odd"
     belfry message preview --person 4f0xk2c9m7qz1a3b --channel brief --reason "what comes at seven?"
+    belfry message preview --person 4f0xk2c9m7qz1a3b --channel alertes --post 8f21 --reason "one-click?" --headers
 
 Exit codes: 0 printed, 1 nobody is called that, there is no such post, or nothing to send, 2 the command line cannot be used. With
 --json: {person, destination, medium, kind, would_leave, reason, sentence, next, lang, subject, list, from, text, reason_line, links,
-posts}.`
+posts, raw}; raw is empty without --headers.`
 }
 
 // preview is a message that was not sent.
@@ -62,6 +67,7 @@ type preview struct {
 	ReasonLine  string     `json:"reason_line"`
 	Links       []string   `json:"links"`
 	Posts       int        `json:"posts"`
+	Raw         string     `json:"raw"`
 }
 
 // Run prints a message.
@@ -119,6 +125,11 @@ func (c *messagePreviewCmd) Run(ctx context.Context, g *global, std streams) err
 			return err
 		}
 		out.fill(text)
+		if c.Headers {
+			if out.Raw, err = r.raw(ctx, g, s.Destination, text); err != nil {
+				return err
+			}
+		}
 	}
 	if g.JSON {
 		err = writeJSON(std.out, out)
@@ -146,6 +157,33 @@ func (p *preview) fill(t direct.Text) {
 	}
 }
 
+// placeholder stands for what is a person's own and secret.
+const placeholder = "PREVIEW"
+
+// raw is a message as its destination would give it to the platform.
+func (r *registrar) raw(ctx context.Context, g *global, destination string, t direct.Text) (string, error) {
+	shop, err := g.quietWorkshop(r.Config, r.std.err)
+	if err != nil {
+		return "", err
+	}
+	defer shop.close()
+	conn, _, err := shop.opening(r.clerk)(ctx, destination)
+	if err != nil {
+		return "", err
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	p, can := sdk.As[sdk.Previewer](conn)
+	if !can {
+		return "", unusable("--headers is for mails; destination %s sends none", destination)
+	}
+	slots := maps.Clone(t.Slots)
+	for _, name := range []string{sdk.SlotUnsubscribe, sdk.SlotPreferences, sdk.SlotWhy} {
+		slots[name] = strings.Replace(slots[name], app.PreviewLink, placeholder, 1)
+	}
+	text, err := p.PreviewMessage(ctx, sdk.MessageContent{Common: t.Common, Slots: slots, Buttons: t.Buttons})
+	return string(text), err
+}
+
 func (r *registrar) printPreview(p preview) {
 	switch {
 	case p.Leaves:
@@ -160,6 +198,10 @@ func (r *registrar) printPreview(p preview) {
 		return
 	}
 	r.print("")
+	if p.Raw != "" {
+		r.print("%s", strings.ReplaceAll(p.Raw, "\r\n", "\n"))
+		return
+	}
 	t := newTable()
 	t.add("Subject:", p.Subject)
 	t.add("Language:", p.Lang)

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/belfry-news/belfry/internal/desk"
@@ -13,13 +14,13 @@ type messageHeldCmd struct{}
 // Help is the long help.
 func (*messageHeldCmd) Help() string {
 	return `Messages that the bulk guard or the brake on new audiences holds until somebody of the house has looked, and those of which nobody
-knows whether they arrived, which are never sent again by this.
+knows whether they arrived, which belfry message settle settles.
 
 Example:
 
     belfry message held
 
-Exit codes: 0 listed, 1 there is no store. With --json a list of {number, kind, purpose, post, reason, sentence, people, since}.`
+Exit codes: 0 listed, 1 there is no store. With --json a list of {number, kind, unknown, purpose, post, reason, sentence, people, since}.`
 }
 
 // Run lists what is held.
@@ -45,7 +46,12 @@ func (c *messageHeldCmd) Run(ctx context.Context, g *global, std streams) error 
 		t.add(fmt.Sprint(h.Number), strings.TrimSpace(h.Kind+" "+h.Purpose+" "+h.Post), desk.Thousands(h.People), d.At(h.Since.Time), h.Sentence)
 	}
 	t.write(std.out)
-	d.print("let them go: belfry message release NUMBER")
+	if slices.ContainsFunc(list, func(h desk.HeldMessages) bool { return !h.Unknown }) {
+		d.print("let them go: belfry message release NUMBER")
+	}
+	if slices.ContainsFunc(list, func(h desk.HeldMessages) bool { return h.Unknown }) {
+		d.print("of those that may have arrived say whether they did: belfry message settle NUMBER --arrived, or --missing")
+	}
 	return nil
 }
 
@@ -84,5 +90,49 @@ func (c *messageReleaseCmd) Run(ctx context.Context, g *global, std streams) err
 	if !d.Running() {
 		d.print("  the daemon is not running; they leave when it starts")
 	}
+	return nil
+}
+
+type messageSettleCmd struct {
+	Number  int64 `arg:"" help:"As belfry message held lists it."`
+	Arrived bool  `xor:"say" required:"" help:"They arrived, or are to count as if they had: they are not sent again."`
+	Missing bool  `xor:"say" required:"" help:"They did not arrive: they are sent again."`
+}
+
+// Help is the long help.
+func (*messageSettleCmd) Help() string {
+	return `When the answer to a message was lost, or the daemon ended in the middle, nobody knows whether it arrived, and nothing is sent
+again while it may have. Ask one of those people, or look at the platform, and say what you found. What is missing is sent again,
+and everything that decides about each is read anew: who left meanwhile gets nothing. Confirmations and answers are not sent
+again, nor is what has expired.
+
+Examples:
+
+    belfry message settle 4711 --arrived
+    belfry message settle 4711 --missing
+
+Exit codes: 0 recorded, 1 there are no such messages, or they cannot be sent again, 2 the command line cannot be used. With --json:
+{number, settled, messages}; settled is arrived or missing.`
+}
+
+// Run records what a person says.
+func (c *messageSettleCmd) Run(ctx context.Context, g *global, std streams) error {
+	d, err := g.openToWrite(ctx, std)
+	if err != nil {
+		return err
+	}
+	defer d.close()
+	out, err := d.SettleMessages(ctx, c.Number, c.Arrived)
+	if err != nil {
+		return err
+	}
+	if g.JSON {
+		return writeJSON(std.out, out)
+	}
+	if c.Arrived {
+		d.print("%s as sent", beVerb(int(out.Messages), "message is counted", "messages are counted"))
+		return nil
+	}
+	d.print("%s again%s", beVerb(int(out.Messages), "message is sent", "messages are sent"), d.whenRunning())
 	return nil
 }

@@ -27,6 +27,9 @@ var served = map[string][]string{
 	"post deliveries":   {"listDeliveries"},
 	"post resend":       {"resendDelivery"},
 	"post resolve":      {"resolveDelivery"},
+	"message held":      {"listHeldMessages"},
+	"message release":   {"releaseMessages"},
+	"message settle":    {"settleMessages"},
 	"post release":      {"releasePost", "releaseChannel"},
 	"source list":       {"listSources"},
 	"source show":       {"getSource"},
@@ -76,8 +79,6 @@ var notServed = map[string]string{
 	"consent accept-journal": "it says that nobody left whom the database does not know of, which a person has to answer for",
 	"privacy report":         "it prints what the configuration says; no daemon is needed",
 	"message preview":        "it shows what a person chose, for a reason; a program has none",
-	"message held":           "what is held waits for a person",
-	"message release":        "what is held waits for a person",
 }
 
 // Every command is served by the API, or there is a reason why not; and the API does nothing that no command does.

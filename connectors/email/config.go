@@ -27,14 +27,14 @@ type Config struct {
 	Hello        string         `yaml:"hello" doc:"The name this machine gives itself towards relays; its own full name unless given." example:"mail.news.example"`
 
 	Sender          string      `yaml:"sender" required:"true" doc:"Who writes, as readers see it." example:"La Gazette <brief@news.example>"`
-	ReplyTo         string      `yaml:"reply_to" doc:"Where answers go; to the sender unless given."`
+	ReplyTo         string      `yaml:"reply_to" doc:"Where answers go. Without it they go to the sender, or, where bounces reads mails, to an address that each message has for itself: it proves who answers."`
 	MessageIDDomain string      `yaml:"message_id_domain" doc:"The domain in Message-IDs; the sender's unless given. Changing it makes repeated mails look new."`
 	FeedbackID      string      `yaml:"feedback_id" doc:"The sender's name in Gmail's feedback loop, 5 to 15 characters that never change."`
 	DKIM            []Signature `yaml:"dkim" doc:"Keys that sign each mail here. Without them the relay has to sign, which costs less."`
 
 	Bounce        string       `yaml:"bounce" doc:"Where what cannot be delivered comes back: a domain, or an address to which a token is added (bounce+TOKEN@…)." example:"bounce@news.example"`
 	BounceSecrets []sdk.Secret `yaml:"bounce_secrets" doc:"Secrets that make and check these tokens: the first makes them, all of them check while one replaces another."`
-	Bounces       *Inbox       `yaml:"bounces" doc:"Where bounces, complaints and replies are read: a Maildir, an LMTP address, or an IMAP mailbox."`
+	Bounces       *Inbox       `yaml:"bounces" doc:"Where bounces, complaints and replies are read: a Maildir, an LMTP address or an IMAP mailbox, and the relay's provider, who tells of them by webhook."`
 }
 
 // Signature is a DKIM key (RFC 6376).
@@ -44,7 +44,7 @@ type Signature struct {
 	Key      sdk.Secret `yaml:"key" required:"true" doc:"The private key in PEM, RSA (2048 bits) or Ed25519." example:"${file:/run/secrets/dkim.pem}"`
 }
 
-// Inbox is where mails come back. Exactly one of maildir, lmtp and imap is given.
+// Inbox is where mails come back: at most one of maildir, lmtp and imap, and webhook alone or beside it.
 type Inbox struct {
 	Maildir  string       `yaml:"maildir" doc:"A folder with new and cur, to which the mail server delivers." example:"/var/mail/bounces"`
 	LMTP     string       `yaml:"lmtp" doc:"The address on which the mail server hands them over." example:"127.0.0.1:24"`
@@ -52,6 +52,29 @@ type Inbox struct {
 	User     string       `yaml:"user" doc:"The user of the IMAP mailbox."`
 	Password sdk.Secret   `yaml:"password" doc:"The password of the IMAP mailbox."`
 	Poll     sdk.Duration `yaml:"poll" doc:"How often a Maildir or an IMAP mailbox is looked at."`
+
+	AuthservID string `yaml:"authserv_id" doc:"The name that your own mail server gives itself in Authentication-Results (RFC 8601): what it found out about a sender counts as proof of who wrote. The server must take out what senders write there in its name." example:"mx.news.example"`
+
+	Webhook *Webhook `yaml:"webhook" doc:"The provider that runs the relay tells of bounces and complaints at /hooks/NAME, where NAME is that of the destination."`
+}
+
+// Webhook is a provider that tells of bounces and complaints by HTTP.
+type Webhook struct {
+	Provider string     `yaml:"provider" required:"true" enum:"ses|mailgun|postmark|sendgrid|brevo" doc:"Who runs the relay."`
+	Secret   sdk.Secret `yaml:"secret" doc:"What proves a call: of mailgun the HTTP webhook signing key, of sendgrid the verification key of signed events, of postmark and brevo the password of user in the webhook's address. ses has none: Amazon SNS signs."`
+	User     string     `yaml:"user" doc:"The user in the webhook's address: of postmark and brevo." example:"belfry"`
+	Topic    string     `yaml:"topic" doc:"The Amazon SNS topic to which SES tells, by its ARN; of ses alone. Everybody can make topics of their own, so no other is believed." example:"arn:aws:sns:eu-west-3:123456789012:bounces"`
+}
+
+// reads says that mails are read.
+func (i *Inbox) reads() bool { return i != nil && (i.Maildir != "" || i.LMTP != "" || i.IMAP != "") }
+
+// trusted is the name of the mail server whose findings count; empty for none.
+func (i *Inbox) trusted() string {
+	if i == nil {
+		return ""
+	}
+	return i.AuthservID
 }
 
 // SetDefaults implements sdk.Defaulter.
@@ -249,7 +272,7 @@ func (c *Config) checkBounce(ps *sdk.Problems) {
 		return
 	}
 	c.Bounces.check(ps, c.guard())
-	if c.Bounce == "" {
+	if c.Bounce == "" && c.Bounces.reads() {
 		ps.Add("/bounces", "what comes back cannot be told from forgeries without a bounce address",
 			"add bounce and bounce_secrets", "/bounce")
 	}
@@ -262,9 +285,20 @@ func (i *Inbox) check(ps *sdk.Problems, guard sdk.Guard) {
 			given++
 		}
 	}
-	if given != 1 {
+	switch {
+	case given > 1:
 		ps.Add("/bounces", fmt.Sprintf("%d places are given", given), "give one of maildir, lmtp and imap",
 			"/bounces/maildir", "/bounces/lmtp", "/bounces/imap")
+	case given == 0 && i.Webhook == nil:
+		ps.Add("/bounces", "no place is given", "give one of maildir, lmtp and imap, or webhook")
+	case given == 0 && i.AuthservID != "":
+		ps.Add("/bounces/authserv_id", "it is about mails that are read, and none are", "take it out, or give one of maildir, lmtp and imap")
+	}
+	if i.AuthservID != "" && strings.ContainsAny(i.AuthservID, " ;\t\r\n") {
+		ps.Add("/bounces/authserv_id", fmt.Sprintf("%q is no name of a server", i.AuthservID), "write what stands first in its Authentication-Results, like mx.news.example")
+	}
+	if i.Webhook != nil {
+		i.Webhook.check(ps)
 	}
 	if i.LMTP != "" {
 		host, port, err := net.SplitHostPort(i.LMTP)

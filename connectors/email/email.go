@@ -32,16 +32,19 @@ func Spec() *sdk.Spec {
 
 // Connector is one sender with its relays.
 type Connector struct {
-	config   Config
-	log      *slog.Logger
-	from     mail.Address // with its domain as A-labels
-	replyTo  *mail.Address
+	config  Config
+	log     *slog.Logger
+	from    mail.Address // with its domain as A-labels
+	replyTo *mail.Address
+	// answers stands before the address of its own to which each message's reader answers; empty when there is one for all.
+	answers  string
 	idDomain string // right of the @ in Message-IDs
 	listHost string // the end of List-IDs
 	signers  []*signer
 	tokens   *tokens // nil without a bounce address
 	letters  letters
 	pool     *pool
+	hook     hook
 	resolver resolver
 	now      func() time.Time
 }
@@ -76,6 +79,18 @@ func open(_ context.Context, s sdk.Settings, c Config) (*Connector, error) {
 	}
 	if c.Bounce != "" {
 		if conn.tokens, err = newTokens(c.Bounce, c.BounceSecrets); err != nil {
+			return nil, err
+		}
+	}
+	if conn.tokens != nil && c.Bounces.reads() && conn.replyTo == nil {
+		conn.answers = crlf + " "
+		if from.Name != "" {
+			named := mail.Address{Name: from.Name, Address: "a@b"}
+			conn.answers = strings.TrimSuffix(named.String(), "<a@b>") + crlf + " "
+		}
+	}
+	if c.Bounces != nil && c.Bounces.Webhook != nil {
+		if conn.hook, err = newHook(*c.Bounces.Webhook, s.UserAgent); err != nil {
 			return nil, err
 		}
 	}
@@ -136,6 +151,7 @@ func (c *Config) hello(local net.Addr) string {
 // Close says goodbye to the relays. Streams and calls have ended before it.
 func (c *Connector) Close(context.Context) error {
 	c.pool.close()
+	c.hook.close()
 	return nil
 }
 
@@ -143,7 +159,9 @@ var (
 	_ sdk.Messenger = (*Connector)(nil)
 	_ sdk.Streamer  = (*Connector)(nil)
 	_ sdk.Listener  = (*Connector)(nil)
+	_ sdk.Receiver  = (*Connector)(nil)
 	_ sdk.Prober    = (*Connector)(nil)
+	_ sdk.Previewer = (*Connector)(nil)
 )
 
 func cutLast(s string, sep byte) (before, after string, found bool) {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/mail"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -48,7 +49,7 @@ type received struct {
 // delays are read and passed over.
 func (c *Connector) Listen(ctx context.Context, from sdk.Cursor) (sdk.Events, error) {
 	in := c.config.Bounces
-	if in == nil {
+	if !in.reads() {
 		return nil, sdk.Errorf(sdk.CodeUnsupported, "listen", "no place is configured where mails come back; add bounces with maildir, lmtp or imap")
 	}
 	var box letterbox
@@ -170,7 +171,7 @@ func (c *Connector) event(r received) (sdk.InboxEvent, bool) {
 		out.Bounce = sdk.Bounce{Class: sdk.BounceOther, Reason: "complaint: " + report.Feedback}
 		return out, true
 	case ReportOther:
-		return c.written(out, m)
+		return c.written(out, r, m)
 	}
 	return out, false
 }
@@ -202,30 +203,50 @@ func (c *Connector) proved(r received, m *parsed, report Report) string {
 		return ""
 	}
 	now := c.now()
-	places := append([]string{}, r.to...)
-	for _, name := range []string{"Delivered-To", "X-Original-To", "Envelope-To", "X-Envelope-To", "X-Delivered-To", "To"} {
-		for _, v := range m.header[name] {
-			places = append(places, addressForm.FindAllString(v, 8)...)
-		}
-	}
+	places := cameTo(r, m)
 	for _, v := range report.Addresses {
 		places = append(places, addressForm.FindAllString(v, 8)...)
 	}
 	for _, a := range places {
-		if id, ok := c.tokens.of(a, now); ok {
+		if id, ok := c.tokens.of(a, forBounce, now); ok {
 			return id
 		}
 	}
 	for _, t := range report.EnvelopeIDs {
-		if id, ok := c.tokens.read(strings.TrimSpace(t), now); ok {
+		if id, ok := c.tokens.read(strings.TrimSpace(t), forBounce, now); ok {
 			return id
 		}
 	}
 	return ""
 }
 
-// written makes the event of a mail that a person wrote.
-func (c *Connector) written(out sdk.InboxEvent, m *parsed) (sdk.InboxEvent, bool) {
+// cameTo are the addresses that a mail may have come to.
+func cameTo(r received, m *parsed) []string {
+	places := slices.Clone(r.to)
+	for _, name := range []string{"Delivered-To", "X-Original-To", "Envelope-To", "X-Envelope-To", "X-Delivered-To", "To"} {
+		for _, v := range m.header[name] {
+			places = append(places, addressForm.FindAllString(v, 8)...)
+		}
+	}
+	return places
+}
+
+// answered gives the ID of the message that a mail answers, when it came to the address that this message alone named.
+func (c *Connector) answered(r received, m *parsed) string {
+	if c.tokens == nil {
+		return ""
+	}
+	for _, a := range cameTo(r, m) {
+		if id, ok := c.tokens.of(a, forAnswer, c.now()); ok {
+			return id
+		}
+	}
+	return ""
+}
+
+// written makes the event of a mail that a person wrote. From is a claim that anybody can make, unless the mail server that
+// is trusted here says that the domain in it sent the mail.
+func (c *Connector) written(out sdk.InboxEvent, r received, m *parsed) (sdk.InboxEvent, bool) {
 	from, err := mail.ParseAddress(m.header.Get("From"))
 	if err != nil || m.automatic() {
 		return out, false
@@ -234,6 +255,7 @@ func (c *Connector) written(out sdk.InboxEvent, m *parsed) (sdk.InboxEvent, bool
 		return out, false // our own mail, come back by some rule of somebody's
 	}
 	out.Kind, out.From = sdk.EventMessage, sdk.Handle{Medium: Medium, Value: from.Address}
+	out.Answers, out.Claimed = c.answered(r, m), !m.authentic(c.config.Bounces.trusted(), from.Address)
 	if id := strings.TrimSpace(m.header.Get("Message-Id")); messageIDForm(id) {
 		out.ReplyTo = id
 	}

@@ -20,7 +20,7 @@ import (
 // tokenFor is an envelope sender of a connector.
 func tokenFor(tb testing.TB, c *Connector, id string) string {
 	tb.Helper()
-	token, err := c.tokens.mint(id, time.Now())
+	token, err := c.tokens.mint(id, forBounce, time.Now())
 	if err != nil {
 		tb.Fatal(err)
 	}

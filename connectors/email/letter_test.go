@@ -72,7 +72,7 @@ func TestLetter(t *testing.T) {
 	if again.ref != first.ref || other.ref == first.ref {
 		t.Errorf("Message-IDs %s %s %s", first.ref, again.ref, other.ref)
 	}
-	if id, ok := c.tokens.of(first.from, time.Now()); !ok || id != "d1" {
+	if id, ok := c.tokens.of(first.from, forBounce, time.Now()); !ok || id != "d1" {
 		t.Errorf("the envelope's sender is %s", first.from)
 	}
 }

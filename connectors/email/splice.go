@@ -45,6 +45,11 @@ func (a *assembler) build(m sdk.DirectMessage, room []byte) (out outgoing, err e
 	if err != nil {
 		return outgoing{}, err
 	}
+	return a.assemble(m.ID(), m.MessageContent, to, room, now)
+}
+
+// assemble makes what a message is for one recipient.
+func (a *assembler) assemble(id string, m sdk.MessageContent, to recipient, room []byte, now time.Time) (out outgoing, err error) {
 	if m.Common == nil {
 		return outgoing{}, templateError(sdk.CodeUnsupported, "e-mail has no templates on a platform; the message needs a text of its own")
 	}
@@ -52,9 +57,9 @@ func (a *assembler) build(m sdk.DirectMessage, room []byte) (out outgoing, err e
 	if err != nil {
 		return outgoing{}, err
 	}
-	out = outgoing{id: m.ID(), to: to.path, utf8: to.utf8, from: a.c.from.Address, ref: a.c.messageID(m.ID())}
+	out = outgoing{id: id, to: to.path, utf8: to.utf8, from: a.c.from.Address, ref: a.c.messageID(id)}
 	if a.c.tokens != nil {
-		if out.token, err = a.c.tokens.mint(m.ID(), now); err != nil {
+		if out.token, err = a.c.tokens.mint(id, forBounce, now); err != nil {
 			return outgoing{}, err
 		}
 		out.from = a.c.tokens.envelope(out.token)
@@ -62,7 +67,7 @@ func (a *assembler) build(m sdk.DirectMessage, room []byte) (out outgoing, err e
 	if out.data, err = a.header(room[:0], l, m, out, now); err != nil {
 		return outgoing{}, err
 	}
-	if a.body, err = a.splice(a.body[:0], l, m.MessageContent); err != nil {
+	if a.body, err = a.splice(a.body[:0], l, m); err != nil {
 		return outgoing{}, err
 	}
 	if len(a.c.signers) > 0 {
@@ -70,6 +75,8 @@ func (a *assembler) build(m sdk.DirectMessage, room []byte) (out outgoing, err e
 			return outgoing{}, err
 		}
 	}
+	// What is for the provider alone stands behind the signatures: it takes that out again.
+	out.data = a.c.hook.appendHeader(out.data, id)
 	out.data = append(append(out.data, crlf...), a.body...)
 	return out, nil
 }
@@ -98,10 +105,17 @@ func (a *assembler) field(dst []byte, name, value string) []byte {
 }
 
 // header writes the header without its last empty line.
-func (a *assembler) header(dst []byte, l *letter, m sdk.DirectMessage, out outgoing, now time.Time) ([]byte, error) {
+func (a *assembler) header(dst []byte, l *letter, m sdk.MessageContent, out outgoing, now time.Time) ([]byte, error) {
 	a.names = a.names[:0]
 	dst = append(dst, l.head...)
 	a.names = append(a.names, l.headNames...)
+	if a.c.answers != "" {
+		token, err := a.c.tokens.mint(out.id, forAnswer, now)
+		if err != nil {
+			return dst, err
+		}
+		dst = a.field(dst, "Reply-To", a.c.answers+"<"+a.c.tokens.envelope(token)+">")
+	}
 	dst = a.field(dst, "To", "<"+out.to+">")
 	subject := l.subject[0]
 	if len(l.subjectSlots) > 0 {

@@ -13,15 +13,16 @@ import (
 	"github.com/belfry-news/belfry/sdk"
 )
 
-// tokenLife is how long a bounce may take to come back.
+// tokenLife is how long a bounce may take to come back. A reader may answer whenever they like.
 const tokenLife = 14 * 24 * time.Hour
 
-// tokens make and check the tokens in envelope senders (VERP). A token is, in the alphabet 0-9 a-z that no relay changes:
+// tokens make and check the tokens in envelope senders (VERP) and in the addresses to which readers answer. A token is, in the alphabet 0-9 a-z that no relay changes:
 //
 //	K DDD MMMMMMMMMMMMMMMM F ID
 //
 // K is the key's name, D the day it was made (15 bits, days since 1970, good until 2059), M 80 bits of HMAC-SHA-256 over the rest, F tells
-// whether ID is the message's ID as it is (l) or its bytes in base32 (b). All of it is 21 characters and the ID,
+// whether ID is the message's ID as it is (l) or its bytes in base32 (b); r and s tell the same of a token for answers, so that
+// one is never taken for the other: whoever got a mail can read the address for answers in it. All of it is 21 characters and the ID,
 // so that an ID of 36 characters fits behind "bounce+".
 type tokens struct {
 	local, domain string // of the bounce address
@@ -90,11 +91,19 @@ func newTokens(bounce string, secrets []sdk.Secret) (*tokens, error) {
 	return t, nil
 }
 
-// mint makes the token of a message. It fails for an ID that does not fit.
-func (t *tokens) mint(id string, now time.Time) (string, error) {
-	tail := "l" + id
+// aim is what a token is for.
+type aim struct{ plain, encoded byte }
+
+var (
+	forBounce = aim{'l', 'b'}
+	forAnswer = aim{'r', 's'}
+)
+
+// mint makes a token of a message. It fails for an ID that does not fit.
+func (t *tokens) mint(id string, what aim, now time.Time) (string, error) {
+	tail := string(what.plain) + id
 	if !plainID(id) {
-		tail = "b" + tokenAlphabet.EncodeToString([]byte(id))
+		tail = string(what.encoded) + tokenAlphabet.EncodeToString([]byte(id))
 	}
 	if len(t.local)+1+tokenHead-1+len(tail) > maxLocal {
 		return "", sdk.Errorf(sdk.CodeInvalid, "message", "the message's ID has %d bytes, which do not fit into a bounce address; shorten the name before the @ in bounce", len(id))
@@ -108,11 +117,12 @@ func (t *tokens) mint(id string, now time.Time) (string, error) {
 	return string(t.names[:1]) + day + mac(h, day, tail) + tail, nil
 }
 
-// envelope is the envelope's sender with the token.
+// envelope is the address with a token.
 func (t *tokens) envelope(token string) string { return t.local + "+" + token + "@" + t.domain }
 
-// read checks a token and gives the ID of its message. It is false for a forged one and for one that is older than 14 days.
-func (t *tokens) read(token string, now time.Time) (id string, ok bool) {
+// read checks a token and gives the ID of its message. It is false for a forged one, for one that is for something else, and for
+// a bounce's that is older than 14 days.
+func (t *tokens) read(token string, what aim, now time.Time) (id string, ok bool) {
 	token = strings.ToLower(token)
 	if len(token) <= tokenHead || len(token) > maxLocal {
 		return "", false
@@ -125,13 +135,13 @@ func (t *tokens) read(token string, now time.Time) (id string, ok bool) {
 		}
 	}
 	made, known := dayOf(day)
-	if !genuine || !known || now.Sub(made) > tokenLife+24*time.Hour || made.Sub(now) > 24*time.Hour {
+	if !genuine || !known || what == forBounce && now.Sub(made) > tokenLife+24*time.Hour || made.Sub(now) > 24*time.Hour {
 		return "", false
 	}
 	switch tail[0] {
-	case 'l':
+	case what.plain:
 		return tail[1:], true
-	case 'b':
+	case what.encoded:
 		raw, err := tokenAlphabet.DecodeString(tail[1:])
 		return string(raw), err == nil
 	}
@@ -139,13 +149,13 @@ func (t *tokens) read(token string, now time.Time) (id string, ok bool) {
 }
 
 // of finds the token in an address of ours and checks it.
-func (t *tokens) of(address string, now time.Time) (id string, ok bool) {
+func (t *tokens) of(address string, what aim, now time.Time) (id string, ok bool) {
 	local, domain, found := cutLast(strings.Trim(strings.TrimSpace(address), "<>"), '@')
 	if !found || !strings.EqualFold(domain, t.domain) || len(local) <= len(t.local)+1 ||
 		!strings.EqualFold(local[:len(t.local)], t.local) || local[len(t.local)] != '+' {
 		return "", false
 	}
-	return t.read(local[len(t.local)+1:], now)
+	return t.read(local[len(t.local)+1:], what, now)
 }
 
 // mac is over the day and the rest; h is new, or used before.

@@ -94,6 +94,16 @@ type resolveBody struct {
 	URL string `yaml:"url" doc:"With arrived: where the post is."`
 }
 
+type settleBody struct {
+	Say string `yaml:"say" required:"true" enum:"arrived|missing" doc:"arrived: they count as sent. missing: they did not arrive, and are sent again to those who still follow."`
+}
+
+// released says how many messages were let go.
+type released struct {
+	Number   int64 `json:"number"`
+	Released int64 `json:"released"`
+}
+
 // retraction is a desk.Retraction with what could not be removed.
 type retraction struct {
 	desk.Retraction
@@ -284,6 +294,28 @@ func resolveDelivery(ctx context.Context, c *call, b *resolveBody) (any, error) 
 		return nil, err
 	}
 	return c.d.Resolve(ctx, id, store.Say(b.Say), b.URL)
+}
+
+func listHeldMessages(ctx context.Context, c *call) (any, error) {
+	list, err := c.d.HeldMessages(ctx)
+	return List[desk.HeldMessages]{Items: list}, err
+}
+
+func releaseMessages(ctx context.Context, c *call, _ *emptyBody) (any, error) {
+	id, err := number(c.r.PathValue("number"), "number")
+	if err != nil {
+		return nil, err
+	}
+	n, err := c.d.ReleaseMessages(ctx, id)
+	return released{id, n}, err
+}
+
+func settleMessages(ctx context.Context, c *call, b *settleBody) (any, error) {
+	id, err := number(c.r.PathValue("number"), "number")
+	if err != nil {
+		return nil, err
+	}
+	return c.d.SettleMessages(ctx, id, b.Say == string(store.SayArrived))
 }
 
 func resendDelivery(ctx context.Context, c *call, _ *emptyBody) (any, error) {

@@ -187,6 +187,14 @@ func (h *handler) newsroom() []route {
 		{method: post, path: "/deliveries/{id}/resend", id: "resendDelivery", scope: ScopeOperate, summary: "Send a delivery again that ended without success",
 			answer: desk.Resent{}, text: "The post goes as it is now, not as it was then.", action: takes(resendDelivery)},
 
+		{method: get, path: "/messages/held", id: "listHeldMessages", scope: ScopeRead, summary: "Messages that wait for a person, and those that may have arrived", answer: List[desk.HeldMessages]{},
+			text: "By their texts, with how many people each is for, and nobody's name.", action: does(listHeldMessages)},
+		{method: post, path: "/messages/{number}/release", id: "releaseMessages", scope: ScopeOperate, summary: "Let held messages go", answer: released{},
+			text: "Everything that decides about each is read anew when it starts: who left meanwhile gets nothing.", action: takes(releaseMessages)},
+		{method: post, path: "/messages/{number}/settle", id: "settleMessages", scope: ScopeOperate, summary: "Say whether messages arrived of which nobody knows", answer: desk.SettledMessages{},
+			text:   "Those that are missing start again, and everything that decides is read anew. Confirmations and answers are not sent again, nor is what has expired.",
+			action: takes(settleMessages)},
+
 		{method: get, path: "/why/item", id: "whyItem", scope: ScopeRead, summary: "Why an item is, or is not, where it should be", answer: List[desk.WhyItem]{},
 			text: "For each channel whether it waits (for what, until when), is used (in which post, with its copies) or is left out, with the reason.",
 			query: []param{{name: "key", kind: "text", doc: "The item: its key, its address or its number. Required."},

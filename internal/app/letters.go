@@ -251,7 +251,7 @@ func (w *letters) Text(ctx context.Context, m consent.Start) (direct.Text, error
 	case consent.StreamCorrection:
 		out.Common, err = w.correction(ctx, l, m, lang)
 	case consent.StreamPost:
-		out.Common, err = w.post(ctx, l, m, lang)
+		out.Common, out.Revision, err = w.post(ctx, l, m, lang)
 	default:
 		err = fmt.Errorf("messages of the kind %s cannot be written", m.Stream.Kind)
 	}
@@ -302,14 +302,14 @@ func (w *letters) frame(l *configs.Loaded, m consent.Start, lang string) *sdk.Co
 	return c
 }
 
-// post makes the text of a post in its newest revision.
-func (w *letters) post(ctx context.Context, l *configs.Loaded, m consent.Start, lang string) (*sdk.Common, error) {
+// post makes the text of a post in its newest revision, and says which that is.
+func (w *letters) post(ctx context.Context, l *configs.Loaded, m consent.Start, lang string) (*sdk.Common, int, error) {
 	p, err := w.last(ctx, m.Stream.Post)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	id := fmt.Sprintf("%s.%d.%s.%s.%d.%t", p.PublicID, p.Number, m.Stream.Destination, lang, w.a.generation, asks(m))
-	return w.kept(id, func() (*sdk.Common, error) {
+	c, err := w.kept(id, func() (*sdk.Common, error) {
 		files, err := w.a.db.Files(ctx, p.Content.Images())
 		if err != nil {
 			return nil, err
@@ -325,6 +325,7 @@ func (w *letters) post(ctx context.Context, l *configs.Loaded, m consent.Start, 
 		}
 		return c, nil
 	})
+	return c, p.Number, err
 }
 
 // digest makes the text of a person's own digest, of the posts' newest revisions. People who chose alike share one.
@@ -350,9 +351,24 @@ func (w *letters) digest(ctx context.Context, l *configs.Loaded, m consent.Start
 			return nil, err
 		}
 		c := w.frame(l, m, lang)
-		c.Subject, c.Body = oneLine(content.Title), post.Body
+		c.Subject, c.Body = oneLine(content.Title), append(notes(posts, lang), post.Body...)
 		return c, nil
 	})
+}
+
+// notes say what was wrong with posts of a digest, whatever its template shows of them.
+func notes(posts []compose.Revision, lang string) (out sdk.Body) {
+	for _, p := range posts {
+		if p.Content.Note == "" {
+			continue
+		}
+		line := []sdk.Node{sdk.Strong(sdk.Text(i18n.For(lang).Text("post.correction"))), sdk.Text(" " + oneLine(p.Content.Note))}
+		if title := oneLine(p.Content.Title); title != "" {
+			line = append(line, sdk.Text(" ("+title+")"))
+		}
+		out = append(out, sdk.Paragraph(line...))
+	}
+	return out
 }
 
 // correction says what was wrong with something that was sent, or that it was taken back.

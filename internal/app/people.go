@@ -379,11 +379,12 @@ func (a *App) correct(ctx context.Context, l *configs.Loaded, purpose consent.Pu
 	}
 	for _, c := range posts {
 		s := consent.Stream{Kind: consent.StreamCorrection, Destination: m.Destination, Medium: medium, Purpose: purpose, Post: c.ID, Revision: c.Number,
-			Occurrence: fmt.Sprintf("correction %d.%d", c.ID, c.Number), Urgent: c.Urgent, Priority: 1, Created: now, Expires: now.Add(correctedFor)}
+			Occurrence: fmt.Sprintf("correction %d.%d", c.ID, c.Number), Urgent: c.Urgent, Priority: 1, Created: now, Expires: now.Add(correctedFor),
+			Collects: how == "next_digest" && c.Status == string(compose.PostLive)}
 		if how == "none" {
 			err = a.db.KnowRevision(ctx, c, s)
 		} else {
-			err = a.db.Correct(ctx, c, s, how == "next_digest" && c.Status == string(compose.PostLive), now)
+			err = a.db.Correct(ctx, c, s)
 		}
 		if err != nil {
 			return err

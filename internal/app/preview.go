@@ -46,17 +46,14 @@ func (p *Preview) Ask(ctx context.Context, s consent.Stream, who consent.PersonI
 	return a, err
 }
 
-// Links of a person in a preview: those that work are nobody's but theirs.
-const (
-	previewLink  = "…"
-	previewLeave = "…"
-)
+// PreviewLink stands in a preview for what is secret of a person's links: those that work are nobody's but theirs.
+const PreviewLink = "…"
 
 // Text makes the text of a message. Its links are not those of the person.
 func (p *Preview) Text(ctx context.Context, s consent.Stream, a Asked) (direct.Text, error) {
 	c := a.Candidate
 	c.Folded, c.Stream = a.Posts, s
-	return p.letters.Text(ctx, consent.Start{Candidate: c, Link: previewLink, Leave: previewLeave})
+	return p.letters.Text(ctx, consent.Start{Candidate: c, Link: PreviewLink, Leave: PreviewLink})
 }
 
 // StreamOf is the stream by which a channel would write a post, or without one a digest of its newest posts, to the people of

@@ -136,13 +136,18 @@ func (b *Bot) Handle(ctx context.Context, event sdk.InboxEvent) (Reply, error) {
 	if t.reader, t.known, err = b.s.People.ReaderOf(ctx, event.From); err != nil {
 		return Reply{}, err
 	}
-	t.staff = b.staff(event)
+	if !event.Claimed {
+		t.staff = b.staff(event)
+	}
 	t.speak(t.reader.Habits.Lang)
 	switch event.Kind {
 	case sdk.EventStop:
 		return Reply{}, t.closed(ctx)
 	case sdk.EventButton:
 		return t.pressed(ctx)
+	}
+	if event.Claimed {
+		return t.claimed(ctx)
 	}
 	return t.said(ctx)
 }

@@ -225,6 +225,7 @@ type newsroom struct {
 	posts  map[string]bot.Post
 	held   []bot.Held
 	lost   []bot.Unknown
+	unsure []bot.UnknownMessages
 	broken error
 }
 
@@ -284,6 +285,15 @@ func (n *newsroom) Unknown(context.Context) ([]bot.Unknown, error) { return n.lo
 func (n *newsroom) Settle(_ context.Context, actor string, delivery int64, arrived bool) error {
 	n.note("%s settles %d, arrived %t", actor, delivery, arrived)
 	return n.broken
+}
+
+func (n *newsroom) UnknownMessages(context.Context) ([]bot.UnknownMessages, error) {
+	return n.unsure, n.broken
+}
+
+func (n *newsroom) SettleMessages(_ context.Context, actor string, number int64, arrived bool) (int, error) {
+	n.note("%s settles messages %d, arrived %t", actor, number, arrived)
+	return 12, n.broken
 }
 
 // world is a bot with everything around it, on a medium that does not exist.

@@ -60,6 +60,10 @@ type Newsroom interface {
 	Unknown(ctx context.Context) ([]Unknown, error)
 	// Settle records whether one arrived; one that did not is sent again.
 	Settle(ctx context.Context, actor string, delivery int64, arrived bool) error
+	// UnknownMessages lists the messages to people of which nobody knows whether they arrived, by their texts.
+	UnknownMessages(ctx context.Context) ([]UnknownMessages, error)
+	// SettleMessages records whether those arrived, and says how many they were.
+	SettleMessages(ctx context.Context, actor string, number int64, arrived bool) (int, error)
 }
 
 // Draft is what an editor writes.
@@ -85,6 +89,15 @@ type Unknown struct {
 	Delivery                 int64
 	Post, Title, Destination string
 	Since                    time.Time
+}
+
+// UnknownMessages are the messages of one text of which nobody knows whether they arrived.
+type UnknownMessages struct {
+	Number int64
+	// About is what they tell of: a channel, or a notice, and the post if there is one.
+	About  string
+	People int
+	Since  time.Time
 }
 
 // staff finds out whether an event comes from staff.
@@ -157,6 +170,7 @@ type order struct {
 	Channel  string `json:"channel,omitempty"`
 	Source   string `json:"source,omitempty"`
 	Delivery int64  `json:"delivery,omitempty"`
+	Messages int64  `json:"messages,omitempty"`
 	Yes      bool   `json:"yes,omitempty"` // drop what is held; the delivery arrived
 }
 
@@ -322,16 +336,32 @@ func (t *turn) held(ctx context.Context, _ string) (Reply, error) {
 	return t.reply(p), nil
 }
 
+// messageMark stands before the number of messages where one of a delivery could stand too.
+const messageMark = "m"
+
 func (t *turn) unknowns(ctx context.Context, _ string) (Reply, error) {
 	list, err := t.s.Newsroom.Unknown(ctx)
 	if err != nil {
 		return t.failed(err), nil
 	}
-	if len(list) == 0 {
+	messages, err := t.s.Newsroom.UnknownMessages(ctx)
+	if err != nil {
+		return t.failed(err), nil
+	}
+	if len(list)+len(messages) == 0 {
 		return t.answer(t.words.Text("bot.staff.unknown.none")), nil
 	}
 	p := &page{}
 	p.say(t.words.Text("bot.staff.unknown"))
+	for _, m := range messages[:min(listed, len(messages))] {
+		id := strconv.FormatInt(m.Number, 10)
+		since := m.Since.In(t.s.Zone)
+		p.say(t.words.Count("bot.staff.unknown.messages", m.People, "number", id, "about", m.About, "time", t.words.Time(since), "date", t.words.Date(since)))
+		p.rows = append(p.rows, []sdk.Button{
+			{Text: label(t.words.Text("bot.button.arrived", "delivery", id)), Data: data(verbSettle, messageMark+id, "1")},
+			{Text: label(t.words.Text("bot.button.missing", "delivery", id)), Data: data(verbSettle, messageMark+id, "0")},
+		})
+	}
 	for _, u := range list[:min(listed, len(list))] {
 		id := strconv.FormatInt(u.Delivery, 10)
 		since := u.Since.In(t.s.Zone)
@@ -402,6 +432,9 @@ func (t *turn) askSettle(ctx context.Context, id string, arrived bool) (Reply, e
 	if !t.may(MaySettle) {
 		return t.answer(t.words.Text("bot.staff.forbidden")), nil
 	}
+	if number, is := strings.CutPrefix(id, messageMark); is {
+		return t.askSettleMessages(ctx, number, arrived)
+	}
 	list, err := t.s.Newsroom.Unknown(ctx)
 	if err != nil {
 		return t.failed(err), nil
@@ -417,6 +450,24 @@ func (t *turn) askSettle(ctx context.Context, id string, arrived bool) (Reply, e
 	}
 	return t.ask(ctx, order{Verb: "settle", Delivery: u.Delivery, Yes: arrived}, t.words.Text(button, "delivery", id),
 		t.words.Text(sentence, "title", u.Title, "destination", u.Destination))
+}
+
+func (t *turn) askSettleMessages(ctx context.Context, number string, arrived bool) (Reply, error) {
+	list, err := t.s.Newsroom.UnknownMessages(ctx)
+	if err != nil {
+		return t.failed(err), nil
+	}
+	i := slices.IndexFunc(list, func(m UnknownMessages) bool { return strconv.FormatInt(m.Number, 10) == number })
+	if i < 0 {
+		return t.answer(t.words.Text("bot.staff.over")), nil
+	}
+	m := list[i]
+	sentence, button := "bot.staff.messages.missing", "bot.button.missing"
+	if arrived {
+		sentence, button = "bot.staff.messages.arrived", "bot.button.arrived"
+	}
+	return t.ask(ctx, order{Verb: "settle", Messages: m.Number, Yes: arrived}, t.words.Text(button, "delivery", number),
+		t.words.Count(sentence, m.People, "about", m.About))
 }
 
 // do does what was confirmed, and says so.
@@ -450,6 +501,14 @@ func (t *turn) do(ctx context.Context, o order) (string, error) {
 		}
 		return t.words.Count(key, items, "source", o.Source), err
 	case "settle":
+		if o.Messages > 0 {
+			count, err := n.SettleMessages(ctx, actor, o.Messages, o.Yes)
+			key := "bot.staff.settled.messages.missing"
+			if o.Yes {
+				key = "bot.staff.settled.messages.arrived"
+			}
+			return t.words.Count(key, count), err
+		}
 		err := n.Settle(ctx, actor, o.Delivery, o.Yes)
 		key := "bot.staff.settled.missing"
 		if o.Yes {

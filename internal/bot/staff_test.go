@@ -18,6 +18,7 @@ func newStaff(t *testing.T, lang string, change ...func(*bot.Settings)) *world {
 	w.name = "@AnnaB"
 	w.room.held = []bot.Held{{Source: "articles", Note: "40 items at once", Items: 40, Titles: []string{"Un", "Deux"}}}
 	w.room.lost = []bot.Unknown{{Delivery: 77, Post: "8f21", Title: "Incendie", Destination: "telegram", Since: w.now}}
+	w.room.unsure = []bot.UnknownMessages{{Number: 78, About: "channel alertes 8f21", People: 12, Since: w.now}}
 	return w
 }
 
@@ -58,6 +59,14 @@ func TestStaffActs(t *testing.T) {
 		"missing": {func(w *world) bot.Reply {
 			return w.press(w.say("/unknown"), map[string]string{"en": "77 is missing", "fr": "77 manque"}[w.lang])
 		}, []string{"Incendie", "telegram"}, "77 is missing", "Anna by pigeon settles 77, arrived false", "it is sent again", "il est renvoyé", "77 manque"},
+		"messages arrived": {func(w *world) bot.Reply {
+			return w.press(w.say("/unknown"), map[string]string{"en": "78 is there", "fr": "78 est arrivé"}[w.lang])
+		}, []string{"12", "channel alertes 8f21"}, "78 is there",
+			"Anna by pigeon settles messages 78, arrived true", "12 messages are settled: they arrived", "12 messages réglés", "78 est arrivé"},
+		"messages missing": {func(w *world) bot.Reply {
+			return w.press(w.say("/unknown"), map[string]string{"en": "78 is missing", "fr": "78 manque"}[w.lang])
+		}, []string{"12", "channel alertes 8f21"}, "78 is missing",
+			"Anna by pigeon settles messages 78, arrived false", "they are sent again", "ils sont renvoyés", "78 manque"},
 	} {
 		for _, lang := range []string{"en", "fr"} {
 			t.Run(name+" "+lang, func(t *testing.T) {
@@ -164,7 +173,7 @@ func TestStaffMistakes(t *testing.T) {
 	} {
 		w.reads(w.say(command), says)
 	}
-	w.room.held, w.room.lost = nil, nil
+	w.room.held, w.room.lost, w.room.unsure = nil, nil, nil
 	w.reads(w.say("/held"), "No source waits")
 	w.reads(w.say("/unknown"), "No delivery is unknown")
 	asked := w.say("/retract 8f21")

@@ -103,6 +103,8 @@ func lookUp(c sdk.Connector, target any) bool {
 		return pass(c, t)
 	case *sdk.Linker:
 		return pass(c, t)
+	case *sdk.Previewer:
+		return pass(c, t)
 	case *sdk.CommandMenu:
 		return pass(c, t)
 	case *sdk.Rehearser:

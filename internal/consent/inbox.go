@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
@@ -30,8 +29,11 @@ type InboxStore interface {
 	// Outcomes lists when events ended so since a time; of person 0, those about anybody.
 	Outcomes(ctx context.Context, connection, outcome string, person PersonID, since time.Time) ([]time.Time, error)
 	SentSince(ctx context.Context, destination string, since time.Time) (int, error)
-	// Bounced notes that a message came back, and gives its medium; ErrNotFound when there is none.
-	Bounced(ctx context.Context, stream int64, person PersonID, reason, text string) (medium string, err error)
+	// Bounced notes that a message came back, and gives its medium; ErrNotFound when there is none: the stream's number and its
+	// nonce must both be right.
+	Bounced(ctx context.Context, s Stream, person PersonID, reason, text string) (medium string, err error)
+	// Wrote gives the medium of a message that left, or may have; ErrNotFound when there is none.
+	Wrote(ctx context.Context, s Stream, person PersonID) (medium string, err error)
 	// Remember keeps data under a name unless there is something already; Recall gives it once.
 	Remember(ctx context.Context, hash, name string, data []byte, until, now time.Time) (first bool, err error)
 	Recall(ctx context.Context, hash, name string, now time.Time) (data []byte, found bool, err error)
@@ -85,9 +87,37 @@ func (i *Inbox) Waiting(ctx context.Context) (out []Waiting, err error) {
 		if err := json.Unmarshal(text, &w.Event); err != nil {
 			return nil, err
 		}
+		if err := i.known(ctx, &w.Event); err != nil {
+			return nil, err
+		}
 		out = append(out, w)
 	}
 	return out, nil
+}
+
+// known puts the address of whoever a message was written to in the place of what its answer says of itself: the answer proves,
+// by a secret of that message's alone, who wrote it. An answer to a message that is not known proves nothing.
+func (i *Inbox) known(ctx context.Context, e *sdk.InboxEvent) error {
+	stream, id, ok := messageOf(e.Answers)
+	if e.Answers = ""; !ok {
+		return nil
+	}
+	medium, err := i.store.Wrote(ctx, stream, id)
+	if errors.Is(err, ErrNotFound) || err == nil && medium != e.From.Medium {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	value, err := i.r.address(ctx, id, medium)
+	if errors.Is(err, ErrNotFound) {
+		return nil // erased since
+	}
+	if err != nil {
+		return err
+	}
+	e.From, e.Claimed = sdk.Handle{Medium: medium, Value: value}, false
+	return nil
 }
 
 // Waiting is an event that nobody has worked on yet.
@@ -164,14 +194,6 @@ func (i *Inbox) Bounce(ctx context.Context, w Waiting) (outcome string, person P
 		err = i.r.Gone(ctx, id, medium, reason, Evidence{At: i.r.now(), Method: method, Actor: Provider, Where: w.Event.ID, Note: strings.TrimSpace(b.Status + " " + b.Reason)})
 	}
 	return outcome, id, err
-}
-
-// messageOf reads a message's name; see MessageID.
-func messageOf(name string) (stream int64, person PersonID, ok bool) {
-	s, p, found := strings.Cut(name, "-")
-	a, err := strconv.ParseInt(s, 36, 64)
-	b, berr := strconv.ParseInt(p, 36, 64)
-	return a, PersonID(b), found && err == nil && berr == nil
 }
 
 // Limits near which a provider begins to refuse everything: complaints and hard bounces per message sent in a day. Fewer than

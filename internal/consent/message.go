@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/belfry-news/belfry/internal/permit"
@@ -27,7 +28,10 @@ const (
 
 // Stream is one text for many people, or for one.
 type Stream struct {
-	ID                  int64
+	ID int64
+	// Nonce is a secret that this stream alone has, while numbers are given again once a database was restored. Streams that were
+	// made before there were any have none.
+	Nonce               string
 	Kind                StreamKind
 	Destination, Medium string
 	// Purpose is empty for the fixed texts.
@@ -41,6 +45,8 @@ type Stream struct {
 	Content  []byte
 	Urgent   bool
 	Priority int
+	// Collects says of a correction that who gets digests gets it with the next one.
+	Collects bool
 	// SlotAt of a digest: it takes the posts shown until then.
 	SlotAt           time.Time
 	Created, Expires time.Time
@@ -68,6 +74,8 @@ type Result struct {
 	At     time.Time
 	// Posts are what a digest held.
 	Posts []int64
+	// Revision of the post that a message showed; 0 where it is made from no post, or from several.
+	Revision int
 	// Again says that this was no attempt: it never left.
 	Again bool
 }
@@ -200,9 +208,33 @@ type Start struct {
 	Broken error
 }
 
-// MessageID names a message to platforms.
-func MessageID(stream int64, p PersonID) string {
-	return strconv.FormatInt(stream, 36) + "-" + strconv.FormatInt(int64(p), 36)
+// MessageID names a message to platforms: in letters and digits that survive a relay, and by the stream's secret, so that what
+// comes back after a restore is never taken for what the new numbers stand for.
+func MessageID(s Stream, p PersonID) string {
+	stream := strconv.FormatInt(s.ID, 36)
+	if s.Nonce != "" {
+		stream += "-" + s.Nonce
+	}
+	return stream + "-" + strconv.FormatInt(int64(p), 36)
+}
+
+// messageOf reads a message's name; see MessageID.
+func messageOf(name string) (s Stream, person PersonID, ok bool) {
+	parts := strings.Split(name, "-")
+	if len(parts) == 3 {
+		s.Nonce = parts[1]
+		parts = []string{parts[0], parts[2]}
+		if s.Nonce == "" {
+			return s, 0, false
+		}
+	}
+	if len(parts) != 2 {
+		return s, 0, false
+	}
+	id, err := strconv.ParseInt(parts[0], 36, 64)
+	p, perr := strconv.ParseInt(parts[1], 36, 64)
+	s.ID = id
+	return s, PersonID(p), err == nil && perr == nil
 }
 
 // Start begins a window. Permits and addresses come only from here: from what the transaction read that let the message go.
@@ -238,7 +270,7 @@ func (r *Registry) Start(ctx context.Context, store MessageStore, w Window, judg
 
 // opened makes a started message of a candidate. One whose rows cannot be opened has no permit, and Broken says why.
 func (r *Registry) opened(c Candidate, w Window, purpose permit.Purpose) Start {
-	s := Start{Candidate: c, ID: MessageID(w.Batch.Stream.ID, c.Person), Link: r.s.Keys.Link(c.Ref)}
+	s := Start{Candidate: c, ID: MessageID(w.Batch.Stream, c.Person), Link: r.s.Keys.Link(c.Ref)}
 	s.key, s.address = Sealed{}, nil
 	key, err := r.s.Keys.person(c.Ref, c.key)
 	var value []byte
@@ -266,7 +298,7 @@ func (r *Registry) overridden(c Candidate, w Window) (LedgerEvent, error) {
 		return LedgerEvent{}, err
 	}
 	text, err := json.Marshal(change{Purpose: w.Batch.Stream.Purpose, Medium: w.Batch.Stream.Medium,
-		Evidence: Evidence{At: w.Now, Method: ByTime, Actor: Clock, Where: MessageID(w.Batch.Stream.ID, c.Person)}})
+		Evidence: Evidence{At: w.Now, Method: ByTime, Actor: Clock, Where: MessageID(w.Batch.Stream, c.Person)}})
 	return LedgerEvent{At: w.Now, Recorded: w.Now, Person: c.Person, Kind: EventOverride, Data: key.seal("event "+EventOverride, text)}, err
 }
 

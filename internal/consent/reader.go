@@ -95,6 +95,30 @@ func (r *Registry) ReaderOf(ctx context.Context, h sdk.Handle) (out Reader, foun
 	return out, found, err
 }
 
+// address gives a person's own address of a medium; ErrNotFound when there is none.
+func (r *Registry) address(ctx context.Context, id PersonID, medium string) (value string, err error) {
+	err = r.s.Store.People(ctx, func(tx Tx) error {
+		row, err := tx.Subscriber(id)
+		p, err := r.load(tx, row, err)
+		if err != nil {
+			return err
+		}
+		rows, err := tx.Addresses(id)
+		if err != nil {
+			return err
+		}
+		for _, a := range rows {
+			if a.Medium == medium {
+				text, err := p.key.open("address "+medium, a.Sealed)
+				value = string(text)
+				return err
+			}
+		}
+		return ErrNotFound
+	})
+	return value, err
+}
+
 // ByRef finds a person by what commands call them, for an operator: the look is an event of the ledger, with a reason.
 func (r *Registry) ByRef(ctx context.Context, ref, operator, reason string) (out Reader, err error) {
 	if reason == "" {

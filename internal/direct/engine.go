@@ -45,6 +45,8 @@ type Text struct {
 	Slots   map[string]string
 	Buttons [][]sdk.Button
 	ReplyTo string
+	// Revision of the post that is shown; 0 where it is no post, or several.
+	Revision int
 }
 
 // Writer knows posts and words.
@@ -110,6 +112,8 @@ const (
 	windowFor = 50 * time.Millisecond
 	fanChunk  = 10_000
 	idlePoll  = time.Second
+	// correctAfter is longer than a Writer may show what it read: what starts later shows what corrects.
+	correctAfter = 1500 * time.Millisecond
 )
 
 // New makes an Engine; Start starts it.
@@ -271,6 +275,9 @@ func (e *Engine) fanOut() error {
 		return err
 	}
 	for _, s := range streams {
+		if age := e.s.Now().Sub(s.Created); s.Kind == consent.StreamCorrection && age >= 0 && age < correctAfter {
+			continue
+		}
 		slot, zone := SlotOf(s.Occurrence)
 		for {
 			made, whole, err := e.s.Store.FanOut(e.ctx, s.ID, fanChunk, slot, zone, e.s.Writer.Zone().String())
@@ -280,8 +287,8 @@ func (e *Engine) fanOut() error {
 			if made > 0 {
 				e.wakeLanes()
 			}
-			if whole {
-				break
+			if whole || made == 0 {
+				break // a correction that made none waits for what is under way
 			}
 		}
 	}

@@ -14,7 +14,7 @@ const resendAfter = 10 * time.Minute
 
 // outcome turns what a connector answered into a result, and acts on what it says about the person or the account.
 func (l *lane) outcome(i *item, ref sdk.MessageRef, err error, now time.Time) {
-	r := consent.Result{Stream: i.start.Stream.ID, Person: i.start.Person, At: now, Posts: i.start.Folded}
+	r := consent.Result{Stream: i.start.Stream.ID, Person: i.start.Person, At: now, Posts: i.start.Folded, Revision: i.text.Revision}
 	code := sdk.Code("")
 	if err == nil {
 		r.State = consent.MessageSent
@@ -28,6 +28,9 @@ func (l *lane) outcome(i *item, ref sdk.MessageRef, err error, now time.Time) {
 		e := sdk.AsError(err)
 		code = e.Code
 		r = l.refused(i, e, now)
+		if r.Revision = i.text.Revision; r.State == consent.MessageUnknown {
+			r.Posts = i.start.Folded
+		}
 	}
 	if l.e.s.Sent != nil {
 		l.e.s.Sent(l.d.Name, code, now.Sub(i.took))

@@ -2,11 +2,15 @@ package direct_test
 
 import (
 	"context"
+	"errors"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/belfry-news/belfry/internal/consent"
 	"github.com/belfry-news/belfry/internal/direct"
+	"github.com/belfry-news/belfry/internal/store"
 )
 
 // runLater is run by a clock that is ahead.
@@ -63,10 +67,24 @@ func TestUnderWayWhenTheNodeEnded(t *testing.T) {
 				if n := len(h.out.all()); n > 0 {
 					t.Errorf("%d messages were sent again", n)
 				}
+				// Somebody of the house says that they are missing: who left meanwhile gets nothing all the same.
+				n, err := h.db.SayMessages(t.Context(), 1, store.SayMissing, "anna", time.Now())
+				if err != nil || n != 2 {
+					t.Fatalf("%d messages are missing, %v", n, err)
+				}
+				h.engine.Wake()
+				h.until("the one that still goes", func() bool { return len(h.out.all()) == 1 })
+				time.Sleep(300 * time.Millisecond)
+				if all := h.out.all(); len(all) != 1 || all[0].to != "reader0@example.invalid" {
+					t.Errorf("sent again: %+v", all)
+				}
+				if _, err := h.db.SayMessages(t.Context(), 1, store.SayArrived, "anna", time.Now()); !errors.Is(err, store.ErrNotFound) {
+					t.Errorf("once more: %v", err)
+				}
 				return
 			}
 			h.until("the resend", func() bool { return len(h.out.all()) == 1 })
-			if m := h.out.all()[0]; m.to != "reader0@example.invalid" || m.id != consent.MessageID(1, ids[0]) {
+			if m := h.out.all()[0]; m.to != "reader0@example.invalid" || !strings.HasPrefix(m.id, "1-") || !strings.HasSuffix(m.id, "-"+strconv.FormatInt(int64(ids[0]), 36)) {
 				t.Errorf("%+v", m)
 			}
 			h.stop()

@@ -74,13 +74,22 @@ func (db *DB) SentSince(ctx context.Context, destination string, since time.Time
 }
 
 // Bounced implements consent.InboxStore.
-func (db *DB) Bounced(ctx context.Context, stream int64, person consent.PersonID, reason, text string) (medium string, err error) {
+func (db *DB) Bounced(ctx context.Context, s consent.Stream, person consent.PersonID, reason, text string) (medium string, err error) {
 	err = db.Write(ctx, func(tx *Tx) error {
-		if err := missing(tx.row(`SELECT s.medium FROM streams s JOIN messages m ON m.stream = s.id WHERE s.id = $1 AND m.person = $2`, stream, person).Scan(&medium)); err != nil {
+		if err := missing(tx.row(mediumOf, s.ID, person, s.Nonce).Scan(&medium)); err != nil {
 			return err
 		}
-		return tx.run(`UPDATE messages SET reason = $3, error = $4 WHERE stream = $1 AND person = $2 AND (state = 'sent' OR state = 'unknown')`, stream, person, reason, text)
+		return tx.run(`UPDATE messages SET reason = $3, error = $4 WHERE stream = $1 AND person = $2 AND (state = 'sent' OR state = 'unknown')`, s.ID, person, reason, text)
 	})
+	return medium, err
+}
+
+// mediumOf is the medium of a message: the stream's number alone may be that of another one since a restore.
+const mediumOf = `SELECT s.medium FROM streams s JOIN messages m ON m.stream = s.id WHERE s.id = $1 AND m.person = $2 AND s.nonce = $3`
+
+// Wrote implements consent.InboxStore.
+func (db *DB) Wrote(ctx context.Context, s consent.Stream, person consent.PersonID) (medium string, err error) {
+	err = missing(db.queryRow(ctx, mediumOf+` AND (m.attempt > 0 OR m.unsure = 1 OR m.state = 'sent' OR m.state = 'unknown')`, s.ID, person, s.Nonce).Scan(&medium))
 	return medium, err
 }
 

@@ -126,26 +126,10 @@ type CorrectedPost struct {
 	Sent   int
 }
 
-// Correct notes that followers are told of a revision: a stream of corrections is made, once, and who gets digests gets it with
-// the next one when collect says so. A withdrawal is never collected: what a digest shows is live.
-func (db *DB) Correct(ctx context.Context, c CorrectedPost, s consent.Stream, collect bool, now time.Time) error {
+// Correct notes that followers are told of a revision: a stream of corrections is made, once. Who gets digests gets it with the
+// next one where the stream says that it collects; a withdrawal is never collected: what a digest shows is live.
+func (db *DB) Correct(ctx context.Context, c CorrectedPost, s consent.Stream) error {
 	return db.Write(ctx, func(tx *Tx) error {
-		if collect {
-			if err := tx.run(`INSERT INTO folded (person, consent, post, reason, at)
-				SELECT m.person, m.consent, $2, 'correction', $3 FROM messages m JOIN grants g ON g.id = m.consent
-				WHERE m.stream = $1 AND (m.state = 'sent' OR m.state = 'unknown') AND g.state = 'active' AND g.mode = 'digest' ON CONFLICT DO NOTHING`, c.Stream, c.ID, micros(now)); err != nil {
-				return err
-			}
-			digests, until, err := tx.digestsBefore(c.ID, s.Destination)
-			if err != nil {
-				return err
-			}
-			if err := tx.run(`INSERT INTO folded (person, consent, post, reason, at)
-				SELECT DISTINCT m.person, m.consent, $1, 'correction', $4 FROM messages m JOIN grants g ON g.id = m.consent AND g.version = m.version
-				WHERE m.stream IN @list($3) AND `+showedBefore+` AND g.state = 'active' AND g.mode = 'digest' ON CONFLICT DO NOTHING`, c.ID, until, jsonList(digests), micros(now)); err != nil {
-				return err
-			}
-		}
 		if _, err := tx.newStream(s, 0); err != nil {
 			return err
 		}

@@ -16,12 +16,12 @@ import (
 
 var _ consent.MessageStore = (*DB)(nil)
 
-const streamColumns = `s.id, s.kind, s.destination, s.medium, s.purpose, coalesce(s.post, 0), coalesce(s.notice, 0), s.revision, s.occurrence, s.content, s.urgent, s.priority, s.slot_at, s.created_at, s.expires_at`
+const streamColumns = `s.id, s.nonce, s.kind, s.destination, s.medium, s.purpose, coalesce(s.post, 0), coalesce(s.notice, 0), s.revision, s.occurrence, s.content, s.urgent, s.priority, s.slot_at, s.created_at, s.expires_at`
 
 func scanStream(r scanner, more ...any) (s consent.Stream, err error) {
 	var purpose string
 	var slot, created, expires int64
-	err = r.Scan(append([]any{&s.ID, &s.Kind, &s.Destination, &s.Medium, &purpose, &s.Post, &s.Notice, &s.Revision, &s.Occurrence, &s.Content, &s.Urgent, &s.Priority, &slot, &created, &expires}, more...)...)
+	err = r.Scan(append([]any{&s.ID, &s.Nonce, &s.Kind, &s.Destination, &s.Medium, &purpose, &s.Post, &s.Notice, &s.Revision, &s.Occurrence, &s.Content, &s.Urgent, &s.Priority, &slot, &created, &expires}, more...)...)
 	kind, name, _ := strings.Cut(purpose, " ")
 	s.Purpose = consent.Purpose{Kind: consent.Kind(kind), Name: name}
 	s.SlotAt, s.Created, s.Expires = timeOf(slot), timeOf(created), timeOf(expires)
@@ -49,19 +49,18 @@ func (db *DB) FanOut(ctx context.Context, stream int64, most int, slot, zone, si
 		if kind == "correction" {
 			// Who has, or may have, what is corrected, and did not choose to get such things collected. They are found in the
 			// order of their grants, so that each part of a large audience is looked at once.
-			posts, err := tx.ids(`SELECT id FROM streams WHERE post = $1 AND destination = $2 AND kind = 'post'`, post, destination)
+			posts, digests, until, err := tx.showed(post, destination)
 			if err != nil {
 				return err
 			}
-			digests, until, err := tx.digestsBefore(post, destination)
-			if err != nil {
+			if waits, err := tx.awaitLate(stream, post, slices.Concat(posts, digests), until); err != nil || waits {
 				return err
 			}
 			if n, err = tx.exec(`INSERT INTO messages (stream, person, consent, version)
 				SELECT $3, g.person, g.id, g.version FROM streams c JOIN posts p ON p.id = c.post
 				JOIN grants g ON g.kind = substr(c.purpose, 1, instr(c.purpose, ' ') - 1) AND g.name = substr(c.purpose, instr(c.purpose, ' ') + 1) AND g.medium = c.medium
 				WHERE c.id = $3 AND g.state = 'active' AND g.person > $4
-				AND (EXISTS (SELECT 1 FROM messages m WHERE m.stream IN @list($6) AND m.person = g.person AND m.consent = g.id AND m.version = g.version AND (m.state = 'sent' OR m.state = 'unknown'))
+				AND (EXISTS (SELECT 1 FROM messages m WHERE m.stream IN @list($6) AND m.person = g.person AND m.consent = g.id AND m.version = g.version AND (m.state = 'sent' OR m.state = 'unknown') AND m.revision < c.revision)
 					OR EXISTS (SELECT 1 FROM messages m WHERE m.stream IN @list($7) AND m.person = g.person AND m.consent = g.id AND m.version = g.version AND `+showedBefore+`))
 				AND NOT (p.status = 'live' AND EXISTS (SELECT 1 FROM folded f WHERE f.person = g.person AND f.consent = g.id AND f.post = p.id)) ORDER BY g.person LIMIT $5`,
 				post, until, stream, from.Int64, most, jsonList(posts), jsonList(digests)); err != nil {
@@ -121,10 +120,10 @@ func (tx *Tx) newStream(s consent.Stream, person consent.PersonID) (int64, error
 	if s.Content == nil {
 		s.Content = []byte{}
 	}
-	id, made, err := tx.insert(`INSERT INTO streams (kind, destination, medium, purpose, post, notice, occurrence, person, content, urgent, priority, slot_at, created_at, expires_at, revision)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) ON CONFLICT DO NOTHING RETURNING id`,
+	id, made, err := tx.insert(`INSERT INTO streams (kind, destination, medium, purpose, post, notice, occurrence, person, content, urgent, priority, slot_at, created_at, expires_at, revision, nonce, collects)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) ON CONFLICT DO NOTHING RETURNING id`,
 		s.Kind, s.Destination, s.Medium, purpose, nullable(s.Post), nullable(s.Notice), s.Occurrence, nullable(int64(person)), s.Content, s.Urgent, s.Priority,
-		micros(s.SlotAt), micros(s.Created), micros(s.Expires), s.Revision)
+		micros(s.SlotAt), micros(s.Created), micros(s.Expires), s.Revision, token(8), s.Collects)
 	if err != nil || !made {
 		return 0, err
 	}
@@ -669,10 +668,15 @@ func (db *DB) SettleMessages(ctx context.Context, results []consent.Result) erro
 }
 
 func (tx *Tx) settleMessages(results []consent.Result) error {
-	plain := map[int64][]consent.PersonID{}
+	type shown struct {
+		stream   int64
+		revision int
+	}
+	plain := map[shown][]consent.PersonID{}
 	for _, r := range results {
 		if r.State == consent.MessageSent && r.Ref == "" && len(r.Posts) == 0 {
-			plain[r.Stream] = append(plain[r.Stream], r.Person)
+			k := shown{r.Stream, r.Revision}
+			plain[k] = append(plain[k], r.Person)
 			continue
 		}
 		attempt := 1
@@ -683,9 +687,9 @@ func (tx *Tx) settleMessages(results []consent.Result) error {
 		if len(r.Posts) > 0 {
 			posts = jsonList(r.Posts)
 		}
-		if err := tx.run(`UPDATE messages SET state = $3, reason = $4, next_at = $5, settled_at = $6, ref = $7, error = $8, posts = $9, attempt = attempt + $10, unsure = max(unsure, $11)
+		if err := tx.run(`UPDATE messages SET state = $3, reason = $4, next_at = $5, settled_at = $6, ref = $7, error = $8, posts = $9, attempt = attempt + $10, unsure = max(unsure, $11), revision = $12
 			WHERE stream = $1 AND person = $2`,
-			r.Stream, r.Person, r.State, r.Reason, micros(r.Next), ended(r.State, r.At), r.Ref, r.Error, posts, attempt, r.Reason == "unknown"); err != nil {
+			r.Stream, r.Person, r.State, r.Reason, micros(r.Next), ended(r.State, r.At), r.Ref, r.Error, posts, attempt, r.Reason == "unknown", r.Revision); err != nil {
 			return err
 		}
 		if (r.State == consent.MessageSent || r.State == consent.MessageUnknown) && len(r.Posts) > 0 { // what may have arrived is not shown again
@@ -697,10 +701,10 @@ func (tx *Tx) settleMessages(results []consent.Result) error {
 			}
 		}
 	}
-	for stream, people := range plain {
+	for of, people := range plain {
 		at := results[0].At
 		// A message that has started has no next_at: left alone, its index is not looked at.
-		if err := tx.run(`UPDATE messages SET state = 'sent', reason = '', settled_at = $3, attempt = attempt + 1 WHERE stream = $1 AND person IN @list($2)`, stream, jsonList(people), micros(at)); err != nil {
+		if err := tx.run(`UPDATE messages SET state = 'sent', reason = '', settled_at = $3, attempt = attempt + 1, revision = $4 WHERE stream = $1 AND person IN @list($2)`, of.stream, jsonList(people), micros(at), of.revision); err != nil {
 			return err
 		}
 	}

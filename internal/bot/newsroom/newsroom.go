@@ -5,6 +5,8 @@ package newsroom
 import (
 	"context"
 	"errors"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/belfry-news/belfry/internal/bot"
@@ -182,4 +184,31 @@ func (n *Newsroom) Settle(ctx context.Context, actor string, delivery int64, arr
 		_, err = at.Resolve(ctx, delivery, "missing", "")
 	}
 	return told(err)
+}
+
+// UnknownMessages implements bot.Newsroom.
+func (n *Newsroom) UnknownMessages(ctx context.Context) ([]bot.UnknownMessages, error) {
+	list, err := n.desk(reads).HeldMessages(ctx)
+	var out []bot.UnknownMessages
+	for _, h := range list {
+		if !h.Unknown {
+			continue
+		}
+		if i := slices.IndexFunc(out, func(m bot.UnknownMessages) bool { return m.Number == h.Number }); i >= 0 {
+			out[i].People += h.People
+			continue
+		}
+		about := strings.TrimSpace(h.Purpose + " " + h.Post)
+		if about == "" {
+			about = h.Kind
+		}
+		out = append(out, bot.UnknownMessages{Number: h.Number, About: about, People: h.People, Since: h.Since.Truncate(time.Second)})
+	}
+	return out, told(err)
+}
+
+// SettleMessages implements bot.Newsroom.
+func (n *Newsroom) SettleMessages(ctx context.Context, actor string, number int64, arrived bool) (int, error) {
+	out, err := n.desk(actor).SettleMessages(ctx, number, arrived)
+	return int(out.Messages), told(err)
 }
