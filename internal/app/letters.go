@@ -100,6 +100,9 @@ func (w *letters) Facts(ctx context.Context, s consent.Stream, now time.Time) (p
 	if s.Purpose.Name == "" {
 		return f, nil, nil // a fixed text
 	}
+	rules := l.Medium(s.Medium)
+	f.Rules = policy.Rules{OwnChoice: rules.OwnChoice, ReplyWindow: rules.ReplyWindow, Template: rules.Templates, Quiet: l.LegalHours(s.Medium)}
+	f.Brake.First = l.NewAudience.First
 	if s.Kind == consent.StreamNotice {
 		return w.noticeFacts(ctx, l, s, f, now)
 	}
@@ -108,7 +111,7 @@ func (w *letters) Facts(ctx context.Context, s consent.Stream, now time.Time) (p
 		f.Content.Withdrawn = true // the channel writes to nobody any more
 		return f, nil, nil
 	}
-	f.Caps = policy.Caps{PerDay: m.PerDay, Gap: m.Gap.Std()}
+	f.Caps = policy.Caps{PerDay: m.PerDay, PerWeek: m.PerWeek, Gap: m.Gap.Std()}
 	program := w.a.engine.Program()
 	if s.Kind == consent.StreamDigest {
 		posts, err := w.choices(ctx, program, s, now)
@@ -161,7 +164,7 @@ func (w *letters) noticeFacts(ctx context.Context, l *configs.Loaded, s consent.
 		f.Content.Withdrawn = true // such notices are sent no more
 		return f, nil, nil
 	}
-	f.Caps = policy.Caps{PerDay: n.PerDay}
+	f.Caps = policy.Caps{PerDay: n.PerDay, PerWeek: n.PerWeek}
 	others, released, err := w.a.db.SameNotices(ctx, s.Notice, now.Add(-l.BulkGuard.Window.Std()))
 	f.Guard = policy.Guard{Others: others, Limit: l.BulkGuard.SameBody, Released: released}
 	if err == nil && f.Guard.Holds() {

@@ -33,7 +33,7 @@ func Personal() []Kept {
 	const consentBasis, proof, house = "consent (a)", "legal obligation (c): consent has to be shown, GDPR 7 (1)", "legitimate interest (f): to run the service safely"
 	return []Kept{
 		{"addresses", "to write to the person", consentBasis, UntilErased, true,
-			map[string]string{"addresses": "id person medium hash sealed verified_at created_at", "person_keys": "person master sealed"}},
+			map[string]string{"addresses": "id person medium hash sealed verified_at created_at heard_at", "person_keys": "person master sealed"}},
 		{"the profile: language, zone, quiet hours, pause, the sender's own reference as a keyed hash", "to write when and how the person wants", consentBasis, UntilErased, false,
 			map[string]string{"subscribers": "id ref external lang zone quiet_from quiet_until paused_until per_day created_at signal_at asked_at import erased_at"}},
 		{"what they follow, with their choices", "to send what was asked for, and nothing else", consentBasis, UntilErased, false,
@@ -67,6 +67,7 @@ func Personal() []Kept {
 // people of the news is the newsroom's own affair.
 func NotPersonal() map[string]string {
 	return map[string]string{
+		"audiences":          "purpose medium grown posted_at since sent", // numbers of people
 		"alerts":             "id code subject sentence mend first_at last_at count told_at resolved_at over_told",
 		"batches":            "id node fence destination chat lease_until",
 		"blocked":            "kind source value at reason",
