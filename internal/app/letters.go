@@ -434,13 +434,35 @@ func (w *letters) confirmation(l *configs.Loaded, m consent.Start, out *direct.T
 		titles = append(titles, title.In(lang))
 	}
 	what := strings.Join(titles, ", ")
+	if asked.Moved {
+		return w.moved(l, words, out)
+	}
+	subject, text := words.Text("message.confirm.subject", "channel", what), words.Text("message.confirm.text", "channel", what, "site", l.Site.Title)
+	if asked.Change {
+		what = "change"
+		subject, text = words.Text("message.change.subject"), words.Text("message.change.text", "site", l.Site.Title)
+	}
 	out.Slots[sdk.SlotConfirm] = strings.TrimSuffix(l.Site.URL, "/") + "/confirm/" + asked.Token
 	var err error
-	out.Common, err = w.kept(strings.Join([]string{"confirm", what, lang, fmt.Sprint(w.a.generation)}, "."), func() (*sdk.Common, error) {
-		return &sdk.Common{Kind: sdk.CommonConfirm, Lang: lang, Sender: l.Privacy.Controller, Subject: oneLine(words.Text("message.confirm.subject", "channel", what)),
-			Body: sdk.Body{sdk.Paragraph(sdk.Text(words.Text("message.confirm.text", "channel", what, "site", l.Site.Title))),
+	out.Common, err = w.kept(strings.Join([]string{"confirm", what, fmt.Sprint(asked.Change), lang, fmt.Sprint(w.a.generation)}, "."), func() (*sdk.Common, error) {
+		return &sdk.Common{Kind: sdk.CommonConfirm, Lang: lang, Sender: l.Privacy.Controller, Subject: oneLine(subject),
+			Body: sdk.Body{sdk.Paragraph(sdk.Text(text)),
 				sdk.Paragraph(sdk.Text(words.Text("message.confirm.ignore")))},
 			Links: []sdk.CommonLink{{Text: words.Text("message.confirm.open"), Slot: sdk.SlotConfirm}}}, nil
+	})
+	return err
+}
+
+// moved makes the text that tells an address that it is written to no more. It has no link that is anybody's own: whoever reads
+// there may not be who moved.
+func (w *letters) moved(l *configs.Loaded, words *i18n.Catalogue, out *direct.Text) error {
+	const home = "home"
+	out.Slots[home] = strings.TrimSuffix(l.Site.URL, "/") + "/"
+	var err error
+	out.Common, err = w.kept(strings.Join([]string{"moved", words.Lang(), fmt.Sprint(w.a.generation)}, "."), func() (*sdk.Common, error) {
+		return &sdk.Common{Kind: sdk.CommonConfirm, Lang: words.Lang(), Sender: l.Privacy.Controller, Subject: oneLine(words.Text("message.moved.subject", "site", l.Site.Title)),
+			Body:  sdk.Body{sdk.Paragraph(sdk.Text(words.Text("message.moved.text"))), sdk.Paragraph(sdk.Text(words.Text("message.moved.not")))},
+			Links: []sdk.CommonLink{{Text: words.Text("message.moved.open"), Slot: home}}}, nil
 	})
 	return err
 }

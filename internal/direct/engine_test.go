@@ -35,6 +35,7 @@ type house struct {
 	jump   policy.Jump
 	dir    string
 	rows   bool
+	keys   *consent.Keys
 }
 
 // outgoing is a platform.
@@ -123,7 +124,7 @@ func newHouse(t testing.TB) *house {
 	journal, err := consent.OpenJournal(filepath.Join(dir, consent.JournalName))
 	must(t, err)
 	t.Cleanup(func() { _ = journal.Close() })
-	h := &house{t: t, db: db, out: &outgoing{}, dir: dir}
+	h := &house{t: t, db: db, out: &outgoing{}, dir: dir, keys: keys}
 	h.people = consent.New(consent.Settings{Store: db, Keys: keys, Journal: journal, Deadline: 5 * time.Second, Offers: func() []consent.Offer {
 		return []consent.Offer{{Purpose: alertes, Media: []consent.Medium{{Name: "email", Destination: "mail"}}, Modes: []consent.Mode{consent.Instant}, Topics: []string{"sport"}}}
 	}, Changed: func() {
