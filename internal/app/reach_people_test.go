@@ -23,8 +23,8 @@ func TestRulesOfTheConfiguration(t *testing.T) {
 	}{
 		"the law's hours": {config: `medium_rules: {email: {quiet: {EVERYWHERE: "00:00-12:00, 12:00-24:00"}}}`, reason: "quiet_hours_endless", sentence: "never end"},
 		"the law's hours of a country, for who gave no zone": {config: `medium_rules: {email: {quiet: {FR: "00:00-12:00, 12:00-24:00"}}}`, reason: "quiet_hours_endless", sentence: "never end"},
-		"a platform that forbids the same to many": {config: `medium_rules: {email: {own_choice: true}}`, reason: "not_selected", sentence: "no choice of this person selects this one"},
-		"a reply window":                           {config: `medium_rules: {email: {reply_window: 24h}}`, reason: "reply_window_closed", sentence: "only after they write again"},
+		"a platform that forbids the same to many":           {config: `medium_rules: {email: {own_choice: true}}`, reason: "not_selected", sentence: "no choice of this person selects this one"},
+		"a reply window": {config: `medium_rules: {email: {reply_window: 24h}}`, reason: "reply_window_closed", sentence: "only after they write again"},
 		"a week": {messages: ", per_week: 1", before: func(t *testing.T, p *post) {
 			t.Helper()
 			p.publish(feedtest.Article{ID: "first", Title: "Le premier de la semaine"})

@@ -46,10 +46,10 @@ func (s *Server) asked(r *http.Request) (consent.Asked, error) {
 func (s *Server) confirmPage(v *view, a consent.Asked) confirmPage {
 	v.in(a.Habits.Zone)
 	page := confirmPage{layout: v.personLayout(v.words.Text("people.confirm")), Manner: v.manner(a.Preferences), Wording: s.confirmWording(v, a)}
-	page.Heading, page.Says, page.Yes = page.Title, v.words.Text("people.confirm.text", "site", v.site.title), v.words.Text("people.confirm.yes")
+	page.Heading, page.Says, page.Yes = v.words.Text("people.confirm"), v.words.Text("people.confirm.text", "site", v.site.title), v.words.Text("people.confirm.yes")
 	if a.Change {
 		page.Heading, page.Yes, page.Manner = v.words.Text("people.confirm.change"), v.words.Text("people.confirm.change.yes"), ""
-		page.Title, page.Says = page.Heading, v.words.Text("people.confirm.change.text", "site", v.site.title, "from", a.From)
+		page.layout, page.Says = v.personLayout(page.Heading), v.words.Text("people.confirm.change.text", "site", v.site.title, "from", a.From)
 		if len(a.Purposes) == 0 {
 			page.Says = v.words.Text("people.confirm.change.none")
 		}

@@ -454,7 +454,7 @@ func (s *Server) takeAgain(w http.ResponseWriter, r *http.Request) {
 	}
 	e := s.evidence(r, consent.ByForm, "/me")
 	title, _ := v.purposeName(reader.Grants[i].Purpose, s.s.People.Offers())
-	e.Wording, e.Lang = v.words.Text("people.again")+": "+title, v.words.Lang()
+	e.Wording, e.Lang = v.words.Text("people.notice.again")+": "+title, v.words.Lang()
 	e.Version = version(e.Wording)
 	if err := s.s.People.AskAgain(r.Context(), reader.ID, id, e); err != nil {
 		text, theirs := v.publicFault(err, "people.fault.again")
