@@ -31,6 +31,8 @@ type Config struct {
 	Staff         map[string]Staff       `yaml:"staff" doc:"Who of the newsroom may act from their phone, by a name of your choice, which the record has."`
 	Replies       Replies                `yaml:"replies" doc:"Who reads what people write that is no command."`
 	BulkGuard     BulkGuard              `yaml:"bulk_guard" doc:"How many people may get the same notice."`
+	NewAudience   NewAudience            `yaml:"new_audience" doc:"How many messages go to a new audience before somebody has looked at what came back: to the people of an import, and to those who came when a channel's followers multiplied between two of its posts."`
+	MediumRules   map[string]MediumRules `yaml:"medium_rules" doc:"Rules of messages to people by the type of their destination: the law's hours, and what a platform allows. They add to what Belfry knows of the type." example:"{telegram: {quiet: {FR: \"22:00-08:00\"}}}"`
 	Privacy       Privacy                `yaml:"privacy" doc:"How data about people is kept, where channels write to people."`
 	Alerts        Alerts                 `yaml:"alerts" doc:"Where trouble is reported, or none."`
 	Retired       []string               `yaml:"retired" doc:"Names of channels, sources, destinations and notices that are closed for good but hold posts or grants."`
@@ -51,6 +53,7 @@ func Default() Config {
 	c.Alerts.SetDefaults()
 	c.Privacy.SetDefaults()
 	c.BulkGuard.SetDefaults()
+	c.NewAudience.SetDefaults()
 	c.Retention.SetDefaults()
 	c.DiskFloor = 500e6
 	return c

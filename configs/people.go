@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/belfry-news/belfry/scheduler"
 	"github.com/belfry-news/belfry/sdk"
 )
 
@@ -21,6 +22,7 @@ type Messages struct {
 	Breaking    bool         `yaml:"breaking" doc:"Whether a follower can choose that urgent posts come in quiet hours too."`
 	MaxAge      sdk.Duration `yaml:"max_age" doc:"News older than this is not sent to anybody any more, with a record."`
 	PerDay      int          `yaml:"per_day" min:"1" max:"1000" doc:"The most messages of the channel that one person gets in a day of their zone; what is more comes with their next digest."`
+	PerWeek     int          `yaml:"per_week" min:"1" max:"7000" doc:"The most messages of the channel that one person gets in a week of their zone, which begins on Monday; what is more comes with their next digest. Without it, only per_day counts."`
 	Gap         sdk.Duration `yaml:"gap" doc:"The least time between two messages of the channel to one person."`
 	Template    Template     `yaml:"template" doc:"The text of a message, in place of the channel's."`
 }
@@ -71,6 +73,7 @@ type Notice struct {
 	Destinations []string     `yaml:"destinations" required:"true" doc:"The destinations that write it."`
 	Expires      sdk.Duration `yaml:"expires" doc:"How long a notice makes sense that does not say so itself."`
 	PerDay       int          `yaml:"per_day" min:"1" max:"1000" doc:"The most notices of this kind that one person gets in a day of their zone; what is more waits."`
+	PerWeek      int          `yaml:"per_week" min:"1" max:"7000" doc:"The most notices of this kind that one person gets in a week of their zone, which begins on Monday; what is more waits. Without it, only per_day counts."`
 }
 
 // SetDefaults implements sdk.Defaulter.
@@ -84,6 +87,75 @@ type BulkGuard struct {
 
 // SetDefaults implements sdk.Defaulter.
 func (b *BulkGuard) SetDefaults() { *b = BulkGuard{SameBody: 20, Window: sdk.D(24 * time.Hour)} }
+
+// NewAudience lets the first messages to many new people through, and holds the rest for a person.
+type NewAudience struct {
+	First  int `yaml:"first" min:"1" doc:"How many messages go to a new audience before the rest is held: belfry message held."`
+	Growth int `yaml:"growth" min:"2" max:"1000" doc:"How many times as many followers as at its last post make those who came since a new audience of a channel on a medium."`
+	People int `yaml:"people" min:"1" doc:"Fewer new followers than this between two posts are never a new audience, whatever growth says."`
+}
+
+// SetDefaults implements sdk.Defaulter.
+func (n *NewAudience) SetDefaults() { *n = NewAudience{First: 50, Growth: 2, People: 500} }
+
+// MediumRules are rules of messages to people on one medium.
+type MediumRules struct {
+	Quiet       map[string]string `yaml:"quiet" doc:"Hours in which nobody may be written to, on the clock of each person's zone, by country: two letters (ISO 3166-1), or EVERYWHERE. The country is that of the person's zone; of who gave none, the hours of all countries hold. No message passes them, breaking news neither." example:"{FR: \"mon-sat 22:00-08:00, sun 00:00-24:00\"}"`
+	OwnChoice   bool              `yaml:"own_choice" doc:"Whether the platform forbids the same message to many: then of a channel's posts each person gets only what a choice of theirs selects (topics, digests, breaking news)."`
+	ReplyWindow sdk.Duration      `yaml:"reply_window" doc:"How long after a person last wrote the platform lets them be written to. Later messages wait until the person writes again, or end when they are too old. Without it, at any time." example:"24h"`
+}
+
+// Everywhere is the country of hours that hold for everybody.
+const Everywhere = "EVERYWHERE"
+
+// Validate checks countries and hours.
+func (m *MediumRules) Validate() error {
+	var ps sdk.Problems
+	for _, country := range slices.Sorted(maps.Keys(m.Quiet)) {
+		at := sdk.Pointer("quiet", country)
+		switch {
+		case country == Everywhere, scheduler.KnownCountry(country):
+		case scheduler.KnownCountry(strings.ToUpper(country)) || strings.EqualFold(country, Everywhere):
+			ps.Add(at, fmt.Sprintf("%q is not written in capitals", country), "write "+strings.ToUpper(country))
+		default:
+			ps.Add(at, fmt.Sprintf("%q is no country", country), "write its two letters, such as FR, or EVERYWHERE")
+		}
+		if _, err := scheduler.ParseHours(m.Quiet[country]); err != nil {
+			ps = append(ps, problemOf(at, err))
+		}
+	}
+	return ps.Err()
+}
+
+// Medium gives what a platform says of messages to people by a type of destination, with what the configuration adds.
+func (l *Loaded) Medium(typ string) (m sdk.Medium) {
+	if spec := l.specs[typ]; spec != nil {
+		m = spec.Medium
+	}
+	own := l.MediumRules[typ]
+	m.OwnChoice = m.OwnChoice || own.OwnChoice
+	if w := own.ReplyWindow.Std(); w > 0 && (m.ReplyWindow == 0 || m.Templates || w < m.ReplyWindow) {
+		m.ReplyWindow, m.Templates = w, false
+	}
+	return m
+}
+
+// LegalHours gives the hours in which nobody may be written to by a type of destination, by country; those under "" hold
+// everywhere. They have no zone: they are each person's.
+func (l *Loaded) LegalHours(typ string) map[string]scheduler.Windows {
+	out := map[string]scheduler.Windows{}
+	for country, text := range l.MediumRules[typ].Quiet {
+		hours, err := scheduler.ParseHours(text)
+		if err != nil {
+			continue // Validate has refused it
+		}
+		if country == Everywhere {
+			country = ""
+		}
+		out[country] = hours
+	}
+	return out
+}
 
 // Staff is somebody of the newsroom who may act from their phone, by a bot.
 type Staff struct {
@@ -173,6 +245,21 @@ func (l *Loaded) checkPeople(c *collector, destinations []string) {
 		}
 		if l.Site.URL == "" {
 			c.at(sdk.Pointer("notices", name), "notices need the address of the site, for the links by which people leave", "write site: {url: \"https://news.example\"}")
+		}
+	}
+	for _, typ := range slices.Sorted(maps.Keys(l.MediumRules)) {
+		var used []string
+		for _, d := range l.Destinations {
+			if spec := l.specs[d.Type]; spec == nil || spec.Has(sdk.RoleMessenger) || spec.Has(sdk.RoleStreamer) {
+				used = append(used, d.Type)
+			}
+		}
+		if !slices.Contains(used, typ) {
+			fix := "take it out, or write the type of a destination that writes to people"
+			if near := sdk.Nearest(typ, used); near != "" {
+				fix = fmt.Sprintf("did you mean %q?", near)
+			}
+			c.at(sdk.Pointer("medium_rules", typ), fmt.Sprintf("no destination of type %q writes to people", typ), fix)
 		}
 	}
 	if to := l.Replies.Forward.Destination; to != "" {

@@ -64,7 +64,9 @@ type Settings struct {
 type Spec struct {
 	Type, Summary string
 	// Roles a healthy instance has.
-	Roles    []Role
+	Roles []Role
+	// Medium holds the platform's rules of messages to people; see WithMedium.
+	Medium   Medium
 	defaults func() any
 	open     func(ctx context.Context, s Settings, config any) (Connector, error)
 }

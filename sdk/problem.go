@@ -127,7 +127,7 @@ func UnknownKey(at, key string, known []string) Problem {
 	p := Problem{Pointer: at + "/" + escapePointer(key), OnKey: true, What: unknownKey(at, key)}
 	if near := Nearest(key, known); near != "" {
 		p.Fix = fmt.Sprintf("did you mean %q?", near)
-	} else if len(known) > 0 && len(known) <= 24 {
+	} else if len(known) > 0 && len(known) <= 32 {
 		sorted := slices.Sorted(slices.Values(known))
 		p.Fix = "known are " + strings.Join(sorted, ", ")
 	}

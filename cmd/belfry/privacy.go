@@ -12,7 +12,8 @@ type privacyCmd struct {
 }
 
 type privacyReportCmd struct {
-	HTML bool `name:"html" help:"A page that can be read without a program."`
+	HTML bool   `name:"html" help:"A page that can be read without a program."`
+	Lang string `default:"en" enum:"en,fr" help:"The language: en or fr."`
 }
 
 // Help is the long help.
@@ -24,7 +25,7 @@ processing activities (GDPR, article 30) as far as Belfry knows; what else you d
 Examples:
 
     belfry privacy report
-    belfry privacy report --html > processing.html
+    belfry privacy report --html --lang fr > traitements.html
 
 Exit codes: 0 printed, 1 the configuration has problems, 2 the command line cannot be used. With --json: {made, site, url, controller,
 policy, missing, purposes, data, places, processors, staff, rights}.`
@@ -40,7 +41,7 @@ func (c *privacyReportCmd) Run(_ context.Context, g *global, std streams) error 
 		return err
 	}
 	d := g.desk(cfg, std)
-	r := d.PrivacyReport()
+	r := d.PrivacyReport(c.Lang)
 	switch {
 	case g.JSON:
 		return writeJSON(std.out, r)
@@ -57,47 +58,55 @@ func (c *privacyReportCmd) Run(_ context.Context, g *global, std streams) error 
 
 func (d *clerk) printPrivacy(r desk.PrivacyReport) {
 	d.print("%s", desk.OrDash(desk.Plain(r.Site)))
-	d.print("  responsible: %s", desk.OrDash(r.Controller))
-	d.print("  privacy policy: %s", desk.OrDash(r.Policy))
+	d.print("  %s: %s", strings.ToLower(r.Text("privacy.col.responsible")), desk.OrDash(r.Controller))
+	d.print("  %s: %s", strings.ToLower(r.Text("privacy.col.policy")), desk.OrDash(r.Policy))
 	for _, m := range r.Missing {
-		d.print("  missing: %s", m)
+		d.print("  %s: %s", strings.ToLower(r.Text("privacy.missing")), m)
 	}
-	d.print("\npurposes:")
+	d.print("\n%s:", strings.ToLower(r.Text("privacy.purposes")))
 	t := newTable()
 	for _, p := range r.Purposes {
 		t.add("  "+p.Purpose, desk.Plain(p.Title), strings.Join(p.Media, ", "), p.Basis)
 	}
 	t.write(d.std.out)
 	if len(r.Purposes) == 0 {
-		d.print("  nobody is written to")
+		d.print("  %s", r.Text("privacy.purposes.none"))
 	}
-	d.print("\ndata:")
+	d.print("\n%s:", strings.ToLower(r.Text("privacy.data")))
 	for _, x := range r.Data {
 		sealed := ""
 		if x.Sealed {
-			sealed = ", sealed"
+			sealed = ", " + r.Text("privacy.sealed")
 		}
-		d.print("  %s%s\n    for:   %s\n    basis: %s\n    kept:  %s\n    in:    %s", x.Name, sealed, x.Purpose, x.Basis, x.Kept, strings.Join(x.Tables, ", "))
+		d.print("  %s%s", x.Name, sealed)
+		t := newTable()
+		for _, line := range [][2]string{{"privacy.col.for", x.Purpose}, {"privacy.col.basis", x.Basis}, {"privacy.col.kept", x.Kept}, {"privacy.col.tables", strings.Join(x.Tables, ", ")}} {
+			t.add("    "+strings.ToLower(r.Text(line[0]))+":", line[1])
+		}
+		t.write(d.std.out)
 	}
-	d.print("\nplaces:")
+	d.print("\n%s:", strings.ToLower(r.Text("privacy.places")))
 	t = newTable()
 	for _, p := range r.Places {
 		t.add("  "+p.Place, p.What)
 	}
 	t.write(d.std.out)
-	d.print("\nwho else gets it:")
+	d.print("\n%s:", strings.ToLower(r.Text("privacy.others")))
 	t = newTable()
 	for _, p := range r.Processors {
 		t.add("  "+p.Destination, p.Type, desk.OrDash(strings.Join(p.Hosts, ", ")), p.Gets, strings.Join(p.For, ", "))
 	}
 	t.write(d.std.out)
 	if len(r.Processors) == 0 {
-		d.print("  nobody")
+		d.print("  %s", r.Text("privacy.nobody"))
+	}
+	if len(r.Staff) > 0 {
+		d.print("\n%s:", strings.ToLower(r.Text("privacy.staff")))
 	}
 	for _, s := range r.Staff {
-		d.print("  %s of the house may %s from a phone", s.Name, strings.Join(s.May, ", "))
+		d.print("  %s: %s", s.Name, strings.Join(s.May, ", "))
 	}
-	d.print("\nrights (articles of the GDPR):")
+	d.print("\n%s:", r.Text("privacy.rights"))
 	t = newTable()
 	for _, x := range r.Rights {
 		t.add("  "+x.Right, x.How)

@@ -12,6 +12,7 @@ import (
 	"github.com/belfry-news/belfry/configs"
 	"github.com/belfry-news/belfry/internal/consent"
 	"github.com/belfry-news/belfry/internal/direct"
+	"github.com/belfry-news/belfry/internal/policy"
 	"github.com/belfry-news/belfry/plugins/rss/feedtest"
 	"github.com/belfry-news/belfry/sdk"
 )
@@ -47,7 +48,7 @@ func (p *post) digest(name string) {
 	p.t.Helper()
 	at := time.Now()
 	if n, err := p.app.Store().MakeStreams(context.Background(), []consent.Stream{{Kind: consent.StreamDigest, Destination: "mail", Medium: consent.Email, Purpose: toAlertes,
-		Occurrence: direct.SlotKey(toAlertes, "03:33", "Europe/Paris", name), Priority: 3, SlotAt: at, Created: at, Expires: at.Add(48 * time.Hour)}}); err != nil || n != 1 {
+		Occurrence: direct.SlotKey(toAlertes, "03:33", "Europe/Paris", name), Priority: 3, SlotAt: at, Created: at, Expires: at.Add(48 * time.Hour)}}, policy.Jump{}); err != nil || n != 1 {
 		p.t.Fatalf("%d streams are made, %v", n, err)
 	}
 	p.app.direct.Wake()
@@ -268,7 +269,7 @@ func TestWhatIsTooMuchComesLater(t *testing.T) {
 		t.Fatalf("at the time %d digests are due: %+v", len(due), due)
 	}
 	p.raiseCap(l) // the cap is of the day on which this test runs
-	if _, err := p.app.Store().MakeStreams(ctx, due); err != nil {
+	if _, err := p.app.Store().MakeStreams(ctx, due, policy.Jump{}); err != nil {
 		t.Fatal(err)
 	}
 	p.app.direct.Wake()

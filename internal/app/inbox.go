@@ -375,6 +375,11 @@ func (x *inbox) handle(ctx context.Context, b *bot.Bot, w consent.Waiting) (outc
 		if r, err = b.Handle(ctx, w.Event); err != nil {
 			break
 		}
+		if w.Event.Kind != sdk.EventStop {
+			if err = x.in.Heard(ctx, w.Event.From, w.Event.At); err != nil {
+				break
+			}
+		}
 		if r.Forward != "" {
 			if ferr := x.forward(ctx, w, r.Forward); ferr != nil {
 				x.a.log.Error("what a person wrote cannot be forwarded", "destination", x.a.Config().Replies.Forward.Destination, "err", ferr)

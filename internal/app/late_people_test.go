@@ -9,6 +9,7 @@ import (
 
 	"github.com/belfry-news/belfry/connectors/email/emailtest"
 	"github.com/belfry-news/belfry/internal/consent"
+	"github.com/belfry-news/belfry/internal/policy"
 	"github.com/belfry-news/belfry/plugins/rss/feedtest"
 )
 
@@ -63,7 +64,7 @@ func TestACorrectionWhileAMessageIsUnderWay(t *testing.T) {
 	// Who was shown a revision is not told of it.
 	now := time.Now()
 	if n, err := p.app.Store().MakeStreams(context.Background(), []consent.Stream{{Kind: consent.StreamCorrection, Destination: "mail", Medium: consent.Email, Purpose: toAlertes, Post: p.posts()[0].ID,
-		Revision: 1, Occurrence: "correction again", Priority: 1, Created: now, Expires: now.Add(time.Hour)}}); err != nil || n != 1 {
+		Revision: 1, Occurrence: "correction again", Priority: 1, Created: now, Expires: now.Add(time.Hour)}}, policy.Jump{}); err != nil || n != 1 {
 		t.Fatal(n, err)
 	}
 	p.until("it is made", func() bool {

@@ -100,6 +100,9 @@ func (w *letters) Facts(ctx context.Context, s consent.Stream, now time.Time) (p
 	if s.Purpose.Name == "" {
 		return f, nil, nil // a fixed text
 	}
+	rules := l.Medium(s.Medium)
+	f.Rules = policy.Rules{OwnChoice: rules.OwnChoice, ReplyWindow: rules.ReplyWindow, Template: rules.Templates, Quiet: l.LegalHours(s.Medium)}
+	f.Brake.First = l.NewAudience.First
 	if s.Kind == consent.StreamNotice {
 		return w.noticeFacts(ctx, l, s, f, now)
 	}
@@ -108,7 +111,7 @@ func (w *letters) Facts(ctx context.Context, s consent.Stream, now time.Time) (p
 		f.Content.Withdrawn = true // the channel writes to nobody any more
 		return f, nil, nil
 	}
-	f.Caps = policy.Caps{PerDay: m.PerDay, Gap: m.Gap.Std()}
+	f.Caps = policy.Caps{PerDay: m.PerDay, PerWeek: m.PerWeek, Gap: m.Gap.Std()}
 	program := w.a.engine.Program()
 	if s.Kind == consent.StreamDigest {
 		posts, err := w.choices(ctx, program, s, now)
@@ -161,7 +164,7 @@ func (w *letters) noticeFacts(ctx context.Context, l *configs.Loaded, s consent.
 		f.Content.Withdrawn = true // such notices are sent no more
 		return f, nil, nil
 	}
-	f.Caps = policy.Caps{PerDay: n.PerDay}
+	f.Caps = policy.Caps{PerDay: n.PerDay, PerWeek: n.PerWeek}
 	others, released, err := w.a.db.SameNotices(ctx, s.Notice, now.Add(-l.BulkGuard.Window.Std()))
 	f.Guard = policy.Guard{Others: others, Limit: l.BulkGuard.SameBody, Released: released}
 	if err == nil && f.Guard.Holds() {
@@ -447,13 +450,35 @@ func (w *letters) confirmation(l *configs.Loaded, m consent.Start, out *direct.T
 		titles = append(titles, title.In(lang))
 	}
 	what := strings.Join(titles, ", ")
+	if asked.Moved {
+		return w.moved(l, words, out)
+	}
+	subject, text := words.Text("message.confirm.subject", "channel", what), words.Text("message.confirm.text", "channel", what, "site", l.Site.Title)
+	if asked.Change {
+		what = "change"
+		subject, text = words.Text("message.change.subject"), words.Text("message.change.text", "site", l.Site.Title)
+	}
 	out.Slots[sdk.SlotConfirm] = strings.TrimSuffix(l.Site.URL, "/") + "/confirm/" + asked.Token
 	var err error
-	out.Common, err = w.kept(strings.Join([]string{"confirm", what, lang, fmt.Sprint(w.a.generation)}, "."), func() (*sdk.Common, error) {
-		return &sdk.Common{Kind: sdk.CommonConfirm, Lang: lang, Sender: l.Privacy.Controller, Subject: oneLine(words.Text("message.confirm.subject", "channel", what)),
-			Body: sdk.Body{sdk.Paragraph(sdk.Text(words.Text("message.confirm.text", "channel", what, "site", l.Site.Title))),
+	out.Common, err = w.kept(strings.Join([]string{"confirm", what, fmt.Sprint(asked.Change), lang, fmt.Sprint(w.a.generation)}, "."), func() (*sdk.Common, error) {
+		return &sdk.Common{Kind: sdk.CommonConfirm, Lang: lang, Sender: l.Privacy.Controller, Subject: oneLine(subject),
+			Body: sdk.Body{sdk.Paragraph(sdk.Text(text)),
 				sdk.Paragraph(sdk.Text(words.Text("message.confirm.ignore")))},
 			Links: []sdk.CommonLink{{Text: words.Text("message.confirm.open"), Slot: sdk.SlotConfirm}}}, nil
+	})
+	return err
+}
+
+// moved makes the text that tells an address that it is written to no more. It has no link that is anybody's own: whoever reads
+// there may not be who moved.
+func (w *letters) moved(l *configs.Loaded, words *i18n.Catalogue, out *direct.Text) error {
+	const home = "home"
+	out.Slots[home] = strings.TrimSuffix(l.Site.URL, "/") + "/"
+	var err error
+	out.Common, err = w.kept(strings.Join([]string{"moved", words.Lang(), fmt.Sprint(w.a.generation)}, "."), func() (*sdk.Common, error) {
+		return &sdk.Common{Kind: sdk.CommonConfirm, Lang: words.Lang(), Sender: l.Privacy.Controller, Subject: oneLine(words.Text("message.moved.subject", "site", l.Site.Title)),
+			Body:  sdk.Body{sdk.Paragraph(sdk.Text(words.Text("message.moved.text"))), sdk.Paragraph(sdk.Text(words.Text("message.moved.not")))},
+			Links: []sdk.CommonLink{{Text: words.Text("message.moved.open"), Slot: home}}}, nil
 	})
 	return err
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/belfry-news/belfry/internal/compose"
 	"github.com/belfry-news/belfry/internal/consent"
 	"github.com/belfry-news/belfry/internal/direct"
+	"github.com/belfry-news/belfry/internal/policy"
 	"github.com/belfry-news/belfry/internal/serve"
 	"github.com/belfry-news/belfry/scheduler"
 	"github.com/belfry-news/belfry/sdk"
@@ -357,7 +358,7 @@ func (a *App) makeDue(ctx context.Context, now time.Time) (int, error) {
 	}
 	made := 0
 	if len(streams) > 0 {
-		if made, err = a.db.MakeStreams(ctx, streams); err != nil {
+		if made, err = a.db.MakeStreams(ctx, streams, policy.Jump{Times: float64(l.NewAudience.Growth), Least: l.NewAudience.People}); err != nil {
 			return 0, err
 		}
 	}

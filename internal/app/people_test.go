@@ -373,7 +373,7 @@ bulk_guard: {same_body: 3}
 	if n := len(p.letters()) - 1; n > 3 {
 		t.Errorf("%d people got the same text", n)
 	}
-	if _, err := a.Store().FinishStreams(ctx); err != nil { // what is held is not done
+	if _, err := a.Store().FinishStreams(ctx, time.Now()); err != nil { // what is held is not done
 		t.Fatal(err)
 	}
 	if held, err := a.Store().HeldMessages(ctx); err != nil || len(held) < 3 {

@@ -13,8 +13,9 @@ import (
 const revokeChunk = 500
 
 // RevokeImport ends what an import made, unless the person has acted on it since. It is not a withdrawal by the person: the
-// same people can be imported again with newer evidence, or come by themselves. progress is told how many grants it ended;
-// it may be nil. Nothing more starts for what it ended; a message that has started may still arrive.
+// same people can be imported again with newer evidence, or come by themselves. The journal beside the database has what ended
+// before its transaction does, so that a restored database honours it. progress is told how many grants it ended; it may be
+// nil. Nothing more starts for what it ended; a message that has started may still arrive.
 func (r *Registry) RevokeImport(ctx context.Context, store ImportStore, id int64, operator, reason string, progress func(ended int)) (ended int, err error) {
 	if reason == "" {
 		return 0, sdk.Errorf(sdk.CodeInvalid, "revoke", "the revocation of an import needs a reason; give it with --reason")
@@ -32,16 +33,19 @@ func (r *Registry) RevokeImport(ctx context.Context, store ImportStore, id int64
 			if err != nil {
 				return err
 			}
-			n, last, more = 0, after, len(events) == revokeChunk
+			last, more = after, len(events) == revokeChunk
+			var gone []entry
 			for _, e := range events {
 				last = e.ID
-				did, err := r.revoke(tx, e, id, operator, reason)
+				ended, err := r.revoke(tx, e, id, operator, reason)
 				if err != nil {
 					return err
 				}
-				if did {
-					n++
-				}
+				gone = append(gone, ended...)
+			}
+			n = len(gone)
+			if err := r.enter(tx, gone...); err != nil {
+				return err
 			}
 			if more {
 				return nil
@@ -59,44 +63,55 @@ func (r *Registry) RevokeImport(ctx context.Context, store ImportStore, id int64
 	return ended, nil
 }
 
-// revoke ends the grant of one event, when it is of the import and the person has not acted since.
-func (r *Registry) revoke(tx ImportTx, e LedgerEvent, id int64, operator, reason string) (bool, error) {
+// revoke ends the grant of one event, when it is of the import and the person has not acted since. It gives
+// what the journal has to hold of it.
+func (r *Registry) revoke(tx ImportTx, e LedgerEvent, id int64, operator, reason string) ([]entry, error) {
 	row, err := tx.Subscriber(e.Person)
 	p, err := r.load(tx, row, err)
 	if found, err := lookedUp(err); err != nil || !found {
-		return false, err // erased since
+		return nil, err // erased since
 	}
 	text, err := p.key.open("event "+e.Kind, e.Data)
 	if err != nil {
-		return false, err
+		return nil, err
 	}
 	var made imported
 	if err := json.Unmarshal(text, &made); err != nil {
-		return false, err
+		return nil, err
 	}
 	if made.Import != id {
-		return false, nil
+		return nil, nil
 	}
 	grants, err := tx.Grants(p.row.ID)
 	if err != nil {
-		return false, err
+		return nil, err
 	}
 	at := slices.IndexFunc(grants, func(g Grant) bool { return g.Purpose == made.Purpose && g.Medium == made.Medium })
 	if at < 0 || grants[at].State != Active && grants[at].State != Pending {
-		return false, nil
+		return nil, nil
 	}
 	own, err := p.actedOn(made.Purpose, made.Medium, e.ID)
 	if err != nil || own {
-		return false, err
+		return nil, err
 	}
 	g, now := grants[at], r.now()
 	was := g.State
 	g.State, g.Changed = Expired, now
 	g.Version++
 	if _, err := tx.PutGrant(g); err != nil {
-		return false, err
+		return nil, err
 	}
-	return true, p.record(EventExpired, now, change{Purpose: g.Purpose, Medium: g.Medium, Was: was,
+	addresses, err := tx.Addresses(p.row.ID)
+	if err != nil {
+		return nil, err
+	}
+	var gone []entry
+	for _, a := range addresses {
+		if a.Medium == g.Medium {
+			gone = append(gone, entry{At: now, Medium: a.Medium, Hash: a.Hash, Purpose: g.Purpose.String(), Method: ByOperator, Actor: Operator, Revoked: true})
+		}
+	}
+	return gone, p.record(EventExpired, now, change{Purpose: g.Purpose, Medium: g.Medium, Was: was,
 		Evidence: Evidence{At: now, Method: ByOperator, Actor: Operator, Where: operator, Note: fmt.Sprintf("import %d was revoked: %s", id, reason)}})
 }
 

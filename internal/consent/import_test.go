@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -36,7 +37,8 @@ type office struct {
 	reg  *consent.Registry
 	now  time.Time
 	// master is the key of the beginning.
-	master consent.Master
+	master  consent.Master
+	journal *consent.Journal
 }
 
 func newOffice(t testing.TB) *office {
@@ -60,6 +62,7 @@ func (o *office) open(current consent.Master, previous ...consent.Master) {
 	journal, err := consent.OpenJournal(filepath.Join(o.dir, consent.JournalName))
 	must(o.t, err)
 	o.t.Cleanup(func() { _ = journal.Close() })
+	o.journal = journal
 	media := []consent.Medium{{Name: consent.Email, Destination: "mail"}, {Name: consent.Telegram, Destination: "bot"}}
 	o.reg = consent.New(consent.Settings{Store: o.db, Keys: o.keys, Journal: journal, Now: func() time.Time { return o.now }, Deadline: time.Second, Offers: func() []consent.Offer {
 		return []consent.Offer{
@@ -386,6 +389,63 @@ func TestImportRevoked(t *testing.T) {
 	}
 	if n, err := o.reg.RevokeImport(t.Context(), o.db, i.ID, "anna", "again", nil); n != 0 || err != nil {
 		t.Errorf("a second time: %d, %v", n, err)
+	}
+}
+
+// TestARevocationOutlivesARestore: a database of before knows the import as done, and honours from the journal that it was
+// revoked since. It is no withdrawal by the people: an import with better evidence makes grants again.
+func TestARevocationOutlivesARestore(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	i, _, err := o.take("address,consented_at,source,wording_version\nlea@example.org"+proven+"\nmax@example.org"+proven+"\n", false)
+	must(t, err)
+	before, at := "", o.now
+	must(t, o.db.People(t.Context(), func(tx consent.Tx) (err error) { before, err = tx.Mark("withdrawals.applied"); return err }))
+	o.now = o.now.Add(time.Minute)
+	_, err = o.reg.RevokeImport(t.Context(), o.db, i.ID, "anna", "the list was sold to us", nil)
+	must(t, err)
+	restore := func() {
+		must(t, o.db.People(t.Context(), func(tx consent.Tx) error {
+			for id := range consent.PersonID(2) {
+				grants, err := tx.Grants(id + 1)
+				if err != nil {
+					return err
+				}
+				grants[0].State, grants[0].Changed, grants[0].Since, grants[0].Version = consent.Active, at, at, 1
+				if _, err := tx.PutGrant(grants[0]); err != nil {
+					return err
+				}
+			}
+			return tx.SetMark("withdrawals.applied", before)
+		}))
+	}
+	restore()
+	n, err := o.reg.Replay(t.Context())
+	must(t, err)
+	if got := []string{o.state("lea@example.org", alertes), o.state("max@example.org", alertes)}; n != 2 || got[0] != "expired" || got[1] != "expired" {
+		t.Errorf("%d ended, they are %v", n, got)
+	}
+	if n, err := o.reg.Replay(t.Context()); n != 0 || err != nil {
+		t.Errorf("a second time: %d, %v", n, err)
+	}
+	o.now = o.now.Add(2 * time.Hour)
+	_, out, err := o.take("address,consented_at,source,wording_version\nlea@example.org,"+o.now.Add(-time.Hour).Format(time.RFC3339)+",paper form,v2\n", false)
+	if err != nil || out.Sum[consent.FateGranted] != 1 {
+		t.Errorf("better evidence: %v %v", out, err)
+	}
+
+	// What cannot be journalled is not revoked.
+	full, err := os.OpenFile("/dev/full", os.O_RDWR, 0)
+	must(t, err)
+	defer full.Close()
+	restore()
+	disk := o.journal.Swap(full)
+	if _, err := o.reg.RevokeImport(t.Context(), o.db, i.ID, "anna", "the list was sold to us", nil); err == nil || !strings.Contains(err.Error(), "no space left") {
+		t.Errorf("on a full disk: %v", err)
+	}
+	o.journal.Swap(disk)
+	if got := o.state("max@example.org", alertes); got != "active" {
+		t.Errorf("without an entry it is %s", got)
 	}
 }
 

@@ -34,6 +34,8 @@ type InboxStore interface {
 	Bounced(ctx context.Context, s Stream, person PersonID, reason, text string) (medium string, err error)
 	// Wrote gives the medium of a message that left, or may have; ErrNotFound when there is none.
 	Wrote(ctx context.Context, s Stream, person PersonID) (medium string, err error)
+	// Heard notes when somebody wrote from an address, and lets go what waited for that; it says how many messages.
+	Heard(ctx context.Context, medium, hash string, at, now time.Time) (n int64, err error)
 	// Remember keeps data under a name unless there is something already; Recall gives it once.
 	Remember(ctx context.Context, hash, name string, data []byte, until, now time.Time) (first bool, err error)
 	Recall(ctx context.Context, hash, name string, now time.Time) (data []byte, found bool, err error)
@@ -129,6 +131,19 @@ type Waiting struct {
 // End says what became of an event. What it said is not kept.
 func (i *Inbox) End(ctx context.Context, w Waiting, outcome string, person PersonID) error {
 	return i.store.EndInbound(ctx, w.Connection, w.Event.ID, outcome, person)
+}
+
+// Heard notes that a person wrote or pressed a button: what waited for that may leave now.
+func (i *Inbox) Heard(ctx context.Context, from sdk.Handle, at time.Time) error {
+	now := i.r.now()
+	if at.IsZero() || at.After(now) {
+		at = now
+	}
+	n, err := i.store.Heard(ctx, from.Medium, i.hash(from), at, now)
+	if n > 0 {
+		i.r.s.Changed()
+	}
+	return err
 }
 
 // Outcomes of bounces and complaints in the inbox.

@@ -41,6 +41,8 @@ type entry struct {
 	Actor  Actor  `json:"actor,omitempty"`
 	// Erased says that the person was erased, so that a restored database erases them again.
 	Erased bool `json:"erased,omitempty"`
+	// Revoked says that an import was taken back: what it made is over, but nobody left.
+	Revoked bool `json:"revoked,omitempty"`
 }
 
 // title is the line that names a journal, so that a database knows its own again, also where neither holds a withdrawal yet.
@@ -77,17 +79,29 @@ func (j *Journal) Close() error { return j.f.Close() }
 
 // add writes a line, waits for the disk, and gives the size of the file before and after it.
 func (j *Journal) add(e entry) (before, size int64, err error) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.write(e)
+	return j.addAll([]entry{e})
 }
 
-func (j *Journal) write(e any) (before, size int64, err error) {
-	line, err := json.Marshal(e)
-	if err != nil {
-		return 0, 0, err
+// addAll writes lines together, and waits for the disk once.
+func (j *Journal) addAll(list []entry) (before, size int64, err error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	lines := make([]any, len(list))
+	for i, e := range list {
+		lines[i] = e
 	}
-	line = append(line, '\n')
+	return j.write(lines...)
+}
+
+func (j *Journal) write(lines ...any) (before, size int64, err error) {
+	var line []byte
+	for _, e := range lines {
+		text, err := json.Marshal(e)
+		if err != nil {
+			return 0, 0, err
+		}
+		line = append(append(line, text...), '\n')
+	}
 	if j.torn { // what a full disk left of a line must not become the beginning of this one
 		line = append([]byte{'\n'}, line...)
 	}
@@ -143,8 +157,11 @@ func (j *Journal) known(tx Tx) error {
 
 // enter writes an entry of what the transaction does. The transaction knows it then: a database that is restored later, beside
 // another journal or none, shows that it misses some.
-func (r *Registry) enter(tx Tx, e entry) error {
-	before, size, err := r.s.Journal.add(e)
+func (r *Registry) enter(tx Tx, list ...entry) error {
+	if len(list) == 0 {
+		return nil
+	}
+	before, size, err := r.s.Journal.addAll(list)
 	if err != nil {
 		return err
 	}
@@ -250,19 +267,22 @@ func (r *Registry) again(tx Tx, e entry) (ended int, err error) {
 		if g.Medium != e.Medium || e.Purpose != "" && g.Purpose.String() != e.Purpose || g.State == Withdrawn || g.State == Expired || g.Changed.After(e.At) {
 			continue
 		}
-		was := g.State
+		was, kind := g.State, EventWithdrawn
 		g.State, g.Changed = Withdrawn, e.At
+		if e.Revoked {
+			g.State, kind = Expired, EventExpired
+		}
 		g.Version++
 		if _, err := tx.PutGrant(g); err != nil {
 			return ended, err
 		}
-		if err := p.record(EventWithdrawn, now, change{Purpose: g.Purpose, Medium: g.Medium, Was: was,
+		if err := p.record(kind, now, change{Purpose: g.Purpose, Medium: g.Medium, Was: was,
 			Evidence: Evidence{At: e.At, Method: cmp.Or(e.Method, ByForm), Actor: cmp.Or(e.Actor, Self), Note: "from " + JournalName + ", after the database was restored"}}); err != nil {
 			return ended, err
 		}
 		ended++
 	}
-	if known || after || e.Reason != "" {
+	if known || after || e.Reason != "" || e.Revoked { // the same people may be imported again with better evidence
 		return ended, nil
 	}
 	// Whoever is not in the database any more must not be revived by an import of what they left. Their own act lifts it.

@@ -117,10 +117,14 @@ type Candidate struct {
 	Stream    Stream
 	// Days are what the person got on the newest days, over everything and of this purpose.
 	Days, PurposeDays Day
-	// NewAudience says that the person came with an import that nobody has released, to which AudienceSent messages were
-	// started.
-	NewAudience  bool
-	AudienceSent int
+	// WeekDays are what the person got of this purpose on the days of this week and some before, when the window asked for it.
+	WeekDays []Day
+	// NewAudience says that the person came with an import, or in a jump of the channel's audience (Jumped), that nobody has
+	// released; AudienceSent messages were started to such people.
+	NewAudience, Jumped bool
+	AudienceSent        int
+	// Heard is when the person last wrote on the medium, when the window asked for it; zero is never.
+	Heard time.Time
 	// Folded are posts that wait for the person's next digest; Had are urgent ones that reach them on their own.
 	Folded, Had []int64
 
@@ -178,6 +182,8 @@ type Window struct {
 	Overridden func(Candidate) (LedgerEvent, error)
 	// SleepBefore asks who has not shown since then that they are there; zero asks nobody.
 	SleepBefore time.Time
+	// Heard and Week ask for what candidates have under these names: most decisions do not need it.
+	Heard, Week bool
 }
 
 // MessageStore starts and settles messages.

@@ -3,8 +3,9 @@ package consent
 // Kept is one kind of data about people, by where the store has it. Together with NotPersonal the list names every column: a
 // test holds it against the schema, so that nothing about people comes into the store unnoticed.
 type Kept struct {
-	// Name says what it is; Purpose what it is for; Basis on which ground it may be kept (GDPR, article 6 (1)).
-	Name, Purpose, Basis string
+	// Name names it, and Basis the ground on which it may be kept (GDPR, article 6 (1)): the catalogues have the words, and what it
+	// is for, under privacy.data, privacy.basis and privacy.for.
+	Name, Basis string
 	// Until says how long it is kept, where no setting says it.
 	Until Term
 	// Sealed says that it cannot be read without the key of the person.
@@ -30,35 +31,35 @@ const (
 
 // Personal lists what is kept about people.
 func Personal() []Kept {
-	const consentBasis, proof, house = "consent (a)", "legal obligation (c): consent has to be shown, GDPR 7 (1)", "legitimate interest (f): to run the service safely"
+	const consentBasis, proof, house = "consent", "proof", "house"
 	return []Kept{
-		{"addresses", "to write to the person", consentBasis, UntilErased, true,
-			map[string]string{"addresses": "id person medium hash sealed verified_at created_at", "person_keys": "person master sealed"}},
-		{"the profile: language, zone, quiet hours, pause, the sender's own reference as a keyed hash", "to write when and how the person wants", consentBasis, UntilErased, false,
+		{"addresses", consentBasis, UntilErased, true,
+			map[string]string{"addresses": "id person medium hash sealed verified_at created_at heard_at", "person_keys": "person master sealed"}},
+		{"profile", consentBasis, UntilErased, false,
 			map[string]string{"subscribers": "id ref external lang zone quiet_from quiet_until paused_until per_day created_at signal_at asked_at import erased_at"}},
-		{"what they follow, with their choices", "to send what was asked for, and nothing else", consentBasis, UntilErased, false,
+		{"grants", consentBasis, UntilErased, false,
 			map[string]string{"grants": "id person kind name medium state version mode slots topics languages breaking since changed_at covered"}},
-		{"sign-ups that nobody has looked at yet", "to ask for a confirmation", consentBasis, UntilWorkedOn, true,
+		{"signups", consentBasis, UntilWorkedOn, true,
 			map[string]string{"signups": "id medium hash sealed wish at"}},
-		{"confirmations that were asked for", "to be sure that the person themselves agreed", consentBasis, UntilExpired, false,
+		{"tokens", consentBasis, UntilExpired, false,
 			map[string]string{"tokens": "hash person medium address wish created_at expires_at used_at outcome"}},
-		{"how often an address was asked, as a keyed hash", "so that nobody is flooded with confirmations", house, UntilForbidden, false,
+		{"confirmations", house, UntilForbidden, false,
 			map[string]string{"confirmations": "medium hash asked last_at"}},
-		{"addresses that must not be written to, as a keyed hash", "so that nobody is written to who does not want it", house, UntilForbidden, false,
+		{"suppressions", house, UntilForbidden, false,
 			map[string]string{"suppressions": "medium hash scope name reason at"}},
-		{"the record of consent, with its evidence", "to show who agreed to what, when and how", proof, UntilForEver, true,
+		{"ledger", proof, UntilForEver, true,
 			map[string]string{"ledger_events": "id at recorded person kind data sequence"}},
-		{"what was sent, and why or why not", "to send once, and to say why somebody was or was not written to", consentBasis, UntilMessages, false,
+		{"messages", consentBasis, UntilMessages, false,
 			map[string]string{"messages": "stream person consent version state reason attempt unsure next_at settled_at posts revision ref error",
 				"streams":         "id nonce kind destination medium purpose post notice revision occurrence person content urgent priority state reason fanned whole claimed ready_at slot_at created_at expires_at collects late",
 				"message_batches": "id node fence destination stream people started lease_until", "folded": "person consent post reason at", "sent_days": "person purpose day count last_at"}},
-		{"notices about the person", "to tell what the person asked to hear about themselves", consentBasis, UntilMessages, true,
+		{"notices", consentBasis, UntilMessages, true,
 			map[string]string{"notices": "id purpose person key sealed digest body at expires_at ended_at"}},
-		{"what people write to bots and in replies", "to do what it asks for", consentBasis, UntilWorkedOn, true,
+		{"inbox", consentBasis, UntilWorkedOn, true,
 			map[string]string{"inbox": "connection id at kind person sealed outcome", "bot_memory": "hash name data until_at"}},
-		{"lists that were imported, and by whom", "to be able to take them back", proof, UntilDropped, false,
+		{"imports", proof, UntilDropped, false,
 			map[string]string{"imports": "id name sha256 actor at rows_done summary sent released state"}},
-		{"what people of the house did by command", "to know who did what", house, UntilActs, false,
+		{"acts", house, UntilActs, false,
 			map[string]string{"acts": "id at actor act detail"}},
 	}
 }
@@ -67,6 +68,7 @@ func Personal() []Kept {
 // people of the news is the newsroom's own affair.
 func NotPersonal() map[string]string {
 	return map[string]string{
+		"audiences":          "purpose medium grown posted_at since sent", // numbers of people
 		"alerts":             "id code subject sentence mend first_at last_at count told_at resolved_at over_told",
 		"batches":            "id node fence destination chat lease_until",
 		"blocked":            "kind source value at reason",

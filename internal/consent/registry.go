@@ -249,6 +249,7 @@ const (
 	EventErased     = "erased"
 	EventLooked     = "looked" // an operator looked the person up
 	EventMerged     = "merged"
+	EventMoved      = "moved" // another address was confirmed
 	EventExpired    = "expired"
 	EventOverride   = "override" // a breaking message came in quiet hours
 )

@@ -96,6 +96,9 @@ func (r *Registry) ask(tx Tx, s SealedSignup) error {
 	if now.Sub(s.At) > askAgain {
 		return nil // whoever asked has given up, and an old mail would surprise
 	}
+	if w.Change != "" {
+		return r.askChange(tx, s, string(address), w, now)
+	}
 	if err := r.check(&w, s.Medium); err != nil {
 		return nil // no longer offered
 	}
@@ -154,6 +157,10 @@ type Confirmation struct {
 	Token    string    `json:"token"`
 	Purposes []Purpose `json:"purposes"`
 	Lang     string    `json:"lang"`
+	// Change says that somebody wants to get here what came to another address until now. Moved tells that other address that it
+	// is written to no more: there is nothing to confirm.
+	Change bool `json:"change,omitempty"`
+	Moved  bool `json:"moved,omitempty"`
 }
 
 // queue makes the message of a fixed text.
@@ -203,6 +210,9 @@ type Asked struct {
 	Preferences    Preferences
 	Habits         Habits
 	Expires        time.Time
+	// Change says that it is about another address for what the person has; From is where it comes now, masked.
+	Change bool
+	From   string
 }
 
 // Asked shows what a confirmation link is about, and changes nothing: scanners follow links. Its error is ErrToken.
@@ -213,6 +223,24 @@ func (r *Registry) Asked(ctx context.Context, token string) (a Asked, err error)
 			return err
 		}
 		a = Asked{Medium: t.Medium, Purposes: wish.Purposes, Preferences: wish.Preferences, Habits: wish.Habits, Expires: t.Expires}
+		if wish.Change != "" {
+			mover, _, err := r.moving(tx, wish, t.Medium)
+			if errors.Is(err, ErrNotFound) {
+				return &TokenError{TokenUnknown}
+			}
+			if err != nil {
+				return err
+			}
+			masks, err := mover.masked()
+			if err != nil {
+				return err
+			}
+			for _, m := range masks {
+				if m.Medium == t.Medium {
+					a.Change, a.From = true, m.Text
+				}
+			}
+		}
 		addresses, err := p.masked()
 		for _, m := range addresses {
 			if m.Medium == t.Medium {
@@ -281,6 +309,13 @@ func (r *Registry) Confirm(ctx context.Context, token string, e Evidence) (reade
 			return err
 		}
 		if err := tx.SetAsked(t.Medium, t.Address, 0, now); err != nil {
+			return err
+		}
+		if wish.Change != "" {
+			if p, err = r.move(tx, t, wish, p, e, now); err != nil {
+				return err
+			}
+			reader, err = r.reader(p)
 			return err
 		}
 		if err := p.liftFor(t.Medium, t.Address, wish.Purposes); err != nil {

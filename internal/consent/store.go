@@ -89,6 +89,8 @@ type Wish struct {
 	Evidence    Evidence    `json:"evidence"`
 	// External is the keyed hash of the reference by which notices are to name the person.
 	External string `json:"external,omitempty"`
+	// Change is the reference of who is to be reached there from now on, in place of where they are reached.
+	Change string `json:"change,omitempty"`
 }
 
 // SealedSignup is a wish that nobody has looked at yet.

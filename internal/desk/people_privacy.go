@@ -3,7 +3,6 @@ package desk
 import (
 	"bytes"
 	_ "embed"
-	"fmt"
 	"html/template"
 	"maps"
 	"net/url"
@@ -14,6 +13,7 @@ import (
 
 	"github.com/belfry-news/belfry/configs"
 	"github.com/belfry-news/belfry/internal/consent"
+	"github.com/belfry-news/belfry/internal/i18n"
 	"github.com/belfry-news/belfry/sdk"
 )
 
@@ -36,6 +36,8 @@ type PrivacyReport struct {
 	Processors []PrivacyProcessor `json:"processors"`
 	Staff      []PrivacyStaff     `json:"staff"`
 	Rights     []PrivacyRight     `json:"rights"`
+
+	words *i18n.Catalogue
 }
 
 // PrivacyPurpose is what people can agree to.
@@ -83,25 +85,26 @@ type PrivacyRight struct {
 	How   string `json:"how"`
 }
 
-// PrivacyReport computes the report from the configuration and the schema.
-func (d *Desk) PrivacyReport() PrivacyReport {
-	l := d.Config
-	r := PrivacyReport{Made: Stamp{d.Now}, Site: l.Site.Title, URL: l.Site.URL, Controller: l.Privacy.Controller, Policy: l.Privacy.Policy, Missing: []string{}, Purposes: []PrivacyPurpose{},
+// PrivacyReport computes the report from the configuration and the schema, in a language that there is a catalogue of.
+func (d *Desk) PrivacyReport(lang string) PrivacyReport {
+	l, words := d.Config, i18n.For(lang)
+	text := words.Text
+	r := PrivacyReport{words: words, Made: Stamp{d.Now}, Site: l.Site.Title, URL: l.Site.URL, Controller: l.Privacy.Controller, Policy: l.Privacy.Policy, Missing: []string{}, Purposes: []PrivacyPurpose{},
 		Data: []PrivacyData{}, Processors: []PrivacyProcessor{}, Staff: []PrivacyStaff{}}
 	for _, m := range []struct {
 		missing bool
 		what    string
-	}{{l.Privacy.Controller == "", "who is responsible: privacy.controller"}, {l.Privacy.Policy == "", "the address of the privacy policy: privacy.policy"},
-		{l.Privacy.Key.Empty() && l.Writes(), "the key that seals addresses: privacy.key"}, {l.Privacy.Backups == 0, "how long backups are kept: privacy.backups"}} {
+	}{{l.Privacy.Controller == "", text("privacy.missing.controller")}, {l.Privacy.Policy == "", text("privacy.missing.policy")},
+		{l.Privacy.Key.Empty() && l.Writes(), text("privacy.missing.key")}, {l.Privacy.Backups == 0, text("privacy.missing.backups")}} {
 		if m.missing {
 			r.Missing = append(r.Missing, m.what)
 		}
 	}
 	gets := map[string][]string{}
-	const basis = "consent, given by the person and withdrawn by one click (GDPR 6 (1) (a), 7 (3); ePrivacy 13)"
+	basis, replies := text("privacy.basis.purpose"), text("privacy.replies")
 	for _, name := range slices.Sorted(maps.Keys(l.Channels)) {
 		ch := l.Channels[name]
-		p := PrivacyPurpose{Purpose: "channel " + name, Title: ch.Title.In(l.Site.Lang), Media: []string{}, Basis: basis}
+		p := PrivacyPurpose{Purpose: "channel " + name, Title: ch.Title.In(words.Lang()), Media: []string{}, Basis: basis}
 		for _, m := range ch.Messages {
 			p.Media = append(p.Media, l.Destinations[m.Destination].Type)
 			gets[m.Destination] = append(gets[m.Destination], p.Purpose)
@@ -112,7 +115,7 @@ func (d *Desk) PrivacyReport() PrivacyReport {
 	}
 	for _, name := range slices.Sorted(maps.Keys(l.Notices)) {
 		n := l.Notices[name]
-		p := PrivacyPurpose{Purpose: "notice " + name, Title: n.Title.In(l.Site.Lang), Media: []string{}, Basis: basis}
+		p := PrivacyPurpose{Purpose: "notice " + name, Title: n.Title.In(words.Lang()), Media: []string{}, Basis: basis}
 		for _, to := range n.Destinations {
 			p.Media = append(p.Media, l.Destinations[to].Type)
 			gets[to] = append(gets[to], p.Purpose)
@@ -120,42 +123,37 @@ func (d *Desk) PrivacyReport() PrivacyReport {
 		r.Purposes = append(r.Purposes, p)
 	}
 	if to := l.Replies.Forward.Destination; to != "" {
-		gets[to] = append(gets[to], "what people write that is no command")
+		gets[to] = append(gets[to], replies)
 	}
 	for _, name := range slices.Sorted(maps.Keys(gets)) {
 		dest := l.Destinations[name]
-		what := "addresses, and the messages to them"
-		if slices.Equal(gets[name], []string{"what people write that is no command"}) {
-			what = "what people write"
+		what := text("privacy.gets.addresses")
+		if slices.Equal(gets[name], []string{replies}) {
+			what = text("privacy.gets.replies")
 		}
 		r.Processors = append(r.Processors, PrivacyProcessor{Destination: name, Type: dest.Type, Hosts: hostsOf(dest.Options), Gets: what, For: gets[name]})
 	}
 	for _, k := range consent.Personal() {
-		r.Data = append(r.Data, PrivacyData{Name: k.Name, Purpose: k.Purpose, Basis: k.Basis, Kept: keptFor(k.Until, l), Sealed: k.Sealed, Tables: slices.Sorted(maps.Keys(k.Columns))})
+		r.Data = append(r.Data, PrivacyData{Name: text("privacy.data." + k.Name), Purpose: text("privacy.for." + k.Name), Basis: text("privacy.basis." + k.Basis), Kept: keptFor(k.Until, l, words), Sealed: k.Sealed, Tables: slices.Sorted(maps.Keys(k.Columns))})
 	}
-	origin := "no network address of anybody is kept (privacy.ip: none)"
+	origin := text("privacy.origin.none")
 	if l.Privacy.IP != "none" {
-		origin = "of the network address of who signs up, the network alone is kept: 24 bits of IPv4, 48 of IPv6 (privacy.ip: " + l.Privacy.IP + ")"
+		origin = text("privacy.origin.network", "setting", l.Privacy.IP)
 	}
-	r.Places = append(r.Places, PrivacyPlace{filepath.Join(d.Dir, "belfry.db"), "everything; addresses and evidence are sealed; " + origin},
-		PrivacyPlace{filepath.Join(d.Dir, consent.JournalName), "withdrawals, by the keyed hash of the address"},
-		PrivacyPlace{"the key of privacy.key, apart from the database", "without it no address can be read"})
+	r.Places = append(r.Places, PrivacyPlace{filepath.Join(d.Dir, "belfry.db"), text("privacy.place.database", "origin", origin)},
+		PrivacyPlace{filepath.Join(d.Dir, consent.JournalName), text("privacy.place.journal")},
+		PrivacyPlace{text("privacy.place.key"), text("privacy.place.key.what")})
 	if dir := l.Privacy.Checkpoints; dir != "" {
-		r.Places = append(r.Places, PrivacyPlace{dir, "signed checkpoints of the ledger, which say nothing of anybody"})
+		r.Places = append(r.Places, PrivacyPlace{dir, text("privacy.place.checkpoints")})
 	}
 	if l.Privacy.Backups > 0 {
-		r.Places = append(r.Places, PrivacyPlace{"backups", fmt.Sprintf("everything as it was; kept for %s (privacy.backups)", daysOf(l.Privacy.Backups))})
+		r.Places = append(r.Places, PrivacyPlace{text("privacy.place.backups"), text("privacy.place.backups.what", "time", daysOf(l.Privacy.Backups, words))})
 	}
 	for _, name := range slices.Sorted(maps.Keys(l.Staff)) {
 		r.Staff = append(r.Staff, PrivacyStaff{name, l.Staff[name].May})
 	}
-	own := "the link to their own page in every message"
-	r.Rights = []PrivacyRight{
-		{"to be told (13)", "the sign-up form and every message say who writes, and why"},
-		{"to see and to take along (15, 20)", own + "; by us: belfry consent export"},
-		{"to correct (16)", own},
-		{"to withdraw (7 (3)) and to object (21)", "one click in every message, a reply with STOP, the bot's own commands, " + own + "; by us: belfry subscriber withdraw"},
-		{"to be erased (17)", own + "; by us: belfry consent erase"},
+	for _, right := range []string{"told", "see", "correct", "withdraw", "erase"} {
+		r.Rights = append(r.Rights, PrivacyRight{text("privacy.right." + right), text("privacy.right." + right + ".how")})
 	}
 	return r
 }
@@ -185,38 +183,39 @@ func hostsOf(options map[string]any) []string {
 }
 
 // keptFor says how long something is kept, by the configuration where that decides it.
-func keptFor(t consent.Term, l *configs.Loaded) string {
-	setting := func(name string, d sdk.Duration, since string) string {
+func keptFor(t consent.Term, l *configs.Loaded, words *i18n.Catalogue) string {
+	setting := func(name string, d sdk.Duration) string {
 		if d == 0 {
-			return "for ever (" + name + ": 0s)"
+			return words.Text("privacy.kept.always", "setting", name)
 		}
-		return daysOf(d) + " " + since + " (" + name + ")"
+		return words.Text("privacy.kept."+string(t), "time", daysOf(d, words))
 	}
 	switch t {
-	case consent.UntilErased:
-		return "until the person is erased; 30 days when they never confirm, a year when they were imported without evidence"
-	case consent.UntilWorkedOn:
-		return "seconds, until the daemon has worked on it"
-	case consent.UntilExpired:
-		return "until the person is erased; a link works for 48 h"
 	case consent.UntilMessages:
-		return setting("retention.messages", l.Retention.Messages, "after it could no longer be sent")
+		return setting("retention.messages", l.Retention.Messages)
 	case consent.UntilActs:
-		return setting("retention.acts", l.Retention.Acts, "")
-	case consent.UntilForbidden:
-		return "as long as it is to be honoured; it outlives the erasure of the person"
-	case consent.UntilForEver:
-		return "for ever; nobody can open it once the person is erased, because its key is destroyed"
+		return setting("retention.acts", l.Retention.Acts)
 	}
-	return "until somebody takes it out"
+	return words.Text("privacy.kept." + string(t))
 }
 
-func daysOf(d sdk.Duration) string {
+func daysOf(d sdk.Duration, words *i18n.Catalogue) string {
 	if n := int(d.Std() / (24 * time.Hour)); n > 0 {
-		return Thousands(n) + " days"
+		return words.Text("privacy.days", "n", words.Number(n))
 	}
 	return d.String()
 }
+
+// Text gives words of the catalogues in the language of the report.
+func (r PrivacyReport) Text(name string, args ...string) string {
+	return r.words.Text(name, args...)
+}
+
+// Lang is the language of the report.
+func (r PrivacyReport) Lang() string { return r.words.Lang() }
+
+// When says when the report was made.
+func (r PrivacyReport) When() string { return r.Made.Format("2006-01-02 15:04 MST") }
 
 // Page writes the report as one page that needs nothing else to be read.
 func (r PrivacyReport) Page() ([]byte, error) {

@@ -24,7 +24,7 @@ type Store interface {
 	EndBatch(ctx context.Context, b consent.Batch, results []consent.Result, now time.Time) error
 	RecoverMessages(ctx context.Context, alone bool, now time.Time) (unknown int, err error)
 	ResendUnknown(ctx context.Context, destination string, at time.Time) error
-	FinishStreams(ctx context.Context) (int64, error)
+	FinishStreams(ctx context.Context, now time.Time) (int64, error)
 	// StopDestination stops a destination whose account does not work, with an alert; PauseDestination waits.
 	StopDestination(ctx context.Context, name string, code sdk.Code, sentence string, now time.Time) error
 	PauseDestination(ctx context.Context, name string, until time.Time) error
@@ -316,7 +316,7 @@ func (e *Engine) keep() {
 				lost = !e.resend(e.ctx, d) || lost
 			}
 		}
-		if _, err := e.s.Store.FinishStreams(e.ctx); err != nil && e.ctx.Err() == nil {
+		if _, err := e.s.Store.FinishStreams(e.ctx, e.s.Now()); err != nil && e.ctx.Err() == nil {
 			e.s.Log.Error("streams cannot be ended", "err", err)
 		}
 	}

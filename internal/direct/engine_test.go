@@ -32,6 +32,10 @@ type house struct {
 	engine *direct.Engine
 	out    *outgoing
 	post   int64
+	jump   policy.Jump
+	dir    string
+	rows   bool
+	keys   *consent.Keys
 }
 
 // outgoing is a platform.
@@ -82,11 +86,13 @@ func (o *outgoing) all() []sent {
 // writer says the same to everybody.
 type writer struct {
 	caps       policy.Caps
+	rules      policy.Rules
+	first      int
 	ask, pause time.Duration
 }
 
 func (w writer) Facts(_ context.Context, s consent.Stream, _ time.Time) (policy.Facts, func(consent.Candidate) []int64, error) {
-	return policy.Facts{Kind: policy.Kind(s.Kind), Purpose: s.Purpose, Medium: s.Medium, Caps: w.caps, Content: policy.Content{Expires: s.Expires, Urgent: s.Urgent}}, nil, nil
+	return policy.Facts{Kind: policy.Kind(s.Kind), Purpose: s.Purpose, Medium: s.Medium, Caps: w.caps, Rules: w.rules, Brake: policy.Brake{First: w.first}, Content: policy.Content{Expires: s.Expires, Urgent: s.Urgent}}, nil, nil
 }
 
 func (writer) Text(_ context.Context, m consent.Start) (direct.Text, error) {
@@ -117,7 +123,7 @@ func newHouse(t testing.TB) *house {
 	journal, err := consent.OpenJournal(filepath.Join(dir, consent.JournalName))
 	must(t, err)
 	t.Cleanup(func() { _ = journal.Close() })
-	h := &house{t: t, db: db, out: &outgoing{}}
+	h := &house{t: t, db: db, out: &outgoing{}, dir: dir, keys: keys}
 	h.people = consent.New(consent.Settings{Store: db, Keys: keys, Journal: journal, Deadline: 5 * time.Second, Offers: func() []consent.Offer {
 		return []consent.Offer{{Purpose: alertes, Media: []consent.Medium{{Name: "email", Destination: "mail"}}, Modes: []consent.Mode{consent.Instant}, Topics: []string{"sport"}}}
 	}, Changed: func() {
@@ -167,8 +173,11 @@ func (h *house) publish() {
 	h.t.Helper()
 	h.post++
 	now := time.Now()
-	_, err := h.db.MakeStreams(h.t.Context(), []consent.Stream{{Kind: consent.StreamPost, Destination: "mail", Medium: "email", Purpose: alertes, Occurrence: fmt.Sprintf("post %d", h.post),
-		Priority: 2, Created: now, Expires: now.Add(time.Hour)}})
+	s := consent.Stream{Kind: consent.StreamPost, Destination: "mail", Medium: "email", Purpose: alertes, Occurrence: fmt.Sprintf("post %d", h.post), Priority: 2, Created: now, Expires: now.Add(time.Hour)}
+	if h.rows {
+		s.Post = h.post
+	}
+	_, err := h.db.MakeStreams(h.t.Context(), []consent.Stream{s}, h.jump)
 	must(h.t, err)
 	if h.engine != nil {
 		h.engine.Wake()

@@ -439,7 +439,7 @@ func (s *program) Post(post, channel int, _ bool) error {
 		}
 		list = append(list, x)
 	}
-	if n, err := s.db.MakeStreams(ctx, list); err != nil || n != len(list) {
+	if n, err := s.db.MakeStreams(ctx, list, policy.Jump{}); err != nil || n != len(list) {
 		return fmt.Errorf("%d streams were made: %w", n, err)
 	}
 	half, err := s.db.HalfMade(ctx)

@@ -1,12 +1,14 @@
 package direct
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/belfry-news/belfry/internal/consent"
 	"github.com/belfry-news/belfry/internal/policy"
+	"github.com/belfry-news/belfry/scheduler"
 )
 
 // judge decides about the candidates of one window.
@@ -46,12 +48,18 @@ func (j judge) decide(c consent.Candidate) consent.Judgement {
 		f.Suppressions = append(f.Suppressions, p)
 	}
 	zone := j.zones.Of(c.Habits)
-	f.Zones = []*time.Location{zone}
+	f.Zones, f.Country = []*time.Location{zone}, scheduler.CountryOf(c.Habits.Zone)
+	f.Rules.LastHeard = c.Heard
 	today := dayNumber(j.now.In(zone))
 	if c.PurposeDays.Day == today {
 		f.Caps.Today = c.PurposeDays.Count
 	}
 	f.Caps.Last = c.PurposeDays.Last
+	for _, d := range c.WeekDays {
+		if monday := today - (today+3)%7; d.Day >= monday && d.Day <= today { // day 0 was a Thursday
+			f.Caps.ThisWeek += d.Count
+		}
+	}
 	if c.Days.Day == today {
 		f.Caps.All = c.Days.Count
 	}
@@ -59,7 +67,7 @@ func (j judge) decide(c consent.Candidate) consent.Judgement {
 	if f.Kind == policy.Answer {
 		f.Wrote, f.AnswerWithin = c.Stream.Created, max(c.Stream.Expires.Sub(c.Stream.Created), 0)
 	}
-	f.Brake = policy.Brake{New: c.NewAudience, Sent: c.AudienceSent, First: firstOfAudience}
+	f.Brake = policy.Brake{New: c.NewAudience, Sent: c.AudienceSent, First: cmp.Or(f.Brake.First, firstOfAudience)}
 	ask := !c.LastSign.IsZero()
 	f.Asleep = ask && j.pauseAfter > 0 && c.Asked.After(c.LastSign) && j.now.Sub(c.Asked) >= j.pauseAfter
 	var posts []int64
@@ -137,7 +145,7 @@ func fill(posts, waiting []int64) (now, later []int64) {
 	return now, later
 }
 
-// firstOfAudience is how many messages go to the people of an import before somebody has looked at what came back.
+// firstOfAudience is how many messages go to a new audience before somebody has looked at what came back, where nobody says.
 const firstOfAudience = 50
 
 // dayNumber counts the days of a zone since 1970.

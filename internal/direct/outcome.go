@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/belfry-news/belfry/internal/consent"
+	"github.com/belfry-news/belfry/internal/policy"
 	"github.com/belfry-news/belfry/sdk"
 )
 
@@ -77,6 +78,8 @@ func (l *lane) refused(i *item, e *sdk.Error, now time.Time) consent.Result {
 		}
 		l.log("an address that is gone cannot be recorded", l.e.s.People.Gone(ctx, i.start.Person, l.d.Medium, reason,
 			consent.Evidence{At: now, Method: consent.ByBounce, Actor: consent.Provider, Note: r.Error}))
+	case sdk.CodeWindowClosed: // the platform knows better than its rules: it waits until the person writes again
+		r.State, r.Reason = consent.MessageHeld, string(policy.WindowClosed)
 	case sdk.CodeNoConsent:
 		r.State = consent.MessagePending // its time was over before its first byte
 		return l.again(i, now, time.Second, r.Reason, r.Error)

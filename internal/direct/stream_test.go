@@ -83,7 +83,7 @@ func TestBatchesOverlap(t *testing.T) {
 	if unknown, err := h.db.RecoverMessages(t.Context(), true, time.Now()); err != nil || unknown != 0 {
 		t.Errorf("%d messages are unknown (%v)", unknown, err)
 	}
-	if streams, err := h.db.FinishStreams(t.Context()); err != nil || streams != 1 {
+	if streams, err := h.db.FinishStreams(t.Context(), time.Now()); err != nil || streams != 1 {
 		t.Errorf("%d streams are done (%v)", streams, err)
 	}
 	for _, id := range []consent.PersonID{1, 500, 501, people} {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/belfry-news/belfry/internal/consent"
+	"github.com/belfry-news/belfry/internal/policy"
 )
 
 var _ consent.MessageStore = (*DB)(nil)
@@ -130,8 +131,9 @@ func (tx *Tx) newStream(s consent.Stream, person consent.PersonID) (int64, error
 	return id, nil
 }
 
-// MakeStreams makes streams, each once: for posts that were made ready for followers, and for slots of digests.
-func (db *DB) MakeStreams(ctx context.Context, list []consent.Stream) (made int, err error) {
+// MakeStreams makes streams, each once: for posts that were made ready for followers, and for slots of digests. Where more people
+// came since the last one than brake allows, the messages to them are braked.
+func (db *DB) MakeStreams(ctx context.Context, list []consent.Stream, brake policy.Jump) (made int, err error) {
 	err = db.Write(ctx, func(tx *Tx) error {
 		made = 0
 		for _, s := range list {
@@ -139,8 +141,12 @@ func (db *DB) MakeStreams(ctx context.Context, list []consent.Stream) (made int,
 			if err != nil {
 				return err
 			}
-			if id > 0 {
-				made++
+			if id == 0 {
+				continue
+			}
+			made++
+			if err := tx.madeFor(s, brake); err != nil {
+				return err
 			}
 		}
 		return nil
@@ -286,10 +292,11 @@ func (db *DB) StartMessages(ctx context.Context, w consent.Window, judge func(co
 		if err := tx.sleepers(w, candidates); err != nil {
 			return err
 		}
-		byDay, imported := map[int64][]consent.PersonID{}, map[int64]int{}
+		byDay, fresh := map[int64][]consent.PersonID{}, newcomers{imported: map[int64]int{}}
 		for _, c := range candidates {
-			c.AudienceSent += imported[c.Import]
+			fresh.before(&c)
 			j := judge(c)
+			fresh.count(c, j)
 			if err := tx.judged(w, &c, j); err != nil {
 				return err
 			}
@@ -297,15 +304,10 @@ func (db *DB) StartMessages(ctx context.Context, w consent.Window, judge func(co
 				c.Folded = j.Posts
 				started = append(started, c)
 				byDay[j.Day] = append(byDay[j.Day], c.Person)
-				if c.NewAudience {
-					imported[c.Import]++
-				}
 			}
 		}
-		for id, n := range imported {
-			if err := tx.run(`UPDATE imports SET sent = sent + $2 WHERE id = $1`, id, n); err != nil {
-				return err
-			}
+		if err := fresh.record(tx, w.Batch.Stream, w.Now); err != nil {
+			return err
 		}
 		if err := tx.countDays(w.Batch.Stream, byDay, w.Now); err != nil {
 			return err
@@ -361,7 +363,7 @@ func (tx *Tx) candidates(w consent.Window, window []consent.PersonID) ([]consent
 		c := &out[i]
 		c.Stopped, c.Withdrawn = stopped, withdrawn
 	}
-	if err := tx.newAudiences(out); err != nil {
+	if err := errors.Join(tx.newAudiences(s, out), tx.heard(w, out), tx.week(w, out)); err != nil {
 		return nil, err
 	}
 	if s.Kind == consent.StreamDigest {
@@ -519,30 +521,6 @@ func (tx *Tx) readCandidates(s consent.Stream, window []consent.PersonID) ([]con
 	return out, nil
 }
 
-// newAudiences says of the people of an import that nobody has released how many messages its people were sent.
-func (tx *Tx) newAudiences(list []consent.Candidate) error {
-	if !slices.ContainsFunc(list, func(c consent.Candidate) bool { return c.Import > 0 }) {
-		return nil
-	}
-	sent := map[int64]int{}
-	if err := tx.rows(func(r scanner) error {
-		var id int64
-		var n int
-		err := r.Scan(&id, &n)
-		sent[id] = n
-		return err
-	}, `SELECT id, sent FROM imports WHERE released = 0`); err != nil {
-		return err
-	}
-	for i := range list {
-		list[i].AudienceSent, list[i].NewAudience = sent[list[i].Import], false
-		if _, held := sent[list[i].Import]; held {
-			list[i].NewAudience = true
-		}
-	}
-	return nil
-}
-
 // decodeHabits reads what most people never set.
 func decodeHabits(text string, c *consent.Candidate) error {
 	var h struct {
@@ -577,11 +555,7 @@ func (tx *Tx) sleepers(w consent.Window, candidates []consent.Candidate) error {
 	if w.SleepBefore.IsZero() || w.Batch.Stream.Purpose.Kind != consent.Channel || len(candidates) == 0 {
 		return nil
 	}
-	at := map[consent.PersonID]int{}
-	ids := make([]consent.PersonID, len(candidates))
-	for i, c := range candidates {
-		at[c.Person], ids[i] = i, c.Person
-	}
+	at, ids := places(candidates)
 	return tx.rows(func(r scanner) error {
 		var id consent.PersonID
 		var sign, asked int64
@@ -791,9 +765,13 @@ func (db *DB) ResendUnknown(ctx context.Context, destination string, at time.Tim
 	})
 }
 
-// FinishStreams ends the streams of which nothing is left to do, and says how many.
-func (db *DB) FinishStreams(ctx context.Context) (n int64, err error) {
+// FinishStreams ends the streams of which nothing is left to do, and says how many. What waited for a person to write ends when
+// it is too old.
+func (db *DB) FinishStreams(ctx context.Context, now time.Time) (n int64, err error) {
 	err = db.Write(ctx, func(tx *Tx) error {
+		if err := tx.closeWindows(now); err != nil {
+			return err
+		}
 		n, err = tx.exec(`UPDATE streams SET state = 'done', content = x'' WHERE state = 'open' AND whole = 1 AND claimed >= fanned
 			AND NOT EXISTS (SELECT 1 FROM message_batches b WHERE b.stream = streams.id)
 			AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.stream = streams.id AND m.next_at > 0)

@@ -74,6 +74,7 @@ func (db *DB) Rename(ctx context.Context, kind, from, to string, now time.Time) 
 			`UPDATE OR IGNORE suppressions SET name = 'channel ' || $2 WHERE scope = 'purpose' AND name = 'channel ' || $1`,
 			`UPDATE streams SET purpose = 'channel ' || $2 WHERE purpose = 'channel ' || $1`,
 			`UPDATE OR IGNORE sent_days SET purpose = 'channel ' || $2 WHERE purpose = 'channel ' || $1`,
+			`UPDATE OR REPLACE audiences SET purpose = 'channel ' || $2 WHERE purpose = 'channel ' || $1`,
 			`UPDATE OR REPLACE meta SET name = 'messages.since.' || $2 || substr(name, length('messages.since.' || $1) + 1)
 				WHERE substr(name, 1, length('messages.since.' || $1 || '/')) = 'messages.since.' || $1 || '/'`,
 		},

@@ -102,7 +102,7 @@ type HeldMessages struct {
 	Since         time.Time
 }
 
-// HeldMessages lists what waits for a person.
+// HeldMessages lists what waits for somebody of the house: what waits for its reader to write is not among it.
 func (db *DB) HeldMessages(ctx context.Context) (out []HeldMessages, err error) {
 	err = db.query(ctx, func(r scanner) error {
 		var h HeldMessages
@@ -113,19 +113,18 @@ func (db *DB) HeldMessages(ctx context.Context) (out []HeldMessages, err error) 
 		return err
 	}, `SELECT s.id, s.kind, s.purpose, coalesce(p.public_id, ''), m.reason, coalesce(n.digest, ''), count(*), s.created_at
 		FROM streams s JOIN messages m ON m.stream = s.id LEFT JOIN posts p ON p.id = s.post LEFT JOIN notices n ON n.id = s.notice
-		WHERE (m.state = 'held' OR m.state = 'unknown') AND (s.state = 'open' OR m.state = 'unknown') GROUP BY s.id, m.reason, m.state ORDER BY s.id`)
+		WHERE (m.state = 'held' AND m.reason <> 'reply_window_closed' OR m.state = 'unknown') AND (s.state = 'open' OR m.state = 'unknown') GROUP BY s.id, m.reason, m.state ORDER BY s.id`)
 	return out, err
 }
 
 // ReleaseMessages lets the held messages of a stream be looked at again; everything that decides is read anew. Somebody has
-// looked at the imports whose people the brake held.
+// looked at the new audiences that the brake held.
 func (db *DB) ReleaseMessages(ctx context.Context, stream int64, actor string, now time.Time) (n int64, err error) {
 	err = db.Write(ctx, func(tx *Tx) error {
-		if err := tx.run(`UPDATE imports SET released = 1 WHERE id IN (SELECT p.import FROM messages m JOIN subscribers p ON p.id = m.person
-			WHERE m.stream = $1 AND m.state = 'held' AND m.reason = 'new_audience')`, stream); err != nil {
+		if err := tx.releaseAudiences(stream, now); err != nil {
 			return err
 		}
-		if n, err = tx.exec(`UPDATE messages SET state = 'pending', reason = '', next_at = $2 WHERE stream = $1 AND state = 'held'`, stream, micros(now)); err != nil {
+		if n, err = tx.exec(`UPDATE messages SET state = 'pending', reason = '', next_at = $2 WHERE stream = $1 AND state = 'held' AND reason <> 'reply_window_closed'`, stream, micros(now)); err != nil {
 			return err
 		}
 		return tx.act(actor, "release messages", fmt.Sprintf("stream %d: %d messages", stream, n), now)

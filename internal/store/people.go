@@ -207,6 +207,9 @@ func (p people) PutGrant(g consent.Grant) (int64, error) {
 	if c.Mode == "" {
 		c.Mode = consent.Instant
 	}
+	if err := p.tx.grow(g); err != nil {
+		return 0, err
+	}
 	id, _, err := p.tx.insert(`INSERT INTO grants (person, kind, name, medium, state, version, mode, slots, topics, languages, breaking, since, changed_at, covered)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $12)
 		ON CONFLICT (person, kind, name, medium) DO UPDATE SET state = excluded.state, version = excluded.version, mode = excluded.mode, slots = excluded.slots,

@@ -207,5 +207,11 @@ func (db *DB) Merging(ctx context.Context, do func(consent.MergeTx) error) error
 }
 
 func (p people) MoveGrant(id int64, to consent.PersonID) error {
+	// Who came with an import that nobody has released stays one of its audience.
+	if err := p.tx.run(`UPDATE subscribers SET import = (SELECT s.import FROM grants g JOIN subscribers s ON s.id = g.person WHERE g.id = $1) WHERE id = $2
+		AND import NOT IN (SELECT id FROM imports WHERE released = 0)
+		AND EXISTS (SELECT 1 FROM grants g JOIN subscribers s ON s.id = g.person JOIN imports i ON i.id = s.import WHERE g.id = $1 AND i.released = 0)`, id, to); err != nil {
+		return err
+	}
 	return p.tx.run(`UPDATE grants SET person = $2 WHERE id = $1`, id, to)
 }

@@ -25,7 +25,7 @@ func (db *DB) Suppose(ctx context.Context, s consent.Stream, p consent.PersonID,
 			ON CONFLICT (stream, person) DO UPDATE SET state = 'pending'`, s.ID, p, s.Medium, s.Purpose.Kind, s.Purpose.Name); err != nil {
 			return err
 		}
-		list, err := tx.candidates(consent.Window{Batch: consent.Batch{Stream: s, People: []consent.PersonID{p}}, Now: now}, []consent.PersonID{p})
+		list, err := tx.candidates(consent.Window{Batch: consent.Batch{Stream: s, People: []consent.PersonID{p}}, Now: now, Heard: true, Week: true}, []consent.PersonID{p})
 		if err != nil {
 			return err
 		}

@@ -29,6 +29,9 @@ type People interface {
 	Reader(ctx context.Context, link string) (consent.Reader, error)
 	Choose(ctx context.Context, p consent.PersonID, grant int64, c consent.Preferences, e consent.Evidence) error
 	SetHabits(ctx context.Context, p consent.PersonID, h consent.Habits, e consent.Evidence) error
+	// ChangeAddress answers alike whoever's address it is, and AskAgain whenever it was asked before: each asks by a message.
+	ChangeAddress(ctx context.Context, p consent.PersonID, medium, address string, e consent.Evidence) error
+	AskAgain(ctx context.Context, p consent.PersonID, grant int64, e consent.Evidence) error
 	Withdraw(ctx context.Context, p consent.PersonID, w consent.Withdrawal) (consent.Ack, error)
 	Leaving(ctx context.Context, token string) (consent.Leaving, error)
 	Leave(ctx context.Context, token string, all bool, e consent.Evidence) (consent.Ack, error)
@@ -57,6 +60,10 @@ func (s *Server) peopleRoutes(mux *http.ServeMux) {
 		"GET /me/{link}/data.json": s.giveData,
 		"GET /me/{link}/leave":     s.backToMe,
 		"POST /me/{link}/leave":    s.own(s.takeLeaveOf),
+		"GET /me/{link}/address":   s.backToMe,
+		"POST /me/{link}/address":  s.own(s.takeAddress),
+		"GET /me/{link}/again":     s.backToMe,
+		"POST /me/{link}/again":    s.own(s.takeAgain),
 		"GET /me/{link}/forget":    s.showForget,
 		"POST /me/{link}/forget":   s.own(s.takeForget),
 	} {

@@ -10,6 +10,8 @@ import (
 // confirmPage shows what a confirmation link is about. Looking at it changes nothing.
 type confirmPage struct {
 	layout
+	// Heading, Says and Yes are those of a sign-up, or of another address.
+	Heading, Says, Yes string
 	// Target says where the messages would go.
 	Target           string
 	Items            []followed
@@ -44,6 +46,14 @@ func (s *Server) asked(r *http.Request) (consent.Asked, error) {
 func (s *Server) confirmPage(v *view, a consent.Asked) confirmPage {
 	v.in(a.Habits.Zone)
 	page := confirmPage{layout: v.personLayout(v.words.Text("people.confirm")), Manner: v.manner(a.Preferences), Wording: s.confirmWording(v, a)}
+	page.Heading, page.Says, page.Yes = v.words.Text("people.confirm"), v.words.Text("people.confirm.text", "site", v.site.title), v.words.Text("people.confirm.yes")
+	if a.Change {
+		page.Heading, page.Yes, page.Manner = v.words.Text("people.confirm.change"), v.words.Text("people.confirm.change.yes"), ""
+		page.layout, page.Says = v.personLayout(page.Heading), v.words.Text("people.confirm.change.text", "site", v.site.title, "from", a.From)
+		if len(a.Purposes) == 0 {
+			page.Says = v.words.Text("people.confirm.change.none")
+		}
+	}
 	page.Version = version(page.Wording)
 	page.Target = v.words.Text("people.target", "medium", v.medium(a.Medium), "address", a.Masked)
 	for _, p := range a.Purposes {
@@ -58,6 +68,12 @@ func (s *Server) confirmPage(v *view, a consent.Asked) confirmPage {
 
 // confirmWording is what a person agrees to with the button of a confirmation.
 func (s *Server) confirmWording(v *view, a consent.Asked) string {
+	switch {
+	case a.Change && len(a.Purposes) == 0:
+		return v.words.Text("people.wording.change.none", "site", v.site.title, "from", a.From)
+	case a.Change:
+		return v.words.Text("people.wording.change", "site", v.site.title, "from", a.From, "channels", s.titles(v, a.Purposes))
+	}
 	return v.words.Text("people.wording.confirm", "site", v.site.title, "channels", s.titles(v, a.Purposes), "medium", v.medium(a.Medium))
 }
 
@@ -108,8 +124,12 @@ func (s *Server) takeConfirm(w http.ResponseWriter, r *http.Request) {
 		s.astray(w, r, v, "people.confirm.", err)
 		return
 	}
-	s.tell(w, r, v, http.StatusOK, saying{Heading: v.words.Text("people.confirmed"),
-		Says: []string{v.words.Text("people.confirmed.text", "channels", s.titles(v, asked.Purposes), "target", v.words.Text("people.target", "medium", v.medium(asked.Medium), "address", asked.Masked)),
-			v.manner(asked.Preferences), v.words.Text("people.confirmed.leave")},
+	target := v.words.Text("people.target", "medium", v.medium(asked.Medium), "address", asked.Masked)
+	heading, says := v.words.Text("people.confirmed"), []string{v.words.Text("people.confirmed.text", "channels", s.titles(v, asked.Purposes), "target", target),
+		v.manner(asked.Preferences), v.words.Text("people.confirmed.leave")}
+	if asked.Change {
+		heading, says = v.words.Text("people.changed"), []string{v.words.Text("people.changed.text", "target", target)}
+	}
+	s.tell(w, r, v, http.StatusOK, saying{Heading: heading, Says: says,
 		Ways: []way{{Text: v.words.Text("people.me.open"), Path: v.href(mePath(reader.Link)), Strong: true}, {Text: v.words.Text("page.home"), Path: v.href("/")}}})
 }

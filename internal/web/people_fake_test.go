@@ -26,6 +26,8 @@ import (
 // once, leaving works always. It keeps what was done to it.
 type people struct {
 	mu     sync.Mutex
+	moves  []string // addresses that were asked for, with the language
+	again  []int64  // grants that were asked for again
 	now    func() time.Time
 	offers []consent.Offer
 	// known are addresses that follow already.
@@ -322,6 +324,32 @@ func (p *people) SetHabits(_ context.Context, id consent.PersonID, h consent.Hab
 	p.reader.Habits = h
 	text, _ := json.Marshal(h)
 	p.note(e, "habits %s", text)
+	return nil
+}
+
+func (p *people) ChangeAddress(_ context.Context, id consent.PersonID, medium, address string, e consent.Evidence) error {
+	leave, err := p.enter()
+	defer leave()
+	if err != nil || id != p.reader.ID {
+		return err
+	}
+	if _, _, err := consent.Normalize(medium, address); err != nil {
+		return err
+	}
+	if address == "mine@example.org" {
+		return sdk.Errorf(sdk.CodeInvalid, "address", "this is your address already")
+	}
+	p.moves = append(p.moves, address+" "+e.Lang)
+	return nil
+}
+
+func (p *people) AskAgain(_ context.Context, id consent.PersonID, grant int64, _ consent.Evidence) error {
+	leave, err := p.enter()
+	defer leave()
+	if err != nil || id != p.reader.ID {
+		return err
+	}
+	p.again = append(p.again, grant)
 	return nil
 }
 

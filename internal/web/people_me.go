@@ -32,8 +32,11 @@ type mePage struct {
 	Habits habitsForm
 	// Self is where the forms go, the others where a person leaves, and sees and deletes what is kept.
 	Self, Leave, Why, Data, Forget string
-	Pauses                         []option
-	Faults                         faults
+	// Change is where the form of another address goes, with what was typed; empty for who is not reached by mail. Again is where
+	// goes what asks for something anew.
+	Change, Typed, Again string
+	Pauses               []option
+	Faults               faults
 }
 
 // grantForm is what a person can choose for one grant.
@@ -50,8 +53,10 @@ type grantForm struct {
 // endedGrant is what a person followed.
 type endedGrant struct {
 	Title, Lang, Note string
-	// Again leads to following it again; empty where that is not offered.
+	// Again leads to following it again; empty where that is not offered. Ask names the grant of a notice that can be asked for
+	// again: it has no page of its own.
 	Again string
+	Ask   int64
 }
 
 // furtherOffer is a channel that a person could follow, or could follow over another medium.
@@ -113,6 +118,10 @@ func (s *Server) showMe(w http.ResponseWriter, r *http.Request) {
 		page.Done = v.words.Text("people.done.paused")
 	case "resumed":
 		page.Done = v.words.Text("people.done.resumed")
+	case "address":
+		page.Done = v.words.Text("people.done.address")
+	case "again":
+		page.Done = v.words.Text("people.done.again")
 	}
 	s.write(w, r, v, http.StatusOK, "me", page)
 }
@@ -142,7 +151,11 @@ func (s *Server) mePage(v *view, reader consent.Reader, wrong faults) mePage {
 	if len(wrong) > 0 {
 		page.Title = v.words.Text("people.faults.title", "title", page.Title)
 	}
+	page.Again = v.href(self + "/again")
 	for _, a := range reader.Addresses {
+		if a.Medium == consent.Email {
+			page.Change = v.href(self + "/address")
+		}
 		page.Addresses = append(page.Addresses, v.words.Text("people.target", "medium", v.medium(a.Medium), "address", render.Line(a.Text)))
 	}
 	h := reader.Habits
@@ -163,6 +176,9 @@ func (s *Server) mePage(v *view, reader consent.Reader, wrong faults) mePage {
 			}
 			if offered && g.Purpose.Kind == consent.Channel {
 				ended.Again = v.href(followPath(g.Purpose.Name))
+			}
+			if offered && g.Purpose.Kind == consent.Notice {
+				ended.Ask = g.ID
 			}
 			page.Ended = append(page.Ended, ended)
 			continue
@@ -387,6 +403,69 @@ func clock(text string) string {
 		return ""
 	}
 	return "?"
+}
+
+// takeAddress asks at another address whether messages should come there.
+func (s *Server) takeAddress(w http.ResponseWriter, r *http.Request) {
+	v, reader, ok := s.reader(w, r)
+	if !ok {
+		return
+	}
+	form, err := fields(r)
+	e := s.evidence(r, consent.ByForm, "/me")
+	e.Wording, e.Lang = v.words.Text("people.address.text"), v.words.Lang()
+	e.Version = version(e.Wording)
+	page := s.mePage(v, reader, nil)
+	page.Typed = strings.TrimSpace(form.Get("address"))
+	// Any offer by mail takes the same addresses.
+	mail := consent.Offer{Media: []consent.Medium{{Name: consent.Email}}}
+	wrong := faults{{"address", v.words.Text("people.fault.form")}}
+	if err == nil {
+		wrong = v.addressFaults(mail, consent.Email, page.Typed)
+	}
+	if len(wrong) == 0 {
+		if err = s.s.People.ChangeAddress(r.Context(), reader.ID, consent.Email, page.Typed, e); err == nil {
+			http.Redirect(w, r, v.href(mePath(reader.Link), "done", "address"), http.StatusSeeOther)
+			return
+		}
+		text, theirs := v.publicFault(err, "people.fault.another")
+		if !theirs {
+			s.unavailable(w, r, v, err)
+			return
+		}
+		wrong = faults{{"address", text}}
+	}
+	page.Faults, page.Title = wrong, v.words.Text("people.faults.title", "title", page.Title)
+	s.write(w, r, v, http.StatusUnprocessableEntity, "me", page)
+}
+
+// takeAgain asks once more for the confirmation of something that has ended.
+func (s *Server) takeAgain(w http.ResponseWriter, r *http.Request) {
+	v, reader, ok := s.reader(w, r)
+	if !ok {
+		return
+	}
+	form, err := fields(r)
+	id, bad := strconv.ParseInt(form.Get("grant"), 10, 64)
+	i := slices.IndexFunc(reader.Grants, func(g consent.Grant) bool { return g.ID == id })
+	if err != nil || bad != nil || i < 0 {
+		s.write(w, r, v, http.StatusUnprocessableEntity, "me", s.mePage(v, reader, faults{{"ended", v.words.Text("people.fault.again")}}))
+		return
+	}
+	e := s.evidence(r, consent.ByForm, "/me")
+	title, _ := v.purposeName(reader.Grants[i].Purpose, s.s.People.Offers())
+	e.Wording, e.Lang = v.words.Text("people.notice.again")+": "+title, v.words.Lang()
+	e.Version = version(e.Wording)
+	if err := s.s.People.AskAgain(r.Context(), reader.ID, id, e); err != nil {
+		text, theirs := v.publicFault(err, "people.fault.again")
+		if !theirs {
+			s.unavailable(w, r, v, err)
+			return
+		}
+		s.write(w, r, v, http.StatusUnprocessableEntity, "me", s.mePage(v, reader, faults{{"ended", text}}))
+		return
+	}
+	http.Redirect(w, r, v.href(mePath(reader.Link), "done", "again"), http.StatusSeeOther)
 }
 
 // takeLeaveOf ends one grant of a person, or everything.
