@@ -95,7 +95,7 @@ func (r *registrar) printVerified(v verified, outside int) {
 	} else {
 		r.print("nothing differs in %s", count(int(v.Sealed), "sealed event"))
 	}
-	r.print("  %s agree, the largest signs %s", count(v.Agreeing, "checkpoint"), count(int(v.Signed), "event"))
+	r.print("  %s, the largest signs %s", beVerb(v.Agreeing, "checkpoint agrees", "checkpoints agree"), count(int(v.Signed), "event"))
 	r.print("  %s not sealed yet: nothing is known of %s", beVerb(int(v.Tail), "event is", "events are"), pronoun(v.Tail))
 	r.print("  the root is %s", v.Root)
 	r.print("  an auditor checks signatures with %s", v.Verifier)

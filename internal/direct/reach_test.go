@@ -17,7 +17,7 @@ import (
 // outcomes counts what became of the messages of all posts, by state and reason.
 func (h *house) outcomes() map[string]int {
 	h.t.Helper()
-	raw, err := sql.Open("sqlite", filepath.Join(h.dir, "belfry.db"))
+	raw, err := sql.Open("sqlite", "file:"+filepath.Join(h.dir, "belfry.db")+"?_pragma=busy_timeout(10000)")
 	must(h.t, err)
 	defer raw.Close()
 	rows, err := raw.Query(`SELECT state || ' ' || reason, count(*) FROM messages GROUP BY 1`)
@@ -43,7 +43,7 @@ func (h *house) postRow(id int64) {
 // exec changes the database behind the store's back.
 func (h *house) exec(text string, args ...any) {
 	h.t.Helper()
-	raw, err := sql.Open("sqlite", filepath.Join(h.dir, "belfry.db"))
+	raw, err := sql.Open("sqlite", "file:"+filepath.Join(h.dir, "belfry.db")+"?_pragma=busy_timeout(10000)")
 	must(h.t, err)
 	defer raw.Close()
 	_, err = raw.Exec(text, args...)
