@@ -46,7 +46,7 @@ func (w word) as(t told, code, words, feedback string) told {
 
 // seconds is a time as providers write it, with or without a fraction. It is false for none.
 func seconds(n float64) (time.Time, bool) {
-	if !(n > 0) || n > 1<<40 {
+	if math.IsNaN(n) || n <= 0 || n > 1<<40 {
 		return time.Time{}, false
 	}
 	whole, part := math.Modf(n)
@@ -198,8 +198,8 @@ func verificationKey(text string) (*ecdsa.PublicKey, error) {
 	if err != nil {
 		return nil, sdk.Errorf(sdk.CodeInvalid, "open", "%s; %s", what, fix)
 	}
-	any, err := x509.ParsePKIXPublicKey(der)
-	key, ok := any.(*ecdsa.PublicKey)
+	public, err := x509.ParsePKIXPublicKey(der)
+	key, ok := public.(*ecdsa.PublicKey)
 	if err != nil || !ok {
 		return nil, sdk.Errorf(sdk.CodeInvalid, "open", "%s; %s", what, fix)
 	}
