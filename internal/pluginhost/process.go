@@ -104,6 +104,7 @@ func startProcess(ctx context.Context, k *kind, alone bool) (*process, error) {
 		SyncStderr:       out.stream("stderr"),
 		UnixSocketConfig: &goplugin.UnixSocketConfig{TempDir: dir},
 		GRPCDialOptions: []grpc.DialOption{grpc.WithIdleTimeout(0), grpc.WithMaxHeaderListSize(64 << 10),
+			grpc.WithStaticStreamWindowSize(wire.StreamWindow), grpc.WithStaticConnWindowSize(wire.ConnWindow),
 			grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(wire.MaxMessage)), grpc.WithChainStreamInterceptor(plainStreams)},
 		// What happens to processes is told here, in sentences.
 		Logger: hclog.NewNullLogger(),

@@ -100,6 +100,10 @@ type htmlReader struct {
 }
 
 func (r *htmlReader) read(fragment string) {
+	if !strings.Contains(fragment, "<") { // one text, for which no tokenizer and its four kilobytes are needed
+		r.text(html.UnescapeString(newlines.Replace(fragment)))
+		return
+	}
 	z := html.NewTokenizer(strings.NewReader(fragment))
 	z.AllowCDATA(true)
 	for {
@@ -124,6 +128,9 @@ func (r *htmlReader) read(fragment string) {
 		}
 	}
 }
+
+// newlines are what a tokenizer makes of the ends of lines.
+var newlines = strings.NewReplacer("\r\n", "\n", "\r", "\n")
 
 func (r *htmlReader) text(s string) {
 	switch {

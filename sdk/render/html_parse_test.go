@@ -249,3 +249,13 @@ var hostileHTML = []string{
 	strings.Repeat("<div><blockquote><ul><li><table><tr><td>", 60) + "deep" + strings.Repeat("</b>", 10),
 	`<b`, `<a href="`, `</`, `<!--`, `<p/>a<br/ >b</p/>`, `<<b>>`, `<b>a<b>b</b>c</b>d`, `<code>a <b>b</b></code>`,
 }
+
+// A text without tags takes a shorter way, which must lead where the tokenizer does: a comment before it makes it go there.
+func TestFromHTMLWithoutTags(t *testing.T) {
+	t.Parallel()
+	for _, in := range []string{"", " ", "a", " a\tb ", "a &lt;b&gt; &eacute; &amp;amp; &copy &nosuch; &", "a\r\nb\rc\n\nd", "&#13;a&#10;b&nbsp;c", "a\x00b\xff&#0;&#xD800;", "> a \"b\" 'c'"} {
+		if got, want := FromHTML(in, nil), FromHTML("<!-- -->"+in, nil); !cmp.Equal(got, want) {
+			t.Errorf("%q: %s", in, cmp.Diff(want, got))
+		}
+	}
+}

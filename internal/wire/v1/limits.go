@@ -17,6 +17,10 @@ const (
 
 	// chunk is the size that the chunks of a batch and the pieces of a file aim at, in bytes.
 	chunk = 256 << 10
+	// StreamWindow and ConnWindow are how far ahead of its reader one call, and all calls of a process together, may send, in
+	// bytes. Fixed ones keep gRPC from measuring the delay of a local socket with pings beside every small call.
+	StreamWindow, ConnWindow = 2 * chunk, 16 * chunk
+
 	// maxPublic is where the sentence of an error is cut, in bytes: it travels in a header.
 	maxPublic = 4 << 10
 	// maxDepth is the deepest nesting of messages; an item's text takes sdk.MaxBodyDepth levels of it.

@@ -79,6 +79,9 @@ func textOf(fragment string, most int) string {
 	if !strings.ContainsAny(fragment, "<&") {
 		return line(fragment, most)
 	}
+	if !strings.Contains(fragment, "<") { // a title, most often; a tokenizer takes four kilobytes
+		return line(xhtml.UnescapeString(fragment), most)
+	}
 	var b strings.Builder
 	z := xhtml.NewTokenizer(strings.NewReader(fragment))
 	hidden := 0
