@@ -33,9 +33,10 @@ UNRACED := ./internal/crash ./internal/hostile ./internal/operations ./internal/
 	./internal/i18n ./internal/permit ./internal/policy ./internal/rehearse ./plugins/rss/internal/charset ./plugins/rss/internal/feeddate \
 	./plugins/rss/internal/feedjson ./plugins/rss/internal/feedxml
 # Packages whose tests the detector makes so slow that under it they play fewer of their cases, and all of them without it.
-THINNED := ./cmd/belfry ./internal/outbox ./internal/store/sqlite ./internal/pluginhost ./internal/consent ./plugins/rss/internal/feed
-# Tests of a single thread that run without the detector alone, though their packages run under it.
-SINGLE  := TestAMigrationThatWasCutOff|TestNothingPrunedIsPostedAgain|TestPruneABigStore|TestReadLog
+THINNED := ./cmd/belfry ./internal/outbox ./internal/store/sqlite ./internal/pluginhost ./internal/consent ./plugins/rss/internal/feed ./plugins/rss
+# Tests of a single thread, or of what may be used of memory and time, that run without the detector alone, though their
+# packages run under it.
+SINGLE  := ^(TestAMigrationThatWasCutOff|TestNothingPrunedIsPostedAgain|TestPruneABigStore|TestReadLog.*|TestManyLargeFeedsAtOnce|TestBombs)$$
 # SQLite is C translated to Go, with memory of its own in which the detector sees nothing: it is not made to look there.
 RACING  := -race -gcflags=modernc.org/libc/...=-race=false -gcflags=modernc.org/sqlite/lib=-race=false -gcflags=modernc.org/memory=-race=false
 # The longest first, so that none of them starts last.

@@ -38,7 +38,7 @@ func parseListen(text string) (listening, sdk.Problem) {
 		return no(like)
 	}
 	n, err := net.LookupPort("tcp", port)
-	if err != nil || port == "" {
+	if err != nil || port == "" || strings.ContainsAny(port, " \t") { // which some systems' libraries overlook
 		return listening{}, sdk.Problem{What: fmt.Sprintf("%q is no port", port), Fix: "write a number up to 65535, like 8080"}
 	}
 	switch host {

@@ -311,7 +311,7 @@ func scriptPosts(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // patience is how long something may take until it is so.
-const patience = 20 * time.Second
+const patience = 2 * time.Minute
 
 // eventually waits until a text matches; with neg it must not match now.
 func eventually(ts *testscript.TestScript, neg bool, pattern string, text func() string) {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -41,6 +42,7 @@ type openAPI struct {
 	tree      any
 	OpenAPI   string
 	Paths     map[string]map[string]operation
+	compiling sync.Mutex
 	validator *jsonschema.Compiler
 }
 
@@ -123,7 +125,9 @@ func (o *openAPI) validate(t *testing.T, method, path string, w *httptest.Respon
 	}
 	media := w.Header().Get("Content-Type")
 	_, pointer := o.at("paths", path, strings.ToLower(method), "responses", code, "content", media, "schema")
+	o.compiling.Lock() // a compiler keeps what it has compiled
 	schema, err := o.validator.Compile(documentURL + pointer)
+	o.compiling.Unlock()
 	if err != nil {
 		t.Errorf("%s %s: nothing describes an answer of %s: %v", method, path, media, err)
 		return

@@ -34,10 +34,14 @@ func TestEmbargo(t *testing.T) {
 	s.start()
 	s.publish(feedtest.Article{ID: "open", Title: "Ouvert"})
 	s.until("the open one is out", func() bool { return len(s.messages()) == 1 && s.idle() })
-	// In whole seconds, as feeds write times.
-	end := time.Now().Add(9 * time.Second).Truncate(time.Second)
-	s.publish(feedtest.Article{ID: "a", Title: "Secret d'État", Summary: "Embargo", Image: s.image("/secret.jpg", 90), NotBefore: end})
-	s.publish(feedtest.Article{ID: "open", Title: "Secret aussi", NotBefore: end, Updated: time.Now()})
+	picture, revised := s.image("/secret.jpg", 90), time.Now()
+	publish := func(end time.Time) {
+		s.publish(feedtest.Article{ID: "a", Title: "Secret d'État", Summary: "Embargo", Image: picture, NotBefore: end})
+		s.publish(feedtest.Article{ID: "open", Title: "Secret aussi", NotBefore: end, Updated: revised})
+	}
+	// In whole seconds, as feeds write times. The end is far until everybody has looked often enough, and then moved near.
+	end := time.Now().Add(time.Hour).Truncate(time.Second)
+	publish(end)
 	ctx := t.Context()
 	s.until("it is known, and so is its picture", func() bool {
 		rows, err := s.app.Store().FindItem(ctx, "articles", "a")
@@ -55,6 +59,10 @@ func TestEmbargo(t *testing.T) {
 	early := func() bool { return time.Until(end) > 300*time.Millisecond }
 	looks := 0
 	for ; early(); looks++ {
+		if looks == 5 {
+			end = time.Now().Add(4 * time.Second).Truncate(time.Second)
+			publish(end)
+		}
 		for _, path := range everywhere {
 			if _, page := s.page(path); strings.Contains(page, "Secret") && early() {
 				t.Errorf("%s tells %s before the end", path, time.Until(end))
@@ -73,9 +81,6 @@ func TestEmbargo(t *testing.T) {
 			t.Error("a destination has it before the end")
 		}
 		time.Sleep(100 * time.Millisecond)
-	}
-	if looks < 5 {
-		t.Errorf("only %d looks before the end", looks)
 	}
 	s.until("it is everywhere", func() bool {
 		code, _ := s.page("/media/" + name)

@@ -148,7 +148,7 @@ func TestStoppingIsBounded(t *testing.T) {
 	if r := a.Reload(t.Context()); r.Err != nil {
 		t.Fatal(r.Err)
 	}
-	if d := time.Since(began); d > 5*time.Second {
+	if d := time.Since(began); d > 20*time.Second {
 		t.Errorf("the reload took %s", d)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
@@ -157,7 +157,7 @@ func TestStoppingIsBounded(t *testing.T) {
 	if err := a.Stop(ctx); err != nil && !errors.Is(err, context.DeadlineExceeded) {
 		t.Error(err)
 	}
-	if d := time.Since(began); d > 5*time.Second {
+	if d := time.Since(began); d > 20*time.Second {
 		t.Errorf("stopping took %s", d)
 	}
 }

@@ -64,10 +64,10 @@ func (s *meter) scrapes() scrape {
 	return out
 }
 
-// receivers are servers that each fail in a way of their own.
-func receivers(t *testing.T) (url string, mended *atomic.Bool) {
+// receivers are servers that each fail in a way of their own; one of them while it is deaf.
+func receivers(t *testing.T) (url string, deaf *atomic.Bool) {
 	t.Helper()
-	mended = &atomic.Bool{}
+	deaf = &atomic.Bool{}
 	mux := http.NewServeMux()
 	mux.HandleFunc("/lossy", func(http.ResponseWriter, *http.Request) {
 		panic(http.ErrAbortHandler) // it took the call, and the connection ends
@@ -77,13 +77,13 @@ func receivers(t *testing.T) (url string, mended *atomic.Bool) {
 	mux.HandleFunc("/late", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) })
 	mux.HandleFunc("/shy", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
 	mux.HandleFunc("/deaf", func(w http.ResponseWriter, _ *http.Request) {
-		if !mended.Load() {
+		if deaf.Load() {
 			w.WriteHeader(http.StatusBadRequest)
 		}
 	})
 	server := httptest.NewServer(mux)
 	t.Cleanup(server.Close)
-	return server.URL, mended
+	return server.URL, deaf
 }
 
 const measured = `
@@ -116,7 +116,7 @@ channels:
     each: {}
     corrections: {revised: [edit, list], min_gap: 0s}
     publish_to: [{destination: telegram, chat: "@gazette"}, {destination: hook}, {destination: lossy}, {destination: fixed}, {destination: strict},
-      {destination: late, max_age: 1s}, {destination: shy}]
+      {destination: late, max_age: 5s}, {destination: shy}]
   lente: {title: Lente, sources: [articles], each: {settle: 1h}}
   muette: {title: Muette, sources: [articles], each: {}}
   brief: {title: Brief, sources: [articles, flood, broken, away, carnet], digest: {cron: "@every 1h"}}
@@ -160,7 +160,7 @@ func (s *meter) expects(when string, list ...expectation) {
 		s.told[name] = true
 	}
 	var wrong []string
-	for deadline := time.Now().Add(40 * time.Second); time.Now().Before(deadline); time.Sleep(200 * time.Millisecond) {
+	for deadline := time.Now().Add(waiting); time.Now().Before(deadline); time.Sleep(200 * time.Millisecond) {
 		got, wrong = s.scrapes(), nil
 		for _, e := range list {
 			if v, there := got[e.series]; !e.holds(v, there) {
@@ -180,7 +180,7 @@ func (s *meter) expects(when string, list ...expectation) {
 func TestEveryMetricMoves(t *testing.T) {
 	t.Parallel()
 	s := &meter{stage: newStage(t), told: map[string]bool{}, all: scrape{}}
-	others, mended := receivers(t)
+	others, deaf := receivers(t)
 	notes := filepath.Join(s.dir, "carnet")
 	if err := os.Mkdir(notes, 0o700); err != nil {
 		t.Fatal(err)
@@ -209,6 +209,7 @@ func TestEveryMetricMoves(t *testing.T) {
 		is(`belfry_destination_dead{destination="strict",state="failed"}`, 0), is(`belfry_destination_stopped{destination="telegram"}`, 0), is(`belfry_destination_last_success_timestamp_seconds{destination="hook"}`, 0),
 		is(`belfry_alerts_refused{destination="deaf"}`, 0), gone(`belfry_paused{name="shy",scope="destination"}`), gone(`belfry_plugin_crashes_total{kind="notes"}`), gone(`belfry_source_held{source="flood"}`))
 
+	deaf.Store(true) // from now on: the failing sources are told as soon as they have failed
 	// A post everywhere; then its correction, while Telegram takes the bot's rights away.
 	if _, err := db.Pause(t.Context(), store.PauseDestination, "shy", "test", now()); err != nil {
 		t.Fatal(err)
@@ -285,7 +286,7 @@ func TestEveryMetricMoves(t *testing.T) {
 	if err := db.FetchNow(t.Context(), "broken", false, now()); err != nil {
 		t.Fatal(err)
 	}
-	mended.Store(true)
+	deaf.Store(false)
 	s.expects("once it is mended", is(`belfry_destination_held{destination="shy"}`, 0), is(`belfry_destination_dead{destination="shy",state="dropped"}`, 2), is(`belfry_source_held{source="flood"}`, 0),
 		more(`belfry_channel_waiting{channel="brief"}`, 10), is(`belfry_destination_unknown{destination="lossy"}`, 0), is(`belfry_source_failures{source="broken"}`, 0),
 		recent(`belfry_source_last_success_timestamp_seconds{source="broken"}`), gone(`belfry_alerts_untold`), is(`belfry_alerts_refused{destination="deaf"}`, 0))

@@ -182,7 +182,7 @@ func TestStoppingWhileAPluginHangs(t *testing.T) {
 	s.config(withNotes(plain, `{path: "`+s.program("notes", "touch \"$0-ran\"; sleep 60")+`"}`, ""))
 	a := s.start()
 	s.until("it hangs", func() bool { _, err := os.Stat(filepath.Join(s.dir, "notes-ran")); return err == nil })
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 40*time.Second)
 	defer cancel()
 	if err := a.Stop(ctx); err != nil {
 		t.Error(err)

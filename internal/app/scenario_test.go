@@ -34,6 +34,9 @@ const (
 	testChat   = -1001000000001
 )
 
+// waiting is how long a test waits for what has to come: a slow machine is no failure.
+const waiting = 3 * time.Minute
+
 // stage is a daemon in this process with a newsroom before it and fakes behind it.
 type stage struct {
 	t        *testing.T
@@ -144,7 +147,7 @@ func (s *stage) start() *App {
 }
 
 func (s *stage) stop(a *App) {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), waiting)
 	defer cancel()
 	if err := a.Stop(ctx); err != nil {
 		s.t.Errorf("stop: %v", err)
@@ -154,7 +157,7 @@ func (s *stage) stop(a *App) {
 // until waits for something to become true.
 func (s *stage) until(what string, ok func() bool) {
 	s.t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(waiting); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
 		if ok() {
 			return
 		}

@@ -78,7 +78,7 @@ var serving = regexp.MustCompile(`serving (http://[^\s,]+)`)
 // Ready waits until the daemon serves, and gives its address.
 func (d *Daemon) Ready() string {
 	d.tb.Helper()
-	for range 600 {
+	for range 6000 {
 		if m := serving.FindStringSubmatch(d.Log()); m != nil {
 			return m[1]
 		}

@@ -388,6 +388,10 @@ func TestACallThatHangs(t *testing.T) {
 func TestACallThatAlwaysHangsIsHeld(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, func(c *Config) { c.Limits.Call = time.Second })
+	// The process is up before the call whose time is short.
+	if err := f.Warm(t.Context(), "bad"); err != nil {
+		t.Fatal(err)
+	}
 	s := f.bad("culprit", "hang")
 	_, err := s.Fetch(t.Context(), sdk.FetchRequest{})
 	wantCode(t, err, sdk.CodeUnavailable, "plugin bad: the plugin did not answer in time")
@@ -506,6 +510,13 @@ func TestLies(t *testing.T) {
 
 func exists(path string) bool { _, err := os.Stat(path); return err == nil }
 
+// forever never ends; a process whose only thread waits for nothing at all would be ended.
+func forever() {
+	for {
+		time.Sleep(time.Hour)
+	}
+}
+
 // runDaemon is a daemon that uses one plugin and tells its pid, until it is killed.
 func runDaemon(dir string) {
 	h := New(Config{Command: ownCommand, RunDir: dir, Log: slog.New(slog.DiscardHandler)})
@@ -519,7 +530,7 @@ func runDaemon(dir string) {
 		panic(err)
 	}
 	fmt.Println(h.Status()[0].PID)
-	select {}
+	forever()
 }
 
 // runLauncher starts a plugin without asking the kernel to end it with its parent.
@@ -541,7 +552,7 @@ func runLauncher(kind string) {
 		panic(err)
 	}
 	fmt.Println(cmd.Process.Pid)
-	select {}
+	forever()
 }
 
 // TestNoOrphans kills a daemon as kill -9 does: with the kernel's help, and with the plugin's own watch alone.

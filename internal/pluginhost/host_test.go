@@ -481,7 +481,7 @@ func running(pid string) bool {
 // await polls for what another process does; nothing can signal it.
 func await(t testing.TB, what string, done func() bool) {
 	t.Helper()
-	for until := time.Now().Add(30 * time.Second); !done(); time.Sleep(2 * time.Millisecond) {
+	for until := time.Now().Add(2 * time.Minute); !done(); time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(until) {
 			t.Fatalf("%s: it did not come to it", what)
 		}

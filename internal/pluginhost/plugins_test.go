@@ -48,12 +48,12 @@ func servePlugin(kind string) {
 		fmt.Println("Hello, I am a plugin.")
 	case "garbage-stays":
 		fmt.Println("Hello, I am a plugin.")
-		select {}
+		forever()
 	case "exits":
 		fmt.Fprintln(os.Stderr, "panic: no such luck")
 		os.Exit(7)
 	case "silent":
-		select {}
+		forever()
 	case "floods-before":
 		out := bufio.NewWriterSize(os.Stdout, 1<<20)
 		for range 1 << 20 {
@@ -67,24 +67,24 @@ func servePlugin(kind string) {
 		plugin.Serve(goodSpec(kind))
 	case "wrong-version":
 		fmt.Println("1|7|unix|/tmp/x|grpc|")
-		select {}
+		forever()
 	case "netrpc":
 		fmt.Println("1|1|unix|/tmp/x|netrpc|")
-		select {}
+		forever()
 	case "other-socket":
 		l, err := net.Listen("unix", filepath.Join(os.Getenv("TMPDIR"), "..", "elsewhere"))
 		if err != nil {
 			panic(err)
 		}
 		fmt.Printf("1|1|unix|%s|grpc|\n", l.Addr())
-		select {}
+		forever()
 	case "dead-socket":
 		l, err := net.Listen("unix", filepath.Join(os.Getenv("PLUGIN_UNIX_SOCKET_DIR"), "s"))
 		if err != nil {
 			panic(err)
 		}
 		fmt.Printf("1|1|unix|%s|grpc|%s\n", l.Addr(), strings.Repeat("A", 60))
-		select {}
+		forever()
 	case "no-answer":
 		serveRaw(&rawPlugin{describe: func(context.Context) (*wire.DescribeResponse, error) { select {} }})
 	case "another-type":

@@ -78,7 +78,7 @@ func newHouse(t *testing.T, limits Limits) *house {
 // dial connects from an address of this machine.
 func (h *house) dial(from string) net.Conn {
 	h.t.Helper()
-	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}, Timeout: 10 * time.Second}
+	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}, Timeout: time.Minute}
 	c, err := d.Dial("tcp", h.addr)
 	if err != nil {
 		h.t.Fatal(err)
@@ -103,7 +103,7 @@ func (h *house) crawl(from string, n int) {
 
 // ask asks on a connection, as clients that keep it do.
 func ask(c net.Conn, path string) (status, body string) {
-	_ = c.SetDeadline(time.Now().Add(20 * time.Second))
+	_ = c.SetDeadline(time.Now().Add(2 * time.Minute))
 	if _, err := fmt.Fprintf(c, "GET %s HTTP/1.1\r\nHost: a\r\n\r\n", path); err != nil {
 		return err.Error(), ""
 	}
@@ -133,7 +133,7 @@ func (h *house) held() int {
 // until waits for what another goroutine of the server does.
 func (h *house) until(what string, ok func() bool) {
 	h.t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); !ok(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			h.t.Fatalf("it never came true that %s; %d are held", what, h.held())
 		}
@@ -211,7 +211,7 @@ func TestBusyConnectionsStay(t *testing.T) {
 			}
 			refused := h.dial(c.other)
 			answer := make([]byte, 12)
-			_ = refused.SetReadDeadline(time.Now().Add(20 * time.Second))
+			_ = refused.SetReadDeadline(time.Now().Add(2 * time.Minute))
 			if _, err := io.ReadFull(refused, answer); err != nil || string(answer) != "HTTP/1.1 503" {
 				t.Errorf("whoever finds no place is told %q, %v", answer, err)
 			}

@@ -172,7 +172,7 @@ func TestTheProcessEndsWithItsParent(t *testing.T) {
 // await polls for what another process does; nothing can signal it.
 func await(t *testing.T, what string, done func() bool) {
 	t.Helper()
-	for until := time.Now().Add(20 * time.Second); !done(); time.Sleep(5 * time.Millisecond) {
+	for until := time.Now().Add(2 * time.Minute); !done(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(until) {
 			t.Fatalf("%s: it did not come to it", what)
 		}

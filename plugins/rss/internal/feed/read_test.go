@@ -302,7 +302,8 @@ func TestBombs(t *testing.T) {
 			case err == nil || sdk.AsError(err).Code != c.code || sdk.AsError(err).Public == "":
 				t.Errorf("the error is %v, want %s", err, c.code)
 			}
-			if took > 10*time.Second {
+			// It takes a second or two, and hours where the work grows with the square of the size.
+			if !raceEnabled && took > time.Minute {
 				t.Errorf("it took %s", took)
 			}
 			if !raceEnabled && peak > 100<<20 {
