@@ -186,15 +186,18 @@ func (h *harness) noRace(d *daemontest.Daemon) {
 	}
 }
 
-// judgeGrowth fits a line through the samples after the warm-up, which is the first quarter. A short soak shows too little
-// to judge by.
+// warmUp is how long what the daemon holds may still grow: the caches of SQLite fill for about that long.
+const warmUp = 15 * time.Minute
+
+// judgeGrowth fits a line through the samples after the warm-up, which is the first quarter. A soak whose quarter is shorter
+// than the warm-up tells its figures and is not judged by them.
 func (h *harness) judgeGrowth(samples []sample) {
 	h.t.Helper()
 	if len(samples) < 2*blocks {
 		h.t.Fatalf("there are only %d samples", len(samples))
 	}
 	warm := samples[len(samples)/4:]
-	long := *soakFor >= 20*time.Minute
+	long := *soakFor >= 4*warmUp
 	for _, c := range []struct {
 		what  string
 		of    func(sample) float64
