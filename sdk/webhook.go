@@ -28,6 +28,8 @@ type Verdict struct {
 	Accept bool
 	// DeliveryID names the delivery, the same for the sender's retries; empty when the sender gives none.
 	DeliveryID string
+	// Forget names headers that hold a credential: they are not kept with the request. Authorization and Cookie never are.
+	Forget []string
 }
 
 // WebhookProblem is a reply that refuses a request with a problem document (RFC 9457). The code is for programs and stays;

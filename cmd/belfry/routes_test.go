@@ -32,6 +32,7 @@ var served = map[string][]string{
 	"source show":       {"getSource"},
 	"source fetch":      {"fetchSource"},
 	"source release":    {"releaseSource"},
+	"source replay":     {"replaySource"},
 	"destination list":  {"listDestinations", "getDestination"},
 	"destination check": {"checkDestination"},
 	"store backup":      {"backUp"},

@@ -101,7 +101,7 @@ func (s *Source) Verify(_ context.Context, r sdk.WebhookRequest) (sdk.Verdict, e
 		return sdk.Verdict{Reply: sdk.WebhookProblem(http.StatusBadRequest, "body_malformed", err.Error())}, nil
 	}
 	v := answer(http.StatusOK, "application/json", []byte(`{"status":"accepted"}`+"\n"))
-	v.Accept, v.DeliveryID = true, a.ID
+	v.Accept, v.DeliveryID, v.Forget = true, a.ID, signature.Hidden(s.config.options())
 	if a.BodyOnce || a.ID == "" {
 		// What names the delivery is not signed: only the body can tell that it came before.
 		v.DeliveryID = signature.Digest(r.Body)
