@@ -50,7 +50,7 @@ title, summary, content_html, content_text, authors, tags, lang, published, upda
 feeds. Every name is there: unknown texts are "", unknown times and sizes null. Times are RFC 3339 in UTC; authors are
 names; media are {url, type, alt, width, height}. Of a webhook there is no first line with a feed, items also have {group,
 not_before, expires, urgency, correction, translation_of}, and {"withdrawn": {key, reason}} stands for each item that the
-call takes back. Notes, such as that items were cut off, go to standard error.
+call takes back, and {"notice": {notice, reference, key, title, text, url, slots}} for each notice to a person. Notes, such as that items were cut off, go to standard error.
 
 Exit codes: 0 read, 2 everything else, with one sentence on standard error.`
 }
@@ -128,6 +128,9 @@ func (c *tryCmd) print(batch sdk.Batch, std streams) {
 func printNotes(batch sdk.Batch, w io.Writer) {
 	for _, r := range batch.Removed {
 		fmt.Fprintf(w, "withdrawn: %s %s\n", desk.Plain(r.Key), desk.Plain(r.Reason))
+	}
+	for _, n := range batch.PersonNotices {
+		fmt.Fprintf(w, "notice %s to %s about %s: %s\n", desk.Plain(n.Notice), desk.Plain(n.Reference), desk.Plain(n.Key), desk.Plain(strings.TrimSpace(n.Title+" "+n.Text)))
 	}
 	for _, n := range batch.Notices {
 		fmt.Fprintln(w, "note:", desk.Plain(n))

@@ -31,6 +31,17 @@ type withdrawnJSON struct {
 	Reason string `json:"reason"`
 }
 
+// noticeJSON is a notice to one person.
+type noticeJSON struct {
+	Notice    string            `json:"notice"`
+	Reference string            `json:"reference"`
+	Key       string            `json:"key"`
+	Title     string            `json:"title"`
+	Text      string            `json:"text"`
+	URL       string            `json:"url"`
+	Slots     map[string]string `json:"slots"`
+}
+
 // mapCall maps a file as if it had been called with it, and prints what comes of it.
 func (c *tryCmd) mapCall(ctx context.Context, g *global, std streams) error {
 	batch, err := c.mapped(ctx, g, std)
@@ -48,6 +59,11 @@ func (c *tryCmd) mapCall(ctx context.Context, g *global, std streams) error {
 	}
 	for _, r := range batch.Removed {
 		if err := writeLine(std.out, map[string]withdrawnJSON{"withdrawn": {r.Key, r.Reason}}); err != nil {
+			return err
+		}
+	}
+	for _, n := range batch.PersonNotices {
+		if err := writeLine(std.out, map[string]noticeJSON{"notice": {n.Notice, n.Reference, n.Key, n.Title, n.Text, n.URL, n.Slots}}); err != nil {
 			return err
 		}
 	}

@@ -1,10 +1,16 @@
 package app
 
 import (
+	"context"
+	"encoding/hex"
 	"slices"
+	"strings"
+	"time"
 
+	"github.com/belfry-news/belfry/internal/consent"
 	"github.com/belfry-news/belfry/internal/hook"
 	"github.com/belfry-news/belfry/internal/intake"
+	"github.com/belfry-news/belfry/internal/policy"
 	"github.com/belfry-news/belfry/sdk"
 )
 
@@ -38,7 +44,11 @@ func (a *App) newDoor() *hook.Door {
 
 // newMapper makes what maps the calls that the door kept.
 func (a *App) newMapper() *intake.Mapper {
-	return intake.NewMapper(intake.MapperSettings{Store: a.db, Log: a.log, Deadline: a.Config().Plugins.Deadline.Std(), Committed: a.engine.Wake,
+	var notify func(context.Context, string, sdk.PersonNotice, time.Time) error
+	if a.people != nil {
+		notify = a.notifyPerson
+	}
+	return intake.NewMapper(intake.MapperSettings{Notify: notify, Store: a.db, Log: a.log, Deadline: a.Config().Plugins.Deadline.Std(), Committed: a.engine.Wake,
 		Instance: func(name string) (intake.Instance, func(), bool) {
 			i, done, ok := a.sources.acquire(name)
 			if !ok {
@@ -46,4 +56,34 @@ func (a *App) newMapper() *intake.Mapper {
 			}
 			return intake.Instance{Rules: a.cameBack(name, i.rules), Conn: i.conn}, done, true
 		}})
+}
+
+// notifyPerson gives one person a notice that came with a webhook, if they agreed to such notices. Who did not is not told of to
+// the sender, who learns nothing about a person.
+func (a *App) notifyPerson(ctx context.Context, source string, n sdk.PersonNotice, came time.Time) error {
+	c, known := a.Config().Notices[n.Notice]
+	if !known {
+		return sdk.Errorf(sdk.CodeInvalid, "notify", "no notice is called %.60q; configure it under notices:", n.Notice)
+	}
+	expires := n.Expires
+	if expires.IsZero() {
+		expires = came.Add(c.Expires.Std())
+	}
+	if !time.Now().Before(expires) {
+		a.log.Info("a notice came too late and is left out", "source", source, "notice", n.Notice)
+		return nil
+	}
+	marked := func(text string) string {
+		for name := range n.Slots {
+			text = strings.ReplaceAll(text, "{{"+name+"}}", sdk.Slot(name))
+		}
+		return text
+	}
+	digest := policy.NoticeDigest(marked(n.Title), marked(n.Text)) // an address with a number of each one's own hides no bulk
+	outcome, err := a.people.Notify(ctx, consent.Notify{Purpose: consent.Purpose{Kind: consent.Notice, Name: n.Notice}, Reference: n.Reference, Key: n.Key, Expires: expires,
+		Text: consent.NoticeText{Title: n.Title, Text: n.Text, URL: n.URL, Slots: n.Slots}, Digest: hex.EncodeToString(digest[:])})
+	if err == nil {
+		a.log.Info("a notice came by webhook", "source", source, "notice", n.Notice, "outcome", outcome)
+	}
+	return err
 }

@@ -13,7 +13,9 @@ import (
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
 	"github.com/belfry-news/belfry/internal/alert"
+	"github.com/belfry-news/belfry/internal/consent"
 	"github.com/belfry-news/belfry/internal/store"
+	"github.com/belfry-news/belfry/sdk"
 )
 
 // called has a source that is called, whose map has a mistake that %TITLE% stands for.
@@ -252,4 +254,62 @@ func TestCallsDuringAPause(t *testing.T) {
 		rows, err := c.app.Store().FindItem(ctx, "desk", "a")
 		return err == nil && len(rows) == 1
 	})
+}
+
+// A webhook tells one person something, by the reference of the sender's system: once, however often it is mapped, and nobody who
+// did not agree.
+func TestACallTellsOnePerson(t *testing.T) {
+	t.Parallel()
+	p := newPost(t)
+	config := strings.ReplaceAll(followed, "%RELAY%", p.relay.Addr)
+	config = strings.Replace(config, "sources:\n", `sources:
+  shop:
+    type: webhook
+    isolation: none
+    signature: standard
+    secret: "%SECRET%"
+    map:
+      notice:
+        name: '"parcels"'
+        reference: body.customer
+        key: body.order
+        title: '"Votre colis"'
+        text: body.text
+        slots: '{"day": body.day}'
+`, 1)
+	p.config(config + "notices:\n  parcels: {title: Colis, destinations: [mail]}\n")
+	a := p.start()
+	ctx := context.Background()
+	r, err := a.people.Follow(ctx, consent.Follow{From: sdk.Handle{Medium: consent.Email, Value: "client@example.invalid"},
+		Purposes: []consent.Purpose{{Kind: consent.Notice, Name: "parcels"}}, Evidence: consent.Evidence{Method: consent.ByButton, Actor: consent.Self}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := a.people.SetReference(ctx, r.ID, "c-7"); err != nil {
+		t.Fatal(err)
+	}
+	c := &caller{stage: p.stage}
+	to := func(r *http.Request) { r.URL.Path = "/hooks/shop" }
+	for id, body := range map[string]string{"msg_1": `{"customer":"stranger","order":1,"text":"Il arrive {{day}}.","day":"lundi"}`, "msg_2": `{"customer":"c-7","order":2,"text":"Il arrive {{day}}.","day":"mardi"}`} {
+		if status, what, _ := c.send(id, body, to); status != 200 || what != "accepted" {
+			t.Fatalf("%d %s", status, what)
+		}
+	}
+	mapped := func() bool {
+		calls, err := a.Store().Calls(ctx, "shop")
+		if err != nil || calls.Failed > 0 {
+			t.Fatalf("%+v %v", calls, err)
+		}
+		return calls.Waiting == 0
+	}
+	p.until("all is mapped", mapped)
+	p.until("the notice is in the mail", func() bool { return len(p.letters()) == 1 })
+	if l := p.letters()[0]; l.to != "client@example.invalid" || !strings.Contains(l.text, "Il arrive mardi.") {
+		t.Errorf("it reads %+v", l)
+	}
+	if n, err := a.Store().ReplayCalls(ctx, "shop", true, "test", time.Now()); err != nil || n != 2 {
+		t.Fatalf("%d %v", n, err)
+	}
+	p.until("all is mapped again", mapped)
+	p.never("it is told again", func() bool { return len(p.letters()) > 1 })
 }

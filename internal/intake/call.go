@@ -15,6 +15,8 @@ type Call struct {
 	Request  sdk.WebhookRequest
 	// Attempts is how often mapping it ended for a passing reason.
 	Attempts int
+	// Told says that its notices were given when it was mapped before.
+	Told bool
 }
 
 // Kept says what became of a call that was to be kept.

@@ -40,6 +40,9 @@ type MapperSettings struct {
 	Log      *slog.Logger
 	// Deadline of mapping one call.
 	Deadline time.Duration
+	// Notify gives one person a notice that came with a call of a source; nil when nobody is written to. The same once more is no
+	// news. An error that is CodeInvalid stays.
+	Notify func(ctx context.Context, source string, n sdk.PersonNotice, came time.Time) error
 	// Committed is called after items changed.
 	Committed func()
 }
@@ -213,6 +216,15 @@ func (m *Mapper) call(ctx context.Context, inst Instance, c Call) (sdk.Batch, er
 	}
 	if _, told := errors.AsType[*sdk.Error](err); err != nil && !told && ctx.Err() != nil {
 		err = &sdk.Error{Code: sdk.CodeUnavailable, Op: "map", Public: fmt.Sprintf("mapping it took longer than %s", sdk.D(m.s.Deadline)), Err: err}
+	}
+	for _, n := range b.PersonNotices {
+		if err != nil || c.Told {
+			break
+		}
+		if m.s.Notify == nil {
+			return b, sdk.Errorf(sdk.CodeInvalid, "notify", "it holds a notice to a person, and nobody is written to; configure notices: and privacy.key")
+		}
+		err = m.s.Notify(ctx, c.Source, n, c.Request.ReceivedAt)
 	}
 	return b, err
 }

@@ -75,7 +75,7 @@ func (db *DB) WaitingCalls(ctx context.Context, source string, limit int) (out [
 		c := intake.Call{Source: source}
 		var request string
 		var at int64
-		if err := r.Scan(&c.ID, &c.Delivery, &request, &c.Request.Body, &at, &c.Attempts); err != nil {
+		if err := r.Scan(&c.ID, &c.Delivery, &request, &c.Request.Body, &at, &c.Attempts, &c.Told); err != nil {
 			return err
 		}
 		var e envelope
@@ -85,7 +85,7 @@ func (db *DB) WaitingCalls(ctx context.Context, source string, limit int) (out [
 		c.Request.Method, c.Request.Path, c.Request.Query, c.Request.Header, c.Request.ReceivedAt = e.Method, e.Path, e.Query, e.Header, timeOf(at)
 		out = append(out, c)
 		return nil
-	}, `SELECT id, delivery, request, body, at, attempts FROM raw_webhooks WHERE source = $1 AND state = 'waiting' ORDER BY id LIMIT $2`, source, limit)
+	}, `SELECT id, delivery, request, body, at, attempts, told FROM raw_webhooks WHERE source = $1 AND state = 'waiting' ORDER BY id LIMIT $2`, source, limit)
 	return out, err
 }
 
@@ -128,7 +128,7 @@ func (tx *Tx) mapped(source string, calls []int64, now time.Time) error {
 	if len(calls) == 0 {
 		return nil
 	}
-	if err := tx.run(`UPDATE raw_webhooks SET state = 'mapped', reason = '', ended_at = $2 WHERE id IN @list($1)`, jsonList(calls), micros(now)); err != nil {
+	if err := tx.run(`UPDATE raw_webhooks SET state = 'mapped', reason = '', told = 1, ended_at = $2 WHERE id IN @list($1)`, jsonList(calls), micros(now)); err != nil {
 		return err
 	}
 	return tx.endCallAlert(source, now)

@@ -51,7 +51,14 @@ func (c *Config) Validate() error {
 	for i := range ps {
 		ps[i].Pointer = c.where(ps[i].Pointer)
 	}
-	if c.Preset == "" && c.Map.Key == "" {
+	if n := c.Map.Notice; n.given() && (n.Reference == "" || n.Key == "" || n.Title == "" && n.Text == "") {
+		ps.Add("/map/notice", "a notice needs a reference, a key, and a title or a text", "add what is missing")
+	} else if n != (NoticeMapping{}) && !n.given() {
+		ps.Add("/map/notice", "nothing says which notice it is", "add name, such as name: '\"parcels\"'")
+	}
+	if c.Preset == "" && c.Map.Key == "" && c.Map.Notice.given() && c.Map.Title == "" {
+		// Nothing but notices.
+	} else if c.Preset == "" && c.Map.Key == "" {
 		ps.Add("/map", "nothing says what becomes of a call", "add preset: ghost, or another one, or a map with key and title", "/preset")
 	} else if c.Preset == "" && c.Map.Title == "" {
 		ps.Add("/map", "the map yields no title", "add title, such as title: body.title", "/preset")

@@ -103,7 +103,7 @@ type evaluation struct {
 
 func (e *evaluation) fail(name, format string, args ...any) {
 	if e.err == nil {
-		e.err = sdk.Errorf(sdk.CodeInvalid, opMap, "%smap.%s %s", e.place, name, fmt.Sprintf(format, args...))
+		e.err = sdk.Errorf(sdk.CodeInvalid, opMap, "%smap.%s %s", e.place, dotted(name), fmt.Sprintf(format, args...))
 	}
 }
 
@@ -123,6 +123,15 @@ func (e *evaluation) run(name string) any {
 func (e *evaluation) add(b *sdk.Batch, at time.Time) {
 	if e.s.program["when"] != nil && !e.yes("when") {
 		return
+	}
+	if e.s.program["notice/name"] != nil {
+		if name := e.text("notice/name"); e.err != nil || name != "" {
+			e.notice(b, name)
+			return
+		}
+	}
+	if e.s.program["key"] == nil {
+		return // nothing but notices is mapped
 	}
 	key := e.text("key")
 	if e.err == nil && key == "" {
@@ -161,6 +170,39 @@ func (e *evaluation) add(b *sdk.Batch, at time.Time) {
 		}
 		b.Items = append(b.Items, it)
 	}
+}
+
+// notice makes a notice to one person.
+func (e *evaluation) notice(b *sdk.Batch, name string) {
+	n := sdk.PersonNotice{Notice: name, Reference: e.text("notice/reference"), Key: e.text("notice/key"), Title: render.Line(e.text("notice/title")), Text: e.text("notice/text"),
+		URL: resolved(e.text("notice/url"), e.s.base), Slots: e.slots(), Expires: e.time("notice/expires")}
+	switch {
+	case e.err != nil:
+	case n.Reference == "":
+		e.fail("notice/reference", "yields nothing; name what your system calls the person")
+	case n.Key == "":
+		e.fail("notice/key", "yields nothing; name what the notice is about, such as an order")
+	case n.Title == "" && n.Text == "":
+		e.fail("notice/text", "yields nothing, and so does map.notice.title; a notice has to say something")
+	default:
+		b.PersonNotices = append(b.PersonNotices, n)
+	}
+}
+
+func (e *evaluation) slots() map[string]string {
+	object, ok := e.run("notice/slots").(map[string]any)
+	if !ok || len(object) == 0 {
+		return nil
+	}
+	out := map[string]string{}
+	for name, v := range object {
+		s, ok := textOf(v)
+		if !ok {
+			e.fail("notice/slots", "gives %s for %.40q; a slot is a text", sort(v), name)
+		}
+		out[name] = s
+	}
+	return out
 }
 
 // content reads the text and the picture.

@@ -17,31 +17,46 @@ import (
 
 // Mapping says by expressions what of a call becomes what of an item. An empty one gives nothing.
 type Mapping struct {
-	Each          string `yaml:"each" doc:"The entries of a call that become items; without it the body is the one entry, or each entry of a list." example:"body.articles"`
-	When          string `yaml:"when" doc:"Whether an entry counts at all." example:"event == \"article.published\""`
-	Remove        string `yaml:"remove" doc:"Whether an entry withdraws its item." example:"event == \"article.deleted\""`
-	Key           string `yaml:"key" doc:"What identifies the item, the same for each of its revisions." example:"entry.id"`
-	Group         string `yaml:"group" doc:"The part of the source that the item belongs to."`
-	Title         string `yaml:"title" doc:"The title, plain text." example:"entry.title"`
-	Summary       string `yaml:"summary" doc:"The summary, plain text."`
-	HTML          string `yaml:"html" doc:"The text, as HTML."`
-	Markdown      string `yaml:"markdown" doc:"The text, as CommonMark, where html gives nothing."`
-	Text          string `yaml:"text" doc:"The text, plain, where html and markdown give nothing."`
-	URL           string `yaml:"url" doc:"The article's own address." example:"entry.link"`
-	Authors       string `yaml:"authors" doc:"The names of the authors: a text or a list."`
-	Tags          string `yaml:"tags" doc:"The tags: a text or a list." example:"entry.tags"`
-	Lang          string `yaml:"lang" doc:"The language (BCP 47)."`
-	Image         string `yaml:"image" doc:"The address of a picture."`
-	ImageAlt      string `yaml:"image_alt" doc:"What the picture shows, for those who do not see it."`
-	ImageCredit   string `yaml:"image_credit" doc:"Who made the picture."`
-	Published     string `yaml:"published" doc:"When it was published: a text such as 2026-11-20T06:00:00Z, or seconds or milliseconds since 1970."`
-	Updated       string `yaml:"updated" doc:"When it last changed."`
-	NotBefore     string `yaml:"not_before" doc:"The embargo: before it the item appears nowhere." example:"entry.embargo"`
-	Expires       string `yaml:"expires" doc:"When it loses its meaning."`
-	Urgency       string `yaml:"urgency" doc:"From 1, the most urgent, to 9." example:"entry.priority == \"flash\" ? 1 : 5"`
-	Correction    string `yaml:"correction" doc:"The newsroom's note on what this revision corrects."`
-	TranslationOf string `yaml:"translation_of" doc:"The key of the item that this one translates."`
+	Each          string        `yaml:"each" doc:"The entries of a call that become items; without it the body is the one entry, or each entry of a list." example:"body.articles"`
+	When          string        `yaml:"when" doc:"Whether an entry counts at all." example:"event == \"article.published\""`
+	Remove        string        `yaml:"remove" doc:"Whether an entry withdraws its item." example:"event == \"article.deleted\""`
+	Key           string        `yaml:"key" doc:"What identifies the item, the same for each of its revisions." example:"entry.id"`
+	Group         string        `yaml:"group" doc:"The part of the source that the item belongs to."`
+	Title         string        `yaml:"title" doc:"The title, plain text." example:"entry.title"`
+	Summary       string        `yaml:"summary" doc:"The summary, plain text."`
+	HTML          string        `yaml:"html" doc:"The text, as HTML."`
+	Markdown      string        `yaml:"markdown" doc:"The text, as CommonMark, where html gives nothing."`
+	Text          string        `yaml:"text" doc:"The text, plain, where html and markdown give nothing."`
+	URL           string        `yaml:"url" doc:"The article's own address." example:"entry.link"`
+	Authors       string        `yaml:"authors" doc:"The names of the authors: a text or a list."`
+	Tags          string        `yaml:"tags" doc:"The tags: a text or a list." example:"entry.tags"`
+	Lang          string        `yaml:"lang" doc:"The language (BCP 47)."`
+	Image         string        `yaml:"image" doc:"The address of a picture."`
+	ImageAlt      string        `yaml:"image_alt" doc:"What the picture shows, for those who do not see it."`
+	ImageCredit   string        `yaml:"image_credit" doc:"Who made the picture."`
+	Published     string        `yaml:"published" doc:"When it was published: a text such as 2026-11-20T06:00:00Z, or seconds or milliseconds since 1970."`
+	Updated       string        `yaml:"updated" doc:"When it last changed."`
+	NotBefore     string        `yaml:"not_before" doc:"The embargo: before it the item appears nowhere." example:"entry.embargo"`
+	Expires       string        `yaml:"expires" doc:"When it loses its meaning."`
+	Urgency       string        `yaml:"urgency" doc:"From 1, the most urgent, to 9." example:"entry.priority == \"flash\" ? 1 : 5"`
+	Correction    string        `yaml:"correction" doc:"The newsroom's note on what this revision corrects."`
+	TranslationOf string        `yaml:"translation_of" doc:"The key of the item that this one translates."`
+	Notice        NoticeMapping `yaml:"notice" doc:"What of an entry becomes a notice to one person, and no item."`
 }
+
+// NoticeMapping says what of an entry becomes a notice to one person, who has to have agreed to such notices.
+type NoticeMapping struct {
+	Name      string `yaml:"name" doc:"The notice under notices: of the configuration. Where it gives nothing the entry becomes an item." example:"event == \"parcel.shipped\" ? \"parcels\" : nil"`
+	Reference string `yaml:"reference" doc:"What your own system calls the person." example:"entry.customer"`
+	Key       string `yaml:"key" doc:"What it is about, such as an order: a newer notice of the same key takes the place of one that has not left yet." example:"entry.order"`
+	Title     string `yaml:"title" doc:"The title, which may hold {{name}} where a slot stands."`
+	Text      string `yaml:"text" doc:"The text, which may hold {{name}} where a slot stands." example:"\"Your parcel {{number}} is on its way.\""`
+	URL       string `yaml:"url" doc:"An address that leads further."`
+	Slots     string `yaml:"slots" doc:"What is each one's own: an object of texts." example:"{\"number\": entry.parcel}"`
+	Expires   string `yaml:"expires" doc:"When it makes no sense any more; without it, what the notice says."`
+}
+
+func (n *NoticeMapping) given() bool { return n.Name != "" }
 
 // kind is what an expression has to give.
 type kind string
@@ -53,6 +68,7 @@ const (
 	kindNumber  kind = "a number"
 	kindYesNo   kind = "true or false"
 	kindEntries kind = "a list"
+	kindObject  kind = "an object of texts"
 )
 
 // part is one expression of a mapping.
@@ -69,7 +85,10 @@ func (m *Mapping) parts() []part {
 		{"url", kindText, &m.URL}, {"authors", kindList, &m.Authors}, {"tags", kindList, &m.Tags}, {"lang", kindText, &m.Lang}, {"image", kindText, &m.Image},
 		{"image_alt", kindText, &m.ImageAlt}, {"image_credit", kindText, &m.ImageCredit}, {"published", kindTime, &m.Published}, {"updated", kindTime, &m.Updated},
 		{"not_before", kindTime, &m.NotBefore}, {"expires", kindTime, &m.Expires}, {"urgency", kindNumber, &m.Urgency}, {"correction", kindText, &m.Correction},
-		{"translation_of", kindText, &m.TranslationOf}}
+		{"translation_of", kindText, &m.TranslationOf},
+		{"notice/name", kindText, &m.Notice.Name}, {"notice/reference", kindText, &m.Notice.Reference}, {"notice/key", kindText, &m.Notice.Key},
+		{"notice/title", kindText, &m.Notice.Title}, {"notice/text", kindText, &m.Notice.Text}, {"notice/url", kindText, &m.Notice.URL},
+		{"notice/slots", kindObject, &m.Notice.Slots}, {"notice/expires", kindTime, &m.Notice.Expires}}
 }
 
 // with is the mapping with the given expressions of another one in place of its own.
@@ -148,6 +167,8 @@ func gives(t reflect.Type, want kind) bool {
 		return want == kindYesNo
 	case reflect.Slice, reflect.Array:
 		return want == kindList || want == kindEntries
+	case reflect.Map:
+		return want == kindObject
 	case reflect.Struct:
 		return isTime && want == kindTime
 	}
@@ -230,8 +251,11 @@ func (p program) run(name string, v view) (any, error) {
 	if strings.Contains(said, "from <nil>") {
 		fix = "write ?. in place of . where something may be missing, or pick(entry, \"a.b\")"
 	}
-	return nil, sdk.Errorf(sdk.CodeInvalid, opMap, "map.%s fails: %s; %s", name, said, fix)
+	return nil, sdk.Errorf(sdk.CodeInvalid, opMap, "map.%s fails: %s; %s", dotted(name), said, fix)
 }
+
+// dotted is a part as it is written in a sentence.
+func dotted(name string) string { return strings.ReplaceAll(name, "/", ".") }
 
 // pick gives the first of several places in a value that holds something; nil when none does.
 func pick(args ...any) (any, error) {

@@ -137,6 +137,10 @@ func TestMap(t *testing.T) {
 				it.URL = "https://gazette.example/a/"
 				it.Body = sdk.Body{sdk.Paragraph(sdk.Link("https://gazette.example/a/b", sdk.Text("x")), sdk.Text("y"))}
 			})},
+		{"a notice", with(tree{"notice": tree{"name": `event == "parcel" ? "parcels" : nil`, "reference": "entry.customer", "key": "entry.order", "text": `"Your parcel {{number}} leaves."`, "slots": `{"number": entry.parcel}`, "url": "entry.url"}}),
+			call(`{"event":"parcel","customer":"c-7","order":12,"parcel":99,"url":"https://shop.example/12"}`),
+			sdk.Batch{PersonNotices: []sdk.PersonNotice{{Notice: "parcels", Reference: "c-7", Key: "12", Text: "Your parcel {{number}} leaves.", URL: "https://shop.example/12", Slots: map[string]string{"number": "99"}}}}},
+		{"no notice but an item", with(tree{"notice": tree{"name": `event == "parcel" ? "parcels" : nil`, "reference": "entry.customer", "key": "entry.order", "text": `"x"`}}), call(`{"event":"article","id":"k","title":"T"}`), item(func(*sdk.Item) {})},
 		{"an address that is none", with(tree{"url": "entry.url"}), call(`{"id":"k","title":"T","url":"javascript:alert(1)"}`), item(func(*sdk.Item) {})},
 	}
 	for _, c := range cases {
@@ -177,6 +181,7 @@ func TestMapFails(t *testing.T) {
 		{"an urgency beyond", "urgency", "entry.u", `{"id":"k","title":"T","u":99}`, "map.urgency gives 99"},
 		{"something missing", "summary", "entry.a.b", `{"id":"k","title":"T"}`, "write ?. in place of ."},
 		{"a text for yes", "when", "entry.title", `{"id":"k","title":"T"}`, "map.when gives a text"},
+		{"nobody to tell", "notice", "", `{"id":"k","title":"T"}`, "map.notice.reference yields nothing"},
 		{"no list", "each", "body.x", `{"x":{}}`, "map.each gives an object"},
 		{"the second entry", "summary", "entry.s", `[{"id":"k","title":"T"},{"id":"l","title":"U","s":{}}]`, "entry 2: map.summary gives an object"},
 		{"no JSON", "summary", "entry.s", `{"id":`, "the body is no JSON at byte 6"},
@@ -188,6 +193,9 @@ func TestMapFails(t *testing.T) {
 			t.Parallel()
 			m := tree{"key": "entry.id", "title": "entry.title"}
 			m[c.field] = c.expression
+			if c.field == "notice" {
+				m["notice"] = tree{"name": `"x"`, "reference": "entry.r", "key": "entry.id", "text": "entry.title"}
+			}
 			_, err := open(t, tree{"map": m}).Map(t.Context(), call(c.body))
 			e, ok := errors.AsType[*sdk.Error](err)
 			if !ok || e.Code != sdk.CodeInvalid || !strings.Contains(e.Public, c.says) {
@@ -221,6 +229,9 @@ func TestConfig(t *testing.T) {
 		{"the clock", tree{"preset": "ghost", "map": tree{"published": "now()"}}, "/map/published", 1, 1, "unknown name now"},
 		{"kinds that do not fit", tree{"preset": "ghost", "map": tree{"when": `event > 1`}}, "/map/when", 1, 7, "mismatched types"},
 		{"an unknown part", tree{"preset": "ghost", "map": tree{"titel": "body.title"}}, "/map/titel", 0, 0, `did you mean "title"?`},
+		{"half a notice", tree{"preset": "ghost", "map": tree{"notice": tree{"name": `"x"`}}}, "/map/notice", 0, 0, "needs a reference"},
+		{"a notice without a name", tree{"preset": "ghost", "map": tree{"notice": tree{"key": "entry.id"}}}, "/map/notice", 0, 0, "which notice"},
+		{"a text for slots", tree{"map": tree{"notice": tree{"name": `"x"`, "reference": "entry.r", "key": "entry.k", "text": "entry.t", "slots": "event"}}}, "/map/notice/slots", 1, 1, "it must give an object of texts"},
 		{"no secret", tree{"preset": "ghost", "secret": ""}, "/secret", 0, 0, "anybody could send items"},
 		{"a broken second secret", tree{"preset": "ghost", "signature": "standard", "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "secrets": []any{"whsec_!"}}, "/secrets/0", 0, 0, "not base64"},
 		{"a broken secret", tree{"preset": "ghost", "signature": "standard", "secret": "whsec_!"}, "/secret", 0, 0, "not base64"},

@@ -12,6 +12,7 @@ CREATE TABLE raw_webhooks (                       -- verified calls as they came
   state    TEXT    NOT NULL DEFAULT 'waiting' CHECK (state = 'waiting' OR state = 'mapped' OR state = 'failed'),
   reason   TEXT    NOT NULL DEFAULT '',
   attempts INTEGER NOT NULL DEFAULT 0,            -- how often the process that maps ended over it
+  told     INTEGER NOT NULL DEFAULT 0,            -- its notices were given: mapping it again says nothing to anybody
   ended_at INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE INDEX raw_webhooks_waiting ON raw_webhooks (source, id) WHERE state = 'waiting';
