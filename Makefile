@@ -16,7 +16,7 @@ GO          ?= go
 
 export GOFLAGS := -buildvcs=false
 
-.PHONY: run build test check lint generate bench bench-messages crash soak histories live clean
+.PHONY: run build test check lint generate bench bench-messages bench-hooks crash soak histories live clean
 
 # The main job on the embedded default, with a page to look at. FEED=https://… rings your own feed.
 run: build
@@ -75,6 +75,11 @@ bench: build
 # Writes bench/MESSAGES.md: messages to 100,000 and to 1,000,000 people, a slow relay, kills. RUNS= says how often.
 bench-messages: build
 	$(GO) run ./bench -only messages -runs $(or $(RUNS),5) -out bench/MESSAGES.md -yardsticks "$(YARDSTICKS)"
+
+# Signed webhooks: how many are kept a second, how long an answer takes, and that the disk has each before its 2xx. RUNS= says how often.
+bench-hooks: build
+	@.ci/need strace
+	$(GO) run ./bench -only hooks -runs $(or $(RUNS),3)
 
 # Kills the real binary at random moments and counts what was lost or doubled.
 crash:

@@ -52,6 +52,7 @@ func measures() []measure {
 		{name: "one-bad", do: measureOneBad, how: howOneBad},
 		{name: "memory", do: measureMemory, how: howMemory},
 		{name: "pages", do: measurePages, how: howPages},
+		{name: "hooks", do: measureHooks, how: howHooks, apart: true},
 		{name: "messages/rate", do: measureMessages, how: howMessages, yard: "pipeline", apart: true},
 		{name: "messages/slow", do: measureSlow, how: howSlow, apart: true},
 		{name: "messages/kill", do: measureKill, how: howKill, apart: true},

@@ -87,7 +87,9 @@ type Source struct {
 	Type       string         `yaml:"type" required:"true" doc:"What kind of source it is." example:"rss"`
 	Poll       sdk.Duration   `yaml:"poll" doc:"How often it is fetched at most; a quiet source and a server's wishes make it rarer."`
 	Baseline   Baseline       `yaml:"baseline" doc:"What is posted of the items found at the first fetch: none, a number of the newest, or all."`
-	MaxNew     int            `yaml:"max_new" min:"1" doc:"More new items than this in an hour of fetching are held for a person."`
+	MaxNew     int            `yaml:"max_new" min:"1" doc:"More new items than this in an hour of fetching are held for a person; of a source that is called, ten times as many."`
+	MaxCall    Bytes          `yaml:"max_call" doc:"The largest body of a call, of a source that is called; at most 25MiB."`
+	Calls      int            `yaml:"calls_per_second" min:"1" max:"100000" doc:"How many calls are taken in a second, of a source that is called; the sender is asked to repeat the others."`
 	Future     string         `yaml:"future" enum:"hold|now" doc:"An item with a publication date ahead waits for it (hold) or counts as published (now). A date less than a minute ahead is no wait, since clocks differ."`
 	Watch      sdk.Duration   `yaml:"watch" doc:"How long an item's own address is looked at to notice a withdrawal; 0s never."`
 	StaleAfter sdk.Duration   `yaml:"stale_after" doc:"An alert is raised when nothing new came for so long; 0s never."`
@@ -99,7 +101,7 @@ type Source struct {
 // SetDefaults implements sdk.Defaulter.
 func (s *Source) SetDefaults() {
 	*s = Source{Poll: sdk.D(5 * time.Minute), MaxNew: 20, Future: "hold", Watch: sdk.D(7 * 24 * time.Hour),
-		StaleAfter: sdk.D(0), Isolation: "process"}
+		StaleAfter: sdk.D(0), Isolation: "process", MaxCall: 1 << 20, Calls: 1000}
 }
 
 // Validate checks what belongs to the host.
@@ -107,6 +109,9 @@ func (s *Source) Validate() error {
 	var ps sdk.Problems
 	if s.Poll.Std() < time.Second {
 		ps.Add("/poll", fmt.Sprintf("%s is too often", s.Poll), "at least 1s; publishers ask for 5m or more")
+	}
+	if s.MaxCall < 1<<10 || s.MaxCall > 25<<20 {
+		ps.Add("/max_call", fmt.Sprintf("%s is not possible", s.MaxCall), "between 1KiB and 25MiB")
 	}
 	return ps.Err()
 }

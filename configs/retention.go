@@ -16,6 +16,7 @@ type Retention struct {
 	Posts      sdk.Duration `yaml:"posts" doc:"How long posts are kept after their last change, with their pages and what is known of their copies; afterwards corrections do not reach the copies. 0s for ever."`
 	Deliveries sdk.Duration `yaml:"deliveries" doc:"How long the record of a call to a platform is kept after its outcome; 0s for ever."`
 	Messages   sdk.Duration `yaml:"messages" doc:"How long the record of a message to a person is kept after it could no longer be sent; what they agreed to stays in the ledger. 0s for ever."`
+	Webhooks   sdk.Duration `yaml:"webhooks" doc:"How long a webhook is kept after it was mapped, for belfry source replay; one that could not be mapped is kept twelve times as long. 0s for ever."`
 	Media      sdk.Duration `yaml:"media" doc:"How long an image is kept that no post shows any more; 0s for ever."`
 	Alerts     sdk.Duration `yaml:"alerts" doc:"How long an alert is kept after its end; 0s for ever."`
 	Acts       sdk.Duration `yaml:"acts" doc:"How long the record of what people did by command is kept; 0s for ever."`
@@ -24,7 +25,7 @@ type Retention struct {
 // SetDefaults implements sdk.Defaulter.
 func (r *Retention) SetDefaults() {
 	const days = 24 * time.Hour
-	*r = Retention{Items: sdk.D(90 * days), Deliveries: sdk.D(30 * days), Messages: sdk.D(90 * days), Media: sdk.D(30 * days), Alerts: sdk.D(90 * days)}
+	*r = Retention{Items: sdk.D(90 * days), Deliveries: sdk.D(30 * days), Messages: sdk.D(90 * days), Webhooks: sdk.D(7 * days), Media: sdk.D(30 * days), Alerts: sdk.D(90 * days)}
 }
 
 // Validate refuses times in which something that is still looked at would go.
@@ -33,7 +34,7 @@ func (r *Retention) Validate() error {
 	for _, x := range []struct {
 		name string
 		kept sdk.Duration
-	}{{"items", r.Items}, {"posts", r.Posts}, {"deliveries", r.Deliveries}, {"messages", r.Messages}, {"media", r.Media}, {"alerts", r.Alerts}, {"acts", r.Acts}} {
+	}{{"items", r.Items}, {"posts", r.Posts}, {"deliveries", r.Deliveries}, {"messages", r.Messages}, {"webhooks", r.Webhooks}, {"media", r.Media}, {"alerts", r.Alerts}, {"acts", r.Acts}} {
 		if x.kept > 0 && x.kept.Std() < 24*time.Hour {
 			ps.Add("/"+x.name, fmt.Sprintf("%s is too short to look anything up", x.kept), "at least 1d, or 0s to keep it for ever")
 		}

@@ -170,6 +170,25 @@ type Batch struct {
 	About About
 	// Notices are sentences for the admin: what was repaired, what looks wrong. They are shown, never acted upon.
 	Notices []string
+	// PersonNotices are for one person each, by reference. Only webhooks may have them.
+	PersonNotices []PersonNotice
+}
+
+// PersonNotice is news about one person, for that person alone. It reaches them only if they agreed to such notices.
+type PersonNotice struct {
+	// Notice is the name under which the configuration has such notices.
+	Notice string
+	// Reference is what the sender's own system calls the person.
+	Reference string
+	// Key names what it is about: a newer one of the same key takes the place of one that was not sent yet.
+	Key string
+	// Title and Text are plain text; they may hold {{name}} where a value of Slots stands.
+	Title, Text string
+	// URL is an address of http or https; empty when there is none.
+	URL   string
+	Slots map[string]string
+	// Expires is when it loses its meaning; zero leaves it to the host.
+	Expires time.Time
 }
 
 // About describes a source as it describes itself.

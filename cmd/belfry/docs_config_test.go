@@ -125,7 +125,7 @@ rename it with was:, or list it in retired:.
 	section("Alerts", "Settings, or the word none; a daemon is not started without one of them. [operations.md](operations.md) explains each alert.\n", below("alerts", sdk.Fields(configs.Default().Alerts)))
 	section("Sources", "Every source has these settings besides those of its type.\n", top("sources"))
 	for _, s := range builtIn() {
-		if s.Has(sdk.RoleSource) {
+		if s.Has(sdk.RoleSource) || s.Has(sdk.RoleWebhook) {
 			section("Source type "+s.Type, s.Summary+"\n", s.Fields())
 		}
 	}

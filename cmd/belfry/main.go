@@ -9,12 +9,14 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
 
 	"github.com/belfry-news/belfry/configs"
 	"github.com/belfry-news/belfry/internal/desk"
+	"github.com/belfry-news/belfry/plugins/webhook/signature"
 )
 
 // Exit codes, the same for every command.
@@ -83,6 +85,7 @@ type cli struct {
 	Page     pageCmd     `cmd:"" group:"try" help:"The hosted page of an item."`
 	Schedule scheduleCmd `cmd:"" group:"try" help:"When a schedule is due."`
 	URL      urlCmd      `cmd:"" name:"url" group:"try" help:"Whether an address may be fetched."`
+	Webhook  webhookCmd  `cmd:"" group:"try" help:"Whether a webhook is genuine."`
 	Bounce   bounceCmd   `cmd:"" group:"try" help:"What a mail that came back says."`
 	Plugin   pluginCmd   `cmd:"" group:"try" help:"The kinds of sources and destinations, and plugins of third parties."`
 }
@@ -108,7 +111,7 @@ func newParser(c *cli, std streams, exit func(int)) (*kong.Kong, error) {
 	return kong.New(c, kong.Name("belfry"), kong.Description("Belfry rings the news to those who asked to hear it."),
 		kong.Writers(std.out, std.err), kong.Exit(exit), kong.ExplicitGroups(groups),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true, FlagsLast: true, WrapUpperBound: 100}),
-		kong.ValueFormatter(flagHelp), kong.Help(printHelp))
+		kong.ValueFormatter(flagHelp), kong.Help(printHelp), kong.Vars{"schemes": strings.Join(signature.Schemes(), ", ")})
 }
 
 // run runs one command line and gives the exit code.

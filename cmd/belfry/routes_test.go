@@ -35,6 +35,7 @@ var served = map[string][]string{
 	"source show":       {"getSource"},
 	"source fetch":      {"fetchSource"},
 	"source release":    {"releaseSource"},
+	"source replay":     {"replaySource"},
 	"destination list":  {"listDestinations", "getDestination"},
 	"destination check": {"checkDestination"},
 	"store backup":      {"backUp"},
@@ -62,6 +63,7 @@ var notServed = map[string]string{
 	"url check":      "it says of any address what the guard of the terminal's machine would do",
 	"plugin check":   "it starts any program that is named",
 
+	"webhook verify":         "it reads a file of the terminal's machine, secrets among them",
 	"bounce classify":        "it reads a file of the terminal's machine",
 	"keys new":               "it writes a secret to the terminal's machine",
 	"keys backup":            "it writes secrets to the terminal's machine",

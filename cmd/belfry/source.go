@@ -16,6 +16,7 @@ type sourceCmd struct {
 	Show    sourceShowCmd    `cmd:"" help:"Everything about one source."`
 	Fetch   sourceFetchCmd   `cmd:"" help:"Fetch a source now."`
 	Release sourceReleaseCmd `cmd:"" help:"Let what the flood brake holds go, or drop it."`
+	Replay  sourceReplayCmd  `cmd:"" help:"Map kept webhooks of a source again."`
 }
 
 type sourceListCmd struct {
@@ -113,6 +114,9 @@ func (c *sourceShowCmd) Run(ctx context.Context, g *global, std streams) error {
 	t.add("  last good answer", d.Ago(s.OK.Time))
 	t.add("  last new item", d.Ago(s.New.Time))
 	t.add("  next fetch", d.Until(s.Next.Time))
+	if c := s.Calls; c != nil {
+		t.add("  webhooks", fmt.Sprintf("%s waiting, %s could not be mapped", desk.Thousands(c.Waiting), desk.Thousands(c.Failed)))
+	}
 	if s.Error != "" {
 		t.add("  trouble", fmt.Sprintf("%s (%s in a row)", desk.Plain(s.Error), count(s.Failures, "failure")))
 	}
@@ -122,6 +126,14 @@ func (c *sourceShowCmd) Run(ctx context.Context, g *global, std streams) error {
 	t.write(std.out)
 	for _, n := range s.Notices {
 		d.print("  note: %s", desk.Plain(n))
+	}
+	if s.Calls != nil {
+		for _, reason := range s.Calls.Reasons {
+			d.print("  not mapped: %s", desk.Plain(reason))
+		}
+		if s.Calls.Failed > 0 {
+			d.print("map them again: belfry source replay %s    forget them: belfry source replay %s --drop", s.Name, s.Name)
+		}
 	}
 	for _, h := range s.Holds {
 		d.printHold(s.Name, h)
@@ -258,5 +270,49 @@ func (c *sourceReleaseCmd) Run(ctx context.Context, g *global, std streams) erro
 		what = "dropped: known from now on, and never posted"
 	}
 	d.print("source %s: %s %s", c.Name, count(out.Released+out.Dropped, "item"), what)
+	return nil
+}
+
+type sourceReplayCmd struct {
+	Name string `arg:"" help:"The source."`
+	All  bool   `xor:"what" help:"Map every webhook again that is still kept, as after a change of the map."`
+	Drop bool   `xor:"what" help:"Forget the webhooks that could not be mapped."`
+}
+
+// Help is the long help.
+func (*sourceReplayCmd) Help() string {
+	return `A webhook is kept as it came. One that could not be mapped, because an expression failed or gave no title, is told of by an alert
+and stays until the map is corrected and it is mapped again, in the order in which webhooks came: what came after the first
+of them is mapped again too, so that an old version does not go over a newer one. Those that were mapped are kept for
+retention.webhooks. A running daemon maps within a second; without one it is done at the next start.
+
+Examples:
+
+    belfry source show desk
+    belfry source replay desk
+    belfry source replay desk --all
+
+Exit codes: 0 done, 1 none is kept, 2 no such source. With --json: {source, replayed, dropped}.`
+}
+
+// Run lets webhooks be mapped again.
+func (c *sourceReplayCmd) Run(ctx context.Context, g *global, std streams) error {
+	d, err := g.openToWrite(ctx, std)
+	if err != nil {
+		return err
+	}
+	defer d.close()
+	out, err := d.Replay(ctx, c.Name, c.All, c.Drop)
+	if err != nil {
+		return err
+	}
+	if g.JSON {
+		return writeJSON(std.out, out)
+	}
+	if c.Drop {
+		d.print("source %s: %s forgotten", c.Name, count(out.Dropped, "webhook"))
+		return nil
+	}
+	d.print("source %s: %s will be mapped again", c.Name, count(out.Replayed, "webhook"))
 	return nil
 }

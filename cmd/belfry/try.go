@@ -21,6 +21,8 @@ type tryCmd struct {
 	From         string   `arg:"" optional:"" name:"from" help:"An address, a file, or - for standard input; a third party's type may do without."`
 	BaseURL      string   `name:"base-url" placeholder:"URL" help:"What relative links of a file are resolved against."`
 	ContentType  string   `placeholder:"TYPE" help:"The media type of a file, as a server would declare it."`
+	Source       string   `placeholder:"NAME" help:"Map as this source of the configuration, of a type that is called."`
+	Header       []string `placeholder:"NAME:VALUE" sep:"none" help:"A header of the call, of a type that is called. May be repeated."`
 	AllowPrivate networks `placeholder:"NETWORK" help:"Allow private addresses: all of them, or this network."`
 	Memory       int      `default:"256" env:"BELFRY__PLUGINS__MEMORY" placeholder:"MIB" help:"The most memory of the source's process, in MiB."`
 }
@@ -37,17 +39,33 @@ Examples:
     belfry try rss http://10.0.3.7/feed.xml --allow-private
     curl -s https://news.example/ | belfry try rss - --base-url https://news.example/ --json
     belfry try notes --set folder=/srv/notes --config belfry.yaml
+    belfry try webhook --source desk body.json --header 'X-GitHub-Event: release'
+    belfry try webhook body.json --set preset=ghost
+
+A source of type webhook is called; FROM is a file that holds the body of a call, whose signature is not asked for. --source takes
+the map of a source of the configuration, in which --set changes single options.
 
 With --json the first line is {"feed": {title, url, description, lang, updated}}, and each further line an item {key, url,
 title, summary, content_html, content_text, authors, tags, lang, published, updated, media}, newest first as in most
 feeds. Every name is there: unknown texts are "", unknown times and sizes null. Times are RFC 3339 in UTC; authors are
-names; media are {url, type, alt, width, height}. Notes, such as that items were cut off, go to standard error.
+names; media are {url, type, alt, width, height}. Of a webhook there is no first line with a feed, items also have {group,
+not_before, expires, urgency, correction, translation_of}, and {"withdrawn": {key, reason}} stands for each item that the
+call takes back, and {"notice": {notice, reference, key, title, text, url, slots}} for each notice to a person. Notes, such as that items were cut off, go to standard error.
 
 Exit codes: 0 read, 2 everything else, with one sentence on standard error.`
 }
 
 // Run prints the items of a source.
 func (c *tryCmd) Run(ctx context.Context, g *global, std streams) error {
+	if spec := specOf(c.Type); spec != nil && spec.Has(sdk.RoleWebhook) && !spec.Has(sdk.RoleSource) {
+		if err := c.mapCall(ctx, g, std); err != nil {
+			return &exitError{exitUsage, fmt.Errorf("%s", oneLine(err))}
+		}
+		return nil
+	}
+	if c.Source != "" || len(c.Header) > 0 {
+		return unusable("--source and --header are for types that are called, such as webhook")
+	}
 	batch, err := c.fetch(ctx, g, std)
 	if err != nil {
 		return &exitError{exitUsage, fmt.Errorf("%s", oneLine(err))}
@@ -85,7 +103,9 @@ func (c *tryCmd) print(batch sdk.Batch, std streams) {
 	if about.Lang != "" {
 		name += " (" + desk.Plain(about.Lang) + ")"
 	}
-	fmt.Fprintln(std.out, strings.TrimSpace(name+"  "+desk.Plain(about.URL)))
+	if spec := specOf(c.Type); spec == nil || spec.Has(sdk.RoleSource) { // a call says nothing of its source
+		fmt.Fprintln(std.out, strings.TrimSpace(name+"  "+desk.Plain(about.URL)))
+	}
 	fmt.Fprintln(std.out, count(len(batch.Items), "item"))
 	if len(batch.Items) > 0 {
 		fmt.Fprintln(std.out)
@@ -108,6 +128,9 @@ func (c *tryCmd) print(batch sdk.Batch, std streams) {
 func printNotes(batch sdk.Batch, w io.Writer) {
 	for _, r := range batch.Removed {
 		fmt.Fprintf(w, "withdrawn: %s %s\n", desk.Plain(r.Key), desk.Plain(r.Reason))
+	}
+	for _, n := range batch.PersonNotices {
+		fmt.Fprintf(w, "notice %s to %s about %s: %s\n", desk.Plain(n.Notice), desk.Plain(n.Reference), desk.Plain(n.Key), desk.Plain(strings.TrimSpace(n.Title+" "+n.Text)))
 	}
 	for _, n := range batch.Notices {
 		fmt.Fprintln(w, "note:", desk.Plain(n))
@@ -186,7 +209,7 @@ func (c *tryCmd) input() string {
 
 // external finds a third party's type in the configuration.
 func (c *tryCmd) external(g *global) (*configs.Loaded, error) {
-	known := typesWith(sdk.RoleSource)
+	known := typesWith(sdk.RoleSource, sdk.RoleWebhook)
 	unknown := fmt.Errorf("there is no type of source called %q; known are %s, and those under plugins.external of the configuration", c.Type, strings.Join(known, ", "))
 	if near := sdk.Nearest(c.Type, known); near != "" {
 		unknown = fmt.Errorf("there is no type of source called %q; did you mean %q?", c.Type, near)

@@ -13,6 +13,7 @@ const (
 	SourceGone       Code = "source_gone"       // a source answered 410
 	SourceStale      Code = "source_stale"      // nothing new for longer than stale_after
 	SourceHeld       Code = "source_held"       // the flood brake holds new items or withdrawals
+	WebhookFailed    Code = "webhook_failed"    // a webhook could not be mapped, and is kept
 	PluginHeld       Code = "plugin_held"       // a plugin instance crashed too often
 	DestinationStop  Code = "destination_stop"  // a credential or right is missing; its posts wait
 	DestinationDown  Code = "destination_down"  // a destination fails for passing reasons, for long
@@ -34,12 +35,12 @@ const (
 
 // Codes lists every code, in the order of the guide.
 func Codes() []Code {
-	return []Code{SourceFailing, SourceGone, SourceStale, SourceHeld, PluginHeld, DestinationStop, DestinationDown, OutcomeUnknown, PostFailed, PostExpired,
+	return []Code{SourceFailing, SourceGone, SourceStale, SourceHeld, WebhookFailed, PluginHeld, DestinationStop, DestinationDown, OutcomeUnknown, PostFailed, PostExpired,
 		CorrectionListed, ScheduleMissed, HeldForRelease, ExpressionFailed, ConfigRefused, DiskLow, StoreRestored, ClockChanged, MessagesHeld, LedgerTrouble, Test}
 }
 
 // Counts says that the sentence of such an alert tells how often it was raised.
-func (c Code) Counts() bool { return c == PostFailed || c == PostExpired }
+func (c Code) Counts() bool { return c == PostFailed || c == PostExpired || c == WebhookFailed }
 
 // Passing says that trouble of this kind comes and goes by itself: what comes back soon after its end is still the same, and
 // its end is told of once it has lasted.

@@ -51,6 +51,7 @@ func TestAnswers(t *testing.T) {
 		"fetch for too long":         {method: "POST", route: "/sources/{name}/fetch", path: "/sources/articles/fetch", body: `{"wait":31}`, status: 400, says: `"/wait"`},
 		"release":                    {method: "POST", route: "/sources/{name}/release", path: "/sources/articles/release", body: `{}`, status: 200, says: `"released":2`},
 		"drop":                       {method: "POST", route: "/sources/{name}/release", path: "/sources/articles/release", body: `{"drop":true}`, status: 200, says: `"dropped":2`},
+		"replay of what is fetched":  {method: "POST", route: "/sources/{name}/replay", path: "/sources/articles/replay", body: `{"all":true}`, status: 409, says: "is fetched and not called"},
 		"release of nothing":         {method: "POST", route: "/sources/{name}/release", path: "/sources/agenda/release", status: 409, says: "holds nothing"},
 		"channels":                   {method: "GET", route: "/channels", path: "/channels", status: 200, says: `"kind":"each"`},
 		"a channel":                  {method: "GET", route: "/channels/{name}", path: "/channels/brief", status: 200, says: `"kind":"digest"`},

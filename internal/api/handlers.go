@@ -27,6 +27,11 @@ type releaseBody struct {
 	Drop bool `yaml:"drop" doc:"Drop what is held instead."`
 }
 
+type replaySourceBody struct {
+	All  bool `yaml:"all" doc:"Map every webhook again that is still kept."`
+	Drop bool `yaml:"drop" doc:"Forget the webhooks that could not be mapped."`
+}
+
 type releaseSourceBody struct {
 	Drop     bool `yaml:"drop" doc:"Drop what is held instead."`
 	Baseline int  `yaml:"baseline" min:"0" doc:"Instead of what is held, so many of the newest items of the source's first fetch are used like new ones."`

@@ -142,6 +142,11 @@ func (h *handler) newsroom() []route {
 				return c.d.ReleaseSource(ctx, c.r.PathValue("name"), b.Drop)
 			})},
 
+		{method: post, path: "/sources/{name}/replay", id: "replaySource", scope: ScopeOperate, summary: "Map kept webhooks of a source again",
+			answer: desk.Replayed{}, text: "Those that could not be mapped, with what came after the first of them; with `all` every one that is kept; with `drop` those that could not be mapped are forgotten.",
+			action: takes(func(ctx context.Context, c *call, b *replaySourceBody) (any, error) {
+				return c.d.Replay(ctx, c.r.PathValue("name"), b.All, b.Drop)
+			})},
 		{method: get, path: "/channels", id: "listChannels", scope: ScopeRead, summary: "The channels, by name", answer: List[desk.Channel]{}, query: listed(), action: does(listChannels)},
 		{method: get, path: "/channels/{name}", id: "getChannel", scope: ScopeRead, summary: "One channel", answer: desk.Channel{},
 			action: does(func(ctx context.Context, c *call) (any, error) { return c.d.Channel(ctx, c.r.PathValue("name")) })},

@@ -70,13 +70,15 @@ type App struct {
 	marks      []byte
 	lastReload atomic.Pointer[ReloadReport]
 
-	db      *store.DB
-	files   *media.Files
-	host    *pluginhost.Host
-	opener  *conn.Opener
-	engine  *compose.Engine
-	outbox  *outbox.Engine
-	poller  *intake.Poller
+	db     *store.DB
+	files  *media.Files
+	host   *pluginhost.Host
+	opener *conn.Opener
+	engine *compose.Engine
+	outbox *outbox.Engine
+	poller *intake.Poller
+	// mapper is the mapper once there is one: the pages are served before the sources are open.
+	mapper  atomic.Pointer[intake.Mapper]
 	fetcher *media.Fetcher
 	web     *web.Server
 	addr    string
@@ -386,8 +388,8 @@ func (a *App) startWeb() error {
 	var routes map[string]http.Handler
 	if a.rehearsal != nil {
 		routes = a.rehearsal.routes()
-	} else if a.people != nil {
-		routes = map[string]http.Handler{"POST /hooks/{name}": http.HandlerFunc(a.receive)}
+	} else {
+		routes = map[string]http.Handler{"/hooks/{name}": a.newDoor()}
 	}
 	var people web.People
 	if a.people != nil {
@@ -428,10 +430,16 @@ func (a *App) startSources(ctx context.Context) error {
 			_, rules.Checkable = sdk.As[sdk.Checker](i.conn)
 			return intake.Instance{Rules: rules, Conn: i.conn}, done, true
 		}})
+	mapper := a.newMapper()
+	a.mapper.Store(mapper)
 	if err := a.poller.Start(ctx); err != nil {
 		return err
 	}
 	a.onStop("fetching", a.poller.Stop)
+	if err := mapper.Start(ctx); err != nil {
+		return err
+	}
+	a.onStop("mapping", mapper.Stop)
 	if a.rehearsal != nil {
 		return a.fetchAll(ctx, a.Config())
 	}

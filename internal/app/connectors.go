@@ -15,6 +15,7 @@ import (
 	"github.com/belfry-news/belfry/internal/intake"
 	"github.com/belfry-news/belfry/internal/outbox"
 	"github.com/belfry-news/belfry/internal/store"
+	"github.com/belfry-news/belfry/sdk"
 )
 
 func channelNames(l *configs.Loaded) []string { return slices.Sorted(maps.Keys(l.Channels)) }
@@ -84,6 +85,12 @@ func (a *App) drop(ctx context.Context, fresh []*instance) {
 	}
 }
 
+// called says of a type of source that it is called and not fetched.
+func (a *App) called(typ string) bool {
+	spec := a.opener.Specs[typ]
+	return spec != nil && spec.Has(sdk.RoleWebhook) && !spec.Has(sdk.RoleSource)
+}
+
 func sourceRules(name string, s configs.Source) intake.Rules {
 	return intake.Rules{Name: name, Poll: s.Poll.Std(), Baseline: s.Baseline.Newest, BaselineAll: s.Baseline.All, MaxNew: s.MaxNew,
 		HoldFuture: s.Future == "hold", Watch: s.Watch.Std(), StaleAfter: s.StaleAfter.Std()}
@@ -101,7 +108,7 @@ func (a *App) useSources(ctx context.Context, l *configs.Loaded) error {
 func (a *App) putSources(ctx context.Context, l *configs.Loaded, all map[string]*instance) error {
 	settings := make([]store.SourceSetting, 0, len(l.Sources))
 	for _, name := range slices.Sorted(maps.Keys(l.Sources)) {
-		settings = append(settings, store.SourceSetting{Name: name, Poll: l.Sources[name].Poll.Std()})
+		settings = append(settings, store.SourceSetting{Name: name, Poll: l.Sources[name].Poll.Std(), Called: a.called(l.Sources[name].Type)})
 	}
 	if err := a.db.UseSources(ctx, settings, time.Now()); err != nil {
 		return err

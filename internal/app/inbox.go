@@ -22,6 +22,7 @@ import (
 	"github.com/belfry-news/belfry/internal/bot/newsroom"
 	"github.com/belfry-news/belfry/internal/consent"
 	"github.com/belfry-news/belfry/internal/desk"
+	"github.com/belfry-news/belfry/internal/hook"
 	"github.com/belfry-news/belfry/internal/i18n"
 	"github.com/belfry-news/belfry/sdk"
 )
@@ -198,25 +199,27 @@ func (x *inbox) offerCommands(ctx context.Context, name string, c sdk.Connector)
 // mostInbound is the largest body of a platform's call, in bytes.
 const mostInbound = 1 << 20
 
-// receive takes a platform's call to /hooks/DESTINATION. The connector says whether it is genuine and what to answer; what it tells
-// is kept before that answer is given.
-func (a *App) receive(w http.ResponseWriter, r *http.Request) {
-	name := r.PathValue("name")
+// receive takes a platform's call to /hooks/DESTINATION; false when there is no such destination, or it is not called. The
+// connector says whether it is genuine and what to answer; what it tells is kept before that answer is given.
+func (a *App) receive(w http.ResponseWriter, r *http.Request, name string) bool {
 	i, done, ok := a.destinations.acquire(name)
-	if !ok || a.inbox == nil {
-		http.Error(w, "nothing listens at this address", http.StatusNotFound)
-		return
+	if !ok {
+		return false
 	}
 	defer done()
 	receiver, can := sdk.As[sdk.Receiver](i.conn)
-	if !can {
-		http.Error(w, "nothing listens at this address", http.StatusNotFound)
-		return
+	if !can || a.inbox == nil {
+		return false
+	}
+	if r.Method != http.MethodPost {
+		w.Header().Set("Allow", http.MethodPost)
+		hook.Refuse(w, http.StatusMethodNotAllowed, "method_not_allowed", "calls are sent here with POST")
+		return true
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, mostInbound))
 	if err != nil {
-		http.Error(w, fmt.Sprintf("the body cannot be read, or is larger than %d bytes", mostInbound), http.StatusRequestEntityTooLarge)
-		return
+		hook.Refuse(w, http.StatusRequestEntityTooLarge, "body_too_large", fmt.Sprintf("the body cannot be read, or is larger than %d bytes", mostInbound))
+		return true
 	}
 	reply, events, err := receiver.ReceiveEvents(r.Context(), sdk.WebhookRequest{Method: r.Method, Path: r.URL.Path, Query: r.URL.RawQuery, Header: r.Header, Body: body, ReceivedAt: time.Now().UTC()})
 	if err == nil && len(events) > 0 {
@@ -233,8 +236,8 @@ func (a *App) receive(w http.ResponseWriter, r *http.Request) {
 			status = http.StatusNotFound
 		}
 		a.log.Warn("a platform's call was not taken", "destination", name, "status", status, "err", err)
-		http.Error(w, http.StatusText(status), status)
-		return
+		hook.Refuse(w, status, "not_taken", "the call was not taken: "+http.StatusText(status))
+		return true
 	}
 	if len(events) > 0 {
 		select {
@@ -242,13 +245,8 @@ func (a *App) receive(w http.ResponseWriter, r *http.Request) {
 		default:
 		}
 	}
-	for k, values := range reply.Header {
-		for _, v := range values {
-			w.Header().Add(k, v)
-		}
-	}
-	w.WriteHeader(cmp.Or(reply.Status, http.StatusOK))
-	_, _ = w.Write(reply.Body) // who called hangs up as they like
+	hook.Reply(w, reply)
+	return true
 }
 
 func publicOf(e *sdk.Error) string {

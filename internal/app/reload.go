@@ -148,7 +148,7 @@ func (a *App) endAlerts(ctx context.Context, l *configs.Loaded, now time.Time) e
 		switch r.Code {
 		case alert.ConfigRefused:
 			ends = true
-		case alert.SourceFailing, alert.SourceGone, alert.SourceStale, alert.SourceHeld, alert.PluginHeld:
+		case alert.SourceFailing, alert.SourceGone, alert.SourceStale, alert.SourceHeld, alert.WebhookFailed, alert.PluginHeld:
 			ends = !configured(l, "source", name)
 		case alert.DestinationStop, alert.DestinationDown:
 			ends = !configured(l, "destination", name)

@@ -25,6 +25,7 @@ import (
 	"github.com/belfry-news/belfry/internal/store/sqlite/sqlitetest"
 	"github.com/belfry-news/belfry/plugins/rss"
 	"github.com/belfry-news/belfry/plugins/rss/feedtest"
+	"github.com/belfry-news/belfry/plugins/webhook"
 	"github.com/belfry-news/belfry/sdk"
 )
 
@@ -123,7 +124,7 @@ func specs() []*sdk.Spec {
 	strange := sdk.Define("strange", "a source that cannot be opened", struct{}{}, func(context.Context, sdk.Settings, struct{}) (sdk.Source, error) {
 		return nil, errors.New("it is not to be opened")
 	})
-	return []*sdk.Spec{httpconn.Spec(), telegram.Spec(), email.Spec(), rss.Spec(), strange}
+	return []*sdk.Spec{httpconn.Spec(), telegram.Spec(), email.Spec(), rss.Spec(), webhook.Spec(), strange}
 }
 
 // start starts a daemon; it is stopped with the test.

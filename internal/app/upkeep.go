@@ -175,7 +175,7 @@ func (a *App) tidy(ctx context.Context) {
 
 // retentionOf is what a configuration says of the store.
 func retentionOf(r configs.Retention) store.Retention {
-	return store.Retention{Items: r.Items.Std(), Posts: r.Posts.Std(), Deliveries: r.Deliveries.Std(), Messages: r.Messages.Std(), Media: r.Media.Std(), Alerts: r.Alerts.Std(), Acts: r.Acts.Std()}
+	return store.Retention{Items: r.Items.Std(), Posts: r.Posts.Std(), Deliveries: r.Deliveries.Std(), Messages: r.Messages.Std(), Webhooks: r.Webhooks.Std(), Media: r.Media.Std(), Alerts: r.Alerts.Std(), Acts: r.Acts.Std()}
 }
 
 // prune makes one pass over the store: what is older than its retention goes, then images that no row names, then the

@@ -4,6 +4,7 @@ package conn
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"runtime/debug"
@@ -33,13 +34,65 @@ func (o *Opener) Open(ctx context.Context, name, typ string, isolated bool, opti
 		if o.Isolator == nil {
 			return nil, fmt.Errorf("%s: plugins cannot be started here", name)
 		}
-		return o.Isolator.Open(ctx, typ, spec, s, options)
+		far, err := o.Isolator.Open(ctx, typ, spec, s, options)
+		if err != nil || spec == nil || !spec.Has(sdk.RoleWebhook) {
+			return far, err
+		}
+		return o.withNearVerify(ctx, far, spec, s, options)
 	}
 	c, err := spec.Open(ctx, s, options)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	return Recovering(c, s.Log), nil
+}
+
+// withNearVerify opens a built-in type that is called a second time, in the daemon: a call is verified there, on its raw
+// bytes and within microseconds, and mapped in the process of its own.
+func (o *Opener) withNearVerify(ctx context.Context, far sdk.Connector, spec *sdk.Spec, s sdk.Settings, options map[string]any) (sdk.Connector, error) {
+	opened, err := spec.Open(ctx, s, options)
+	if err == nil {
+		if near, ok := sdk.As[sdk.WebhookReceiver](opened); ok {
+			return &called{far, near}, nil
+		}
+		err = fmt.Errorf("%s: it is declared to be called, and cannot be", s.Instance)
+	} else {
+		err = fmt.Errorf("%s: %w", s.Instance, err)
+	}
+	return nil, errors.Join(err, far.Close(ctx))
+}
+
+// called is a source whose calls are verified near and mapped far.
+type called struct {
+	sdk.Connector
+	near sdk.WebhookReceiver
+}
+
+// As implements the look-up of sdk.As.
+func (c *called) As(target any) bool {
+	t, ok := target.(*sdk.WebhookReceiver)
+	if !ok {
+		return lookUp(c.Connector, target)
+	}
+	far, ok := sdk.As[sdk.WebhookReceiver](c.Connector)
+	if ok {
+		*t = calledReceiver{far, c.near}
+	}
+	return ok
+}
+
+// Close closes both.
+func (c *called) Close(ctx context.Context) error {
+	return errors.Join(c.near.Close(ctx), c.Connector.Close(ctx))
+}
+
+type calledReceiver struct {
+	sdk.WebhookReceiver
+	near sdk.WebhookReceiver
+}
+
+func (c calledReceiver) Verify(ctx context.Context, r sdk.WebhookRequest) (sdk.Verdict, error) {
+	return c.near.Verify(ctx, r)
 }
 
 // Recovering keeps a panic of a source from ending the daemon. Other abilities are passed on as they are: their callers
@@ -64,6 +117,12 @@ func (r *recovering) As(target any) bool {
 		checker, ok := sdk.As[sdk.Checker](r.Connector)
 		if ok {
 			*t = recoveringChecker{checker, r.log}
+		}
+		return ok
+	case *sdk.WebhookReceiver:
+		receiver, ok := sdk.As[sdk.WebhookReceiver](r.Connector)
+		if ok {
+			*t = recoveringReceiver{receiver, r.log}
 		}
 		return ok
 	}
@@ -141,6 +200,21 @@ type recoveringChecker struct {
 func (r recoveringChecker) CheckItems(ctx context.Context, items []sdk.ItemRef) (p []sdk.Presence, err error) {
 	defer recovered(&err, "check items", r.log)
 	return r.Checker.CheckItems(ctx, items)
+}
+
+type recoveringReceiver struct {
+	sdk.WebhookReceiver
+	log *slog.Logger
+}
+
+func (r recoveringReceiver) Verify(ctx context.Context, req sdk.WebhookRequest) (v sdk.Verdict, err error) {
+	defer recovered(&err, "verify", r.log)
+	return r.WebhookReceiver.Verify(ctx, req)
+}
+
+func (r recoveringReceiver) Map(ctx context.Context, req sdk.WebhookRequest) (b sdk.Batch, err error) {
+	defer recovered(&err, "map", r.log)
+	return r.WebhookReceiver.Map(ctx, req)
 }
 
 func recovered(err *error, op string, log *slog.Logger) {

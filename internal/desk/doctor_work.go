@@ -121,7 +121,7 @@ func (d *doctor) judgeSource(s Source, running bool) (well bool) {
 
 // toldOfSource says that an open alert has told what is wrong with a source, and what mends it.
 func (d *doctor) toldOfSource(name string) bool {
-	return slices.ContainsFunc([]alert.Code{alert.SourceFailing, alert.SourceGone, alert.SourceStale, alert.SourceHeld, alert.PluginHeld},
+	return slices.ContainsFunc([]alert.Code{alert.SourceFailing, alert.SourceGone, alert.SourceStale, alert.SourceHeld, alert.WebhookFailed, alert.PluginHeld},
 		func(c alert.Code) bool { return d.told(c, name) })
 }
 

@@ -34,6 +34,8 @@ type Source struct {
 	Notices  []string `json:"notices"`
 	Channels []string `json:"channels"`
 	Holds    []Hold   `json:"holds"`
+	// Calls are what is kept of the calls of a source that is called; nil of one that is fetched.
+	Calls *Calls `json:"calls,omitempty"`
 	// Paused is the pause that keeps it from being fetched; nil when there is none.
 	Paused *Pause        `json:"-"`
 	state  *intake.State // nil before the daemon has seen it
@@ -121,7 +123,7 @@ func (s *Source) fill(st *intake.State) {
 	s.Fetched, s.OK, s.New, s.Next = Stamp{st.FetchedAt}, Stamp{st.OKAt}, Stamp{st.NewAt}, Stamp{st.NextAt}
 	s.Failures, s.Code, s.Error, s.Title, s.URL = st.Failures, string(st.Code), st.Error, st.About.Title, st.About.URL
 	s.Notices = append(s.Notices, st.Notices...)
-	if st.Gone {
+	if st.Gone || st.Called {
 		s.Next = Stamp{}
 	}
 }
@@ -154,8 +156,51 @@ func (d *Desk) Source(ctx context.Context, name string) (Source, error) {
 	if err != nil {
 		return Source{}, err
 	}
-	i := slices.IndexFunc(all, func(s Source) bool { return s.Name == name })
-	return all[i], nil
+	s := all[slices.IndexFunc(all, func(s Source) bool { return s.Name == name })]
+	if s.state != nil && s.state.Called {
+		c, err := d.Store.Calls(ctx, name)
+		if err != nil {
+			return Source{}, err
+		}
+		s.Calls = &Calls{Waiting: c.Waiting, Failed: c.Failed, Reasons: append([]string{}, c.Reasons...)}
+	}
+	return s, nil
+}
+
+// Calls are the webhooks of a source that wait to be mapped, or could not be, with the reasons, the newest first.
+type Calls struct {
+	Waiting int      `json:"waiting"`
+	Failed  int      `json:"failed"`
+	Reasons []string `json:"reasons"`
+}
+
+// Replayed says how many webhooks are mapped again, or were forgotten.
+type Replayed struct {
+	Source   string `json:"source"`
+	Replayed int    `json:"replayed"`
+	Dropped  int    `json:"dropped"`
+}
+
+// Replay lets the webhooks of a source that could not be mapped be mapped again, with what came after the first of them, or
+// all that are kept; or it forgets those that could not be.
+func (d *Desk) Replay(ctx context.Context, name string, all, drop bool) (Replayed, error) {
+	out := Replayed{Source: name}
+	s, err := d.Source(ctx, name)
+	if err != nil {
+		return out, err
+	}
+	if s.Calls == nil {
+		return out, errorf(Conflict, "source %s is fetched and not called; fetch it again: belfry source fetch %s --force", name, name)
+	}
+	if drop {
+		out.Dropped, err = d.Store.DropCalls(ctx, name, d.Actor, time.Now())
+	} else {
+		out.Replayed, err = d.Store.ReplayCalls(ctx, name, all, d.Actor, time.Now())
+	}
+	if err == nil && out.Replayed+out.Dropped == 0 {
+		return out, errorf(Conflict, "source %s keeps no webhook that could not be mapped", name)
+	}
+	return out, err
 }
 
 // Fetched is what became of a wish to fetch a source now.
@@ -178,6 +223,9 @@ func (d *Desk) Fetch(ctx context.Context, name string, force bool, wait time.Dur
 	before, err := d.Source(ctx, name)
 	if err != nil {
 		return Fetched{}, err
+	}
+	if before.state != nil && before.state.Called {
+		return Fetched{}, errorf(Conflict, "source %s is called and not fetched; to map again what it sent: belfry source replay %s", name, name)
 	}
 	out := Fetched{Source: name, Daemon: d.Running(), Paused: before.Paused}
 	switch err := d.Store.FetchNow(ctx, name, force, time.Now()); {

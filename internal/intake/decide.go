@@ -28,6 +28,10 @@ type Rules struct {
 	Watch time.Duration
 	// StaleAfter raises an alert when nothing new came for so long; 0 never.
 	StaleAfter time.Duration
+	// Called says that the source is called and not fetched, and Recent how many new items its calls brought within the last
+	// hour. Each call is an act of somebody, so that calledFactor times as many are believed.
+	Called bool
+	Recent int
 	// Checkable says that the source can check its items' addresses.
 	Checkable bool
 	// CameBack is when the store came from a backup, taken at BackupTaken: what is new at the first fetch since then may have
@@ -45,6 +49,8 @@ type State struct {
 	Cursor  sdk.Cursor
 	// Primed says that the first fetch is done.
 	Primed bool
+	// Called says that it is called and not fetched.
+	Called bool
 	// Gone says that the source answered that it is gone for good; it is not fetched again.
 	Gone bool
 	// Holds says that items or withdrawals of the source wait for a person.
@@ -179,6 +185,8 @@ type Change struct {
 	Holds   []Hold
 	Alerts  []alert.Alert
 	Resolve []alert.Key
+	// Mapped are the calls that it comes from, which are done with it.
+	Mapped []int64
 }
 
 // rekeyWindow is how long after an item was first seen its link or title under a new key means the same item.
@@ -195,6 +203,9 @@ const longestWait = 7 * 24 * time.Hour
 
 // maxSentence is how long a sentence of a source may be, in bytes.
 const maxSentence = 500
+
+// calledFactor is how many times as many new items a source that is called may bring in an hour.
+const calledFactor = 10
 
 // checkGap is the least time between the two checks that prove a withdrawal.
 const checkGap = 10 * time.Minute
@@ -366,6 +377,9 @@ func (d *decision) brake(fresh []Insert) {
 		away = 0 // none yet
 	}
 	allowed := d.rules.MaxNew * min(1+int(away/time.Hour), 24)
+	if d.rules.Called {
+		allowed = max(0, calledFactor*d.rules.MaxNew-d.rules.Recent)
+	}
 	kept := 0
 	for _, k := range d.found.Listed {
 		if d.seen[k.ID] {
@@ -378,6 +392,8 @@ func (d *decision) brake(fresh []Insert) {
 	if len(fresh) > allowed || rekeyed || outage {
 		h := Hold{Kind: HoldFlood, Note: fmt.Sprintf("%d new items came at once, and max_new allows %d", len(fresh), allowed)}
 		switch {
+		case d.rules.Called:
+			h.Note = fmt.Sprintf("%d new items came within an hour, and max_new allows %d from calls", d.rules.Recent+len(fresh), calledFactor*d.rules.MaxNew)
 		case outage:
 			h.Note = fmt.Sprintf("%d new items came after %d days in which it was not read", len(fresh), int(away/(24*time.Hour)))
 		case rekeyed:

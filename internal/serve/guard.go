@@ -16,6 +16,8 @@ type Guard struct {
 	Path func(*http.Request) string
 	// MaxBody is the largest body of a request, in bytes.
 	MaxBody int64
+	// Own says of a request that its handler bounds the body itself; nil means that none does.
+	Own func(*http.Request) bool
 	// Fail answers a request that is too large (413) or whose handler failed (500).
 	Fail func(w http.ResponseWriter, r *http.Request, status int)
 	// Served is told of every answer, after it; nil when nobody wants to know. The request's Pattern is known then.
@@ -51,6 +53,10 @@ func (g Guard) Wrap(next http.Handler) http.Handler {
 			}
 			g.Fail(out, r, http.StatusInternalServerError)
 		}()
+		if g.Own != nil && g.Own(r) {
+			next.ServeHTTP(out, r)
+			return
+		}
 		if r.ContentLength > g.MaxBody || r.ContentLength < 0 && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
 			out.Header().Set("Connection", "close")
 			g.Fail(out, r, http.StatusRequestEntityTooLarge)

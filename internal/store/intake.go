@@ -20,6 +20,8 @@ var _ intake.Store = (*DB)(nil)
 type SourceSetting struct {
 	Name string
 	Poll time.Duration
+	// Called says that it is called and not fetched.
+	Called bool
 }
 
 // UseSources says which sources are configured. A new one is due at once, many new ones spread over a minute; a shorter
@@ -34,17 +36,17 @@ func (db *DB) UseSources(ctx context.Context, sources []SourceSetting, now time.
 			if len(sources) > 50 {
 				spread = time.Minute * time.Duration(i) / time.Duration(len(sources))
 			}
-			_, inserted, err := tx.insert(`INSERT INTO sources (name, next_at) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING RETURNING 1`,
-				s.Name, micros(now.Add(spread)))
+			_, inserted, err := tx.insert(`INSERT INTO sources (name, next_at, called) VALUES ($1, $2, $3) ON CONFLICT (name) DO NOTHING RETURNING 1`,
+				s.Name, micros(now.Add(spread)), s.Called)
 			if err != nil {
 				return err
 			}
 			if inserted {
 				continue
 			}
-			if err := tx.run(`UPDATE sources SET configured = 1,
+			if err := tx.run(`UPDATE sources SET configured = 1, called = $3,
 				next_at = CASE WHEN fetched_at > 0 AND failures = 0 THEN min(next_at, max(wait_until, fetched_at + CAST($2 AS BIGINT))) ELSE next_at END
-				WHERE name = $1`, s.Name, s.Poll.Microseconds()); err != nil {
+				WHERE name = $1`, s.Name, s.Poll.Microseconds(), s.Called); err != nil {
 				return err
 			}
 		}
@@ -52,7 +54,7 @@ func (db *DB) UseSources(ctx context.Context, sources []SourceSetting, now time.
 	})
 }
 
-const sourceColumns = `name, version, cursor, primed, gone, force, next_at, wait_until, fetched_at, ok_at, new_at, bad_since, failures, code, error, about, notices,
+const sourceColumns = `name, version, cursor, primed, gone, called, force, next_at, wait_until, fetched_at, ok_at, new_at, bad_since, failures, code, error, about, notices,
 	EXISTS (SELECT 1 FROM holds h WHERE h.source = sources.name AND h.ended_at = 0)`
 
 func scanSource(r scanner) (intake.State, error) {
@@ -60,7 +62,7 @@ func scanSource(r scanner) (intake.State, error) {
 	var next, wait, fetched, ok, fresh, bad int64
 	var cursor []byte
 	var about, notices string
-	err := r.Scan(&st.Name, &st.Version, &cursor, &st.Primed, &st.Gone, &st.Force, &next, &wait, &fetched, &ok, &fresh, &bad,
+	err := r.Scan(&st.Name, &st.Version, &cursor, &st.Primed, &st.Gone, &st.Called, &st.Force, &next, &wait, &fetched, &ok, &fresh, &bad,
 		&st.Failures, &st.Code, &st.Error, &about, &notices, &st.Holds)
 	if err != nil {
 		return st, err
@@ -71,7 +73,7 @@ func scanSource(r scanner) (intake.State, error) {
 }
 
 // dueSource holds for a source that may be fetched at $1.
-const dueSource = `configured = 1 AND gone <= force AND next_at <= $1 AND lease <= $1
+const dueSource = `configured = 1 AND called = 0 AND gone <= force AND next_at <= $1 AND lease <= $1
 	AND NOT EXISTS (SELECT 1 FROM pauses p WHERE p.scope = 'all' OR p.scope = 'source' AND p.name = sources.name)`
 
 // ClaimSources implements intake.Store.
@@ -101,7 +103,7 @@ func (db *DB) ReleaseSource(ctx context.Context, name string) error {
 // NextSource implements intake.Store.
 func (db *DB) NextSource(ctx context.Context) (time.Time, error) {
 	var at int64
-	err := db.queryRow(ctx, `SELECT coalesce(min(next_at), 0) FROM sources WHERE configured = 1 AND gone <= force AND lease = 0
+	err := db.queryRow(ctx, `SELECT coalesce(min(next_at), 0) FROM sources WHERE configured = 1 AND called = 0 AND gone <= force AND lease = 0
 		AND NOT EXISTS (SELECT 1 FROM pauses p WHERE p.scope = 'all' OR p.scope = 'source' AND p.name = sources.name)`).Scan(&at)
 	return timeOf(at), err
 }
@@ -139,6 +141,11 @@ func scanKnown(r scanner, extra ...any) (intake.Known, error) {
 
 // Found implements intake.Store.
 func (db *DB) Found(ctx context.Context, source string, batch sdk.Batch) (intake.Found, error) {
+	return db.found(ctx, source, batch, true)
+}
+
+// found gives what is known about a batch; listed asks also for all that the source listed last.
+func (db *DB) found(ctx context.Context, source string, batch sdk.Batch, listed bool) (intake.Found, error) {
 	f := intake.Found{ByKey: map[string]intake.Known{}, BlockedKeys: map[string]bool{}, BlockedLinks: map[string]bool{}}
 	keys := make([]string, 0, len(batch.Items)+len(batch.Removed))
 	links := []string{}
@@ -151,12 +158,14 @@ func (db *DB) Found(ctx context.Context, source string, batch sdk.Batch) (intake
 	for _, rm := range batch.Removed {
 		keys = append(keys, rm.Key)
 	}
-	if err := db.query(ctx, func(r scanner) error {
-		k, err := scanKnown(r)
-		f.Listed = append(f.Listed, k)
-		return err
-	}, `SELECT `+knownColumns+` FROM items i WHERE i.source = $1 AND i.listed = 1 ORDER BY i.id`, source); err != nil {
-		return f, err
+	if listed {
+		if err := db.query(ctx, func(r scanner) error {
+			k, err := scanKnown(r)
+			f.Listed = append(f.Listed, k)
+			return err
+		}, `SELECT `+knownColumns+` FROM items i WHERE i.source = $1 AND i.listed = 1 ORDER BY i.id`, source); err != nil {
+			return f, err
+		}
 	}
 	for _, k := range f.Listed {
 		f.ByKey[k.Key] = k
@@ -221,6 +230,9 @@ func (db *DB) CommitIntake(ctx context.Context, ch intake.Change, now time.Time)
 			return intake.ErrConflict
 		}
 		if err := tx.intakeRows(ch, now); err != nil {
+			return err
+		}
+		if err := tx.mapped(st.Name, ch.Mapped, now); err != nil {
 			return err
 		}
 		return tx.alerts(ch.Alerts, ch.Resolve, now)

@@ -83,6 +83,8 @@ func (db *DB) Rename(ctx context.Context, kind, from, to string, now time.Time) 
 			`UPDATE OR IGNORE item_aliases SET source = $2 WHERE source = $1`,
 			`UPDATE OR IGNORE blocked SET source = $2 WHERE source = $1`,
 			`UPDATE holds SET source = $2 WHERE source = $1`,
+			`UPDATE raw_webhooks SET source = $2 WHERE source = $1`,
+			`UPDATE OR IGNORE webhook_ids SET source = $2 WHERE source = $1`,
 			`DELETE FROM sources WHERE name = $2 AND primed = 0 AND EXISTS (SELECT 1 FROM sources WHERE name = $1)`,
 			`UPDATE OR IGNORE sources SET name = $2 WHERE name = $1`,
 			`UPDATE OR IGNORE pauses SET name = $2 WHERE scope = 'source' AND name = $1`,

@@ -12,11 +12,11 @@ import (
 )
 
 // Retention says how long the store keeps what nothing needs any more; 0 keeps it for ever.
-type Retention struct{ Items, Posts, Deliveries, Messages, Media, Alerts, Acts time.Duration }
+type Retention struct{ Items, Posts, Deliveries, Messages, Webhooks, Media, Alerts, Acts time.Duration }
 
 // Pruned counts what one step of pruning took out, and More says that there may be more of it.
 type Pruned struct {
-	Items, Posts, Deliveries, Messages, Media, Alerts, Acts int
+	Items, Posts, Deliveries, Messages, Webhooks, Media, Alerts, Acts int
 	// Files are the names of stored images that no row names any more; whoever prunes deletes them.
 	Files []string
 	More  bool
@@ -24,13 +24,13 @@ type Pruned struct {
 
 // Sum is how many rows went.
 func (p Pruned) Sum() int {
-	return p.Items + p.Posts + p.Deliveries + p.Messages + p.Media + p.Alerts + p.Acts
+	return p.Items + p.Posts + p.Deliveries + p.Messages + p.Webhooks + p.Media + p.Alerts + p.Acts
 }
 
 // Add adds another step's counts.
 func (p *Pruned) Add(o Pruned) {
 	p.Items, p.Posts, p.Deliveries = p.Items+o.Items, p.Posts+o.Posts, p.Deliveries+o.Deliveries
-	p.Messages += o.Messages
+	p.Messages, p.Webhooks = p.Messages+o.Messages, p.Webhooks+o.Webhooks
 	p.Media, p.Alerts, p.Acts = p.Media+o.Media, p.Alerts+o.Alerts, p.Acts+o.Acts
 }
 
@@ -56,7 +56,7 @@ func (db *DB) Prune(keep Retention, size int, now time.Time) *Pruner {
 	for _, s := range []struct {
 		kept time.Duration
 		do   func(context.Context) (Pruned, error)
-	}{{keep.Deliveries, p.deliveries}, {keep.Messages, p.messages}, {keep.Messages, p.answered}, {keep.Posts, p.posts}, {keep.Items, p.items}, {keep.Media, p.media}, {keep.Alerts, p.alerts}, {keep.Acts, p.acts}} {
+	}{{keep.Deliveries, p.deliveries}, {keep.Messages, p.messages}, {keep.Messages, p.answered}, {keep.Webhooks, p.webhooks}, {keep.Posts, p.posts}, {keep.Items, p.items}, {keep.Media, p.media}, {keep.Alerts, p.alerts}, {keep.Acts, p.acts}} {
 		if s.kept > 0 {
 			p.stages = append(p.stages, s.do)
 		}

@@ -12,6 +12,9 @@ import (
 // maxBody is far more than a page needs.
 const maxBody = 64 << 10
 
+// hooks is where publishing systems and platforms call; who takes the calls bounds them.
+const hooks = "/hooks/"
+
 // guard puts the limits and headers that hold for every answer around a handler: nobody's code runs in a page, nothing is
 // loaded from elsewhere, and a fault of one page is a page that says so.
 func (s *Server) guard(next http.Handler) http.Handler {
@@ -27,7 +30,7 @@ func (s *Server) guard(next http.Handler) http.Handler {
 		"X-Permitted-Cross-Domain-Policies": {"none"},
 	}
 	words := map[int]string{http.StatusRequestEntityTooLarge: "413", http.StatusInternalServerError: "500"}
-	g := serve.Guard{Log: s.s.Log, MaxBody: maxBody, Path: loggedPath,
+	g := serve.Guard{Log: s.s.Log, MaxBody: maxBody, Path: loggedPath, Own: func(r *http.Request) bool { return strings.HasPrefix(r.URL.Path, hooks) },
 		Fail: func(w http.ResponseWriter, r *http.Request, status int) { s.fail(w, r, status, words[status]) }}
 	if s.s.Served != nil {
 		g.Served = func(r *http.Request, status int, took time.Duration) { s.s.Served(class(r.Pattern), status, took) }

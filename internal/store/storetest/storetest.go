@@ -66,6 +66,7 @@ func Run(t *testing.T, open Open) {
 		{"rates", rates},
 		{"troubled destinations", trouble},
 		{"renamed destinations", renames},
+		{"webhooks", webhooks},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

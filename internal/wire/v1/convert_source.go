@@ -25,7 +25,7 @@ func fromFetchRequest(r *FetchRequest) sdk.FetchRequest {
 
 func toBatchEnd(b *sdk.Batch) *BatchEnd {
 	return &BatchEnd{Complete: b.Complete, Reset_: b.Reset, More: b.More, Next: b.Next, Wait: toDuration(b.Wait),
-		Unchanged: b.Unchanged, Notices: texts(b.Notices), About: &About{Title: text(b.About.Title), Url: text(b.About.URL),
+		Unchanged: b.Unchanged, Notices: texts(b.Notices), PersonNotices: each(b.PersonNotices, toPersonNotice), About: &About{Title: text(b.About.Title), Url: text(b.About.URL),
 			Description: text(b.About.Description), Lang: text(b.About.Lang), Updated: toTime(b.About.Updated)}}
 }
 
@@ -40,9 +40,25 @@ func addChunk(b *sdk.Batch, c *BatchChunk) {
 	}
 	b.Complete, b.Reset, b.More, b.Unchanged = end.GetComplete(), end.GetReset_(), end.GetMore(), end.GetUnchanged()
 	b.Next, b.Wait, b.Notices = end.GetNext(), fromDuration(end.GetWait()), end.GetNotices()
+	b.PersonNotices = eachFrom(end.GetPersonNotices(), fromPersonNotice)
 	about := end.GetAbout()
 	b.About = sdk.About{Title: about.GetTitle(), URL: about.GetUrl(), Description: about.GetDescription(),
 		Lang: about.GetLang(), Updated: fromTime(about.GetUpdated())}
+}
+
+func toPersonNotice(n *sdk.PersonNotice) *PersonNotice {
+	out := &PersonNotice{Notice: text(n.Notice), Reference: text(n.Reference), Key: text(n.Key), Title: text(n.Title), Text: text(n.Text), Url: text(n.URL), Expires: toTime(n.Expires)}
+	for name, value := range n.Slots {
+		if out.Slots == nil {
+			out.Slots = map[string]string{}
+		}
+		out.Slots[text(name)] = text(value)
+	}
+	return out
+}
+
+func fromPersonNotice(n *PersonNotice) sdk.PersonNotice {
+	return sdk.PersonNotice{Notice: n.GetNotice(), Reference: n.GetReference(), Key: n.GetKey(), Title: n.GetTitle(), Text: n.GetText(), URL: n.GetUrl(), Slots: n.GetSlots(), Expires: fromTime(n.GetExpires())}
 }
 
 func toRemoval(r *sdk.Removal) *Removal {
@@ -84,12 +100,12 @@ func fromHeader(list []*Header) map[string][]string {
 }
 
 func toVerdict(v *sdk.Verdict) *VerifyResponse {
-	return &VerifyResponse{Accept: v.Accept, DeliveryId: text(v.DeliveryID), Reply: &WebhookReply{
+	return &VerifyResponse{Accept: v.Accept, DeliveryId: text(v.DeliveryID), Forget: texts(v.Forget), Reply: &WebhookReply{
 		Status: int64(v.Reply.Status), Header: toHeader(v.Reply.Header), Body: v.Reply.Body}}
 }
 
 func fromVerdict(v *VerifyResponse) sdk.Verdict {
-	return sdk.Verdict{Accept: v.GetAccept(), DeliveryID: v.GetDeliveryId(), Reply: sdk.WebhookReply{
+	return sdk.Verdict{Accept: v.GetAccept(), DeliveryID: v.GetDeliveryId(), Forget: v.GetForget(), Reply: sdk.WebhookReply{
 		Status: int(v.GetReply().GetStatus()), Header: fromHeader(v.GetReply().GetHeader()), Body: v.GetReply().GetBody()}}
 }
 

@@ -251,11 +251,13 @@ type BatchEnd struct {
 	Reset_   bool                   `protobuf:"varint,2,opt,name=reset,proto3" json:"reset,omitempty"`
 	More     bool                   `protobuf:"varint,3,opt,name=more,proto3" json:"more,omitempty"`
 	// At most 64 KiB.
-	Next          []byte               `protobuf:"bytes,4,opt,name=next,proto3" json:"next,omitempty"`
-	Wait          *durationpb.Duration `protobuf:"bytes,5,opt,name=wait,proto3" json:"wait,omitempty"`
-	Unchanged     bool                 `protobuf:"varint,6,opt,name=unchanged,proto3" json:"unchanged,omitempty"`
-	About         *About               `protobuf:"bytes,7,opt,name=about,proto3" json:"about,omitempty"`
-	Notices       []string             `protobuf:"bytes,8,rep,name=notices,proto3" json:"notices,omitempty"`
+	Next      []byte               `protobuf:"bytes,4,opt,name=next,proto3" json:"next,omitempty"`
+	Wait      *durationpb.Duration `protobuf:"bytes,5,opt,name=wait,proto3" json:"wait,omitempty"`
+	Unchanged bool                 `protobuf:"varint,6,opt,name=unchanged,proto3" json:"unchanged,omitempty"`
+	About     *About               `protobuf:"bytes,7,opt,name=about,proto3" json:"about,omitempty"`
+	Notices   []string             `protobuf:"bytes,8,rep,name=notices,proto3" json:"notices,omitempty"`
+	// Of mapped webhooks only.
+	PersonNotices []*PersonNotice `protobuf:"bytes,9,rep,name=person_notices,json=personNotices,proto3" json:"person_notices,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -346,6 +348,117 @@ func (x *BatchEnd) GetNotices() []string {
 	return nil
 }
 
+func (x *BatchEnd) GetPersonNotices() []*PersonNotice {
+	if x != nil {
+		return x.PersonNotices
+	}
+	return nil
+}
+
+// PersonNotice is news about one person, for that person alone.
+type PersonNotice struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The name under which the configuration has such notices.
+	Notice string `protobuf:"bytes,1,opt,name=notice,proto3" json:"notice,omitempty"`
+	// What the sender's own system calls the person.
+	Reference string `protobuf:"bytes,2,opt,name=reference,proto3" json:"reference,omitempty"`
+	// What it is about: a newer one of the same key takes the place of one that was not sent yet.
+	Key           string                 `protobuf:"bytes,3,opt,name=key,proto3" json:"key,omitempty"`
+	Title         string                 `protobuf:"bytes,4,opt,name=title,proto3" json:"title,omitempty"`
+	Text          string                 `protobuf:"bytes,5,opt,name=text,proto3" json:"text,omitempty"`
+	Url           string                 `protobuf:"bytes,6,opt,name=url,proto3" json:"url,omitempty"`
+	Slots         map[string]string      `protobuf:"bytes,7,rep,name=slots,proto3" json:"slots,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	Expires       *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=expires,proto3" json:"expires,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PersonNotice) Reset() {
+	*x = PersonNotice{}
+	mi := &file_belfry_plugin_v1_source_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PersonNotice) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PersonNotice) ProtoMessage() {}
+
+func (x *PersonNotice) ProtoReflect() protoreflect.Message {
+	mi := &file_belfry_plugin_v1_source_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PersonNotice.ProtoReflect.Descriptor instead.
+func (*PersonNotice) Descriptor() ([]byte, []int) {
+	return file_belfry_plugin_v1_source_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *PersonNotice) GetNotice() string {
+	if x != nil {
+		return x.Notice
+	}
+	return ""
+}
+
+func (x *PersonNotice) GetReference() string {
+	if x != nil {
+		return x.Reference
+	}
+	return ""
+}
+
+func (x *PersonNotice) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+func (x *PersonNotice) GetTitle() string {
+	if x != nil {
+		return x.Title
+	}
+	return ""
+}
+
+func (x *PersonNotice) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+func (x *PersonNotice) GetUrl() string {
+	if x != nil {
+		return x.Url
+	}
+	return ""
+}
+
+func (x *PersonNotice) GetSlots() map[string]string {
+	if x != nil {
+		return x.Slots
+	}
+	return nil
+}
+
+func (x *PersonNotice) GetExpires() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Expires
+	}
+	return nil
+}
+
 type Removal struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Key           string                 `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
@@ -357,7 +470,7 @@ type Removal struct {
 
 func (x *Removal) Reset() {
 	*x = Removal{}
-	mi := &file_belfry_plugin_v1_source_proto_msgTypes[4]
+	mi := &file_belfry_plugin_v1_source_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -369,7 +482,7 @@ func (x *Removal) String() string {
 func (*Removal) ProtoMessage() {}
 
 func (x *Removal) ProtoReflect() protoreflect.Message {
-	mi := &file_belfry_plugin_v1_source_proto_msgTypes[4]
+	mi := &file_belfry_plugin_v1_source_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -382,7 +495,7 @@ func (x *Removal) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Removal.ProtoReflect.Descriptor instead.
 func (*Removal) Descriptor() ([]byte, []int) {
-	return file_belfry_plugin_v1_source_proto_rawDescGZIP(), []int{4}
+	return file_belfry_plugin_v1_source_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Removal) GetKey() string {
@@ -419,7 +532,7 @@ type About struct {
 
 func (x *About) Reset() {
 	*x = About{}
-	mi := &file_belfry_plugin_v1_source_proto_msgTypes[5]
+	mi := &file_belfry_plugin_v1_source_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -431,7 +544,7 @@ func (x *About) String() string {
 func (*About) ProtoMessage() {}
 
 func (x *About) ProtoReflect() protoreflect.Message {
-	mi := &file_belfry_plugin_v1_source_proto_msgTypes[5]
+	mi := &file_belfry_plugin_v1_source_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -444,7 +557,7 @@ func (x *About) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use About.ProtoReflect.Descriptor instead.
 func (*About) Descriptor() ([]byte, []int) {
-	return file_belfry_plugin_v1_source_proto_rawDescGZIP(), []int{5}
+	return file_belfry_plugin_v1_source_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *About) GetTitle() string {
@@ -497,7 +610,7 @@ type WebhookRequest struct {
 
 func (x *WebhookRequest) Reset() {
 	*x = WebhookRequest{}
-	mi := &file_belfry_plugin_v1_source_proto_msgTypes[6]
+	mi := &file_belfry_plugin_v1_source_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -509,7 +622,7 @@ func (x *WebhookRequest) String() string {
 func (*WebhookRequest) ProtoMessage() {}
 
 func (x *WebhookRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_belfry_plugin_v1_source_proto_msgTypes[6]
+	mi := &file_belfry_plugin_v1_source_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -522,7 +635,7 @@ func (x *WebhookRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WebhookRequest.ProtoReflect.Descriptor instead.
 func (*WebhookRequest) Descriptor() ([]byte, []int) {
-	return file_belfry_plugin_v1_source_proto_rawDescGZIP(), []int{6}
+	return file_belfry_plugin_v1_source_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *WebhookRequest) GetMethod() []byte {
@@ -577,7 +690,7 @@ type Header struct {
 
 func (x *Header) Reset() {
 	*x = Header{}
-	mi := &file_belfry_plugin_v1_source_proto_msgTypes[7]
+	mi := &file_belfry_plugin_v1_source_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -589,7 +702,7 @@ func (x *Header) String() string {
 func (*Header) ProtoMessage() {}
 
 func (x *Header) ProtoReflect() protoreflect.Message {
-	mi := &file_belfry_plugin_v1_source_proto_msgTypes[7]
+	mi := &file_belfry_plugin_v1_source_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -602,7 +715,7 @@ func (x *Header) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Header.ProtoReflect.Descriptor instead.
 func (*Header) Descriptor() ([]byte, []int) {
-	return file_belfry_plugin_v1_source_proto_rawDescGZIP(), []int{7}
+	return file_belfry_plugin_v1_source_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Header) GetName() []byte {
@@ -631,7 +744,7 @@ type VerifyRequest struct {
 
 func (x *VerifyRequest) Reset() {
 	*x = VerifyRequest{}
-	mi := &file_belfry_plugin_v1_source_proto_msgTypes[8]
+	mi := &file_belfry_plugin_v1_source_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -643,7 +756,7 @@ func (x *VerifyRequest) String() string {
 func (*VerifyRequest) ProtoMessage() {}
 
 func (x *VerifyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_belfry_plugin_v1_source_proto_msgTypes[8]
+	mi := &file_belfry_plugin_v1_source_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -656,7 +769,7 @@ func (x *VerifyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerifyRequest.ProtoReflect.Descriptor instead.
 func (*VerifyRequest) Descriptor() ([]byte, []int) {
-	return file_belfry_plugin_v1_source_proto_rawDescGZIP(), []int{8}
+	return file_belfry_plugin_v1_source_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *VerifyRequest) GetHandle() string {
@@ -685,14 +798,16 @@ type VerifyResponse struct {
 	Reply  *WebhookReply          `protobuf:"bytes,1,opt,name=reply,proto3" json:"reply,omitempty"`
 	Accept bool                   `protobuf:"varint,2,opt,name=accept,proto3" json:"accept,omitempty"`
 	// The same for the sender's retries; empty when the sender gives none.
-	DeliveryId    string `protobuf:"bytes,3,opt,name=delivery_id,json=deliveryId,proto3" json:"delivery_id,omitempty"`
+	DeliveryId string `protobuf:"bytes,3,opt,name=delivery_id,json=deliveryId,proto3" json:"delivery_id,omitempty"`
+	// Headers that hold a credential and are not kept.
+	Forget        []string `protobuf:"bytes,4,rep,name=forget,proto3" json:"forget,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *VerifyResponse) Reset() {
 	*x = VerifyResponse{}
-	mi := &file_belfry_plugin_v1_source_proto_msgTypes[9]
+	mi := &file_belfry_plugin_v1_source_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -704,7 +819,7 @@ func (x *VerifyResponse) String() string {
 func (*VerifyResponse) ProtoMessage() {}
 
 func (x *VerifyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_belfry_plugin_v1_source_proto_msgTypes[9]
+	mi := &file_belfry_plugin_v1_source_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -717,7 +832,7 @@ func (x *VerifyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerifyResponse.ProtoReflect.Descriptor instead.
 func (*VerifyResponse) Descriptor() ([]byte, []int) {
-	return file_belfry_plugin_v1_source_proto_rawDescGZIP(), []int{9}
+	return file_belfry_plugin_v1_source_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *VerifyResponse) GetReply() *WebhookReply {
@@ -741,6 +856,13 @@ func (x *VerifyResponse) GetDeliveryId() string {
 	return ""
 }
 
+func (x *VerifyResponse) GetForget() []string {
+	if x != nil {
+		return x.Forget
+	}
+	return nil
+}
+
 type WebhookReply struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Status        int64                  `protobuf:"varint,1,opt,name=status,proto3" json:"status,omitempty"`
@@ -752,7 +874,7 @@ type WebhookReply struct {
 
 func (x *WebhookReply) Reset() {
 	*x = WebhookReply{}
-	mi := &file_belfry_plugin_v1_source_proto_msgTypes[10]
+	mi := &file_belfry_plugin_v1_source_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -764,7 +886,7 @@ func (x *WebhookReply) String() string {
 func (*WebhookReply) ProtoMessage() {}
 
 func (x *WebhookReply) ProtoReflect() protoreflect.Message {
-	mi := &file_belfry_plugin_v1_source_proto_msgTypes[10]
+	mi := &file_belfry_plugin_v1_source_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -777,7 +899,7 @@ func (x *WebhookReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WebhookReply.ProtoReflect.Descriptor instead.
 func (*WebhookReply) Descriptor() ([]byte, []int) {
-	return file_belfry_plugin_v1_source_proto_rawDescGZIP(), []int{10}
+	return file_belfry_plugin_v1_source_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *WebhookReply) GetStatus() int64 {
@@ -813,7 +935,7 @@ type MapRequest struct {
 
 func (x *MapRequest) Reset() {
 	*x = MapRequest{}
-	mi := &file_belfry_plugin_v1_source_proto_msgTypes[11]
+	mi := &file_belfry_plugin_v1_source_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -825,7 +947,7 @@ func (x *MapRequest) String() string {
 func (*MapRequest) ProtoMessage() {}
 
 func (x *MapRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_belfry_plugin_v1_source_proto_msgTypes[11]
+	mi := &file_belfry_plugin_v1_source_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -838,7 +960,7 @@ func (x *MapRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MapRequest.ProtoReflect.Descriptor instead.
 func (*MapRequest) Descriptor() ([]byte, []int) {
-	return file_belfry_plugin_v1_source_proto_rawDescGZIP(), []int{11}
+	return file_belfry_plugin_v1_source_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *MapRequest) GetHandle() string {
@@ -874,7 +996,7 @@ type CheckItemsRequest struct {
 
 func (x *CheckItemsRequest) Reset() {
 	*x = CheckItemsRequest{}
-	mi := &file_belfry_plugin_v1_source_proto_msgTypes[12]
+	mi := &file_belfry_plugin_v1_source_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -886,7 +1008,7 @@ func (x *CheckItemsRequest) String() string {
 func (*CheckItemsRequest) ProtoMessage() {}
 
 func (x *CheckItemsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_belfry_plugin_v1_source_proto_msgTypes[12]
+	mi := &file_belfry_plugin_v1_source_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -899,7 +1021,7 @@ func (x *CheckItemsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckItemsRequest.ProtoReflect.Descriptor instead.
 func (*CheckItemsRequest) Descriptor() ([]byte, []int) {
-	return file_belfry_plugin_v1_source_proto_rawDescGZIP(), []int{12}
+	return file_belfry_plugin_v1_source_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *CheckItemsRequest) GetHandle() string {
@@ -933,7 +1055,7 @@ type ItemRef struct {
 
 func (x *ItemRef) Reset() {
 	*x = ItemRef{}
-	mi := &file_belfry_plugin_v1_source_proto_msgTypes[13]
+	mi := &file_belfry_plugin_v1_source_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -945,7 +1067,7 @@ func (x *ItemRef) String() string {
 func (*ItemRef) ProtoMessage() {}
 
 func (x *ItemRef) ProtoReflect() protoreflect.Message {
-	mi := &file_belfry_plugin_v1_source_proto_msgTypes[13]
+	mi := &file_belfry_plugin_v1_source_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -958,7 +1080,7 @@ func (x *ItemRef) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ItemRef.ProtoReflect.Descriptor instead.
 func (*ItemRef) Descriptor() ([]byte, []int) {
-	return file_belfry_plugin_v1_source_proto_rawDescGZIP(), []int{13}
+	return file_belfry_plugin_v1_source_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ItemRef) GetKey() string {
@@ -984,7 +1106,7 @@ type CheckItemsResponse struct {
 
 func (x *CheckItemsResponse) Reset() {
 	*x = CheckItemsResponse{}
-	mi := &file_belfry_plugin_v1_source_proto_msgTypes[14]
+	mi := &file_belfry_plugin_v1_source_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -996,7 +1118,7 @@ func (x *CheckItemsResponse) String() string {
 func (*CheckItemsResponse) ProtoMessage() {}
 
 func (x *CheckItemsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_belfry_plugin_v1_source_proto_msgTypes[14]
+	mi := &file_belfry_plugin_v1_source_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1009,7 +1131,7 @@ func (x *CheckItemsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckItemsResponse.ProtoReflect.Descriptor instead.
 func (*CheckItemsResponse) Descriptor() ([]byte, []int) {
-	return file_belfry_plugin_v1_source_proto_rawDescGZIP(), []int{14}
+	return file_belfry_plugin_v1_source_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *CheckItemsResponse) GetPresences() []*Presence {
@@ -1030,7 +1152,7 @@ type Presence struct {
 
 func (x *Presence) Reset() {
 	*x = Presence{}
-	mi := &file_belfry_plugin_v1_source_proto_msgTypes[15]
+	mi := &file_belfry_plugin_v1_source_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1042,7 +1164,7 @@ func (x *Presence) String() string {
 func (*Presence) ProtoMessage() {}
 
 func (x *Presence) ProtoReflect() protoreflect.Message {
-	mi := &file_belfry_plugin_v1_source_proto_msgTypes[15]
+	mi := &file_belfry_plugin_v1_source_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1055,7 +1177,7 @@ func (x *Presence) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Presence.ProtoReflect.Descriptor instead.
 func (*Presence) Descriptor() ([]byte, []int) {
-	return file_belfry_plugin_v1_source_proto_rawDescGZIP(), []int{15}
+	return file_belfry_plugin_v1_source_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Presence) GetState() string {
@@ -1093,7 +1215,7 @@ const file_belfry_plugin_v1_source_proto_rawDesc = "" +
 	"\x05items\x18\x01 \x03(\v2\x16.belfry.plugin.v1.ItemR\x05items\x123\n" +
 	"\aremoved\x18\x02 \x03(\v2\x19.belfry.plugin.v1.RemovalR\aremoved\x12\x14\n" +
 	"\x05whole\x18\x03 \x03(\tR\x05whole\x12,\n" +
-	"\x03end\x18\x04 \x01(\v2\x1a.belfry.plugin.v1.BatchEndR\x03end\"\xfa\x01\n" +
+	"\x03end\x18\x04 \x01(\v2\x1a.belfry.plugin.v1.BatchEndR\x03end\"\xc1\x02\n" +
 	"\bBatchEnd\x12\x1a\n" +
 	"\bcomplete\x18\x01 \x01(\bR\bcomplete\x12\x14\n" +
 	"\x05reset\x18\x02 \x01(\bR\x05reset\x12\x12\n" +
@@ -1102,7 +1224,21 @@ const file_belfry_plugin_v1_source_proto_rawDesc = "" +
 	"\x04wait\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\x04wait\x12\x1c\n" +
 	"\tunchanged\x18\x06 \x01(\bR\tunchanged\x12-\n" +
 	"\x05about\x18\a \x01(\v2\x17.belfry.plugin.v1.AboutR\x05about\x12\x18\n" +
-	"\anotices\x18\b \x03(\tR\anotices\"_\n" +
+	"\anotices\x18\b \x03(\tR\anotices\x12E\n" +
+	"\x0eperson_notices\x18\t \x03(\v2\x1e.belfry.plugin.v1.PersonNoticeR\rpersonNotices\"\xc3\x02\n" +
+	"\fPersonNotice\x12\x16\n" +
+	"\x06notice\x18\x01 \x01(\tR\x06notice\x12\x1c\n" +
+	"\treference\x18\x02 \x01(\tR\treference\x12\x10\n" +
+	"\x03key\x18\x03 \x01(\tR\x03key\x12\x14\n" +
+	"\x05title\x18\x04 \x01(\tR\x05title\x12\x12\n" +
+	"\x04text\x18\x05 \x01(\tR\x04text\x12\x10\n" +
+	"\x03url\x18\x06 \x01(\tR\x03url\x12?\n" +
+	"\x05slots\x18\a \x03(\v2).belfry.plugin.v1.PersonNotice.SlotsEntryR\x05slots\x124\n" +
+	"\aexpires\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\aexpires\x1a8\n" +
+	"\n" +
+	"SlotsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"_\n" +
 	"\aRemoval\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\x12*\n" +
@@ -1127,12 +1263,13 @@ const file_belfry_plugin_v1_source_proto_rawDesc = "" +
 	"\rVerifyRequest\x12\x16\n" +
 	"\x06handle\x18\x01 \x01(\tR\x06handle\x12:\n" +
 	"\arequest\x18\x02 \x01(\v2 .belfry.plugin.v1.WebhookRequestR\arequest\x12\x12\n" +
-	"\x04call\x18\x0f \x01(\x04R\x04call\"\x7f\n" +
+	"\x04call\x18\x0f \x01(\x04R\x04call\"\x97\x01\n" +
 	"\x0eVerifyResponse\x124\n" +
 	"\x05reply\x18\x01 \x01(\v2\x1e.belfry.plugin.v1.WebhookReplyR\x05reply\x12\x16\n" +
 	"\x06accept\x18\x02 \x01(\bR\x06accept\x12\x1f\n" +
 	"\vdelivery_id\x18\x03 \x01(\tR\n" +
-	"deliveryId\"l\n" +
+	"deliveryId\x12\x16\n" +
+	"\x06forget\x18\x04 \x03(\tR\x06forget\"l\n" +
 	"\fWebhookReply\x12\x16\n" +
 	"\x06status\x18\x01 \x01(\x03R\x06status\x120\n" +
 	"\x06header\x18\x02 \x03(\v2\x18.belfry.plugin.v1.HeaderR\x06header\x12\x12\n" +
@@ -1175,59 +1312,64 @@ func file_belfry_plugin_v1_source_proto_rawDescGZIP() []byte {
 	return file_belfry_plugin_v1_source_proto_rawDescData
 }
 
-var file_belfry_plugin_v1_source_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
+var file_belfry_plugin_v1_source_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
 var file_belfry_plugin_v1_source_proto_goTypes = []any{
 	(*FetchRequest)(nil),          // 0: belfry.plugin.v1.FetchRequest
 	(*Document)(nil),              // 1: belfry.plugin.v1.Document
 	(*BatchChunk)(nil),            // 2: belfry.plugin.v1.BatchChunk
 	(*BatchEnd)(nil),              // 3: belfry.plugin.v1.BatchEnd
-	(*Removal)(nil),               // 4: belfry.plugin.v1.Removal
-	(*About)(nil),                 // 5: belfry.plugin.v1.About
-	(*WebhookRequest)(nil),        // 6: belfry.plugin.v1.WebhookRequest
-	(*Header)(nil),                // 7: belfry.plugin.v1.Header
-	(*VerifyRequest)(nil),         // 8: belfry.plugin.v1.VerifyRequest
-	(*VerifyResponse)(nil),        // 9: belfry.plugin.v1.VerifyResponse
-	(*WebhookReply)(nil),          // 10: belfry.plugin.v1.WebhookReply
-	(*MapRequest)(nil),            // 11: belfry.plugin.v1.MapRequest
-	(*CheckItemsRequest)(nil),     // 12: belfry.plugin.v1.CheckItemsRequest
-	(*ItemRef)(nil),               // 13: belfry.plugin.v1.ItemRef
-	(*CheckItemsResponse)(nil),    // 14: belfry.plugin.v1.CheckItemsResponse
-	(*Presence)(nil),              // 15: belfry.plugin.v1.Presence
-	(*timestamppb.Timestamp)(nil), // 16: google.protobuf.Timestamp
-	(*Item)(nil),                  // 17: belfry.plugin.v1.Item
-	(*durationpb.Duration)(nil),   // 18: google.protobuf.Duration
+	(*PersonNotice)(nil),          // 4: belfry.plugin.v1.PersonNotice
+	(*Removal)(nil),               // 5: belfry.plugin.v1.Removal
+	(*About)(nil),                 // 6: belfry.plugin.v1.About
+	(*WebhookRequest)(nil),        // 7: belfry.plugin.v1.WebhookRequest
+	(*Header)(nil),                // 8: belfry.plugin.v1.Header
+	(*VerifyRequest)(nil),         // 9: belfry.plugin.v1.VerifyRequest
+	(*VerifyResponse)(nil),        // 10: belfry.plugin.v1.VerifyResponse
+	(*WebhookReply)(nil),          // 11: belfry.plugin.v1.WebhookReply
+	(*MapRequest)(nil),            // 12: belfry.plugin.v1.MapRequest
+	(*CheckItemsRequest)(nil),     // 13: belfry.plugin.v1.CheckItemsRequest
+	(*ItemRef)(nil),               // 14: belfry.plugin.v1.ItemRef
+	(*CheckItemsResponse)(nil),    // 15: belfry.plugin.v1.CheckItemsResponse
+	(*Presence)(nil),              // 16: belfry.plugin.v1.Presence
+	nil,                           // 17: belfry.plugin.v1.PersonNotice.SlotsEntry
+	(*timestamppb.Timestamp)(nil), // 18: google.protobuf.Timestamp
+	(*Item)(nil),                  // 19: belfry.plugin.v1.Item
+	(*durationpb.Duration)(nil),   // 20: google.protobuf.Duration
 }
 var file_belfry_plugin_v1_source_proto_depIdxs = []int32{
-	16, // 0: belfry.plugin.v1.FetchRequest.now:type_name -> google.protobuf.Timestamp
+	18, // 0: belfry.plugin.v1.FetchRequest.now:type_name -> google.protobuf.Timestamp
 	1,  // 1: belfry.plugin.v1.FetchRequest.document:type_name -> belfry.plugin.v1.Document
-	17, // 2: belfry.plugin.v1.BatchChunk.items:type_name -> belfry.plugin.v1.Item
-	4,  // 3: belfry.plugin.v1.BatchChunk.removed:type_name -> belfry.plugin.v1.Removal
+	19, // 2: belfry.plugin.v1.BatchChunk.items:type_name -> belfry.plugin.v1.Item
+	5,  // 3: belfry.plugin.v1.BatchChunk.removed:type_name -> belfry.plugin.v1.Removal
 	3,  // 4: belfry.plugin.v1.BatchChunk.end:type_name -> belfry.plugin.v1.BatchEnd
-	18, // 5: belfry.plugin.v1.BatchEnd.wait:type_name -> google.protobuf.Duration
-	5,  // 6: belfry.plugin.v1.BatchEnd.about:type_name -> belfry.plugin.v1.About
-	16, // 7: belfry.plugin.v1.Removal.at:type_name -> google.protobuf.Timestamp
-	16, // 8: belfry.plugin.v1.About.updated:type_name -> google.protobuf.Timestamp
-	7,  // 9: belfry.plugin.v1.WebhookRequest.header:type_name -> belfry.plugin.v1.Header
-	16, // 10: belfry.plugin.v1.WebhookRequest.received_at:type_name -> google.protobuf.Timestamp
-	6,  // 11: belfry.plugin.v1.VerifyRequest.request:type_name -> belfry.plugin.v1.WebhookRequest
-	10, // 12: belfry.plugin.v1.VerifyResponse.reply:type_name -> belfry.plugin.v1.WebhookReply
-	7,  // 13: belfry.plugin.v1.WebhookReply.header:type_name -> belfry.plugin.v1.Header
-	6,  // 14: belfry.plugin.v1.MapRequest.request:type_name -> belfry.plugin.v1.WebhookRequest
-	13, // 15: belfry.plugin.v1.CheckItemsRequest.items:type_name -> belfry.plugin.v1.ItemRef
-	15, // 16: belfry.plugin.v1.CheckItemsResponse.presences:type_name -> belfry.plugin.v1.Presence
-	0,  // 17: belfry.plugin.v1.Source.Fetch:input_type -> belfry.plugin.v1.FetchRequest
-	8,  // 18: belfry.plugin.v1.Webhook.Verify:input_type -> belfry.plugin.v1.VerifyRequest
-	11, // 19: belfry.plugin.v1.Webhook.Map:input_type -> belfry.plugin.v1.MapRequest
-	12, // 20: belfry.plugin.v1.Checker.CheckItems:input_type -> belfry.plugin.v1.CheckItemsRequest
-	2,  // 21: belfry.plugin.v1.Source.Fetch:output_type -> belfry.plugin.v1.BatchChunk
-	9,  // 22: belfry.plugin.v1.Webhook.Verify:output_type -> belfry.plugin.v1.VerifyResponse
-	2,  // 23: belfry.plugin.v1.Webhook.Map:output_type -> belfry.plugin.v1.BatchChunk
-	14, // 24: belfry.plugin.v1.Checker.CheckItems:output_type -> belfry.plugin.v1.CheckItemsResponse
-	21, // [21:25] is the sub-list for method output_type
-	17, // [17:21] is the sub-list for method input_type
-	17, // [17:17] is the sub-list for extension type_name
-	17, // [17:17] is the sub-list for extension extendee
-	0,  // [0:17] is the sub-list for field type_name
+	20, // 5: belfry.plugin.v1.BatchEnd.wait:type_name -> google.protobuf.Duration
+	6,  // 6: belfry.plugin.v1.BatchEnd.about:type_name -> belfry.plugin.v1.About
+	4,  // 7: belfry.plugin.v1.BatchEnd.person_notices:type_name -> belfry.plugin.v1.PersonNotice
+	17, // 8: belfry.plugin.v1.PersonNotice.slots:type_name -> belfry.plugin.v1.PersonNotice.SlotsEntry
+	18, // 9: belfry.plugin.v1.PersonNotice.expires:type_name -> google.protobuf.Timestamp
+	18, // 10: belfry.plugin.v1.Removal.at:type_name -> google.protobuf.Timestamp
+	18, // 11: belfry.plugin.v1.About.updated:type_name -> google.protobuf.Timestamp
+	8,  // 12: belfry.plugin.v1.WebhookRequest.header:type_name -> belfry.plugin.v1.Header
+	18, // 13: belfry.plugin.v1.WebhookRequest.received_at:type_name -> google.protobuf.Timestamp
+	7,  // 14: belfry.plugin.v1.VerifyRequest.request:type_name -> belfry.plugin.v1.WebhookRequest
+	11, // 15: belfry.plugin.v1.VerifyResponse.reply:type_name -> belfry.plugin.v1.WebhookReply
+	8,  // 16: belfry.plugin.v1.WebhookReply.header:type_name -> belfry.plugin.v1.Header
+	7,  // 17: belfry.plugin.v1.MapRequest.request:type_name -> belfry.plugin.v1.WebhookRequest
+	14, // 18: belfry.plugin.v1.CheckItemsRequest.items:type_name -> belfry.plugin.v1.ItemRef
+	16, // 19: belfry.plugin.v1.CheckItemsResponse.presences:type_name -> belfry.plugin.v1.Presence
+	0,  // 20: belfry.plugin.v1.Source.Fetch:input_type -> belfry.plugin.v1.FetchRequest
+	9,  // 21: belfry.plugin.v1.Webhook.Verify:input_type -> belfry.plugin.v1.VerifyRequest
+	12, // 22: belfry.plugin.v1.Webhook.Map:input_type -> belfry.plugin.v1.MapRequest
+	13, // 23: belfry.plugin.v1.Checker.CheckItems:input_type -> belfry.plugin.v1.CheckItemsRequest
+	2,  // 24: belfry.plugin.v1.Source.Fetch:output_type -> belfry.plugin.v1.BatchChunk
+	10, // 25: belfry.plugin.v1.Webhook.Verify:output_type -> belfry.plugin.v1.VerifyResponse
+	2,  // 26: belfry.plugin.v1.Webhook.Map:output_type -> belfry.plugin.v1.BatchChunk
+	15, // 27: belfry.plugin.v1.Checker.CheckItems:output_type -> belfry.plugin.v1.CheckItemsResponse
+	24, // [24:28] is the sub-list for method output_type
+	20, // [20:24] is the sub-list for method input_type
+	20, // [20:20] is the sub-list for extension type_name
+	20, // [20:20] is the sub-list for extension extendee
+	0,  // [0:20] is the sub-list for field type_name
 }
 
 func init() { file_belfry_plugin_v1_source_proto_init() }
@@ -1242,7 +1384,7 @@ func file_belfry_plugin_v1_source_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_belfry_plugin_v1_source_proto_rawDesc), len(file_belfry_plugin_v1_source_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   16,
+			NumMessages:   18,
 			NumExtensions: 0,
 			NumServices:   3,
 		},
