@@ -22,7 +22,11 @@ type tryCmd struct {
 	BaseURL      string   `name:"base-url" placeholder:"URL" help:"What relative links of a file are resolved against."`
 	ContentType  string   `placeholder:"TYPE" help:"The media type of a file, as a server would declare it."`
 	AllowPrivate networks `placeholder:"NETWORK" help:"Allow private addresses: all of them, or this network."`
+	Since        string   `name:"from" placeholder:"TIME" help:"Of a calendar: what takes place from here on; a date, or a time like 2026-11-20T18:00:00+01:00. Now, if not given."`
+	Until        string   `name:"to" placeholder:"TIME" help:"Of a calendar: what takes place before then. 35 days after the beginning, if not given."`
 	Memory       int      `default:"256" env:"BELFRY__PLUGINS__MEMORY" placeholder:"MIB" help:"The most memory of the source's process, in MiB."`
+
+	window window
 }
 
 // Help is the long help.
@@ -36,12 +40,17 @@ Examples:
     belfry try rss https://news.example/feed.xml
     belfry try rss http://10.0.3.7/feed.xml --allow-private
     curl -s https://news.example/ | belfry try rss - --base-url https://news.example/ --json
+    belfry try calendar webcal://news.example/agenda.ics --from 2026-12-01 --to 2027-01-01
     belfry try notes --set folder=/srv/notes --config belfry.yaml
 
 With --json the first line is {"feed": {title, url, description, lang, updated}}, and each further line an item {key, url,
 title, summary, content_html, content_text, authors, tags, lang, published, updated, media}, newest first as in most
 feeds. Every name is there: unknown texts are "", unknown times and sizes null. Times are RFC 3339 in UTC; authors are
 names; media are {url, type, alt, width, height}. Notes, such as that items were cut off, go to standard error.
+
+Of a calendar, --json prints one line for each occurrence between --from and --to, the earliest first: {uid, recurrence_id,
+start, end, all_day, zone, summary, location, url, status}. Times are RFC 3339 with the offset of the event's zone;
+recurrence_id is null for an event that does not repeat. What was cancelled is no occurrence.
 
 Exit codes: 0 read, 2 everything else, with one sentence on standard error.`
 }
@@ -51,6 +60,9 @@ func (c *tryCmd) Run(ctx context.Context, g *global, std streams) error {
 	batch, err := c.fetch(ctx, g, std)
 	if err != nil {
 		return &exitError{exitUsage, fmt.Errorf("%s", oneLine(err))}
+	}
+	if c.window.agenda {
+		return c.agenda(batch, g.JSON, std)
 	}
 	if g.JSON {
 		about := batch.About
@@ -140,6 +152,9 @@ func (c *tryCmd) fetch(ctx context.Context, g *global, std streams) (sdk.Batch, 
 	if err := c.aim(&request, options, fields, spec == nil, std); err != nil {
 		return sdk.Batch{}, err
 	}
+	if err := c.look(&request, options, fields); err != nil {
+		return sdk.Batch{}, err
+	}
 	ctx, cancel := context.WithTimeout(ctx, configs.Default().Plugins.Deadline.Std())
 	defer cancel()
 	source, err := shop.Open(ctx, "try", c.Type, true, options)
@@ -151,10 +166,7 @@ func (c *tryCmd) fetch(ctx context.Context, g *global, std streams) (sdk.Batch, 
 	if !ok {
 		return sdk.Batch{}, fmt.Errorf("%s is no source that is fetched", c.Type)
 	}
-	batch, err := fetcher.Fetch(ctx, request)
-	if err == nil {
-		err = batch.Validate()
-	}
+	batch, err := c.all(ctx, fetcher, request)
 	if err != nil {
 		return sdk.Batch{}, fmt.Errorf("%s: %s", c.input(), onCommandLine(pluginSentence(err)))
 	}
@@ -279,7 +291,7 @@ func folderOption(fields []sdk.Field) string {
 
 func isAddress(s string) bool {
 	u, err := url.Parse(s)
-	return err == nil && (strings.Contains(s, "://") || slices.Contains([]string{"http", "https", "feed", "webcal"}, u.Scheme))
+	return err == nil && (strings.Contains(s, "://") || slices.Contains([]string{"http", "https", "feed", "webcal", "webcals", "caldav", "caldavs"}, u.Scheme))
 }
 
 // optionsTree makes settings of key=value pairs; dots in a key lead into settings.
