@@ -21,6 +21,7 @@ import (
 	"github.com/belfry-news/belfry/connectors/telegram"
 	"github.com/belfry-news/belfry/connectors/telegram/telegramtest"
 	"github.com/belfry-news/belfry/internal/store"
+	"github.com/belfry-news/belfry/plugins/calendar"
 	"github.com/belfry-news/belfry/plugins/rss"
 	"github.com/belfry-news/belfry/plugins/rss/feedtest"
 	"github.com/belfry-news/belfry/sdk"
@@ -118,7 +119,7 @@ func specs() []*sdk.Spec {
 	strange := sdk.Define("strange", "a source that cannot be opened", struct{}{}, func(context.Context, sdk.Settings, struct{}) (sdk.Source, error) {
 		return nil, errors.New("it is not to be opened")
 	})
-	return []*sdk.Spec{httpconn.Spec(), telegram.Spec(), email.Spec(), rss.Spec(), strange}
+	return []*sdk.Spec{httpconn.Spec(), telegram.Spec(), email.Spec(), rss.Spec(), calendar.Spec(), strange}
 }
 
 // start starts a daemon; it is stopped with the test.
