@@ -20,7 +20,9 @@ import (
 	"github.com/belfry-news/belfry/sdk"
 )
 
-func specs() []*sdk.Spec { return []*sdk.Spec{http.Spec(), telegram.Spec(), rss.Spec(), calendar.Spec()} }
+func specs() []*sdk.Spec {
+	return []*sdk.Spec{http.Spec(), telegram.Spec(), rss.Spec(), calendar.Spec()}
+}
 
 var environ = []string{"TELEGRAM_TOKEN=123456:AbCdEf", "OPS_SECRET=whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="}
 
