@@ -6,9 +6,10 @@ import (
 
 const (
 	// maxResources is how many resources of a collection may have events within the horizon: what a cursor has room for.
-	maxResources = 4500
-	// resourceBytes are those of a resource in a cursor: 8 that stand for its address and 3 for its version.
-	resourceBytes = 11
+	maxResources = 5000
+	// A resource in a cursor: bytes that stand for its address, and bytes that stand for its version.
+	hrefBytes, versionBytes = 6, 3
+	resourceBytes           = hrefBytes + versionBytes
 )
 
 // collection is what is known of a CalDAV collection.
@@ -33,7 +34,7 @@ type collection struct {
 func (c *collection) read(bulk []byte) {
 	c.resources = make(map[string]string, c.Known)
 	for ; len(bulk) >= resourceBytes; bulk = bulk[resourceBytes:] {
-		c.resources[string(bulk[:8])] = string(bulk[8:resourceBytes])
+		c.resources[string(bulk[:hrefBytes])] = string(bulk[hrefBytes:resourceBytes])
 	}
 }
 

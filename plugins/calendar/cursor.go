@@ -48,7 +48,7 @@ type turn struct {
 
 const (
 	turnBytes = 16
-	maxTurns  = 1000
+	maxTurns  = 900
 	// nearTurn is how long before its turn an item is remembered: longer than two fetches are apart.
 	nearTurn = 2 * day
 )

@@ -18,7 +18,12 @@ func shortHash(s string) string {
 }
 
 // group names the part of the source that all items of an event, or of a CalDAV resource, belong to.
-func group(of string) string { return base64.RawURLEncoding.EncodeToString([]byte(shortHash(of))) }
+func group(of string) string { return groupOfHash(hrefHash(of)) }
+
+// hrefHash stands for a resource.
+func hrefHash(href string) string { return shortHash(href)[:hrefBytes] }
+
+func groupOfHash(h string) string { return base64.RawURLEncoding.EncodeToString([]byte(h)) }
 
 // longestUID is how many bytes of a UID a key holds; a longer one is hashed.
 const longestUID = 600
