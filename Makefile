@@ -30,7 +30,7 @@ build:
 # the detector makes too slow runs in full without it.
 # What it needs besides Go it installs when it may, and names otherwise.
 test:
-	@.ci/need gcc chromium curl strace unshare nsenter ip nginx caddy systemd-analyze dovecot
+	@.ci/need gcc radicale chromium curl strace unshare nsenter ip nginx caddy systemd-analyze dovecot
 	@.ci/tidy-check
 	$(GO) vet ./...
 	$(GO) test -race -p 3 -timeout 12m ./...

