@@ -3,7 +3,6 @@ package ics
 import (
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strconv"
 	"strings"
@@ -102,30 +101,46 @@ func (c *Calendar) notice(format string, args ...any) {
 // Parse reads a document. A document that is no calendar is a NotACalendarError; one that is too large is another error.
 // What is wrong with single events becomes a notice, and the others are read.
 func Parse(body []byte, o Options) (*Calendar, error) {
-	text, err := clean(body)
-	if err != nil {
+	c := &Calendar{Zone: o.Zone, series: map[string]*series{}}
+	z := &zones{own: map[string]*ical.Component{}, found: map[string]*time.Location{}, now: o.Now, notice: c.notice}
+	// First what the events rest on, wherever it stands; then the events, one at a time, since all of them together take many
+	// times the document's size.
+	first := &cleaner{only: func(name string) bool { return name == ical.CompTimezone }, give: func(name, text string) {
+		comp := c.component(name, text)
+		switch {
+		case comp == nil:
+		case name == ical.CompTimezone:
+			if p := comp.Props.Get(ical.PropTimezoneID); p != nil {
+				if id := strings.Trim(p.Value, "\" \t"); z.own[id] == nil {
+					z.own[id] = comp
+				}
+			}
+		default:
+			c.head(comp)
+		}
+	}}
+	if err := first.clean(body); err != nil {
 		return nil, err
 	}
-	if !text.found {
+	if !first.found {
 		return nil, notACalendar(body)
 	}
-	c := &Calendar{Cut: text.cut, Zone: o.Zone, series: map[string]*series{}}
-	if text.bad > 0 {
-		c.notice("%d lines are no lines of a calendar and were left out, first %q", text.bad, text.badLine)
-	}
-	if text.cut {
+	if first.cut {
+		c.Cut = true
 		c.notice("the calendar breaks off before its end; the events up to there were read")
 	}
-	decoder := ical.NewDecoder(strings.NewReader(text.text.String()))
-	for {
-		one, err := decode(decoder)
-		if errors.Is(err, io.EOF) {
-			break
+	second := &cleaner{only: func(name string) bool { return name == ical.CompEvent }, give: func(name, text string) {
+		if name == ical.CompEvent {
+			if comp := c.component(name, text); comp != nil {
+				c.event(comp, z)
+			}
 		}
-		if err != nil {
-			return nil, &NotACalendarError{What: "the calendar cannot be read"}
-		}
-		c.read(one, o)
+	}}
+	if err := second.clean(body); err != nil {
+		return nil, err
+	}
+	if second.bad > 0 {
+		c.notice("%d lines are no lines of a calendar and were left out, first %q", second.bad, second.badLine)
 	}
 	if c.Zone == nil {
 		c.Zone = time.UTC
@@ -136,14 +151,28 @@ func Parse(body []byte, o Options) (*Calendar, error) {
 	return c, nil
 }
 
-// decode makes an error of a panic of the decoder, which some broken parameters cause.
-func decode(d *ical.Decoder) (c *ical.Calendar, err error) {
+// component has go-ical decode one component, or the properties of a calendar. It is nil for one that cannot be decoded, of
+// which a notice tells; a panic of the decoder counts as that.
+func (c *Calendar) component(name, text string) (out *ical.Component) {
 	defer func() {
 		if r := recover(); r != nil {
-			err = fmt.Errorf("the decoder failed: %v", r)
+			out = nil
+		}
+		if out == nil {
+			c.Left++
+			c.notice("a component %s cannot be read and was left out", name)
 		}
 	}()
-	return d.Decode()
+	cal, err := ical.NewDecoder(strings.NewReader("BEGIN:VCALENDAR\r\n" + text + "END:VCALENDAR\r\n")).Decode()
+	switch {
+	case err != nil:
+		return nil
+	case name == ical.CompCalendar:
+		return cal.Component
+	case len(cal.Children) == 1:
+		return cal.Children[0]
+	}
+	return nil
 }
 
 func notACalendar(body []byte) error {
@@ -161,8 +190,8 @@ func notACalendar(body []byte) error {
 	return &NotACalendarError{What: "the document is no calendar: it has no line BEGIN:VCALENDAR"}
 }
 
-// read takes the events of one VCALENDAR.
-func (c *Calendar) read(cal *ical.Calendar, o Options) {
+// head takes the properties of a VCALENDAR.
+func (c *Calendar) head(cal *ical.Component) {
 	text := func(names ...string) string {
 		for _, n := range names {
 			if p := cal.Props.Get(n); p != nil && strings.TrimSpace(p.Value) != "" {
@@ -191,29 +220,20 @@ func (c *Calendar) read(cal *ical.Calendar, o Options) {
 		}
 	}
 	c.Cancel = c.Cancel || strings.EqualFold(text("METHOD"), "CANCEL")
-	z := &zones{own: map[string]*ical.Component{}, found: map[string]*time.Location{}, now: o.Now, notice: c.notice}
-	for _, child := range cal.Children {
-		if p := child.Props.Get(ical.PropTimezoneID); child.Name == ical.CompTimezone && p != nil {
-			if id := strings.Trim(p.Value, "\" \t"); z.own[id] == nil {
-				z.own[id] = child
-			}
-		}
+}
+
+// event takes an event.
+func (c *Calendar) event(comp *ical.Component, z *zones) {
+	e, err := readEvent(comp, z)
+	if err != nil {
+		c.Left++
+		c.notice("the event %s was left out: %s", nameOf(comp), err)
+		return
 	}
-	for _, child := range cal.Children {
-		if child.Name != ical.CompEvent {
-			continue
-		}
-		e, err := readEvent(child, z)
-		if err != nil {
-			c.Left++
-			c.notice("the event %s was left out: %s", nameOf(child), err)
-			continue
-		}
-		if e.broken != nil {
-			c.notice("the event %s is taken without its repetitions: %s", nameOf(child), e.broken)
-		}
-		c.add(e)
+	if e.broken != nil {
+		c.notice("the event %s is taken without its repetitions: %s", nameOf(comp), e.broken)
 	}
+	c.add(e)
 }
 
 func nameOf(c *ical.Component) string {

@@ -105,6 +105,9 @@ func (p *plan) series(s *series) error {
 		return p.orphans(s)
 	}
 	starts, err := p.starts(m)
+	if errors.Is(err, errBudget) {
+		return err // what is missing then would look like withdrawn
+	}
 	if err != nil {
 		p.notice(m, err)
 	}
@@ -259,6 +262,9 @@ func (p *plan) starts(m *event) ([]instance, error) {
 		list, err := p.ruled(m, r, lo, hi, use)
 		if err != nil {
 			failed = err
+			if errors.Is(err, errBudget) {
+				return nil, err
+			}
 		}
 		for _, w := range list {
 			add(instance{wall: w})

@@ -344,6 +344,21 @@ func TestTooMuch(t *testing.T) {
 			t.Error(err)
 		}
 	})
+	t.Run("work", func(t *testing.T) {
+		t.Parallel()
+		var lines []string
+		for i := range 60 {
+			lines = append(lines, "BEGIN:VEVENT", fmt.Sprintf("UID:%d", i), "DTSTART:20200101T000000Z", "RRULE:FREQ=DAILY;BYMONTH=2;BYMONTHDAY=30", "END:VEVENT")
+		}
+		cal, err := Parse(document(lines...), Options{Now: now})
+		if err != nil {
+			t.Fatal(err)
+		}
+		// Not in part: what is missing would look like withdrawn.
+		if _, _, err := cal.Between(now, now.AddDate(0, 0, 35)); !errors.Is(err, errBudget) {
+			t.Error(err)
+		}
+	})
 	t.Run("depth", func(t *testing.T) {
 		t.Parallel()
 		if _, err := Parse([]byte("BEGIN:VCALENDAR\n"+strings.Repeat("BEGIN:VEVENT\nBEGIN:STANDARD\n", 20_000)), Options{Now: now}); err != nil {

@@ -130,39 +130,52 @@ func kept(name string) bool {
 	return false
 }
 
-// cleaned is a document as the decoder reads it: well-formed lines in balanced components.
-type cleaned struct {
-	text    strings.Builder
+// cleaner goes through a document's lines and gives its components, each by itself, as the decoder reads it: well-formed
+// lines in balanced components. What the document's end cuts off is left out.
+type cleaner struct {
+	// give gets a component of a calendar, or the calendar's own properties as one named VCALENDAR.
+	give func(name, text string)
+	// only says which of the components in a calendar are of interest.
+	only func(name string) bool
+
 	found   bool // a calendar began
-	cut     bool // the document ended inside it
+	cut     bool // the document ended inside one
 	bad     int  // lines that were left out
+	badLine string
 	events  int
-	badLine string // the first of them, shortened
 }
 
-// clean goes through a document's lines. An event that the document's end cuts off is left out.
-func clean(b []byte) (*cleaned, error) {
-	c := &cleaned{}
+func (c *cleaner) clean(b []byte) error {
 	var open []string
-	var parts []*strings.Builder // text of each open component
-	skip := 0                    // depth within a component that is passed over
+	var text, head strings.Builder // of the component in a calendar, and of the calendar itself
+	skip := 0                      // depth within what is passed over
 	var failed error
 	write := func(line string) {
-		if n := len(parts); n > 0 {
-			parts[n-1].WriteString(line)
-			parts[n-1].WriteString("\r\n")
+		to := &text
+		if len(open) == 1 {
+			to = &head
 		}
+		to.WriteString(line)
+		to.WriteString("\r\n")
 	}
-	closeTop := func(whole bool) {
-		n := len(parts) - 1
-		text, name := parts[n].String(), open[n]
-		parts, open = parts[:n], open[:n]
-		switch {
-		case !whole && name != "VCALENDAR":
-		case n == 0:
-			c.text.WriteString(text + "END:" + name + "\r\n")
-		default:
-			parts[n-1].WriteString(text + "END:" + name + "\r\n")
+	// end closes what is open down to a depth. Only what was closed by its own line is whole.
+	end := func(depth int, whole bool) {
+		for len(open) > depth {
+			name := open[len(open)-1]
+			whole := whole && len(open) == depth+1
+			switch len(open) {
+			case 1:
+				c.give(name, head.String())
+				head.Reset()
+			case 2:
+				if whole {
+					c.give(name, text.String()+"END:"+name+"\r\n")
+				}
+				text.Reset()
+			default:
+				text.WriteString("END:" + name + "\r\n")
+			}
+			open = open[:len(open)-1]
 		}
 	}
 	unfold(decodeText(b), func(line string) bool {
@@ -175,22 +188,21 @@ func clean(b []byte) (*cleaned, error) {
 			}
 			return true
 		}
-		value := strings.ToUpper(strings.TrimSpace(line[min(at, len(line)):]))
+		value := ""
+		if name == "BEGIN" || name == "END" {
+			value = strings.ToUpper(strings.TrimSpace(line[min(at, len(line)):]))
+		}
 		switch {
+		case name == "BEGIN" && value == "VCALENDAR" && skip == 0:
+			end(0, false) // one before it may have no end
+			c.found = true
+			open = append(open, value)
 		case name == "BEGIN" && skip > 0:
 			skip++
 		case name == "END" && skip > 0:
 			skip--
-		case name == "BEGIN" && len(open) == 0 && value != "VCALENDAR":
-			skip++
-		case name == "BEGIN" && value == "VCALENDAR" && len(open) > 0:
-			// The one before has no end.
-			for len(open) > 0 {
-				closeTop(false)
-			}
-			fallthrough
 		case name == "BEGIN":
-			if !kept(value) || len(open) >= maxDepth {
+			if len(open) == 0 || !kept(value) || len(open) >= maxDepth || len(open) == 1 && !c.only(value) {
 				skip++
 				break
 			}
@@ -200,16 +212,14 @@ func clean(b []byte) (*cleaned, error) {
 					return false
 				}
 			}
-			c.found = true
-			open, parts = append(open, value), append(parts, &strings.Builder{})
+			open = append(open, value)
 			write("BEGIN:" + value)
 		case name == "END":
-			depth := len(open) - 1
-			for depth >= 0 && open[depth] != value {
-				depth--
-			}
-			for len(open) > depth && depth >= 0 {
-				closeTop(len(open)-1 == depth)
+			for depth := len(open) - 1; depth >= 0; depth-- {
+				if open[depth] == value {
+					end(depth, true)
+					break
+				}
 			}
 		case skip == 0 && len(open) > 0:
 			write(line)
@@ -217,10 +227,8 @@ func clean(b []byte) (*cleaned, error) {
 		return true
 	})
 	c.cut = len(open) > 0 || skip > 0 && c.found
-	for len(open) > 0 {
-		closeTop(false)
-	}
-	return c, failed
+	end(0, false)
+	return failed
 }
 
 func shorten(s string, n int) string {

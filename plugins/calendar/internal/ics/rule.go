@@ -16,6 +16,7 @@ const (
 	maxInterval = 100_000
 	maxTimes    = 1440   // times of day that a rule names by BYHOUR, BYMINUTE and BYSECOND together
 	maxPerRule  = 1000   // occurrences of one series in a window
+	neverSteps  = 50_000 // what a rule that never comes true costs
 	maxSteps    = 50_000 // occurrences that are counted through to reach the window
 )
 
@@ -25,10 +26,15 @@ var errDense = fmt.Errorf("it repeats more than %d times within the window", max
 // budget bounds the work on a document.
 type budget struct{ steps int }
 
-var errBudget = errors.New("its rule takes too long to work out")
+var errBudget = errors.New("the calendar's rules take too long to work out")
 
 func (b *budget) step() error {
-	if b.steps--; b.steps < 0 {
+	b.steps--
+	return b.left()
+}
+
+func (b *budget) left() error {
+	if b.steps < 0 {
 		return errBudget
 	}
 	return nil
@@ -190,13 +196,12 @@ func (r *rule) between(start, lo, hi, until time.Time, use func(time.Time) bool,
 	if r.fine() {
 		return r.loop(option, from, lo, hi, use, b)
 	}
-	option.Dtstart, option.Until = from, hi
+	// Without an end of its own the library stops after 290 years, and some zones begin in 1601.
+	option.Dtstart, option.Until = from, time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)
 	rr, err := rrule.NewRRule(option)
 	if err != nil {
 		return nil, err
 	}
-	// The library walks to the year 9999 when a rule never comes true.
-	b.steps -= 100
 	next := rr.Iterator()
 	var out []time.Time
 	for {
@@ -204,6 +209,11 @@ func (r *rule) between(start, lo, hi, until time.Time, use func(time.Time) bool,
 			return out, err
 		}
 		t, ok := next()
+		if !ok && option.Count == 0 {
+			// The library walked to the year 9999, since the rule does not come true any more.
+			b.steps -= neverSteps
+			return out, b.left()
+		}
 		if !ok || !t.Before(hi) {
 			return out, nil
 		}
