@@ -219,7 +219,7 @@ func (s *Source) document(ctx context.Context, body []byte, broken bool, where s
 
 func (s *Source) tooMany(err error, where string) error {
 	if errors.Is(err, ics.ErrTooMany) {
-		return failf(sdk.CodeTooLarge, "%s%s within %s; lower horizon, or split the calendar", where, err, s.config.Horizon)
+		return failf(sdk.CodeTooLarge, "%sthe calendar holds more than %d occurrences, or as many announcements, within %s; lower horizon, or split the calendar", where, ics.MaxOccurrences, s.config.Horizon)
 	}
 	return failf(sdk.CodeTooLarge, "%s%s", where, err)
 }
@@ -259,6 +259,9 @@ func (w *work) take(cal *ics.Calendar, groupOf string) error {
 	w.notices = append(w.notices, notices...)
 	for _, o := range list {
 		w.add(o, groupOf)
+	}
+	if len(w.items) > ics.MaxOccurrences {
+		return ics.ErrTooMany
 	}
 	return w.moved(cal, groupOf)
 }

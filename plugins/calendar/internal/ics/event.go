@@ -230,6 +230,9 @@ func (c *Calendar) event(comp *ical.Component, z *zones) {
 		c.notice("the event %s was left out: %s", nameOf(comp), err)
 		return
 	}
+	if len(e.rules)+len(e.dates) == 0 && e.recurrence.isZero() && e.start.wall.Add(e.longestOf()).Before(z.now.AddDate(0, 0, -longest-3)) {
+		return // long over: archives hold many of these, and nobody looks at them
+	}
 	if e.broken != nil {
 		c.notice("the event %s is taken without its repetitions: %s", nameOf(comp), e.broken)
 	}
@@ -250,7 +253,7 @@ func nameOf(c *ical.Component) string {
 func (c *Calendar) add(e *event) {
 	s := c.series[e.uid]
 	if s == nil {
-		s = &series{uid: e.uid, overrides: map[string]*event{}}
+		s = &series{uid: e.uid}
 		c.series[e.uid] = s
 		c.order = append(c.order, e.uid)
 	}
@@ -273,6 +276,9 @@ func (c *Calendar) add(e *event) {
 		return
 	}
 	key := c.instanceKey(e.recurrence)
+	if s.overrides == nil {
+		s.overrides = map[string]*event{}
+	}
 	if older(s.overrides[key]) {
 		s.overrides[key] = e
 	}

@@ -16,7 +16,7 @@ import (
 // Bounds on one look at a calendar.
 const (
 	// MaxOccurrences is how many occurrences one look gives.
-	MaxOccurrences = 20_000
+	MaxOccurrences = 5_000
 	maxWork        = 2_000_000 // steps of all rules together
 )
 

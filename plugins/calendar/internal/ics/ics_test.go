@@ -311,6 +311,9 @@ func TestHostileRulesEndSoon(t *testing.T) {
 				t.Fatal(err)
 			}
 			p := &plan{c: cal, from: now, to: now.AddDate(0, 0, 35), work: budget{steps: maxWork}, names: map[*time.Location]string{}}
+			if cal.series["u"] == nil {
+				return // the rule was refused, and the event without it is long over
+			}
 			if err := p.series(cal.series["u"]); err != nil {
 				t.Fatal(err)
 			}
@@ -326,7 +329,7 @@ func TestTooMuch(t *testing.T) {
 	t.Run("events", func(t *testing.T) {
 		t.Parallel()
 		_, err := Parse([]byte("BEGIN:VCALENDAR\n"+strings.Repeat("BEGIN:VEVENT\nEND:VEVENT\n", MaxEvents+1)), Options{Now: now})
-		if err == nil || !strings.Contains(err.Error(), "more than 50000 events") {
+		if err == nil || !strings.Contains(err.Error(), "more than 20000 events") {
 			t.Error(err)
 		}
 	})
