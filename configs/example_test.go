@@ -15,11 +15,14 @@ import (
 	"github.com/belfry-news/belfry/connectors/http"
 	"github.com/belfry-news/belfry/connectors/telegram"
 	"github.com/belfry-news/belfry/internal/compose"
+	"github.com/belfry-news/belfry/plugins/calendar"
 	"github.com/belfry-news/belfry/plugins/rss"
 	"github.com/belfry-news/belfry/sdk"
 )
 
-func specs() []*sdk.Spec { return []*sdk.Spec{http.Spec(), telegram.Spec(), rss.Spec()} }
+func specs() []*sdk.Spec {
+	return []*sdk.Spec{http.Spec(), telegram.Spec(), rss.Spec(), calendar.Spec()}
+}
 
 var environ = []string{"TELEGRAM_TOKEN=123456:AbCdEf", "OPS_SECRET=whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="}
 

@@ -30,6 +30,8 @@ type Item struct {
 	NotBefore time.Time `json:"not_before,omitzero"`
 	// Due is when what the item announces happens (calendars).
 	Due time.Time `json:"due,omitzero"`
+	// Event is what a calendar says of the event that the item announces; nil for other items.
+	Event *Event `json:"event,omitempty"`
 	// ExpiresAt is when the item loses its meaning; nothing new is posted of it afterwards.
 	ExpiresAt time.Time `json:"expires_at,omitzero"`
 	// Urgency goes from 1 (most urgent) to 9, as in IPTC NewsML; 0 means that the source does not say and counts as 5.
@@ -38,6 +40,24 @@ type Item struct {
 	Correction string `json:"correction,omitempty"`
 	// TranslationOf is the key of the item, in the same source, that this one translates.
 	TranslationOf string `json:"translation_of,omitempty"`
+}
+
+// Event is one occurrence of an event in a calendar.
+type Event struct {
+	// UID is the calendar's identifier of the event, or of the series that it belongs to.
+	UID string `json:"uid,omitempty"`
+	// Recurrence is the original start of an occurrence of a series, however it was moved; zero for a single event.
+	Recurrence time.Time `json:"recurrence,omitzero"`
+	// Start and End, which is exclusive, carry the offset of the event's zone.
+	Start time.Time `json:"start,omitzero"`
+	End   time.Time `json:"end,omitzero"`
+	// AllDay says that it takes whole days: only the dates of Start and End count.
+	AllDay bool `json:"all_day,omitempty"`
+	// Zone is the IANA name of the event's zone; empty when it has none.
+	Zone     string `json:"zone,omitempty"`
+	Location string `json:"location,omitempty"`
+	// Status is CONFIRMED, TENTATIVE or CANCELLED (RFC 5545), or empty when the calendar does not say.
+	Status string `json:"status,omitempty"`
 }
 
 // NormalUrgency is what an urgency of 0 counts as.

@@ -6,6 +6,7 @@ import (
 	"github.com/belfry-news/belfry/connectors/email"
 	"github.com/belfry-news/belfry/connectors/http"
 	"github.com/belfry-news/belfry/connectors/telegram"
+	"github.com/belfry-news/belfry/plugins/calendar"
 	"github.com/belfry-news/belfry/plugins/rss"
 	"github.com/belfry-news/belfry/plugins/webhook"
 	"github.com/belfry-news/belfry/sdk"
@@ -13,7 +14,7 @@ import (
 
 // builtIn is the one list of the connectors and plugins inside the binary.
 func builtIn() []*sdk.Spec {
-	return []*sdk.Spec{email.Spec(), http.Spec(), telegram.Spec(), rss.Spec(), webhook.Spec()}
+	return []*sdk.Spec{email.Spec(), http.Spec(), telegram.Spec(), rss.Spec(), calendar.Spec(), webhook.Spec()}
 }
 
 // specOf finds a built-in type; nil when there is none of that name.

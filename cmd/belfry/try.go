@@ -24,7 +24,11 @@ type tryCmd struct {
 	Source       string   `placeholder:"NAME" help:"Map as this source of the configuration, of a type that is called."`
 	Header       []string `placeholder:"NAME:VALUE" sep:"none" help:"A header of the call, of a type that is called. May be repeated."`
 	AllowPrivate networks `placeholder:"NETWORK" help:"Allow private addresses: all of them, or this network."`
+	Since        string   `name:"from" placeholder:"TIME" help:"Of a calendar: what takes place from here on; a date, or a time like 2026-11-20T18:00:00+01:00. Now, if not given."`
+	Until        string   `name:"to" placeholder:"TIME" help:"Of a calendar: what takes place before then. 35 days after the beginning, if not given."`
 	Memory       int      `default:"256" env:"BELFRY__PLUGINS__MEMORY" placeholder:"MIB" help:"The most memory of the source's process, in MiB."`
+
+	window window
 }
 
 // Help is the long help.
@@ -38,6 +42,7 @@ Examples:
     belfry try rss https://news.example/feed.xml
     belfry try rss http://10.0.3.7/feed.xml --allow-private
     curl -s https://news.example/ | belfry try rss - --base-url https://news.example/ --json
+    belfry try calendar webcal://news.example/agenda.ics --from 2026-12-01 --to 2027-01-01
     belfry try notes --set folder=/srv/notes --config belfry.yaml
     belfry try webhook --source desk body.json --header 'X-GitHub-Event: release'
     belfry try webhook body.json --set preset=ghost
@@ -51,6 +56,10 @@ feeds. Every name is there: unknown texts are "", unknown times and sizes null. 
 names; media are {url, type, alt, width, height}. Of a webhook there is no first line with a feed, items also have {group,
 not_before, expires, urgency, correction, translation_of}, and {"withdrawn": {key, reason}} stands for each item that the
 call takes back, and {"notice": {notice, reference, key, title, text, url, slots}} for each notice to a person. Notes, such as that items were cut off, go to standard error.
+
+Of a calendar, --json prints one line for each occurrence between --from and --to, the earliest first: {uid, recurrence_id,
+start, end, all_day, zone, summary, location, url, status}. Times are RFC 3339 with the offset of the event's zone;
+recurrence_id is null for an event that does not repeat. What was cancelled is no occurrence.
 
 Exit codes: 0 read, 2 everything else, with one sentence on standard error.`
 }
@@ -69,6 +78,9 @@ func (c *tryCmd) Run(ctx context.Context, g *global, std streams) error {
 	batch, err := c.fetch(ctx, g, std)
 	if err != nil {
 		return &exitError{exitUsage, fmt.Errorf("%s", oneLine(err))}
+	}
+	if c.window.agenda {
+		return c.agenda(batch, g.JSON, std)
 	}
 	if g.JSON {
 		about := batch.About
@@ -163,6 +175,9 @@ func (c *tryCmd) fetch(ctx context.Context, g *global, std streams) (sdk.Batch, 
 	if err := c.aim(&request, options, fields, spec == nil, std); err != nil {
 		return sdk.Batch{}, err
 	}
+	if err := c.look(&request, options, fields); err != nil {
+		return sdk.Batch{}, err
+	}
 	ctx, cancel := context.WithTimeout(ctx, configs.Default().Plugins.Deadline.Std())
 	defer cancel()
 	source, err := shop.Open(ctx, "try", c.Type, true, options)
@@ -174,10 +189,7 @@ func (c *tryCmd) fetch(ctx context.Context, g *global, std streams) (sdk.Batch, 
 	if !ok {
 		return sdk.Batch{}, fmt.Errorf("%s is no source that is fetched", c.Type)
 	}
-	batch, err := fetcher.Fetch(ctx, request)
-	if err == nil {
-		err = batch.Validate()
-	}
+	batch, err := c.all(ctx, fetcher, request)
 	if err != nil {
 		return sdk.Batch{}, fmt.Errorf("%s: %s", c.input(), onCommandLine(pluginSentence(err)))
 	}
@@ -302,7 +314,7 @@ func folderOption(fields []sdk.Field) string {
 
 func isAddress(s string) bool {
 	u, err := url.Parse(s)
-	return err == nil && (strings.Contains(s, "://") || slices.Contains([]string{"http", "https", "feed", "webcal"}, u.Scheme))
+	return err == nil && (strings.Contains(s, "://") || slices.Contains([]string{"http", "https", "feed", "webcal", "webcals", "caldav", "caldavs"}, u.Scheme))
 }
 
 // optionsTree makes settings of key=value pairs; dots in a key lead into settings.

@@ -23,6 +23,7 @@ import (
 	"github.com/belfry-news/belfry/internal/store"
 	"github.com/belfry-news/belfry/internal/store/sqlite"
 	"github.com/belfry-news/belfry/internal/store/sqlite/sqlitetest"
+	"github.com/belfry-news/belfry/plugins/calendar"
 	"github.com/belfry-news/belfry/plugins/rss"
 	"github.com/belfry-news/belfry/plugins/rss/feedtest"
 	"github.com/belfry-news/belfry/plugins/webhook"
@@ -124,7 +125,7 @@ func specs() []*sdk.Spec {
 	strange := sdk.Define("strange", "a source that cannot be opened", struct{}{}, func(context.Context, sdk.Settings, struct{}) (sdk.Source, error) {
 		return nil, errors.New("it is not to be opened")
 	})
-	return []*sdk.Spec{httpconn.Spec(), telegram.Spec(), email.Spec(), rss.Spec(), webhook.Spec(), strange}
+	return []*sdk.Spec{httpconn.Spec(), telegram.Spec(), email.Spec(), rss.Spec(), calendar.Spec(), webhook.Spec(), strange}
 }
 
 // start starts a daemon; it is stopped with the test.

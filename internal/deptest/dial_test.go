@@ -66,7 +66,7 @@ var judged = map[string]string{
 var mayOpen = map[string]string{
 	"sdk/guard.go":                     "is the guard",
 	"sdk/client.go":                    "dials by Guard.Dialer",
-	"plugins/rss/network.go":           "dials by Guard.Dialer",
+	"sdk/fetch/network.go":             "dials by Guard.Dialer",
 	"connectors/email/relay.go":        "holds what Guard.Dialer made",
 	"internal/pluginhost/process.go":   "speaks to the plugin that it started, by a socket in a folder of its own",
 	"internal/pluginhost/runner.go":    "starts plugins",

@@ -13,7 +13,7 @@ var prefixes = map[string][]string{"net/netip": {"MustParsePrefix", "ParsePrefix
 // mayMakePrefixes are the only files that make networks: all others get those of the configuration.
 var mayMakePrefixes = map[string]string{
 	"sdk/guard.go":                 "lists what is refused",
-	"plugins/rss/config.go":        "reads allow_private",
+	"sdk/fetch/settings.go":        "reads allow_private",
 	"cmd/belfry/networks.go":       "reads --allow-private",
 	"cmd/belfry/url.go":            "writes an advice",
 	"connectors/http/endpoint.go":  "writes an advice",
@@ -29,7 +29,7 @@ var mayMakePrefixes = map[string]string{
 // mayWiden are the only files in which the networks of a guard are something else than the setting allow_private.
 var mayWiden = map[string]string{
 	"connectors/email/email.go":    "speaks without TLS to a relay on this machine alone",
-	"plugins/rss/config.go":        "makes a guard of its allow_private",
+	"sdk/fetch/settings.go":        "makes a guard of allow_private",
 	"internal/desk/doctor_host.go": "asks the daemon of this machine at the addresses where it is configured to listen",
 }
 

@@ -102,6 +102,9 @@ type Known struct {
 	// Listed says that the last whole document of the source held it; ListedAt is when it was last seen there, to the day.
 	Listed   bool
 	ListedAt time.Time
+	// Due is when what it announces happens; zero when it announces nothing. It is known only of items that are listed and are
+	// absent from a batch in which absences count.
+	Due time.Time
 	// Checking says that its address is going to be looked at.
 	Checking bool
 	// Alias is the key it came under this time, when that is not Key.
@@ -263,7 +266,7 @@ func (d *decision) items() {
 		}
 		d.keys[it.Key] = true
 		link := Canonical(it.URL)
-		in := Insert{Item: it, Substance: substance(it, link), Facts: facts(it), Link: link, TitleKey: titleKey(it.Title),
+		in := Insert{Item: it, Substance: substance(it, link), Facts: facts(it), Link: link, TitleKey: nameKey(it),
 			NotBefore: d.embargo(it), State: Live, SeenAt: d.now}
 		if d.found.BlockedKeys[it.Key] || (in.Link != "" && d.found.BlockedLinks[in.Link]) {
 			blocked++
@@ -337,6 +340,9 @@ func (d *decision) rekeyed(in Insert) (Known, bool) {
 			if k.State == Blocked || d.seen[k.ID] || d.now.Sub(k.SeenAt) > rekeyWindow || d.inBatch(k.Key) {
 				continue
 			}
+			if byLink && !in.Item.Due.IsZero() {
+				continue // the times of a series share their address
+			}
 			if byLink && in.Link != "" && k.Link == in.Link || !byLink && in.TitleKey != "" && k.TitleKey == in.TitleKey {
 				return k, true
 			}
@@ -367,7 +373,7 @@ func (d *decision) brake(fresh []Insert) {
 		}
 		slices.Reverse(fresh)
 		for i := range fresh {
-			fresh[i].Baseline = !d.rules.BaselineAll && !used[fresh[i].Item.Key]
+			fresh[i].Baseline = !d.rules.BaselineAll && !used[fresh[i].Item.Key] && !d.ahead(fresh[i])
 		}
 		d.ch.Inserts = fresh
 		return
@@ -389,8 +395,14 @@ func (d *decision) brake(fresh []Insert) {
 	// The keys of a whole document changing from one fetch to the next is a migration, not news.
 	rekeyed := len(d.found.Listed) >= 5 && len(fresh) >= 5 && kept*5 < len(d.found.Listed) && away < 6*d.rules.Poll+time.Hour
 	outage := away > longOutage && len(fresh) > 0 && !d.rules.BaselineAll
-	if len(fresh) > allowed || rekeyed || outage {
-		h := Hold{Kind: HoldFlood, Note: fmt.Sprintf("%d new items came at once, and max_new allows %d", len(fresh), allowed)}
+	flood := 0
+	for _, in := range fresh {
+		if !d.ahead(in) {
+			flood++
+		}
+	}
+	if flood > allowed || rekeyed || outage {
+		h := Hold{Kind: HoldFlood, Note: fmt.Sprintf("%d new items came at once, and max_new allows %d", flood, allowed)}
 		switch {
 		case d.rules.Called:
 			h.Note = fmt.Sprintf("%d new items came within an hour, and max_new allows %d from calls", d.rules.Recent+len(fresh), calledFactor*d.rules.MaxNew)
@@ -401,13 +413,22 @@ func (d *decision) brake(fresh []Insert) {
 			h.Note = fmt.Sprintf("%d items came under new keys while only %d of %d known ones stayed, as after a move of the site", len(fresh), kept, len(d.found.Listed))
 		}
 		for i := range fresh {
-			fresh[i].State = Held
+			if rekeyed || outage || !d.ahead(fresh[i]) {
+				fresh[i].State = Held
+			}
 		}
 		d.ch.Holds = append(d.ch.Holds, h)
 		d.ch.Alerts = append(d.ch.Alerts, heldNewAlert(d.rules.Name, h.Note))
 	}
 	d.ch.Inserts = fresh
 }
+
+// ahead says that an item announces an event and has its turn later: however many of them come at once, or were there at
+// the first fetch, each is used in its own time.
+func (d *decision) ahead(in Insert) bool { return !in.Item.Due.IsZero() && in.NotBefore.After(d.now) }
+
+// past says that what an item announced has begun or is over. Calendars forget the past: that it is absent says nothing.
+func (d *decision) past(k Known) bool { return !k.Due.IsZero() && !k.Due.After(d.now) }
 
 // holdReturned holds what is new since the backup from which the store came.
 func (d *decision) holdReturned(fresh []Insert) {
@@ -453,10 +474,13 @@ func (d *decision) removals() {
 			add(k, cleanText(rm.Reason, 200, false))
 		}
 	}
-	absent := 0
+	absent, listed := 0, 0
 	for _, k := range d.found.Listed {
+		if !d.past(k) {
+			listed++
+		}
 		switch {
-		case d.seen[k.ID] || d.batch.Reset:
+		case d.seen[k.ID] || d.batch.Reset || d.past(k):
 		case d.batch.Complete:
 			absent++
 			add(k, "absent from a complete answer")
@@ -468,8 +492,8 @@ func (d *decision) removals() {
 		return
 	}
 	// More than a fifth (and more than a few) vanishing at once is a fault more often than it is news.
-	if absent > 2 && absent*5 > len(d.found.Listed) {
-		d.holdRemovals(gone, fmt.Sprintf("%d of %d items vanished at once", absent, len(d.found.Listed)))
+	if absent > 2 && absent*5 > listed {
+		d.holdRemovals(gone, fmt.Sprintf("%d of %d items vanished at once", absent, listed))
 		return
 	}
 	for _, k := range gone {

@@ -84,6 +84,17 @@ func cleanItem(it sdk.Item) (sdk.Item, []string, bool) {
 			*t = time.Time{}
 		}
 	}
+	if it.Event != nil {
+		e := *it.Event
+		e.UID, e.Zone = cleanText(e.UID, sdk.MaxKey, false), cleanText(e.Zone, sdk.MaxTag, false)
+		e.Location, e.Status = cleanText(e.Location, sdk.MaxTitle, false), cleanText(e.Status, sdk.MaxTag, false)
+		for _, t := range []*time.Time{&e.Recurrence, &e.Start, &e.End} {
+			if t.Year() < 1 || t.Year() > lastYear {
+				*t = time.Time{}
+			}
+		}
+		it.Event = &e
+	}
 	if it.Title == "" && it.Summary == "" && len(it.Body) == 0 {
 		note("item %s has neither title nor text and was left out", short(it.Key))
 		return it, notes, false
@@ -274,6 +285,20 @@ func Canonical(raw string) string {
 	u.ForceQuery = false
 	u.Path = strings.TrimSuffix(u.Path, "/")
 	return u.String()
+}
+
+// nameKey is what an item is known by when its key changes: its title, and of an announcement also the event's time and its
+// own, or the times of a series would be one another.
+func nameKey(it sdk.Item) string {
+	k := titleKey(it.Title)
+	if k != "" && !it.Due.IsZero() {
+		lead := time.Duration(0)
+		if !it.NotBefore.IsZero() {
+			lead = it.Due.Sub(it.NotBefore)
+		}
+		k += " " + it.Due.UTC().Format(time.RFC3339) + " " + lead.String()
+	}
+	return k
 }
 
 // titleKey spells a title so that two spellings of it are equal.

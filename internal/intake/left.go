@@ -11,6 +11,11 @@ import (
 // stayed, or while fewer came than left, was probably withdrawn, and is looked at now.
 func (d *decision) left() {
 	if len(d.batch.Whole) > 0 {
+		for _, k := range d.found.Listed {
+			if !d.seen[k.ID] && d.past(k) {
+				d.ch.Updates = append(d.ch.Updates, Update{ID: k.ID, State: k.State, ListedAt: d.now})
+			}
+		}
 		return
 	}
 	if len(d.batch.Items) == 0 {

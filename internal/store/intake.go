@@ -170,6 +170,11 @@ func (db *DB) found(ctx context.Context, source string, batch sdk.Batch, listed 
 	for _, k := range f.Listed {
 		f.ByKey[k.Key] = k
 	}
+	if batch.Complete || len(batch.Whole) > 0 {
+		if err := db.dueOfAbsent(ctx, &f, keys); err != nil {
+			return f, err
+		}
+	}
 	missing := []string{}
 	for _, key := range keys {
 		if _, ok := f.ByKey[key]; !ok {
@@ -207,6 +212,42 @@ func (db *DB) found(ctx context.Context, source string, batch sdk.Batch, listed 
 		return nil
 	}, `SELECT kind, value FROM blocked WHERE kind = 'key' AND source = $1 AND value IN @list($2)
 		OR kind = 'link' AND source = '' AND value IN @list($3)`, source, jsonList(keys), jsonList(links))
+}
+
+// dueOfAbsent finds when what was announced happens, of the listed items that a batch does not hold.
+func (db *DB) dueOfAbsent(ctx context.Context, f *intake.Found, keys []string) error {
+	held := make(map[string]bool, len(keys))
+	for _, k := range keys {
+		held[k] = true
+	}
+	at := map[int64]int{}
+	var ids []int64
+	for i, k := range f.Listed {
+		if !held[k.Key] {
+			at[k.ID] = i
+			ids = append(ids, k.ID)
+		}
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	return db.query(ctx, func(r scanner) error {
+		var id int64
+		var content string
+		if err := r.Scan(&id, &content); err != nil {
+			return err
+		}
+		var it struct {
+			Due time.Time `json:"due"`
+		}
+		if err := decode(content, &it); err != nil {
+			return err
+		}
+		i := at[id]
+		f.Listed[i].Due = it.Due
+		f.ByKey[f.Listed[i].Key] = f.Listed[i]
+		return nil
+	}, `SELECT id, content FROM items WHERE id IN @list($1)`, jsonList(ids))
 }
 
 // CommitIntake implements intake.Store.

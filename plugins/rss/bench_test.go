@@ -9,6 +9,7 @@ import (
 
 	"github.com/belfry-news/belfry/plugins/rss/feedtest"
 	"github.com/belfry-news/belfry/sdk"
+	"github.com/belfry-news/belfry/sdk/fetch"
 )
 
 // fifty is a newsroom of 50 articles of ordinary size, with full texts when full is set.
@@ -31,7 +32,7 @@ func BenchmarkDocument(b *testing.B) {
 	for _, full := range []bool{false, true} {
 		for name, body := range map[string][]byte{"RSS": fifty(full).RSS(), "Atom": fifty(full).Atom(), "JSON": fifty(full).JSON()} {
 			b.Run(fmt.Sprintf("%s/full=%v", name, full), func(b *testing.B) {
-				src := openSource(b, newNetwork(), "https://gazette.example/feed")
+				src := openSource(b, fetch.New(), "https://gazette.example/feed")
 				b.SetBytes(int64(len(body)))
 				b.ReportAllocs()
 				for b.Loop() {

@@ -2,15 +2,14 @@ package rss
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"strings"
 	"time"
 
 	"github.com/belfry-news/belfry/sdk"
+	"github.com/belfry-news/belfry/sdk/fetch"
 )
 
 // checkTimeout of one request to an item's page.
@@ -40,7 +39,7 @@ func (s *Source) check(ctx context.Context, address string) sdk.Presence {
 	if address == "" {
 		return unknown("the item has no address")
 	}
-	u, err := s.client.guard.CheckURL(address)
+	u, err := s.client.Guard().CheckURL(address)
 	if err != nil {
 		return unknown("%s", sdk.AsError(err).Public)
 	}
@@ -54,10 +53,10 @@ func (s *Source) check(ctx context.Context, address string) sdk.Presence {
 // ask follows one address. settled is false where another method may give another answer.
 func (s *Source) ask(ctx context.Context, method string, first *url.URL) (p sdk.Presence, settled bool) {
 	u := first
-	for range maxRedirects + 1 {
-		status, location, err := s.status(ctx, method, u)
+	for range fetch.MaxRedirects + 1 {
+		status, location, err := s.client.Status(ctx, method, u, checkTimeout)
 		if err != nil {
-			return unknown("%s", sdk.AsError(transportError(err, u)).Public), true
+			return unknown("%s", sdk.AsError(fetch.TransportError(err, u)).Public), true
 		}
 		text := fmt.Sprintf("%d %s", status, http.StatusText(status))
 		switch {
@@ -72,7 +71,7 @@ func (s *Source) ask(ctx context.Context, method string, first *url.URL) (p sdk.
 		}
 		next, err := u.Parse(strings.TrimSpace(location))
 		if err == nil {
-			next, err = s.client.guard.CheckURL(next.String())
+			next, err = s.client.Guard().CheckURL(next.String())
 		}
 		if location == "" || err != nil {
 			return unknown("%s to an address that cannot be asked", text), true
@@ -82,43 +81,11 @@ func (s *Source) ask(ctx context.Context, method string, first *url.URL) (p sdk.
 		}
 		u = next
 	}
-	return unknown("more than %d redirects", maxRedirects), true
+	return unknown("more than %d redirects", fetch.MaxRedirects), true
 }
 
 // front tells whether an address is that of a site's front page, in one language or all.
 func front(u *url.URL) bool {
 	path := strings.Trim(u.Path, "/")
 	return (path == "" || len(path) == 2 || path == "index.html" || path == "index.php") && u.RawQuery == ""
-}
-
-// status makes one request in its turn and reads nothing but its status.
-func (s *Source) status(ctx context.Context, method string, u *url.URL) (status int, location string, err error) {
-	c := s.client
-	turn, err := c.network.gate.enter(ctx, u.Hostname())
-	if err != nil {
-		return 0, "", err
-	}
-	defer turn()
-	ctx, cancel := context.WithTimeoutCause(ctx, min(checkTimeout, c.timeout), context.DeadlineExceeded)
-	defer cancel()
-	req, err := http.NewRequestWithContext(c.trace(ctx, u, nil), method, u.String(), nil)
-	if err != nil {
-		return 0, "", err
-	}
-	c.dress(req)
-	req.Header.Set("Accept", "text/html, */*;q=0.5")
-	resp, err := c.transport.http.RoundTrip(req)
-	if err != nil {
-		return 0, "", because(ctx, err)
-	}
-	defer resp.Body.Close()
-	// A little is read so that a short answer leaves the connection usable.
-	if _, err := io.Copy(io.Discard, io.LimitReader(resp.Body, 2<<10)); err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
-		return resp.StatusCode, resp.Header.Get("Location"), nil
-	}
-	if after, told := sdk.RetryAfter(resp.Header, time.Now()); told &&
-		(resp.StatusCode == http.StatusTooManyRequests || resp.StatusCode == http.StatusServiceUnavailable) {
-		c.network.gate.pause(u.Hostname(), min(after, longestPause))
-	}
-	return resp.StatusCode, resp.Header.Get("Location"), nil
 }

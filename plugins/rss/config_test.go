@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/belfry-news/belfry/sdk"
+	"github.com/belfry-news/belfry/sdk/fetch"
 )
 
 func TestConfig(t *testing.T) {
@@ -85,13 +86,13 @@ func TestSpec(t *testing.T) {
 func TestSizesAndPrefixesAreWrittenAsTheyAreRead(t *testing.T) {
 	t.Parallel()
 	for in, want := range map[string]string{"512KiB": "512KiB", "10 MiB": "10MiB", "1048576": "1MiB", "1000": "1000"} {
-		var z Size
+		var z fetch.Size
 		if err := z.UnmarshalText([]byte(in)); err != nil || z.String() != want {
 			t.Errorf("%q became %s: %v", in, z, err)
 		}
 	}
 	for in, want := range map[string]string{"10.0.3.7": "10.0.3.7/32", "::1": "::1/128", "10.0.0.0/8": "10.0.0.0/8"} {
-		var p Prefix
+		var p fetch.Prefix
 		if err := p.UnmarshalText([]byte(in)); err != nil {
 			t.Fatal(err)
 		}

@@ -1,14 +1,13 @@
 package rss
 
 import (
-	"crypto/sha256"
-	"encoding/base64"
 	"encoding/json"
 	"net/url"
 	"time"
 
 	"github.com/belfry-news/belfry/plugins/rss/internal/feed"
 	"github.com/belfry-news/belfry/sdk"
+	"github.com/belfry-news/belfry/sdk/fetch"
 )
 
 // cursorVersion of the form below. A cursor of another version is passed over: the feed is read again as if for the first
@@ -87,16 +86,16 @@ func (c *cursor) encode() (sdk.Cursor, error) {
 func (c *cursor) first() bool { return c.Full == 0 }
 
 // validate keeps the validators of an answer, or drops them when it has none or is half a document.
-func (c *cursor) validate(a *answer) {
+func (c *cursor) validate(a *fetch.Answer) {
 	c.At, c.ETag, c.Modified = "", nil, nil
 	if c.Half {
 		return
 	}
-	c.At = fingerprint(a.url.String())
-	if v := a.header.Get("ETag"); len(v) <= maxValidator {
+	c.At = fetch.Fingerprint(a.URL.String())
+	if v := a.Header.Get("ETag"); len(v) <= maxValidator {
 		c.ETag = []byte(v)
 	}
-	if v := a.header.Get("Last-Modified"); len(v) <= maxValidator {
+	if v := a.Header.Get("Last-Modified"); len(v) <= maxValidator {
 		c.Modified = []byte(v)
 	}
 	if len(c.ETag)+len(c.Modified) == 0 {
@@ -105,11 +104,11 @@ func (c *cursor) validate(a *answer) {
 }
 
 // refresh takes the validators that a 304 repeats; those that it does not mention stay.
-func (c *cursor) refresh(a *answer) {
-	if v := a.header.Get("ETag"); v != "" && len(v) <= maxValidator {
+func (c *cursor) refresh(a *fetch.Answer) {
+	if v := a.Header.Get("ETag"); v != "" && len(v) <= maxValidator {
 		c.ETag = []byte(v)
 	}
-	if v := a.header.Get("Last-Modified"); v != "" && len(v) <= maxValidator {
+	if v := a.Header.Get("Last-Modified"); v != "" && len(v) <= maxValidator {
 		c.Modified = []byte(v)
 	}
 }
@@ -140,10 +139,4 @@ func (c *cursor) start(configured *url.URL) *url.URL {
 		return u
 	}
 	return configured
-}
-
-// fingerprint is short and does not tell an address, which may hold a token.
-func fingerprint(s string) string {
-	sum := sha256.Sum256([]byte(s))
-	return base64.RawURLEncoding.EncodeToString(sum[:12])
 }

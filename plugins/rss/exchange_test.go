@@ -15,6 +15,7 @@ import (
 
 	"github.com/belfry-news/belfry/plugins/rss/feedtest"
 	"github.com/belfry-news/belfry/sdk"
+	"github.com/belfry-news/belfry/sdk/fetch"
 )
 
 func gzipped(t testing.TB, body []byte) []byte {
@@ -92,7 +93,7 @@ func TestAHostThatAsksToBeLeftAloneIs(t *testing.T) {
 	b.site.Feed("/other", articles(1).RSS())
 	b.fails(t)
 	b.site.Requests()
-	other := openSource(t, b.client.network, b.server.URL+"/other")
+	other := openSource(t, b.client.Network(), b.server.URL+"/other")
 	_, err := other.Fetch(context.Background(), sdk.FetchRequest{Now: start})
 	if e := sdk.AsError(err); err == nil || e.Code != sdk.CodeRateLimited || e.RetryAfter < 9*time.Minute || e.RetryAfter > 11*time.Minute {
 		t.Errorf("another feed of the host: %v", err)
@@ -100,7 +101,7 @@ func TestAHostThatAsksToBeLeftAloneIs(t *testing.T) {
 	if got := b.site.Requests(); len(got) > 0 {
 		t.Errorf("the host was asked %d times", len(got))
 	}
-	stranger := openSource(t, newNetwork(), b.server.URL+"/other")
+	stranger := openSource(t, fetch.New(), b.server.URL+"/other")
 	if _, err := stranger.Fetch(context.Background(), sdk.FetchRequest{Now: start}); err != nil {
 		t.Errorf("another process: %v", err)
 	}
@@ -147,7 +148,7 @@ func TestDripsAreGivenUp(t *testing.T) {
 		"compressed":       {Type: "application/rss+xml", Body: articles(20).RSS(), Drip: 20 * time.Millisecond, Encoding: "gzip"},
 	} {
 		b := newBench(t)
-		b.client.pace = pace{grace: 200 * time.Millisecond, rate: 512}
+		b.client.Pace = fetch.Pace{Grace: 200 * time.Millisecond, Rate: 512}
 		b.site.Set("/feed", page)
 		began := time.Now()
 		if e := b.fails(t); e.Code != sdk.CodeUnavailable || !strings.Contains(e.Public, "so slowly") {
@@ -159,7 +160,7 @@ func TestDripsAreGivenUp(t *testing.T) {
 	}
 	// A slow answer that keeps the pace is read.
 	b := newBench(t)
-	b.client.pace = pace{grace: 50 * time.Millisecond, rate: 100}
+	b.client.Pace = fetch.Pace{Grace: 50 * time.Millisecond, Rate: 100}
 	b.site.Set("/feed", feedtest.Page{Type: "application/rss+xml", Body: articles(1).RSS(), Drip: time.Millisecond})
 	if got := b.fetch(t); len(got.Items) != 1 {
 		t.Errorf("a slow answer gave %d items", len(got.Items))
@@ -182,8 +183,8 @@ func TestHeadersThatDripAreGivenUp(t *testing.T) {
 		}
 	}))
 	t.Cleanup(server.Close)
-	src := openSource(t, newNetwork(), server.URL+"/feed")
-	src.client.pace = pace{grace: 200 * time.Millisecond, rate: 512}
+	src := openSource(t, fetch.New(), server.URL+"/feed")
+	src.client.Pace = fetch.Pace{Grace: 200 * time.Millisecond, Rate: 512}
 	_, err := src.Fetch(context.Background(), sdk.FetchRequest{Now: start})
 	if e := sdk.AsError(err); err == nil || !strings.Contains(e.Public, "so slowly") {
 		t.Errorf("the error is %v", err)

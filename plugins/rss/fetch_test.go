@@ -15,6 +15,7 @@ import (
 
 	"github.com/belfry-news/belfry/plugins/rss/feedtest"
 	"github.com/belfry-news/belfry/sdk"
+	"github.com/belfry-news/belfry/sdk/fetch"
 )
 
 func TestTheThreeFormats(t *testing.T) {
@@ -124,7 +125,7 @@ func TestValidatorsAreDropped(t *testing.T) {
 		b.site.Set("/feed", page)
 		b.fetch(t)
 		b.site.Requests()
-		other := openSource(t, newNetwork(), b.server.URL+"/feed", func(c *Config) { c.Zone = "Europe/Paris" })
+		other := openSource(t, fetch.New(), b.server.URL+"/feed", func(c *Config) { c.Zone = "Europe/Paris" })
 		got, err := other.Fetch(context.Background(), sdk.FetchRequest{Cursor: b.cursor, Now: b.now})
 		if err != nil || len(got.Items) != 3 || asked(b) != "" {
 			t.Errorf("another zone gave %d items: %v", len(got.Items), err)
@@ -278,8 +279,8 @@ func TestWhatARequestCarries(t *testing.T) {
 
 func TestDocumentsAreReadWithoutTheNetwork(t *testing.T) {
 	t.Parallel()
-	n := newNetwork()
-	n.gate = nil // any request would panic
+	n := fetch.New()
+	n.Gate = nil // any request would panic
 	src := openSource(t, n, "https://unreachable.example/feed")
 	batch, err := src.Fetch(context.Background(), sdk.FetchRequest{Now: start, Document: &sdk.Document{URL: "https://base.example/x/feed.xml", ContentType: "text/xml; charset=iso-8859-1",
 		Body: []byte("<rss><channel><title>T</title><item><title>Caf\xe9</title><link>a.html</link></item></channel></rss>")}})
@@ -456,7 +457,7 @@ func TestTombstonesOfItemsThatAreBack(t *testing.T) {
 func TestCursorsTellNoAddresses(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	b.Source = openSource(t, newNetwork(), b.server.URL+"/feed?token=canary-42")
+	b.Source = openSource(t, fetch.New(), b.server.URL+"/feed?token=canary-42")
 	b.site.Feed("/feed", articles(2).RSS())
 	b.fetch(t)
 	if raw, err := base64.StdEncoding.DecodeString(string(b.cursor)); err == nil && bytes.Contains(raw, []byte("canary")) || bytes.Contains(b.cursor, []byte("canary")) {

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/belfry-news/belfry/sdk"
+	"github.com/belfry-news/belfry/sdk/fetch"
 )
 
 // FuzzDocument holds that whatever the bytes, a fetch gives a batch that keeps to the rules, or an Error with a sentence,
@@ -32,7 +33,7 @@ func FuzzDocument(f *testing.F) {
 	}
 	f.Add([]byte(`{"items":[{"id":"a\u0000b","title":"x"},{"id":"\u0000","title":"y"},{"id":" ","title":"z"}]}`), "", "")
 	f.Add(gzipped(f, []byte("<rss><channel><item><guid>a</guid></item></channel></rss>")), "", "")
-	src := openSource(f, newNetwork(), "https://news.example/feed")
+	src := openSource(f, fetch.New(), "https://news.example/feed")
 	f.Fuzz(func(t *testing.T, body []byte, contentType, base string) {
 		request := sdk.FetchRequest{Now: start, Document: &sdk.Document{URL: base, ContentType: contentType, Body: body}}
 		batch, err := src.Fetch(context.Background(), request)

@@ -6,6 +6,7 @@ import (
 
 	"github.com/belfry-news/belfry/plugins/rss/internal/feed"
 	"github.com/belfry-news/belfry/sdk"
+	"github.com/belfry-news/belfry/sdk/fetch"
 )
 
 // keys gives every entry its key: its identifier where that is its own, and where several items of the document share one,
@@ -24,7 +25,7 @@ func keys(entries []feed.Entry, c *cursor) (items []sdk.Item, notices []string) 
 	byAddress, byText := 0, 0
 	owners := map[string]string{}
 	for i, e := range entries {
-		id := fingerprint(e.ID)
+		id := fetch.Fingerprint(e.ID)
 		if _, known := c.Shared[id]; known || users[e.ID] < 2 || !differ(entries, marks, i) {
 			continue
 		}
@@ -52,7 +53,7 @@ func keys(entries []feed.Entry, c *cursor) (items []sdk.Item, notices []string) 
 	items = make([]sdk.Item, 0, len(entries))
 	for i, e := range entries {
 		key := e.ID
-		if owner, shared := c.Shared[fingerprint(e.ID)]; shared && marks[i] != "" && fingerprint(marks[i]) != owner {
+		if owner, shared := c.Shared[fetch.Fingerprint(e.ID)]; shared && marks[i] != "" && fetch.Fingerprint(marks[i]) != owner {
 			key = e.ID + " " + marks[i]
 		}
 		if key = feed.Key(key); seen[key] {
@@ -95,7 +96,7 @@ func mark(e feed.Entry) string {
 		}
 		text = b.String()
 	}
-	return fingerprint(strings.Join(strings.Fields(text), " "))
+	return fetch.Fingerprint(strings.Join(strings.Fields(text), " "))
 }
 
 // differ tells whether another entry has the same identifier and another mark; without that they are repetitions.
@@ -120,5 +121,5 @@ func oldest(entries []feed.Entry, marks []string, id string) string {
 			best = i
 		}
 	}
-	return fingerprint(marks[best])
+	return fetch.Fingerprint(marks[best])
 }

@@ -11,11 +11,22 @@ import (
 
 	"github.com/belfry-news/belfry/plugins/rss/internal/feed"
 	"github.com/belfry-news/belfry/sdk"
+	"github.com/belfry-news/belfry/sdk/fetch"
 )
+
+// acceptFeeds asks for feeds first; some servers refuse without a wildcard.
+const acceptFeeds = "application/atom+xml, application/rss+xml, application/feed+json, application/xml;q=0.9, text/xml;q=0.9, */*;q=0.1"
+
+// failf makes an Error about the feed.
+func failf(code sdk.Code, format string, args ...any) *sdk.Error {
+	e := sdk.Errorf(code, fetch.Op, format, args...)
+	e.Scope = sdk.ScopeDestination
+	return e
+}
 
 // loaded is an answer, with the feed in it where it had to be read to be sure of it.
 type loaded struct {
-	answer  *answer
+	answer  *fetch.Answer
 	feed    *feed.Feed
 	notices []string
 }
@@ -23,16 +34,16 @@ type loaded struct {
 // load fetches the feed from where it is known to be: the configured address, the feed found in the page there, or the
 // address it moved to for good. What it learns of that goes into the cursor.
 func (s *Source) load(ctx context.Context, r sdk.FetchRequest, c *cursor) (loaded, error) {
-	ask := request{url: c.start(s.address), accept: acceptFeeds}
+	ask := fetch.Request{URL: c.start(s.address), Accept: acceptFeeds}
 	if r.Force {
-		ask.url = s.address
+		ask.URL = s.address
 	} else if r.Now.Sub(time.Unix(c.Full, 0)) < fullEvery {
-		ask.at, ask.etag, ask.modified = c.At, c.ETag, c.Modified
+		ask.At, ask.ETag, ask.Modified = c.At, c.ETag, c.Modified
 	}
 	l, err := s.loadFrom(ctx, ask, c, r)
-	if err != nil && c.Moved.Use != "" && ask.url.String() == c.Moved.Use && lasting(err) {
+	if err != nil && c.Moved.Use != "" && ask.URL.String() == c.Moved.Use && lasting(err) {
 		// The new address failed us; the configured one may have come back to life.
-		back := request{url: (&cursor{Found: c.Found}).start(s.address), accept: acceptFeeds}
+		back := fetch.Request{URL: (&cursor{Found: c.Found}).start(s.address), Accept: acceptFeeds}
 		again, err2 := s.loadFrom(ctx, back, c, r)
 		if err2 != nil {
 			return l, err
@@ -46,13 +57,13 @@ func (s *Source) load(ctx context.Context, r sdk.FetchRequest, c *cursor) (loade
 		return l, err
 	}
 	if r.Force && c.Moved.Use != "" {
-		if way := l.answer.way; !permanent(way) || way[len(way)-1].to.String() != c.Moved.Use {
+		if way := l.answer.Way; !permanent(way) || way[len(way)-1].To.String() != c.Moved.Use {
 			c.Moved.use("", r.Now)
 		} else {
 			return l, nil
 		}
 	}
-	if n := c.Moved.follow(l.answer.way, r.Now); n != "" {
+	if n := c.Moved.follow(l.answer.Way, r.Now); n != "" {
 		l.notices = append(l.notices, n)
 	}
 	return l, nil
@@ -60,7 +71,7 @@ func (s *Source) load(ctx context.Context, r sdk.FetchRequest, c *cursor) (loade
 
 // lasting tells whether a failure is one that time alone does not mend.
 func lasting(err error) bool {
-	if status, ok := errors.AsType[statusCause](err); ok {
+	if status, ok := errors.AsType[fetch.StatusCause](err); ok {
 		return status < 500 && status != http.StatusTooManyRequests
 	}
 	return sdk.AsError(err).Code == sdk.CodeInvalid
@@ -68,13 +79,13 @@ func lasting(err error) bool {
 
 // loadFrom fetches one address. A new document is read at once, since only then it is known to be a feed; the page that
 // stands in its place at the first fetch is asked for its feed.
-func (s *Source) loadFrom(ctx context.Context, ask request, c *cursor, r sdk.FetchRequest) (loaded, error) {
-	a, err := s.client.get(ctx, ask, r.Now)
+func (s *Source) loadFrom(ctx context.Context, ask fetch.Request, c *cursor, r sdk.FetchRequest) (loaded, error) {
+	a, err := s.client.Get(ctx, ask, r.Now)
 	if err != nil {
 		return loaded{}, err
 	}
-	defer a.done()
-	if a.status == http.StatusNotModified || bodyHash(a) == c.Body && !r.Force {
+	defer a.Done()
+	if a.Status == http.StatusNotModified || bodyHash(a) == c.Body && !r.Force {
 		if c.Expired {
 			return loaded{}, failf(sdk.CodeGone, "the feed has declared itself finished; take the source out, or force a fetch if it goes on")
 		}
@@ -86,17 +97,17 @@ func (s *Source) loadFrom(ctx context.Context, ask request, c *cursor, r sdk.Fet
 		return s.discover(ctx, a, page, c, r)
 	}
 	if err != nil {
-		return loaded{}, s.explain(err, a.url)
+		return loaded{}, s.explain(err, a.URL)
 	}
-	if r.Force && ask.url == s.address {
+	if r.Force && ask.URL == s.address {
 		c.Found = ""
 	}
 	return loaded{answer: a, feed: f}, nil
 }
 
 // discover fetches the first feed that a page names, and remembers it.
-func (s *Source) discover(ctx context.Context, a *answer, page *feed.PageError, c *cursor, r sdk.FetchRequest) (loaded, error) {
-	a.done()
+func (s *Source) discover(ctx context.Context, a *fetch.Answer, page *feed.PageError, c *cursor, r sdk.FetchRequest) (loaded, error) {
+	a.Done()
 	found := headerFeeds(a)
 	for _, f := range page.Feeds {
 		if len(found) == 0 || f != found[0] {
@@ -104,18 +115,18 @@ func (s *Source) discover(ctx context.Context, a *answer, page *feed.PageError, 
 		}
 	}
 	for _, candidate := range found {
-		u, err := s.client.guard.CheckURL(candidate)
+		u, err := s.client.Guard().CheckURL(candidate)
 		if err != nil {
 			continue
 		}
-		b, err := s.client.get(ctx, request{url: u, accept: acceptFeeds}, r.Now)
+		b, err := s.client.Get(ctx, fetch.Request{URL: u, Accept: acceptFeeds}, r.Now)
 		if err != nil {
 			return loaded{}, err
 		}
-		defer b.done()
+		defer b.Done()
 		f, err := s.read(ctx, b, r.Now)
 		if err != nil {
-			return loaded{}, s.explain(err, b.url)
+			return loaded{}, s.explain(err, b.URL)
 		}
 		c.Found = u.String()
 		l := loaded{answer: b, feed: f, notices: []string{fmt.Sprintf("the address is a web page; its feed is at %s", shown(u))}}
@@ -125,13 +136,13 @@ func (s *Source) discover(ctx context.Context, a *answer, page *feed.PageError, 
 		}
 		return l, nil
 	}
-	return loaded{}, s.explain(page, a.url)
+	return loaded{}, s.explain(page, a.URL)
 }
 
 // headerFeeds gives the feeds named by Link headers (RFC 8288).
-func headerFeeds(a *answer) []string {
+func headerFeeds(a *fetch.Answer) []string {
 	var found []string
-	for _, h := range a.header.Values("Link") {
+	for _, h := range a.Header.Values("Link") {
 		if len(h) > 8<<10 {
 			continue
 		}
@@ -145,7 +156,7 @@ func headerFeeds(a *answer) []string {
 				name, value, _ := strings.Cut(strings.TrimSpace(p), "=")
 				params[strings.ToLower(name)] = strings.Trim(value, `"`)
 			}
-			if u, ok := feed.FeedLink(params["rel"], params["type"], params["title"], target[1:], a.url); ok {
+			if u, ok := feed.FeedLink(params["rel"], params["type"], params["title"], target[1:], a.URL); ok {
 				found = append(found, u)
 			}
 		}

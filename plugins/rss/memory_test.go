@@ -13,6 +13,7 @@ import (
 
 	"github.com/belfry-news/belfry/plugins/rss/feedtest"
 	"github.com/belfry-news/belfry/sdk"
+	"github.com/belfry-news/belfry/sdk/fetch"
 )
 
 // TestManyLargeFeedsAtOnce holds that the memory of a process does not grow with the number of its instances that get
@@ -29,7 +30,7 @@ func TestManyLargeFeedsAtOnce(t *testing.T) {
 	t.Cleanup(server.Close)
 	site.Set("/feed", feedtest.Page{Type: "application/rss+xml", Header: http.Header{"Content-Encoding": {"gzip"}},
 		Body: gzipped(t, []byte(doc.String()))})
-	n := newNetwork()
+	n := fetch.New()
 	peak := peakOf(func() {
 		var wg sync.WaitGroup
 		for range 6 {

@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"net/url"
 	"time"
+
+	"github.com/belfry-news/belfry/sdk/fetch"
 )
 
 // settled is how long a permanent redirect must be seen before it is believed.
@@ -26,19 +28,13 @@ type move struct {
 	At int64  `json:"at"`
 }
 
-// hop is one redirect on the way to a document.
-type hop struct {
-	status   int
-	from, to *url.URL
-}
-
 // permanent tells whether a whole way may replace its beginning: every hop says so, and none leaves https.
-func permanent(way []hop) bool {
+func permanent(way []fetch.Hop) bool {
 	for _, h := range way {
-		if h.status != http.StatusMovedPermanently && h.status != http.StatusPermanentRedirect {
+		if h.Status != http.StatusMovedPermanently && h.Status != http.StatusPermanentRedirect {
 			return false
 		}
-		if h.from.Scheme == "https" && h.to.Scheme != "https" {
+		if h.From.Scheme == "https" && h.To.Scheme != "https" {
 			return false
 		}
 	}
@@ -48,12 +44,12 @@ func permanent(way []hop) bool {
 // follow takes note of the way from the address in use to a document which proved to be a feed. The target of a permanent
 // way replaces the address once it was seen on two fetches at least a day apart; any other way in between forgets it. It
 // gives a notice when the address changed.
-func (m *moved) follow(way []hop, now time.Time) string {
+func (m *moved) follow(way []fetch.Hop, now time.Time) string {
 	if !permanent(way) {
 		m.To, m.Since = "", 0
 		return ""
 	}
-	target := way[len(way)-1].to
+	target := way[len(way)-1].To
 	if to := target.String(); m.To != to {
 		m.To, m.Since = to, now.Unix()
 		return ""

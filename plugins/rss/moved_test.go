@@ -9,6 +9,7 @@ import (
 
 	"github.com/belfry-news/belfry/plugins/rss/feedtest"
 	"github.com/belfry-news/belfry/sdk"
+	"github.com/belfry-news/belfry/sdk/fetch"
 )
 
 func paths(b *bench) string {
@@ -175,7 +176,7 @@ func TestRedirectsThatLeadNowhere(t *testing.T) {
 		if e := b.fails(t); e.Code != c.code || !strings.Contains(e.Public, c.says) || strings.Contains(e.Error(), "canary") {
 			t.Errorf("%s: %v", c.name, e)
 		}
-		if n := len(b.site.Requests()); n > maxRedirects+1 {
+		if n := len(b.site.Requests()); n > fetch.MaxRedirects+1 {
 			t.Errorf("%s: %d requests", c.name, n)
 		}
 	}
@@ -187,7 +188,7 @@ func TestLeavingHTTPSIsNotRemembered(t *testing.T) {
 		from, to string
 		want     bool
 	}{{"https://a.example/", "http://b.example/", false}, {"http://a.example/", "https://b.example/", true}, {"https://a.example/", "https://b.example/", true}} {
-		if got := permanent([]hop{{status: 301, from: parse(t, c.from), to: parse(t, c.to)}}); got != c.want {
+		if got := permanent([]fetch.Hop{{Status: 301, From: parse(t, c.from), To: parse(t, c.to)}}); got != c.want {
 			t.Errorf("%s to %s: permanent is %v", c.from, c.to, got)
 		}
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/belfry-news/belfry/plugins/rss/feedtest"
 	"github.com/belfry-news/belfry/sdk"
+	"github.com/belfry-news/belfry/sdk/fetch"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -35,11 +36,11 @@ func newBench(t testing.TB, change ...func(*Config)) *bench {
 	server := httptest.NewServer(site)
 	t.Cleanup(server.Close)
 	b := &bench{site: site, server: server, now: start}
-	b.Source = openSource(t, newNetwork(), server.URL+"/feed", change...)
+	b.Source = openSource(t, fetch.New(), server.URL+"/feed", change...)
 	return b
 }
 
-func openSource(t testing.TB, n *network, address string, change ...func(*Config)) *Source {
+func openSource(t testing.TB, n *fetch.Network, address string, change ...func(*Config)) *Source {
 	t.Helper()
 	c := defaults()
 	c.URL = address
@@ -63,7 +64,7 @@ func openSource(t testing.TB, n *network, address string, change ...func(*Config
 
 // permit allows one network, for tests.
 func (c *Config) permit(network string) error {
-	var p Prefix
+	var p fetch.Prefix
 	if err := p.UnmarshalText([]byte(network)); err != nil {
 		return err
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/belfry-news/belfry/plugins/rss/internal/feed"
 	"github.com/belfry-news/belfry/sdk"
+	"github.com/belfry-news/belfry/sdk/fetch"
 )
 
 const (
@@ -27,13 +28,13 @@ const (
 // Source is one feed. It has the roles of an sdk.Source and an sdk.Checker.
 type Source struct {
 	config  Config
-	client  *client
+	client  *fetch.Client
 	address *url.URL
 	zone    *time.Location
 	id      string // fingerprint of what is read how
 }
 
-func open(n *network, s sdk.Settings, c Config) (*Source, error) {
+func open(n *fetch.Network, s sdk.Settings, c Config) (*Source, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
@@ -47,7 +48,7 @@ func open(n *network, s sdk.Settings, c Config) (*Source, error) {
 			return nil, err
 		}
 	}
-	src.id = fingerprint(fmt.Sprintf("%d %s %s %s", feed.Version, address, c.Zone, c.Body))
+	src.id = fetch.Fingerprint(fmt.Sprintf("%d %s %s %s", feed.Version, address, c.Zone, c.Body))
 	agent := s.UserAgent
 	if agent == "" {
 		agent = "Belfry"
@@ -55,15 +56,14 @@ func open(n *network, s sdk.Settings, c Config) (*Source, error) {
 	if c.Contact != "" {
 		agent += " (" + c.Contact + ")"
 	}
-	guard := c.guard()
-	src.client = &client{network: n, transport: n.join(guard), guard: guard, origin: address, userAgent: agent,
-		username: c.Username, password: c.Password, headers: c.Headers, timeout: c.Timeout.Std(), maxSize: int64(c.MaxSize), pace: defaultPace}
+	src.client = n.Client(fetch.Config{What: "feed", Guard: fetch.Guard(c.AllowPrivate), Origin: address, UserAgent: agent, Username: c.Username,
+		Password: c.Password, Headers: c.Headers, Timeout: c.Timeout.Std(), MaxSize: int64(c.MaxSize)})
 	return src, nil
 }
 
 // Close gives the connections back.
 func (s *Source) Close(context.Context) error {
-	s.client.network.part(s.client.transport)
+	s.client.Close()
 	return nil
 }
 
@@ -89,7 +89,7 @@ func (s *Source) Fetch(ctx context.Context, r sdk.FetchRequest) (sdk.Batch, erro
 		return sdk.Batch{}, err
 	}
 	a := l.answer
-	if a.status == http.StatusNotModified {
+	if a.Status == http.StatusNotModified {
 		c.refresh(a)
 		return s.unchanged(c, a, r.Now, l.notices)
 	}
@@ -101,7 +101,7 @@ func (s *Source) Fetch(ctx context.Context, r sdk.FetchRequest) (sdk.Batch, erro
 	f := l.feed
 	items, notices := keys(f.Entries, &c)
 	items, removed := withdrawn(f.Removed, items)
-	c.Half = a.cut || !f.Whole
+	c.Half = a.Cut || !f.Whole
 	c.validate(a)
 	if hash := bodyHash(a); c.Body != hash {
 		c.Body, c.Changed = hash, r.Now.Unix()
@@ -109,9 +109,9 @@ func (s *Source) Fetch(ctx context.Context, r sdk.FetchRequest) (sdk.Batch, erro
 	c.Full = r.Now.Unix()
 	c.keepHints(f.Hints)
 	c.Expired = f.Expired
-	b := sdk.Batch{Items: items, Removed: removed, Complete: f.Complete && !a.cut, About: f.About,
-		Wait: wait(a.header, f.Hints, c.changed(), r.Now), Notices: append(append(l.notices, f.Notices...), notices...)}
-	if a.cut {
+	b := sdk.Batch{Items: items, Removed: removed, Complete: f.Complete && !a.Cut, About: f.About,
+		Wait: wait(a.Header, f.Hints, c.changed(), r.Now), Notices: append(append(l.notices, f.Notices...), notices...)}
+	if a.Cut {
 		b.Notices = append(b.Notices, "the compressed answer is broken off; what could be read of it was kept")
 	}
 	if f.Expired {
@@ -124,11 +124,11 @@ func (s *Source) Fetch(ctx context.Context, r sdk.FetchRequest) (sdk.Batch, erro
 
 // document reads what somebody already holds, and never reaches the network.
 func (s *Source) document(ctx context.Context, r sdk.FetchRequest, c cursor) (sdk.Batch, error) {
-	a := &answer{header: http.Header{}, body: r.Document.Body}
+	a := &fetch.Answer{Header: http.Header{}, Body: r.Document.Body}
 	if r.Document.ContentType != "" {
-		a.header.Set("Content-Type", r.Document.ContentType)
+		a.Header.Set("Content-Type", r.Document.ContentType)
 	}
-	if int64(len(a.body)) > s.client.maxSize {
+	if int64(len(a.Body)) > s.client.MaxSize() {
 		return sdk.Batch{}, failf(sdk.CodeTooLarge, "the feed is larger than %s; max_size allows up to 15MiB", s.config.MaxSize)
 	}
 	if r.Document.URL != "" {
@@ -137,13 +137,13 @@ func (s *Source) document(ctx context.Context, r sdk.FetchRequest, c cursor) (sd
 			return sdk.Batch{}, failf(sdk.CodeInvalid,
 				"%.80q is no address to resolve links against; write it in full, like https://news.example/feed.xml", r.Document.URL)
 		}
-		a.url = u
+		a.URL = u
 	}
-	body, cut, err := readBody(bytes.NewReader(a.body), http.Header{}, s.client.maxSize, nil)
+	body, cut, err := fetch.ReadBody(bytes.NewReader(a.Body), http.Header{}, s.client.MaxSize(), nil)
 	if err != nil {
 		return sdk.Batch{}, err
 	}
-	a.body, a.cut = body, cut
+	a.Body, a.Cut = body, cut
 	f, err := s.read(ctx, a, r.Now)
 	if err != nil {
 		return sdk.Batch{}, s.explain(err, nil)
@@ -157,19 +157,19 @@ func (s *Source) document(ctx context.Context, r sdk.FetchRequest, c cursor) (sd
 }
 
 // unchanged is the batch of a fetch that found nothing new.
-func (s *Source) unchanged(c cursor, a *answer, now time.Time, notices []string) (sdk.Batch, error) {
+func (s *Source) unchanged(c cursor, a *fetch.Answer, now time.Time, notices []string) (sdk.Batch, error) {
 	next, err := c.encode()
-	return sdk.Batch{Unchanged: true, Next: next, Wait: wait(a.header, c.hints(), c.changed(), now), Notices: notices}, err
+	return sdk.Batch{Unchanged: true, Next: next, Wait: wait(a.Header, c.hints(), c.changed(), now), Notices: notices}, err
 }
 
 // read parses a document within its time.
-func (s *Source) read(ctx context.Context, a *answer, now time.Time) (*feed.Feed, error) {
+func (s *Source) read(ctx context.Context, a *fetch.Answer, now time.Time) (*feed.Feed, error) {
 	var f *feed.Feed
 	var err error
-	waiting := s.client.network.parse(ctx, len(a.body), func() {
+	waiting := s.client.Network().Parse(ctx, len(a.Body), func() {
 		ctx, cancel := context.WithTimeout(ctx, readTime)
 		defer cancel()
-		f, err = feed.Read(ctx, feed.Input{Body: a.body, ContentType: a.header.Get("Content-Type"), URL: a.url, Zone: s.zone, Now: now,
+		f, err = feed.Read(ctx, feed.Input{Body: a.Body, ContentType: a.Header.Get("Content-Type"), URL: a.URL, Zone: s.zone, Now: now,
 			Description: s.config.Body == "description"})
 	})
 	if waiting != nil {
@@ -189,14 +189,14 @@ func (s *Source) explain(err error, u *url.URL) error {
 		if len(page.Feeds) > 0 {
 			fix = "it names a feed at " + strings.Join(shownAll(page.Feeds[:1]), "") + "; give that as url"
 		}
-		return &sdk.Error{Code: sdk.CodeInvalid, Scope: sdk.ScopeDestination, Op: opFetch, Public: fmt.Sprintf("%s%s; %s", where, page, fix)}
+		return &sdk.Error{Code: sdk.CodeInvalid, Scope: sdk.ScopeDestination, Op: fetch.Op, Public: fmt.Sprintf("%s%s; %s", where, page, fix)}
 	}
 	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
-		return &sdk.Error{Code: sdk.CodeUnavailable, Scope: sdk.ScopeDestination, Op: opFetch, Err: err,
+		return &sdk.Error{Code: sdk.CodeUnavailable, Scope: sdk.ScopeDestination, Op: fetch.Op, Err: err,
 			Public: where + "the feed could not be read in time"}
 	}
 	e := *sdk.AsError(err)
-	e.Op, e.Scope, e.Public = opFetch, sdk.ScopeDestination, where+e.Public
+	e.Op, e.Scope, e.Public = fetch.Op, sdk.ScopeDestination, where+e.Public
 	return &e
 }
 
@@ -237,10 +237,10 @@ func withdrawn(tombstones []sdk.Removal, items []sdk.Item) ([]sdk.Item, []sdk.Re
 }
 
 // bodyHash identifies a document together with the label it was read under.
-func bodyHash(a *answer) string {
+func bodyHash(a *fetch.Answer) string {
 	h := sha256.New()
-	h.Write([]byte(a.header.Get("Content-Type")))
+	h.Write([]byte(a.Header.Get("Content-Type")))
 	h.Write([]byte{0})
-	h.Write(a.body)
+	h.Write(a.Body)
 	return base64.RawURLEncoding.EncodeToString(h.Sum(nil))
 }

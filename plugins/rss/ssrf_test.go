@@ -18,6 +18,7 @@ import (
 
 	"github.com/belfry-news/belfry/plugins/rss/feedtest"
 	"github.com/belfry-news/belfry/sdk"
+	"github.com/belfry-news/belfry/sdk/fetch"
 )
 
 // trap counts the connections that reach an address.
@@ -79,8 +80,8 @@ var spellings = []string{
 func TestNoSpellingReachesAPrivateAddress(t *testing.T) {
 	t.Parallel()
 	four, six := newTrap(t, "tcp4", "127.0.0.1:0"), newTrap(t, "tcp6", "[::1]:0")
-	n := newNetwork()
-	n.gate.spacing = 0 // names that are refused are never known to be our own
+	n := fetch.New()
+	n.Gate.Spacing = 0 // names that are refused are never known to be our own
 	for _, host := range spellings {
 		for _, port := range []string{four.port, six.port} {
 			target := "http://" + host + ":" + port + "/feed"
@@ -97,9 +98,9 @@ func TestNoSpellingReachesAPrivateAddress(t *testing.T) {
 				}
 				// A redirect there is refused by its spelling or, when it is followed, by its address.
 				src := openSource(t, n, "https://news.example/feed", only())
-				next, err := src.client.redirect(&answer{url: parse(t, "https://news.example/feed"), status: 302, header: http.Header{"Location": {target}}})
+				next, err := src.client.Target(parse(t, "https://news.example/feed"), target)
 				if err == nil {
-					if _, err := src.client.get(context.Background(), request{url: next}, start); err == nil {
+					if _, err := src.client.Get(context.Background(), fetch.Request{URL: next}, start); err == nil {
 						t.Error("a redirect there was followed")
 					}
 				}
@@ -212,8 +213,8 @@ func TestRebindingEndsWithoutAConnection(t *testing.T) {
 		inside.Close()
 		wg.Wait()
 	})
-	n := newNetwork()
-	n.resolver = resolver(t, "127.0.0.2", "127.0.0.1")
+	n := fetch.New()
+	n.Resolver = resolver(t, "127.0.0.2", "127.0.0.1")
 	src := openSource(t, n, fmt.Sprintf("http://rebind.example:%d/feed", port), only("127.0.0.2"))
 	batch, err := src.Fetch(context.Background(), sdk.FetchRequest{Now: start})
 	if err != nil || len(batch.Items) != 1 {
@@ -238,8 +239,8 @@ func TestConnectionsAreNotLent(t *testing.T) {
 	server := httptest.NewServer(site)
 	t.Cleanup(server.Close)
 	site.Feed("/feed", articles(1).RSS())
-	n := newNetwork()
-	n.resolver = resolver(t, "127.0.0.1")
+	n := fetch.New()
+	n.Resolver = resolver(t, "127.0.0.1")
 	address := strings.Replace(server.URL, "127.0.0.1", "own.example", 1) + "/feed"
 	permitted, other := openSource(t, n, address), openSource(t, n, address, only())
 	if _, err := permitted.Fetch(context.Background(), sdk.FetchRequest{Now: start}); err != nil {

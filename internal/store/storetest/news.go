@@ -107,6 +107,22 @@ func fetches(f *fixture) {
 	a := found.ByKey["a"]
 	f.same("known", intake.Known{ID: a.ID, Key: "a", Revision: 1, State: intake.Live, Substance: "s:A", Facts: "f:A", Link: "https://news.example/a", TitleKey: "A", SeenAt: f.now,
 		Listed: true, ListedAt: f.now}, a)
+	// When what was announced happens is known of what a batch leaves out where that counts.
+	due := item("due", "Due")
+	due.Due = f.later(48 * time.Hour)
+	f.ok(f.CommitIntake(f.ctx(), intake.Change{State: st, Inserts: []intake.Insert{insert(due, intake.Live, f.now)}}, f.now))
+	st.Version++
+	for _, batch := range []sdk.Batch{{Items: []sdk.Item{item("a", "A")}, Complete: true}, {Whole: []string{"g"}}, {Items: []sdk.Item{item("a", "A")}}} {
+		found = must[intake.Found](f)(f.Found(f.ctx(), "feed", batch))
+		want := due.Due
+		if !batch.Complete && len(batch.Whole) == 0 {
+			want = time.Time{}
+		}
+		f.same("when it is due", []time.Time{want, want, {}}, []time.Time{found.Listed[2].Due, found.ByKey["due"].Due, found.ByKey["a"].Due})
+	}
+	gone := intake.Update{ID: found.ByKey["due"].ID, State: intake.Live, ListedAt: f.now}
+	f.ok(f.CommitIntake(f.ctx(), intake.Change{State: st, Updates: []intake.Update{gone}}, f.now))
+	st.Version++
 	// A revision, a further key, an end of the listing.
 	again := item("a", "A2")
 	update := intake.Update{ID: a.ID, Item: &again, Substance: "s2", Facts: "f2", Link: a.Link, TitleKey: "A2", Revises: true, Alias: "a-old", ListedAt: f.later(time.Hour)}
@@ -127,7 +143,7 @@ func fetches(f *fixture) {
 		}
 		f.take("alertes", compose.StateWaiting, "")
 	}
-	f.same("counts", store.SourceCount{Items: 2, Live: 2}, must[map[string]store.SourceCount](f)(f.SourceCounts(f.ctx()))["feed"])
+	f.same("counts", store.SourceCount{Items: 3, Live: 3}, must[map[string]store.SourceCount](f)(f.SourceCounts(f.ctx()))["feed"])
 }
 
 func holds(f *fixture) {

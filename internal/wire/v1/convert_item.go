@@ -1,6 +1,10 @@
 package wire
 
-import "github.com/belfry-news/belfry/sdk"
+import (
+	"time"
+
+	"github.com/belfry-news/belfry/sdk"
+)
 
 func toItem(i *sdk.Item) *Item {
 	return &Item{
@@ -8,7 +12,7 @@ func toItem(i *sdk.Item) *Item {
 		Url: text(i.URL), Authors: each(i.Authors, toAuthor), Tags: texts(i.Tags), Lang: text(i.Lang),
 		Media: each(i.Media, toMedia), Published: toTime(i.Published), Updated: toTime(i.Updated),
 		NotBefore: toTime(i.NotBefore), Due: toTime(i.Due), ExpiresAt: toTime(i.ExpiresAt), Urgency: int64(i.Urgency),
-		Correction: text(i.Correction), TranslationOf: text(i.TranslationOf),
+		Correction: text(i.Correction), TranslationOf: text(i.TranslationOf), Event: toEvent(i.Event),
 	}
 }
 
@@ -18,8 +22,41 @@ func fromItem(i *Item) sdk.Item {
 		URL: i.GetUrl(), Authors: eachFrom(i.GetAuthors(), fromAuthor), Tags: i.GetTags(), Lang: i.GetLang(),
 		Media: eachFrom(i.GetMedia(), fromMedia), Published: fromTime(i.GetPublished()), Updated: fromTime(i.GetUpdated()),
 		NotBefore: fromTime(i.GetNotBefore()), Due: fromTime(i.GetDue()), ExpiresAt: fromTime(i.GetExpiresAt()),
-		Urgency: int(i.GetUrgency()), Correction: i.GetCorrection(), TranslationOf: i.GetTranslationOf(),
+		Urgency: int(i.GetUrgency()), Correction: i.GetCorrection(), TranslationOf: i.GetTranslationOf(), Event: fromEvent(i.GetEvent()),
 	}
+}
+
+func toEvent(e *sdk.Event) *Event {
+	if e == nil {
+		return nil
+	}
+	return &Event{Uid: text(e.UID), Recurrence: toZoned(e.Recurrence), Start: toZoned(e.Start), End: toZoned(e.End), AllDay: e.AllDay,
+		Zone: text(e.Zone), Location: text(e.Location), Status: text(e.Status)}
+}
+
+func fromEvent(e *Event) *sdk.Event {
+	if e == nil {
+		return nil
+	}
+	return &sdk.Event{UID: e.GetUid(), Recurrence: fromZoned(e.GetRecurrence()), Start: fromZoned(e.GetStart()), End: fromZoned(e.GetEnd()),
+		AllDay: e.GetAllDay(), Zone: e.GetZone(), Location: e.GetLocation(), Status: e.GetStatus()}
+}
+
+// toZoned keeps the offset, not the zone: only few of a calendar's zones have a name that another process knows.
+func toZoned(t time.Time) *ZonedTime {
+	if t.IsZero() {
+		return nil
+	}
+	_, offset := t.Zone()
+	return &ZonedTime{At: toTime(t), Offset: int32(offset)}
+}
+
+func fromZoned(z *ZonedTime) time.Time {
+	t := fromTime(z.GetAt())
+	if offset := z.GetOffset(); !t.IsZero() && offset != 0 && offset > -24*60*60 && offset < 24*60*60 {
+		return t.In(time.FixedZone("", int(offset)))
+	}
+	return t
 }
 
 func toBody(b sdk.Body) []*Node { return each(b, toNode) }

@@ -437,3 +437,17 @@ func TestAnItemThatFitsNoMessageIsRefused(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// TestEventsKeepTheirOffset holds that an event crosses with the offset of its zone, which may have no name.
+func TestEventsKeepTheirOffset(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 12, 1, 18, 0, 0, 0, time.FixedZone("", 5*3600+1800))
+	want := &sdk.Event{UID: "u", Recurrence: at, Start: at.Add(time.Hour), End: at.Add(2 * time.Hour), AllDay: true, Zone: "Asia/Kolkata", Location: "x", Status: "TENTATIVE"}
+	got := fromItem(toItem(&sdk.Item{Key: "k", Event: want})).Event
+	if got == nil || got.Start.Format(time.RFC3339) != "2026-12-01T19:00:00+05:30" || !cmp.Equal(want, got) {
+		t.Errorf("got %+v", got)
+	}
+	if none := fromItem(toItem(&sdk.Item{Key: "k"})).Event; none != nil {
+		t.Errorf("got %+v for an item without one", none)
+	}
+}

@@ -50,6 +50,8 @@ type Item struct {
 	Urgency       int64  `protobuf:"varint,16,opt,name=urgency,proto3" json:"urgency,omitempty"`
 	Correction    string `protobuf:"bytes,17,opt,name=correction,proto3" json:"correction,omitempty"`
 	TranslationOf string `protobuf:"bytes,18,opt,name=translation_of,json=translationOf,proto3" json:"translation_of,omitempty"`
+	// What a calendar says of the event that the item announces.
+	Event         *Event `protobuf:"bytes,19,opt,name=event,proto3" json:"event,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -210,6 +212,172 @@ func (x *Item) GetTranslationOf() string {
 	return ""
 }
 
+func (x *Item) GetEvent() *Event {
+	if x != nil {
+		return x.Event
+	}
+	return nil
+}
+
+// Event is one occurrence of an event in a calendar.
+type Event struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Uid   string                 `protobuf:"bytes,1,opt,name=uid,proto3" json:"uid,omitempty"`
+	// The original start of an occurrence of a series.
+	Recurrence *ZonedTime `protobuf:"bytes,2,opt,name=recurrence,proto3" json:"recurrence,omitempty"`
+	Start      *ZonedTime `protobuf:"bytes,3,opt,name=start,proto3" json:"start,omitempty"`
+	// Exclusive.
+	End    *ZonedTime `protobuf:"bytes,4,opt,name=end,proto3" json:"end,omitempty"`
+	AllDay bool       `protobuf:"varint,5,opt,name=all_day,json=allDay,proto3" json:"all_day,omitempty"`
+	// An IANA name.
+	Zone     string `protobuf:"bytes,6,opt,name=zone,proto3" json:"zone,omitempty"`
+	Location string `protobuf:"bytes,7,opt,name=location,proto3" json:"location,omitempty"`
+	// "CONFIRMED", "TENTATIVE", "CANCELLED" or empty.
+	Status        string `protobuf:"bytes,8,opt,name=status,proto3" json:"status,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Event) Reset() {
+	*x = Event{}
+	mi := &file_belfry_plugin_v1_item_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Event) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Event) ProtoMessage() {}
+
+func (x *Event) ProtoReflect() protoreflect.Message {
+	mi := &file_belfry_plugin_v1_item_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Event.ProtoReflect.Descriptor instead.
+func (*Event) Descriptor() ([]byte, []int) {
+	return file_belfry_plugin_v1_item_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Event) GetUid() string {
+	if x != nil {
+		return x.Uid
+	}
+	return ""
+}
+
+func (x *Event) GetRecurrence() *ZonedTime {
+	if x != nil {
+		return x.Recurrence
+	}
+	return nil
+}
+
+func (x *Event) GetStart() *ZonedTime {
+	if x != nil {
+		return x.Start
+	}
+	return nil
+}
+
+func (x *Event) GetEnd() *ZonedTime {
+	if x != nil {
+		return x.End
+	}
+	return nil
+}
+
+func (x *Event) GetAllDay() bool {
+	if x != nil {
+		return x.AllDay
+	}
+	return false
+}
+
+func (x *Event) GetZone() string {
+	if x != nil {
+		return x.Zone
+	}
+	return ""
+}
+
+func (x *Event) GetLocation() string {
+	if x != nil {
+		return x.Location
+	}
+	return ""
+}
+
+func (x *Event) GetStatus() string {
+	if x != nil {
+		return x.Status
+	}
+	return ""
+}
+
+// ZonedTime is an instant with the offset from UTC that its place has then.
+type ZonedTime struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	At    *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=at,proto3" json:"at,omitempty"`
+	// Seconds east of UTC.
+	Offset        int32 `protobuf:"varint,2,opt,name=offset,proto3" json:"offset,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ZonedTime) Reset() {
+	*x = ZonedTime{}
+	mi := &file_belfry_plugin_v1_item_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ZonedTime) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ZonedTime) ProtoMessage() {}
+
+func (x *ZonedTime) ProtoReflect() protoreflect.Message {
+	mi := &file_belfry_plugin_v1_item_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ZonedTime.ProtoReflect.Descriptor instead.
+func (*ZonedTime) Descriptor() ([]byte, []int) {
+	return file_belfry_plugin_v1_item_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *ZonedTime) GetAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.At
+	}
+	return nil
+}
+
+func (x *ZonedTime) GetOffset() int32 {
+	if x != nil {
+		return x.Offset
+	}
+	return 0
+}
+
 // Node is one block or one inline part of a formatted text.
 type Node struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -228,7 +396,7 @@ type Node struct {
 
 func (x *Node) Reset() {
 	*x = Node{}
-	mi := &file_belfry_plugin_v1_item_proto_msgTypes[1]
+	mi := &file_belfry_plugin_v1_item_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -240,7 +408,7 @@ func (x *Node) String() string {
 func (*Node) ProtoMessage() {}
 
 func (x *Node) ProtoReflect() protoreflect.Message {
-	mi := &file_belfry_plugin_v1_item_proto_msgTypes[1]
+	mi := &file_belfry_plugin_v1_item_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -253,7 +421,7 @@ func (x *Node) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Node.ProtoReflect.Descriptor instead.
 func (*Node) Descriptor() ([]byte, []int) {
-	return file_belfry_plugin_v1_item_proto_rawDescGZIP(), []int{1}
+	return file_belfry_plugin_v1_item_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Node) GetKind() string {
@@ -315,7 +483,7 @@ type Author struct {
 
 func (x *Author) Reset() {
 	*x = Author{}
-	mi := &file_belfry_plugin_v1_item_proto_msgTypes[2]
+	mi := &file_belfry_plugin_v1_item_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -327,7 +495,7 @@ func (x *Author) String() string {
 func (*Author) ProtoMessage() {}
 
 func (x *Author) ProtoReflect() protoreflect.Message {
-	mi := &file_belfry_plugin_v1_item_proto_msgTypes[2]
+	mi := &file_belfry_plugin_v1_item_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -340,7 +508,7 @@ func (x *Author) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Author.ProtoReflect.Descriptor instead.
 func (*Author) Descriptor() ([]byte, []int) {
-	return file_belfry_plugin_v1_item_proto_rawDescGZIP(), []int{2}
+	return file_belfry_plugin_v1_item_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Author) GetName() string {
@@ -373,7 +541,7 @@ type Media struct {
 
 func (x *Media) Reset() {
 	*x = Media{}
-	mi := &file_belfry_plugin_v1_item_proto_msgTypes[3]
+	mi := &file_belfry_plugin_v1_item_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -385,7 +553,7 @@ func (x *Media) String() string {
 func (*Media) ProtoMessage() {}
 
 func (x *Media) ProtoReflect() protoreflect.Message {
-	mi := &file_belfry_plugin_v1_item_proto_msgTypes[3]
+	mi := &file_belfry_plugin_v1_item_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -398,7 +566,7 @@ func (x *Media) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Media.ProtoReflect.Descriptor instead.
 func (*Media) Descriptor() ([]byte, []int) {
-	return file_belfry_plugin_v1_item_proto_rawDescGZIP(), []int{3}
+	return file_belfry_plugin_v1_item_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Media) GetUrl() string {
@@ -473,7 +641,7 @@ type File struct {
 
 func (x *File) Reset() {
 	*x = File{}
-	mi := &file_belfry_plugin_v1_item_proto_msgTypes[4]
+	mi := &file_belfry_plugin_v1_item_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -485,7 +653,7 @@ func (x *File) String() string {
 func (*File) ProtoMessage() {}
 
 func (x *File) ProtoReflect() protoreflect.Message {
-	mi := &file_belfry_plugin_v1_item_proto_msgTypes[4]
+	mi := &file_belfry_plugin_v1_item_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -498,7 +666,7 @@ func (x *File) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use File.ProtoReflect.Descriptor instead.
 func (*File) Descriptor() ([]byte, []int) {
-	return file_belfry_plugin_v1_item_proto_rawDescGZIP(), []int{4}
+	return file_belfry_plugin_v1_item_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *File) GetSha256() string {
@@ -547,7 +715,7 @@ var File_belfry_plugin_v1_item_proto protoreflect.FileDescriptor
 
 const file_belfry_plugin_v1_item_proto_rawDesc = "" +
 	"\n" +
-	"\x1bbelfry/plugin/v1/item.proto\x12\x10belfry.plugin.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9c\x05\n" +
+	"\x1bbelfry/plugin/v1/item.proto\x12\x10belfry.plugin.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xcb\x05\n" +
 	"\x04Item\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05group\x18\x02 \x01(\tR\x05group\x12\x14\n" +
@@ -571,7 +739,22 @@ const file_belfry_plugin_v1_item_proto_rawDesc = "" +
 	"\n" +
 	"correction\x18\x11 \x01(\tR\n" +
 	"correction\x12%\n" +
-	"\x0etranslation_of\x18\x12 \x01(\tR\rtranslationOf\"\xb8\x01\n" +
+	"\x0etranslation_of\x18\x12 \x01(\tR\rtranslationOf\x12-\n" +
+	"\x05event\x18\x13 \x01(\v2\x17.belfry.plugin.v1.EventR\x05event\"\x99\x02\n" +
+	"\x05Event\x12\x10\n" +
+	"\x03uid\x18\x01 \x01(\tR\x03uid\x12;\n" +
+	"\n" +
+	"recurrence\x18\x02 \x01(\v2\x1b.belfry.plugin.v1.ZonedTimeR\n" +
+	"recurrence\x121\n" +
+	"\x05start\x18\x03 \x01(\v2\x1b.belfry.plugin.v1.ZonedTimeR\x05start\x12-\n" +
+	"\x03end\x18\x04 \x01(\v2\x1b.belfry.plugin.v1.ZonedTimeR\x03end\x12\x17\n" +
+	"\aall_day\x18\x05 \x01(\bR\x06allDay\x12\x12\n" +
+	"\x04zone\x18\x06 \x01(\tR\x04zone\x12\x1a\n" +
+	"\blocation\x18\a \x01(\tR\blocation\x12\x16\n" +
+	"\x06status\x18\b \x01(\tR\x06status\"O\n" +
+	"\tZonedTime\x12*\n" +
+	"\x02at\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x12\x16\n" +
+	"\x06offset\x18\x02 \x01(\x05R\x06offset\"\xb8\x01\n" +
 	"\x04Node\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x12\n" +
 	"\x04text\x18\x02 \x01(\tR\x04text\x12\x10\n" +
@@ -612,33 +795,40 @@ func file_belfry_plugin_v1_item_proto_rawDescGZIP() []byte {
 	return file_belfry_plugin_v1_item_proto_rawDescData
 }
 
-var file_belfry_plugin_v1_item_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
+var file_belfry_plugin_v1_item_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
 var file_belfry_plugin_v1_item_proto_goTypes = []any{
 	(*Item)(nil),                  // 0: belfry.plugin.v1.Item
-	(*Node)(nil),                  // 1: belfry.plugin.v1.Node
-	(*Author)(nil),                // 2: belfry.plugin.v1.Author
-	(*Media)(nil),                 // 3: belfry.plugin.v1.Media
-	(*File)(nil),                  // 4: belfry.plugin.v1.File
-	(*timestamppb.Timestamp)(nil), // 5: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),   // 6: google.protobuf.Duration
+	(*Event)(nil),                 // 1: belfry.plugin.v1.Event
+	(*ZonedTime)(nil),             // 2: belfry.plugin.v1.ZonedTime
+	(*Node)(nil),                  // 3: belfry.plugin.v1.Node
+	(*Author)(nil),                // 4: belfry.plugin.v1.Author
+	(*Media)(nil),                 // 5: belfry.plugin.v1.Media
+	(*File)(nil),                  // 6: belfry.plugin.v1.File
+	(*timestamppb.Timestamp)(nil), // 7: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),   // 8: google.protobuf.Duration
 }
 var file_belfry_plugin_v1_item_proto_depIdxs = []int32{
-	1,  // 0: belfry.plugin.v1.Item.body:type_name -> belfry.plugin.v1.Node
-	2,  // 1: belfry.plugin.v1.Item.authors:type_name -> belfry.plugin.v1.Author
-	3,  // 2: belfry.plugin.v1.Item.media:type_name -> belfry.plugin.v1.Media
-	5,  // 3: belfry.plugin.v1.Item.published:type_name -> google.protobuf.Timestamp
-	5,  // 4: belfry.plugin.v1.Item.updated:type_name -> google.protobuf.Timestamp
-	5,  // 5: belfry.plugin.v1.Item.not_before:type_name -> google.protobuf.Timestamp
-	5,  // 6: belfry.plugin.v1.Item.due:type_name -> google.protobuf.Timestamp
-	5,  // 7: belfry.plugin.v1.Item.expires_at:type_name -> google.protobuf.Timestamp
-	1,  // 8: belfry.plugin.v1.Node.children:type_name -> belfry.plugin.v1.Node
-	6,  // 9: belfry.plugin.v1.Media.duration:type_name -> google.protobuf.Duration
-	4,  // 10: belfry.plugin.v1.Media.file:type_name -> belfry.plugin.v1.File
-	11, // [11:11] is the sub-list for method output_type
-	11, // [11:11] is the sub-list for method input_type
-	11, // [11:11] is the sub-list for extension type_name
-	11, // [11:11] is the sub-list for extension extendee
-	0,  // [0:11] is the sub-list for field type_name
+	3,  // 0: belfry.plugin.v1.Item.body:type_name -> belfry.plugin.v1.Node
+	4,  // 1: belfry.plugin.v1.Item.authors:type_name -> belfry.plugin.v1.Author
+	5,  // 2: belfry.plugin.v1.Item.media:type_name -> belfry.plugin.v1.Media
+	7,  // 3: belfry.plugin.v1.Item.published:type_name -> google.protobuf.Timestamp
+	7,  // 4: belfry.plugin.v1.Item.updated:type_name -> google.protobuf.Timestamp
+	7,  // 5: belfry.plugin.v1.Item.not_before:type_name -> google.protobuf.Timestamp
+	7,  // 6: belfry.plugin.v1.Item.due:type_name -> google.protobuf.Timestamp
+	7,  // 7: belfry.plugin.v1.Item.expires_at:type_name -> google.protobuf.Timestamp
+	1,  // 8: belfry.plugin.v1.Item.event:type_name -> belfry.plugin.v1.Event
+	2,  // 9: belfry.plugin.v1.Event.recurrence:type_name -> belfry.plugin.v1.ZonedTime
+	2,  // 10: belfry.plugin.v1.Event.start:type_name -> belfry.plugin.v1.ZonedTime
+	2,  // 11: belfry.plugin.v1.Event.end:type_name -> belfry.plugin.v1.ZonedTime
+	7,  // 12: belfry.plugin.v1.ZonedTime.at:type_name -> google.protobuf.Timestamp
+	3,  // 13: belfry.plugin.v1.Node.children:type_name -> belfry.plugin.v1.Node
+	8,  // 14: belfry.plugin.v1.Media.duration:type_name -> google.protobuf.Duration
+	6,  // 15: belfry.plugin.v1.Media.file:type_name -> belfry.plugin.v1.File
+	16, // [16:16] is the sub-list for method output_type
+	16, // [16:16] is the sub-list for method input_type
+	16, // [16:16] is the sub-list for extension type_name
+	16, // [16:16] is the sub-list for extension extendee
+	0,  // [0:16] is the sub-list for field type_name
 }
 
 func init() { file_belfry_plugin_v1_item_proto_init() }
@@ -652,7 +842,7 @@ func file_belfry_plugin_v1_item_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_belfry_plugin_v1_item_proto_rawDesc), len(file_belfry_plugin_v1_item_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   5,
+			NumMessages:   7,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -1,4 +1,4 @@
-package rss
+package fetch
 
 import (
 	"bufio"
@@ -27,9 +27,9 @@ const maxWindow = 8 << 20
 // large is the size beyond which a document needs a place among the few large ones that are held at a time, in bytes.
 const large = 1 << 20
 
-// readBody reads the body of an answer, decompressed, at most limit bytes of it. Before it goes beyond large bytes it calls
+// ReadBody reads the body of an answer, decompressed, at most limit bytes of it. Before it goes beyond large bytes it calls
 // place. cut says that the compressed stream ended early, although the message was complete: what came out of it is given.
-func readBody(r io.Reader, h http.Header, limit int64, place func() error) (body []byte, cut bool, err error) {
+func ReadBody(r io.Reader, h http.Header, limit int64, place func() error) (body []byte, cut bool, err error) {
 	var codings []string
 	for c := range strings.SplitSeq(strings.ToLower(strings.Join(h.Values("Content-Encoding"), ",")), ",") {
 		if c = strings.TrimSpace(c); c != "" && c != "identity" {
@@ -66,7 +66,7 @@ func readBody(r io.Reader, h http.Header, limit int64, place func() error) (body
 	}
 	body, err = readAll(io.LimitReader(in, limit+1), place)
 	if int64(len(body)) > limit {
-		return nil, false, failf(sdk.CodeTooLarge, "the feed is larger than %s; max_size allows up to 15MiB", Size(limit))
+		return nil, false, tooLarge(limit)
 	}
 	if err == nil {
 		return body, false, nil
@@ -123,7 +123,7 @@ func (s *stream) or(err error) error {
 	if _, ok := errors.AsType[*sdk.Error](err); ok {
 		return err
 	}
-	return &sdk.Error{Code: sdk.CodeInvalid, Scope: sdk.ScopeDestination, Op: opFetch, Public: "the answer cannot be decompressed", Err: err}
+	return &sdk.Error{Code: sdk.CodeInvalid, Scope: sdk.ScopeDestination, Op: Op, Public: "the answer cannot be decompressed", Err: err}
 }
 
 // decode undoes one coding. It gives nil for a body that only claims to be compressed.

@@ -1,4 +1,4 @@
-package rss
+package fetch
 
 import (
 	"context"
@@ -11,7 +11,7 @@ import (
 	"github.com/belfry-news/belfry/sdk"
 )
 
-// Manners towards one public host, whatever the number of feeds it serves.
+// Manners towards one public host, whatever the number of documents it serves.
 const (
 	perHost     = 2                // requests at a time
 	spacing     = time.Second      // between the starts of two requests
@@ -19,12 +19,13 @@ const (
 	keepHosts   = 1000
 )
 
-// gate keeps the manners. Hosts that are reached over private addresses are the admin's own and are not slowed down;
+// Gate keeps the manners. Hosts that are reached over private addresses are the admin's own and are not slowed down;
 // before the first connection nobody knows, so that one waits its turn like any other.
-type gate struct {
-	spacing, longestTurn time.Duration
-	// private tells whether an address is not public.
-	private func(netip.Addr) bool
+type Gate struct {
+	// Spacing is kept between the starts of two requests to a host; what would wait beyond LongestTurn is told to come later.
+	Spacing, LongestTurn time.Duration
+	// Private tells whether an address is not public.
+	Private func(netip.Addr) bool
 
 	mu    sync.Mutex
 	hosts map[string]*host
@@ -40,20 +41,20 @@ type host struct {
 	leaves int // requests that have entered and not left
 }
 
-func newGate() *gate {
-	return &gate{spacing: spacing, longestTurn: longestTurn, hosts: map[string]*host{},
-		private: func(a netip.Addr) bool { return sdk.Guard{}.Check(a) != nil }}
+func newGate() *Gate {
+	return &Gate{Spacing: spacing, LongestTurn: longestTurn, hosts: map[string]*host{},
+		Private: func(a netip.Addr) bool { return sdk.Guard{}.Check(a) != nil }}
 }
 
 // host finds or makes the state of a host; an address written as such tells at once whether it is private.
-func (g *gate) host(name string) *host {
+func (g *Gate) host(name string) *host {
 	h := g.hosts[name]
 	if h == nil {
 		if len(g.hosts) >= keepHosts {
 			g.forget(time.Now())
 		}
 		h = &host{slots: make(chan struct{}, perHost), own: make(chan struct{})}
-		if addr, err := netip.ParseAddr(name); err == nil && g.private(addr) {
+		if addr, err := netip.ParseAddr(name); err == nil && g.Private(addr) {
 			h.isOwn = true
 			close(h.own)
 		}
@@ -63,7 +64,7 @@ func (g *gate) host(name string) *host {
 }
 
 // forget drops the hosts that nothing waits for.
-func (g *gate) forget(now time.Time) {
+func (g *Gate) forget(now time.Time) {
 	for name, h := range g.hosts {
 		if h.leaves == 0 && now.After(h.next) && now.After(h.paused) {
 			delete(g.hosts, name)
@@ -73,7 +74,7 @@ func (g *gate) forget(now time.Time) {
 
 // enter waits until a request to the host may start, and gives the function that ends it. The error has CodeRateLimited
 // when the turn would come too late or the host is paused, or is the context's.
-func (g *gate) enter(ctx context.Context, name string) (leave func(), err error) {
+func (g *Gate) enter(ctx context.Context, name string) (leave func(), err error) {
 	g.mu.Lock()
 	h := g.host(name)
 	now := time.Now()
@@ -85,14 +86,14 @@ func (g *gate) enter(ctx context.Context, name string) (leave func(), err error)
 	if h.next.After(now) {
 		start = h.next
 	}
-	if !h.isOwn && start.Sub(now) > g.longestTurn {
+	if !h.isOwn && start.Sub(now) > g.LongestTurn {
 		g.mu.Unlock()
-		return nil, busy(name, start.Sub(now), "serves many feeds and is asked at most once a second")
+		return nil, busy(name, start.Sub(now), "serves many of our sources and is asked at most once a second")
 	}
 	h.leaves++
 	own := h.own
 	if !h.isOwn {
-		h.next = start.Add(g.spacing)
+		h.next = start.Add(g.Spacing)
 	}
 	g.mu.Unlock()
 
@@ -117,7 +118,7 @@ func (g *gate) enter(ctx context.Context, name string) (leave func(), err error)
 	}
 }
 
-func (g *gate) leave(h *host, slot bool) {
+func (g *Gate) leave(h *host, slot bool) {
 	if slot {
 		<-h.slots
 	}
@@ -127,12 +128,12 @@ func (g *gate) leave(h *host, slot bool) {
 }
 
 // reached tells over what address the host was connected.
-func (g *gate) reached(name string, address net.Addr) {
+func (g *Gate) reached(name string, address net.Addr) {
 	ap, err := netip.ParseAddrPort(address.String())
 	if err != nil {
 		return
 	}
-	private := g.private(ap.Addr())
+	private := g.Private(ap.Addr())
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	h := g.host(name)
@@ -146,7 +147,7 @@ func (g *gate) reached(name string, address net.Addr) {
 }
 
 // pause keeps every request away from the host.
-func (g *gate) pause(name string, d time.Duration) {
+func (g *Gate) pause(name string, d time.Duration) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	h := g.host(name)
@@ -156,6 +157,6 @@ func (g *gate) pause(name string, d time.Duration) {
 }
 
 func busy(name string, d time.Duration, why string) *sdk.Error {
-	return &sdk.Error{Code: sdk.CodeRateLimited, Scope: sdk.ScopeDestination, Op: opFetch, RetryAfter: d.Round(time.Second) + time.Second,
+	return &sdk.Error{Code: sdk.CodeRateLimited, Scope: sdk.ScopeDestination, Op: Op, RetryAfter: d.Round(time.Second) + time.Second,
 		Public: fmt.Sprintf("%s %s; the next try is in %s", name, why, sdk.D(d.Round(time.Second)))}
 }

@@ -1,10 +1,9 @@
-package rss
+package fetch
 
 import (
 	"context"
 	"errors"
 	"net"
-	"net/http/httptest"
 	"net/netip"
 	"strings"
 	"sync"
@@ -12,7 +11,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/belfry-news/belfry/plugins/rss/feedtest"
 	"github.com/belfry-news/belfry/sdk"
 )
 
@@ -90,7 +88,7 @@ func TestTurnsThatComeTooLate(t *testing.T) {
 			t.Errorf("%d of 100 were sent away, want all that would wait longer than %s", len(late), longestTurn)
 		}
 		for _, e := range late {
-			if e.Code != sdk.CodeRateLimited || e.RetryAfter < longestTurn || !strings.Contains(e.Public, "news.example serves many feeds") {
+			if e.Code != sdk.CodeRateLimited || e.RetryAfter < longestTurn || !strings.Contains(e.Public, "news.example serves many of our sources") {
 				t.Fatalf("the error is %v after %s", e, e.RetryAfter)
 			}
 		}
@@ -183,34 +181,4 @@ func TestTheGateForgetsHosts(t *testing.T) {
 			t.Errorf("%d hosts are kept", len(g.hosts))
 		}
 	})
-}
-
-// TestFetchesOfOneHostKeepThePace drives whole fetches against a server that counts, as if it were public.
-func TestFetchesOfOneHostKeepThePace(t *testing.T) {
-	t.Parallel()
-	n := newNetwork()
-	n.gate.private = func(netip.Addr) bool { return false }
-	n.gate.spacing = 50 * time.Millisecond
-	site := feedtest.New()
-	server := httptest.NewServer(site)
-	t.Cleanup(server.Close)
-	site.Set("/feed", feedtest.Page{Type: "application/rss+xml", Body: articles(1).RSS(), Drip: 100 * time.Microsecond})
-	var wg sync.WaitGroup
-	for range 6 {
-		src := openSource(t, n, server.URL+"/feed")
-		wg.Go(func() {
-			if _, err := src.Fetch(context.Background(), sdk.FetchRequest{Now: start}); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	wg.Wait()
-	if most := site.MostOpen(); most > perHost {
-		t.Errorf("%d requests were under way at once", most)
-	}
-	reqs := site.Requests()
-	// The server sees a request a little after its start, so the whole time tells more than each gap.
-	if took := reqs[len(reqs)-1].At.Sub(reqs[0].At); took < 150*time.Millisecond {
-		t.Errorf("six requests came within %s", took)
-	}
 }

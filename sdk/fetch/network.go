@@ -1,4 +1,4 @@
-package rss
+package fetch
 
 import (
 	"context"
@@ -19,7 +19,7 @@ import (
 const (
 	connectTimeout = 10 * time.Second
 	headerTimeout  = 20 * time.Second
-	maxRedirects   = 5
+	MaxRedirects   = 5
 )
 
 // Bounds on the memory that documents take in one process, whatever the number of instances.
@@ -28,19 +28,19 @@ const (
 	readingBytes   = 12 << 20 // of documents that are being parsed at a time; parsing takes several times that
 )
 
-// network is what the instances of one process share: connections, and manners towards hosts. Connections are shared only
+// Network is what the instances of one process share: connections, and manners towards hosts. Connections are shared only
 // between instances that permit the same private addresses, or one could use a connection that another may not make.
-type network struct {
-	gate *gate
+type Network struct {
+	Gate *Gate
 	// places for large documents, and parsing for the bytes that are being parsed.
 	places  chan struct{}
 	parsing *semaphore.Weighted
 	mu      sync.Mutex
 	// transports by their permitted prefixes, with the number of instances that use them.
 	transports map[string]*transport
-	// resolver and roots are the system's, unless a test sets them.
-	resolver *net.Resolver
-	tls      *tls.Config
+	// Resolver and TLS are the system's, unless they are set before the first use.
+	Resolver *net.Resolver
+	TLS      *tls.Config
 }
 
 type transport struct {
@@ -49,13 +49,14 @@ type transport struct {
 	uses int
 }
 
-func newNetwork() *network {
-	return &network{gate: newGate(), places: make(chan struct{}, largeDocuments), parsing: semaphore.NewWeighted(readingBytes),
+// New makes a Network.
+func New() *Network {
+	return &Network{Gate: newGate(), places: make(chan struct{}, largeDocuments), parsing: semaphore.NewWeighted(readingBytes),
 		transports: map[string]*transport{}}
 }
 
 // join gives the transport for a guard.
-func (n *network) join(guard sdk.Guard) *transport {
+func (n *Network) join(guard sdk.Guard) *transport {
 	names := make([]string, len(guard.Allow))
 	for i, p := range guard.Allow {
 		names[i] = p.String()
@@ -67,8 +68,8 @@ func (n *network) join(guard sdk.Guard) *transport {
 	t := n.transports[key]
 	if t == nil {
 		dialer := guard.Dialer(connectTimeout)
-		dialer.Resolver = n.resolver
-		config := n.tls
+		dialer.Resolver = n.Resolver
+		config := n.TLS
 		if config == nil {
 			config = &tls.Config{MinVersion: tls.VersionTLS12}
 		}
@@ -92,7 +93,7 @@ func (n *network) join(guard sdk.Guard) *transport {
 }
 
 // part gives a transport back; the last one to do so closes its connections.
-func (n *network) part(t *transport) {
+func (n *Network) part(t *transport) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if t.uses--; t.uses == 0 {
@@ -102,7 +103,7 @@ func (n *network) part(t *transport) {
 }
 
 // place waits until another large document may be held, and gives the function that makes room again.
-func (n *network) place(ctx context.Context) (func(), error) {
+func (n *Network) place(ctx context.Context) (func(), error) {
 	select {
 	case n.places <- struct{}{}:
 		return sync.OnceFunc(func() { <-n.places }), nil
@@ -111,8 +112,8 @@ func (n *network) place(ctx context.Context) (func(), error) {
 	}
 }
 
-// parse runs f when the document fits among those that are being parsed.
-func (n *network) parse(ctx context.Context, size int, f func()) error {
+// Parse runs f when the document fits among those that are being parsed.
+func (n *Network) Parse(ctx context.Context, size int, f func()) error {
 	weight := min(int64(size), readingBytes)
 	if err := n.parsing.Acquire(ctx, weight); err != nil {
 		return err
