@@ -16,6 +16,7 @@ import (
 
 	"github.com/belfry-news/belfry/configs"
 	"github.com/belfry-news/belfry/internal/desk"
+	"github.com/belfry-news/belfry/internal/memory"
 	"github.com/belfry-news/belfry/plugins/webhook/signature"
 )
 
@@ -104,7 +105,10 @@ type streams struct {
 	out, err io.Writer
 }
 
-func main() { os.Exit(run(os.Args[1:], streams{os.Stdin, os.Stdout, os.Stderr})) }
+func main() {
+	memory.SampleRarely()
+	os.Exit(run(os.Args[1:], streams{os.Stdin, os.Stdout, os.Stderr}))
+}
 
 // newParser makes the parser of a command line. exit is called when help was asked for.
 func newParser(c *cli, std streams, exit func(int)) (*kong.Kong, error) {

@@ -1,7 +1,7 @@
 INSERT INTO subscribers (id, ref, external, lang, zone, quiet_from, quiet_until, paused_until, per_day, created_at, signal_at) VALUES
   (1, 'reader1', 'e1', 'fr', 'Europe/Paris', '22:00', '07:00', 0, 3, (unixepoch() - 5000) * 1000000, (unixepoch() - 4000) * 1000000),
   (2, 'reader2', '', 'en', '', '', '', (unixepoch() + 9000) * 1000000, 0, (unixepoch() - 5000) * 1000000, 0);
-INSERT INTO person_keys (person, master, sealed) VALUES (1, 'abcd0123', x'00ff01'), (2, 'abcd0123', x'00ff02');
+INSERT INTO person_keys (person, master, sealed) VALUES (1, 'b8ac5a3e', x'00ff01'), (2, 'b8ac5a3e', x'00ff02');
 INSERT INTO addresses (id, person, medium, hash, sealed, verified_at, created_at) VALUES
   (1, 1, 'email', 'h1', x'0a', (unixepoch() - 4000) * 1000000, (unixepoch() - 5000) * 1000000), (2, 2, 'telegram', 'h2', x'0b', 0, (unixepoch() - 5000) * 1000000);
 INSERT INTO grants (id, person, kind, name, medium, state, version, mode, slots, topics, languages, breaking, since, changed_at, covered) VALUES
