@@ -48,7 +48,7 @@ func Serve(specs ...*sdk.Spec) {
 	// The host decides when the process ends. A signal to the whole group, such as Ctrl-C at a terminal or the stop of a
 	// service, must not take the plugin from under a daemon that still drains.
 	signal.Ignore(os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	go watchParent(log)
+	go watchParent(log, os.Getppid()) // asked before the host hears of us: it may be gone soon after
 
 	server, err := wire.NewServer(log, specs...)
 	if err != nil {
@@ -100,10 +100,9 @@ func (p *served) GRPCClient(context.Context, *goplugin.GRPCBroker, *grpc.ClientC
 	return nil, fmt.Errorf("a plugin is no client")
 }
 
-// watchParent ends the process when its parent is gone: a daemon that was killed cannot take its plugins along. It ends
-// only with the process, which it owns.
-func watchParent(log *slog.Logger) {
-	parent := os.Getppid()
+// watchParent ends the process when it has another parent than at its start: a daemon that was killed cannot take its
+// plugins along. It ends only with the process, which it owns.
+func watchParent(log *slog.Logger, parent int) {
 	for range time.Tick(watching) {
 		if os.Getppid() != parent {
 			log.Warn("the host is gone; the plugin ends")
