@@ -23,6 +23,7 @@ const (
 	UntilWorkedOn  Term = "worked_on" // until the daemon has worked on it, which takes seconds
 	UntilExpired   Term = "expired"   // until it expires: confirmation links after 48 h
 	UntilMessages  Term = "messages"  // as long as retention.messages
+	UntilWebhooks  Term = "webhooks"  // as long as retention.webhooks; what could not be mapped twelve times as long
 	UntilActs      Term = "acts"      // as long as retention.acts
 	UntilForbidden Term = "forbidden" // as long as the prohibition is to be honoured
 	UntilForEver   Term = "for_ever"  // the entries stay, and cannot be opened once the person is erased
@@ -55,6 +56,8 @@ func Personal() []Kept {
 				"message_batches": "id node fence destination stream people started lease_until", "folded": "person consent post reason at", "sent_days": "person purpose day count last_at"}},
 		{"notices", consentBasis, UntilMessages, true,
 			map[string]string{"notices": "id purpose person key sealed digest body at expires_at ended_at"}},
+		{"webhooks", consentBasis, UntilWebhooks, false, // a notice may stand in a body
+			map[string]string{"raw_webhooks": "id source delivery request body at state reason attempts told ended_at"}},
 		{"inbox", consentBasis, UntilWorkedOn, true,
 			map[string]string{"inbox": "connection id at kind person sealed outcome", "bot_memory": "hash name data until_at"}},
 		{"imports", proof, UntilDropped, false,
@@ -98,6 +101,7 @@ func NotPersonal() map[string]string {
 		"publications":       "id post channel destination chat version want gone purge have have_gone rung state reason out_at edited_at expires_at released",
 		"rates":              "destination chat scope events per starts",
 		"schedules":          "name spec checked_until",
-		"sources":            "name version configured cursor primed gone force next_at wait_until lease fetched_at ok_at new_at failures code error about notices bad_since",
+		"sources":            "name version configured called cursor primed gone force next_at wait_until lease fetched_at ok_at new_at failures code error about notices bad_since",
+		"webhook_ids":        "source delivery body at", // the body's hash
 	}
 }

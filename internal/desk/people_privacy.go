@@ -193,6 +193,8 @@ func keptFor(t consent.Term, l *configs.Loaded, words *i18n.Catalogue) string {
 	switch t {
 	case consent.UntilMessages:
 		return setting("retention.messages", l.Retention.Messages)
+	case consent.UntilWebhooks:
+		return setting("retention.webhooks", l.Retention.Webhooks)
 	case consent.UntilActs:
 		return setting("retention.acts", l.Retention.Acts)
 	}

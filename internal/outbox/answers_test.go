@@ -282,7 +282,7 @@ func TestLookUpsBackOff(t *testing.T) {
 			t.Errorf("it was asked %d times in five minutes", finds)
 		}
 		s.same("alerts", []string{}, s.alerts())
-		s.pass(20 * time.Minute)
+		s.pass(25 * time.Minute) // asked at last before retry_for is over, it is asked again within 16.5 minutes
 		s.same("alerts", []string{"outcome_unknown"}, s.alerts())
 		p.mu.Lock()
 		p.findFails = nil
