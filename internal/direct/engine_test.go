@@ -124,7 +124,7 @@ func newHouse(t testing.TB) *house {
 	must(t, err)
 	t.Cleanup(func() { _ = journal.Close() })
 	h := &house{t: t, db: db, out: &outgoing{}, dir: dir, keys: keys}
-	h.people = consent.New(consent.Settings{Store: db, Keys: keys, Journal: journal, Deadline: 5 * time.Second, Offers: func() []consent.Offer {
+	h.people = consent.New(consent.Settings{Store: db, Keys: keys, Journal: journal, Deadline: time.Minute, Offers: func() []consent.Offer {
 		return []consent.Offer{{Purpose: alertes, Media: []consent.Medium{{Name: "email", Destination: "mail"}}, Modes: []consent.Mode{consent.Instant}, Topics: []string{"sport"}}}
 	}, Changed: func() {
 		if h.engine != nil {

@@ -83,6 +83,8 @@ var recorded = map[string][]string{
 	"messages":       {"settled_at"},
 	"sent_days":      {"last_at"},
 	"inbox":          {"at"},
+	"raw_webhooks":   {"at", "ended_at"},
+	"webhook_ids":    {"at"},
 }
 
 // ClockSetBack makes the rows fit a clock that stands by less than it did: what is planned keeps its wait, what happened
