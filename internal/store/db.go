@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"regexp"
 	"runtime/debug"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 )
@@ -361,6 +363,51 @@ func (tx *Tx) insert(text string, args ...any) (int64, bool, error) {
 	return id, err == nil, err
 }
 
+// rowsAtOnce is how many rows a statement of insertRows holds: by then what a statement costs by itself is shared well.
+const rowsAtOnce = 50
+
+// insertRows inserts n rows, many with each statement. into names the table and its columns, and add adds the values of the
+// row i to those of the rows before.
+func (tx *Tx) insertRows(into string, columns, n int, add func(row []any, i int) []any) error {
+	var one, many string
+	args := make([]any, 0, rowsAtOnce*columns)
+	for i := 0; i < n; {
+		text, end := &many, i+rowsAtOnce
+		if end > n {
+			text, end = &one, i+1
+		}
+		if *text == "" {
+			*text = insertOf(into, columns, end-i)
+		}
+		for args = args[:0]; i < end; i++ {
+			args = add(args, i)
+		}
+		if err := tx.run(*text, args...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// insertOf is the statement that inserts so many rows.
+func insertOf(into string, columns, rows int) string {
+	var b strings.Builder
+	b.WriteString("INSERT INTO " + into + " VALUES ")
+	for i := range rows * columns {
+		switch {
+		case i == 0:
+			b.WriteString("(")
+		case i%columns == 0:
+			b.WriteString("), (")
+		default:
+			b.WriteString(", ")
+		}
+		b.WriteString("$" + strconv.Itoa(i+1))
+	}
+	b.WriteString(")")
+	return b.String()
+}
+
 // row runs a query for one row. Its error comes with Scan.
 func (tx *Tx) row(text string, args ...any) scanner {
 	st, err := tx.statement(text)
@@ -454,11 +501,27 @@ var (
 // array, to what SQLite calls it. A limit that is nothing but a parameter would be looked at when the statement is planned,
 // and the statement be prepared anew for each value. @by(name) is the index that a table is read by, where SQLite, which
 // knows nothing of what the tables hold, would choose another one.
+//
+// A parameter with a number is one with a name for SQLite, which the driver asks for at each execution, and which is looked
+// for in a list: where the order says the same, there are no numbers.
 func SQLite(text string) string {
 	text = limit.ReplaceAllString(text, "LIMIT $$$1 + 0")
 	text = index.ReplaceAllString(text, "INDEXED BY $1")
 	text = list.ReplaceAllString(text, "(SELECT value FROM json_each($$$1))")
+	if inOrder(text) {
+		return parameter.ReplaceAllLiteralString(text, "?")
+	}
 	return parameter.ReplaceAllString(text, "?$1")
+}
+
+// inOrder says whether the parameters of a statement stand there once each, in the order of their numbers.
+func inOrder(text string) bool {
+	for i, m := range parameter.FindAllStringSubmatch(text, -1) {
+		if m[1] != strconv.Itoa(i+1) {
+			return false
+		}
+	}
+	return true
 }
 
 // micros is how times are stored.

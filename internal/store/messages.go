@@ -164,6 +164,9 @@ func (p people) Queue(f consent.Fixed) error {
 	if err != nil {
 		return err
 	}
+	if id == 0 {
+		return fmt.Errorf("there is a stream already for %s to person %d", f.Kind, f.Person)
+	}
 	if err := p.tx.run(`INSERT INTO messages (stream, person) VALUES ($1, $2)`, id, f.Person); err != nil {
 		return err
 	}

@@ -43,6 +43,9 @@ func (p people) putNotice(n consent.Notify, person consent.PersonID, sealed []by
 		if err != nil {
 			return err
 		}
+		if stream == 0 {
+			return fmt.Errorf("there is a stream already for notice %d by %s", id, g.Medium)
+		}
 		if err := p.tx.run(`INSERT INTO messages (stream, person, consent, version) VALUES ($1, $2, $3, $4)`, stream, person, g.ID, g.Version); err != nil {
 			return err
 		}

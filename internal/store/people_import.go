@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"time"
@@ -151,21 +152,26 @@ func (p people) AddPeople(list []consent.NewPerson) error {
 	if err := p.tx.row(`SELECT coalesce(max(id), 0) + 1 FROM subscribers`).Scan(&first); err != nil {
 		return err
 	}
+	grants, events := 0, 0
 	for i := range list {
 		n := &list[i]
 		n.ID = consent.PersonID(first + int64(i))
-		h := n.Habits
-		if err := p.tx.run(`INSERT INTO subscribers (id, ref, external, lang, zone, created_at, import) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
-			int64(n.ID), n.Ref, n.External, h.Lang, h.Zone, micros(n.Created), n.Import); err != nil {
-			return err
-		}
+		grants, events = grants+len(n.Grants), events+len(n.Events)
 	}
-	for i := range list {
+	if err := p.tx.insertRows(`subscribers (id, ref, external, lang, zone, created_at, import)`, 7, len(list), func(row []any, i int) []any {
 		n := &list[i]
-		if err := p.tx.run(`INSERT INTO person_keys (person, master, sealed) VALUES ($1, $2, $3)`, int64(n.ID), n.Key.Master, n.Key.Data); err != nil {
-			return err
-		}
+		return append(row, int64(n.ID), n.Ref, n.External, n.Habits.Lang, n.Habits.Zone, micros(n.Created), n.Import)
+	}); err != nil {
+		return err
 	}
+	if err := p.tx.insertRows(`person_keys (person, master, sealed)`, 3, len(list), func(row []any, i int) []any {
+		n := &list[i]
+		return append(row, int64(n.ID), n.Key.Master, n.Key.Data)
+	}); err != nil {
+		return err
+	}
+	// Addresses one by one: their hashes are all over the index, and a statement for several keeps a copy of each page that
+	// it changes, in case that it has to undo itself.
 	for i := range list {
 		n := &list[i]
 		a := n.Address
@@ -173,30 +179,28 @@ func (p people) AddPeople(list []consent.NewPerson) error {
 			return err
 		}
 	}
-	for i := range list {
-		n := &list[i]
-		for _, g := range n.Grants {
-			c := g.Preferences
-			if c.Mode == "" {
-				c.Mode = consent.Instant
-			}
-			if err := p.tx.run(`INSERT INTO grants (person, kind, name, medium, state, mode, slots, topics, languages, breaking, since, changed_at, covered)
-				VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $11)`, int64(n.ID), string(g.Purpose.Kind), g.Purpose.Name, g.Medium, string(g.State), string(c.Mode),
-				jsonList(c.Slots), jsonList(c.Topics), jsonList(c.Languages), c.Breaking, micros(g.Since), micros(g.Changed)); err != nil {
-				return err
-			}
+	who, at := 0, -1
+	next := func(of func(*consent.NewPerson) int) *consent.NewPerson { // of the one after the last, in the order of the people
+		for at++; at >= of(&list[who]); at = 0 {
+			who++
 		}
+		return &list[who]
 	}
-	for i := range list {
-		n := &list[i]
-		for _, e := range n.Events {
-			e.Person = n.ID
-			if err := p.AddEvent(e); err != nil {
-				return err
-			}
-		}
+	if err := p.tx.insertRows(`grants (person, kind, name, medium, state, mode, slots, topics, languages, breaking, since, changed_at, covered)`, 13, grants, func(row []any, _ int) []any {
+		n := next(func(n *consent.NewPerson) int { return len(n.Grants) })
+		g := &n.Grants[at]
+		c, since := g.Preferences, micros(g.Since)
+		return append(row, int64(n.ID), string(g.Purpose.Kind), g.Purpose.Name, g.Medium, string(g.State), string(cmp.Or(c.Mode, consent.Instant)),
+			jsonList(c.Slots), jsonList(c.Topics), jsonList(c.Languages), c.Breaking, since, micros(g.Changed), since)
+	}); err != nil {
+		return err
 	}
-	return nil
+	who, at = 0, -1
+	return p.tx.insertRows(`ledger_events (at, recorded, person, kind, data)`, 5, events, func(row []any, _ int) []any {
+		n := next(func(n *consent.NewPerson) int { return len(n.Events) })
+		e := &n.Events[at]
+		return append(row, micros(e.At), micros(e.Recorded), int64(n.ID), e.Kind, e.Data)
+	})
 }
 
 var _ consent.MergeStore = (*DB)(nil)

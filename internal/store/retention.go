@@ -124,6 +124,7 @@ func (p *Pruner) messages(ctx context.Context) (out Pruned, err error) {
 			out.Messages = int(n)
 			return err
 		}
+		// Only now: no message is left whose stream nobody knows.
 		return errors.Join(tx.run(`DELETE FROM streams WHERE id = $1`, ids[0]),
 			tx.run(`DELETE FROM sent_days WHERE day < $1`, p.now.Add(-10*24*time.Hour).Unix()/86400))
 	})

@@ -16,9 +16,11 @@ func TestSQLite(t *testing.T) {
 	for text, want := range map[string]string{
 		"SELECT 1":                              "SELECT 1",
 		"a = $1 AND b = $12 OR a = $1":          "a = ?1 AND b = ?12 OR a = ?1",
+		"VALUES ($1, $2, $3)":                   "VALUES (?, ?, ?)",
+		"b = $2 AND a = $1":                     "b = ?2 AND a = ?1",
 		"id IN @list($3) AND x = $2":            "id IN (SELECT value FROM json_each(?3)) AND x = ?2",
-		"FROM a @by(a_wait) WHERE b = $1":       "FROM a INDEXED BY a_wait WHERE b = ?1",
-		"FROM @list($1) c JOIN posts ON $2 > 0": "FROM (SELECT value FROM json_each(?1)) c JOIN posts ON ?2 > 0",
+		"FROM a @by(a_wait) WHERE b = $1":       "FROM a INDEXED BY a_wait WHERE b = ?",
+		"FROM @list($1) c JOIN posts ON $2 > 0": "FROM (SELECT value FROM json_each(?)) c JOIN posts ON ? > 0",
 	} {
 		if got := SQLite(text); got != want {
 			t.Errorf("%q became %q, want %q", text, got, want)
