@@ -254,8 +254,9 @@ func (c *Connector) Close(context.Context) error {
 }
 
 var (
-	_ sdk.Resolver  = (*Connector)(nil)
-	_ sdk.Publisher = (*Connector)(nil)
-	_ sdk.Editor    = (*Connector)(nil)
-	_ sdk.Deleter   = (*Connector)(nil)
+	_ sdk.Resolver      = (*Connector)(nil)
+	_ sdk.Publisher     = (*Connector)(nil)
+	_ sdk.SharedPlanner = (*Connector)(nil)
+	_ sdk.Editor        = (*Connector)(nil)
+	_ sdk.Deleter       = (*Connector)(nil)
 )

@@ -2,9 +2,20 @@ package outbox
 
 import (
 	"context"
+	"slices"
+	"sync"
 
 	"github.com/belfry-news/belfry/sdk"
 )
+
+// Post is a post that was made ready. The destinations that show it the same way share it, and with it the plans that
+// their connectors say are the same.
+type Post struct {
+	sdk.Post
+
+	mu    sync.Mutex
+	plans map[string][]sdk.Part // by sdk.SharedPlanner's key
+}
 
 // plans asks renderer and connector for the parts of a publication.
 type plans struct {
@@ -20,7 +31,25 @@ func (p *plans) Post() (parts []sdk.Part, err error) {
 	if err != nil {
 		return nil, err
 	}
-	return p.plan(post)
+	key := ""
+	if shared, ok := sdk.As[sdk.SharedPlanner](p.l.dest.Conn); ok {
+		key = shared.PlanKey(p.lane.Ref)
+	}
+	if key == "" {
+		return p.plan(post.Post)
+	}
+	post.mu.Lock()
+	defer post.mu.Unlock()
+	if known, ok := post.plans[key]; ok {
+		return slices.Clone(known), nil
+	}
+	if parts, err = p.plan(post.Post); err == nil && !slices.ContainsFunc(parts, func(p sdk.Part) bool { return len(p.Files) > 0 }) {
+		if post.plans == nil { // the data of files comes and goes in the parts themselves, so that these are not shared
+			post.plans = map[string][]sdk.Part{}
+		}
+		post.plans[key] = slices.Clone(parts)
+	}
+	return parts, err
 }
 
 func (p *plans) Reply() (parts []sdk.Part, err error) {
