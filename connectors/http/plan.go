@@ -119,7 +119,7 @@ func (c *Connector) PlanKey(to sdk.ChannelRef) string {
 	if c.forms != nil {
 		return ""
 	}
-	return fmt.Sprintf("http %d %s %s %q", c.config.MaxText, c.config.Unit, c.config.Overflow, to.State)
+	return c.planned + string(to.State)
 }
 
 // shown is what people see of a part: its text, or what else names the post when there is none.
