@@ -8,6 +8,13 @@ import (
 	"github.com/belfry-news/belfry/sdk"
 )
 
+const (
+	// mostShared is how many plans of a post are kept: a destination with many rooms has one for each.
+	mostShared = 4
+	// largestShared is up to how many bytes a plan is kept.
+	largestShared = 16 << 10
+)
+
 // Post is a post that was made ready. The destinations that show it the same way share it, and with it the plans that
 // their connectors say are the same.
 type Post struct {
@@ -43,13 +50,25 @@ func (p *plans) Post() (parts []sdk.Part, err error) {
 	if known, ok := post.plans[key]; ok {
 		return slices.Clone(known), nil
 	}
-	if parts, err = p.plan(post.Post); err == nil && !slices.ContainsFunc(parts, func(p sdk.Part) bool { return len(p.Files) > 0 }) {
-		if post.plans == nil { // the data of files comes and goes in the parts themselves, so that these are not shared
+	if parts, err = p.plan(post.Post); err == nil && len(post.plans) < mostShared && shareable(parts) {
+		if post.plans == nil {
 			post.plans = map[string][]sdk.Part{}
 		}
 		post.plans[key] = slices.Clone(parts)
 	}
 	return parts, err
+}
+
+// shareable reports whether a plan can serve several destinations. The data of files comes and goes in the parts
+// themselves.
+func shareable(parts []sdk.Part) bool {
+	size := 0
+	for _, p := range parts {
+		if size += len(p.Request) + len(p.Text); len(p.Files) > 0 || size > largestShared {
+			return false
+		}
+	}
+	return true
 }
 
 func (p *plans) Reply() (parts []sdk.Part, err error) {

@@ -2,6 +2,7 @@ package outbox
 
 import (
 	"context"
+	"strings"
 	"testing"
 
 	"github.com/belfry-news/belfry/sdk"
@@ -47,6 +48,8 @@ func TestPlansAreSharedByTheirKey(t *testing.T) {
 		{"two forms", "fire", []oneForm{{form: "x 1"}, {form: "x 2"}, {form: "x 1"}}, 2},
 		{"nothing to share", "fire", []oneForm{{form: ""}, {form: ""}}, 2},
 		{"files, whose data comes and goes", "fire", []oneForm{{form: "x 1", files: image}, {form: "x 1", files: image}}, 2},
+		{"more forms than are kept", "fire", []oneForm{{form: "x 1"}, {form: "x 2"}, {form: "x 3"}, {form: "x 4"}, {form: "x 5"}, {form: "x 5"}, {form: "x 4"}}, 6},
+		{"a long text", strings.Repeat("fire ", largestShared), []oneForm{{form: "x 1"}, {form: "x 1"}}, 2},
 		{"a refusal", "", []oneForm{{form: "x 1"}, {form: "x 1"}}, 2},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
