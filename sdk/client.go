@@ -60,7 +60,6 @@ func NewClient(c ClientConfig) *Client {
 		DialContext:            guard.Dialer(c.Timeout / 3).DialContext,
 		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
 		TLSHandshakeTimeout:    c.Timeout / 3,
-		ResponseHeaderTimeout:  c.Timeout,
 		ExpectContinueTimeout:  time.Second,
 		MaxIdleConnsPerHost:    c.MaxConnsPerHost,
 		MaxConnsPerHost:        c.MaxConnsPerHost,

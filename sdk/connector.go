@@ -58,6 +58,16 @@ type Publisher interface {
 	Publish(ctx context.Context, to ChannelRef, part Part) (PartRef, error)
 }
 
+// SharedPlanner says which channels have the same plans, so that the host asks for the plan of a post once where it goes to
+// many of them. It is for connectors inside the host only.
+type SharedPlanner interface {
+	Publisher
+	// PlanKey tells apart what Plan depends on besides the post. It begins with the name of the connector's type; with equal
+	// keys, connectors of that type give equal parts of a post, whatever their settings. The parts must not be changed by
+	// Publish or Edit. Empty when the plan is not to be shared.
+	PlanKey(to ChannelRef) string
+}
+
 // Editor replaces what a part shows. It is idempotent: an edit to the state that the platform already has is a success.
 // The reference it gives back replaces the old one.
 type Editor interface {

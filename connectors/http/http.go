@@ -8,6 +8,7 @@ package http
 import (
 	"context"
 	"encoding/base64"
+	"fmt"
 	"maps"
 	"net/http"
 	"net/netip"
@@ -225,10 +226,12 @@ type Connector struct {
 	keys     [][]byte
 	host     string
 	secrets  []string // what must not be shown, the longest first
+	planned  string   // what plans depend on besides the post and the channel
 }
 
 func open(_ context.Context, s sdk.Settings, c Config) (*Connector, error) {
 	conn := &Connector{config: c, instance: s.Instance, host: c.URL.host(),
+		planned: fmt.Sprintf("http %d %s %s ", c.MaxText, c.Unit, c.Overflow),
 		client: sdk.NewClient(sdk.ClientConfig{AllowPrivate: c.AllowPrivate, UserAgent: s.UserAgent,
 			Timeout: c.Timeout.Std()})}
 	if c.custom() {
@@ -254,8 +257,9 @@ func (c *Connector) Close(context.Context) error {
 }
 
 var (
-	_ sdk.Resolver  = (*Connector)(nil)
-	_ sdk.Publisher = (*Connector)(nil)
-	_ sdk.Editor    = (*Connector)(nil)
-	_ sdk.Deleter   = (*Connector)(nil)
+	_ sdk.Resolver      = (*Connector)(nil)
+	_ sdk.Publisher     = (*Connector)(nil)
+	_ sdk.SharedPlanner = (*Connector)(nil)
+	_ sdk.Editor        = (*Connector)(nil)
+	_ sdk.Deleter       = (*Connector)(nil)
 )

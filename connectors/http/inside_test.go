@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/belfry-news/belfry/sdk"
+	"github.com/google/go-cmp/cmp"
 )
 
 // The test vector of the Standard Webhooks specification.
@@ -202,5 +203,63 @@ func TestPointed(t *testing.T) {
 		if got, ok := pointed([]byte(broken), "/id"); ok {
 			t.Errorf("%q gives %v", broken, got)
 		}
+	}
+}
+
+// Receivers with the same key show every post in the same way, whatever else their settings say.
+func TestPlanKeyTellsPlansApart(t *testing.T) {
+	t.Parallel()
+	body := sdk.Body{sdk.Paragraph(sdk.Text("A fire broke out at the station. Nobody was hurt."))}
+	post := sdk.Post{ID: "p1", Revision: 1, Channel: "news", Title: "Fire", Body: body, Content: body, URL: "https://news.example/1"}
+	plain := func(url string) Config {
+		c := defaults()
+		c.URL = Endpoint{url}
+		c.Secret = sdk.NewSecret("whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz")
+		return c
+	}
+	with := func(change func(*Config)) Config {
+		c := plain("https://receiver.example/b")
+		change(&c)
+		return c
+	}
+	first := plain("https://receiver.example/a")
+	for _, tt := range []struct {
+		name   string
+		config Config
+		to     string
+		same   bool
+	}{
+		{"another address", plain("https://other.example/b"), "", true},
+		{"another limit of time", with(func(c *Config) { c.Timeout = sdk.D(time.Minute) }), "", true},
+		{"a name of its own", plain("https://receiver.example/b"), "sports", false},
+		{"a shorter text", with(func(c *Config) { c.MaxText = 12 }), "", false},
+		{"a body of its own", with(func(c *Config) { c.Body = `{"text": {{json .Text}}}` }), "", false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			plan := func(c Config, name string) (string, []sdk.Part) {
+				conn, err := open(t.Context(), sdk.Settings{}, c)
+				if err != nil {
+					t.Fatal(err)
+				}
+				to, _, err := conn.ResolveChannel(t.Context(), name)
+				if err != nil {
+					t.Fatal(err)
+				}
+				parts, err := conn.Plan(to, post)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return conn.PlanKey(to), parts
+			}
+			key, parts := plan(first, "")
+			otherKey, others := plan(tt.config, tt.to)
+			if key == "" || (key == otherKey) != tt.same {
+				t.Errorf("the keys are %q and %q", key, otherKey)
+			}
+			if diff := cmp.Diff(parts, others); (diff == "") != tt.same {
+				t.Errorf("the plans:\n%s", diff)
+			}
+		})
 	}
 }

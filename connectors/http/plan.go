@@ -113,6 +113,15 @@ func (c *Connector) Plan(to sdk.ChannelRef, p sdk.Post) ([]sdk.Part, error) {
 	return parts, nil
 }
 
+// PlanKey implements sdk.SharedPlanner. The standard form is the same for all receivers, but for its length and the name in
+// data.to; a body of the admin's own is each receiver's.
+func (c *Connector) PlanKey(to sdk.ChannelRef) string {
+	if c.forms != nil {
+		return ""
+	}
+	return c.planned + string(to.State)
+}
+
 // shown is what people see of a part: its text, or what else names the post when there is none.
 func (c *Connector) shown(p sdk.Post, text string) string {
 	out := text

@@ -57,7 +57,7 @@ type rendered struct {
 
 // ready is a post and the images that it was made with.
 type ready struct {
-	post  sdk.Post
+	post  *outbox.Post
 	files compose.Files
 }
 
@@ -96,14 +96,14 @@ func (r *renderer) keep(key revisionKey, fresh *rendered) {
 }
 
 // Post implements outbox.Renderer.
-func (r *renderer) Post(ctx context.Context, w outbox.Work) (sdk.Post, error) {
+func (r *renderer) Post(ctx context.Context, w outbox.Work) (*outbox.Post, error) {
 	rev, err := r.revision(w)
 	if err != nil {
-		return sdk.Post{}, err
+		return nil, err
 	}
 	files, err := r.store.Files(ctx, rev.Content.Images())
 	if err != nil {
-		return sdk.Post{}, err
+		return nil, err
 	}
 	program := r.program()
 	variant := program.Variant(w.Channel, w.Destination, w.Chat)
@@ -112,11 +112,13 @@ func (r *renderer) Post(ctx context.Context, w outbox.Work) (sdk.Post, error) {
 	if p, ok := rev.posts[variant]; ok && maps.EqualFunc(p.files, files, func(a, b sdk.File) bool { return a.SHA256 == b.SHA256 && a.Name == b.Name }) {
 		return p.post, nil
 	}
-	post, err := program.Post(rev.Revision, w.Destination, w.Chat, files)
-	if err == nil {
-		rev.posts[variant] = ready{post, files}
+	made, err := program.Post(rev.Revision, w.Destination, w.Chat, files)
+	if err != nil {
+		return nil, err
 	}
-	return post, err
+	post := &outbox.Post{Post: made}
+	rev.posts[variant] = ready{post, files}
+	return post, nil
 }
 
 // Reply implements outbox.Renderer.

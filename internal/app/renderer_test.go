@@ -55,7 +55,7 @@ func TestRendererShares(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return p
+		return p.Post
 	}
 	first, again := post(work(1, "Fire", "a")), post(work(1, "Fire", "b"))
 	if &first.Body[0] != &again.Body[0] {

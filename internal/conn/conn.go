@@ -142,6 +142,8 @@ func lookUp(c sdk.Connector, target any) bool {
 		return pass(c, t)
 	case *sdk.Publisher:
 		return pass(c, t)
+	case *sdk.SharedPlanner:
+		return pass(c, t)
 	case *sdk.Editor:
 		return pass(c, t)
 	case *sdk.Deleter:

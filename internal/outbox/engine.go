@@ -36,7 +36,7 @@ func (d Destination) same(o Destination) bool {
 
 // Renderer makes posts ready for a destination. It is given by whoever knows templates and images.
 type Renderer interface {
-	Post(ctx context.Context, w Work) (sdk.Post, error)
+	Post(ctx context.Context, w Work) (*Post, error)
 	Reply(ctx context.Context, w Work) (sdk.Post, error)
 	Ladders(channel string) Ladders
 	// Silenced says which blackout stops a post that never left, and whether it drops it.

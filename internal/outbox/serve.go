@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/belfry-news/belfry/internal/alert"
 	"github.com/belfry-news/belfry/sdk"
 )
 
@@ -17,7 +18,7 @@ const aheadFor = 250 * time.Millisecond
 
 // readAhead is how many deliveries are read together while a call is under way. Whatever changes what was read changes the
 // version of its publication, and the start is refused.
-const readAhead = 8
+const readAhead = 16
 
 // turn is a delivery whose step is decided: a call, or an end without one.
 type turn struct {
@@ -39,7 +40,10 @@ type service struct {
 	// ahead is the step that was decided for a delivery further behind.
 	ahead *turn
 	// works are deliveries further behind, as they were read.
-	works map[int64]Work
+	works  map[int64]Work
+	caller *caller
+	// health are the alerts that an accepted call ends.
+	health []alert.Key
 	// took is how long the last call was under way.
 	took time.Duration
 }
@@ -57,7 +61,9 @@ func (l *destinationLanes) serve(ctx context.Context, b Batch) {
 	if !ok {
 		return
 	}
-	s := &service{destinationLanes: l, batch: b, line: lane, log: log, queue: append([]int64(nil), b.Deliveries...)}
+	s := &service{destinationLanes: l, batch: b, line: lane, log: log, queue: append([]int64(nil), b.Deliveries...), caller: &caller{l: l},
+		health: healthy(l.dest.Name, b.Chat)}
+	defer s.caller.leave()
 	var started *turn
 	for goOn := true; goOn; {
 		var err error
@@ -265,7 +271,7 @@ func (s *service) first(next int64) {
 
 // send makes the call that was started, settles it, and may start the next one with that.
 func (s *service) send(ctx context.Context, t *turn) (started *turn, goOn bool, err error) {
-	answer := s.call(ctx, s.line, *t.call)
+	answer := s.call(ctx, s.caller, s.line, *t.call)
 	s.look(ctx)
 	ref, callErr := answer()
 	now := time.Now()
@@ -280,7 +286,7 @@ func (s *service) send(ctx context.Context, t *turn) (started *turn, goOn bool, 
 	if callErr == nil {
 		s.outages.accepted(s.batch.Chat, t.settle.Delivery)
 		t.settle.Call, t.settle.Ref, t.settle.Succeeded = t.call, ref, true
-		t.settle.Resolve = append(t.settle.Resolve, healthy(s.dest.Name, s.batch.Chat)...)
+		t.settle.Resolve = append(t.settle.Resolve, s.health...)
 		started, goOn, err = s.settle(ctx, t, now)
 		if err == nil && s.e.s.Settled != nil {
 			s.e.s.Settled()

@@ -43,7 +43,15 @@ type words struct {
 	fails    func(title string) error
 }
 
-func (r *words) Post(_ context.Context, w outbox.Work) (sdk.Post, error) {
+func (r *words) Post(_ context.Context, w outbox.Work) (*outbox.Post, error) {
+	p, err := r.post(w)
+	if err != nil {
+		return nil, err
+	}
+	return &outbox.Post{Post: p}, nil
+}
+
+func (r *words) post(w outbox.Work) (sdk.Post, error) {
 	var c compose.Content
 	if err := json.Unmarshal(w.Content, &c); err != nil {
 		return sdk.Post{}, err
@@ -61,8 +69,8 @@ func (r *words) Post(_ context.Context, w outbox.Work) (sdk.Post, error) {
 	return p, nil
 }
 
-func (r *words) Reply(ctx context.Context, w outbox.Work) (sdk.Post, error) {
-	p, err := r.Post(ctx, w)
+func (r *words) Reply(_ context.Context, w outbox.Work) (sdk.Post, error) {
+	p, err := r.post(w)
 	p.Title = "note on " + strings.ReplaceAll(p.Title, "|", " ")
 	return p, err
 }

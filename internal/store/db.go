@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"regexp"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -95,8 +96,10 @@ func (db *DB) Close() error {
 
 // job is one caller's part of a transaction.
 type job struct {
-	do   func(*Tx) error
-	done chan error
+	do func(*Tx) error
+	// again says that do can be run a second time after what it did was undone.
+	again bool
+	done  chan error
 }
 
 // maxGroup bounds how many parts one transaction holds.
@@ -105,7 +108,18 @@ const maxGroup = 256
 // Write runs do inside a transaction, together with what others write at the same moment, and returns when it is on the
 // disk. An error of do undoes what do did, and nothing else. do must not call the network or wait for anybody.
 func (db *DB) Write(ctx context.Context, do func(*Tx) error) error {
-	j := job{do: do, done: make(chan error, 1)}
+	return db.hand(ctx, job{do: do, done: make(chan error, 1)})
+}
+
+// writeAgain is Write for a part that leaves nothing behind outside of the transaction but what another run of it writes
+// over. When another part of the same commit fails it is run again, which spares it a savepoint of its own: SQLite copies
+// every page that changes under one.
+func (db *DB) writeAgain(ctx context.Context, do func(*Tx) error) error {
+	return db.hand(ctx, job{do: do, again: true, done: make(chan error, 1)})
+}
+
+// hand gives a part to the writer and waits for what becomes of it.
+func (db *DB) hand(ctx context.Context, j job) error {
 	select {
 	case <-db.failed:
 		return ErrFailed
@@ -212,13 +226,7 @@ func (db *DB) commit(tx *Tx, group []job) {
 		err = tx.begin()
 	}
 	if err == nil {
-		for i, j := range group {
-			results[i] = tx.part(j.do, len(group) > 1)
-			if tx.broken != nil {
-				break
-			}
-		}
-		if err = tx.broken; err == nil {
+		if err = tx.parts(group, results); err == nil {
 			if len(group) == 1 && results[0] != nil {
 				tx.rollback()
 			} else {
@@ -288,6 +296,40 @@ func (tx *Tx) close() {
 	if tx.conn != nil {
 		_ = tx.conn.Close()
 	}
+}
+
+// parts runs what the callers of a group want, each whole or not at all. Its error is of the transaction itself. Those that
+// can be run again go first, without savepoints, in the hope that none of them fails.
+func (tx *Tx) parts(group []job, results []error) error {
+	hopeful := 0
+	if len(group) > 1 {
+		slices.SortStableFunc(group, func(a, b job) int {
+			switch {
+			case a.again == b.again:
+				return 0
+			case a.again:
+				return -1
+			}
+			return 1
+		})
+		for hopeful < len(group) && group[hopeful].again {
+			if tx.guard(group[hopeful].do) != nil {
+				tx.rollback()
+				if err := tx.begin(); err != nil {
+					return err
+				}
+				hopeful = 0
+				break
+			}
+			hopeful++
+		}
+	}
+	for i := hopeful; i < len(group); i++ {
+		if results[i] = tx.part(group[i].do, len(group) > 1); tx.broken != nil {
+			return tx.broken
+		}
+	}
+	return nil
 }
 
 // part runs one caller's part so that it happens whole or not at all.

@@ -2,6 +2,8 @@ package store
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"time"
 
 	"github.com/belfry-news/belfry/internal/outbox"
@@ -39,7 +41,7 @@ func (db *DB) Claim(ctx context.Context, destination string, now time.Time, leas
 		return nil, err
 	}
 	var out []outbox.Batch
-	err = db.Write(ctx, func(tx *Tx) error {
+	err = db.writeAgain(ctx, func(tx *Tx) error {
 		out = nil
 		if err := tx.rows(func(r scanner) error {
 			b := outbox.Batch{Fence: token(16), Destination: destination, LeaseUntil: now.Add(lease)}
@@ -93,7 +95,7 @@ func (db *DB) Next(ctx context.Context, destination string, now time.Time) (time
 
 // Release implements outbox.Store.
 func (db *DB) Release(ctx context.Context, b outbox.Batch) error {
-	return db.Write(ctx, func(tx *Tx) error {
+	return db.writeAgain(ctx, func(tx *Tx) error {
 		// Rows that were started keep their state; without the batch they would be unknown to Recover, so they are made
 		// so here: their node gave them up.
 		if err := tx.run(`UPDATE deliveries SET state = 'unknown' WHERE batch = $1 AND state = 'started'
@@ -157,46 +159,72 @@ func (db *DB) Work(ctx context.Context, delivery int64) (outbox.Work, error) {
 	return all[0], nil
 }
 
+// What the bits of a row of Works say, apart from what Work itself says.
+const (
+	workGone = 1 << iota
+	workPurge
+	workHaveGone
+	workReleased
+	workNote
+	workPosted
+	workCalled
+)
+
 // Works implements outbox.Store.
 func (db *DB) Works(ctx context.Context, deliveries []int64) ([]outbox.Work, error) {
 	var all []outbox.Work
-	var posted []int // have parts
+	var said []int // the bits of each
+	// Each column costs about as much as a look-up: what is a yes or no is a bit of one, and what few have is read apart.
 	err := db.query(ctx, func(r scanner) error {
-		w, parts, err := work(r)
-		if parts {
-			posted = append(posted, len(all))
-		}
-		all = append(all, w)
+		w, bits, err := work(r)
+		all, said = append(all, w), append(said, bits)
 		return err
-	}, `SELECT d.id, d.attempt, d.created_at, `+callColumns+`, u.id, u.version, u.post, p.public_id, u.channel, u.destination, u.chat, u.want, u.gone, u.purge,
-			u.have, u.have_gone, u.rung, u.out_at, u.edited_at, u.expires_at, u.released, r.content, r.note, p.visible_at, max(p.due_at, p.visible_at * (p.due_at = 0)), r.at,
-			u.out_at > 0 AND EXISTS (SELECT 1 FROM parts WHERE publication = u.id)
+	}, `SELECT d.id, d.attempt, d.created_at, u.id, u.version, u.post, p.public_id, u.channel, u.destination, u.chat, u.want,
+			u.have, u.rung, u.out_at, u.edited_at, u.expires_at, r.content, p.visible_at, p.due_at, r.at,
+			u.gone + 2 * u.purge + 4 * u.have_gone + 8 * u.released + 16 * (r.note <> '') + 32 * (u.out_at > 0 AND EXISTS (SELECT 1 FROM parts WHERE publication = u.id))
+			+ 64 * EXISTS (SELECT 1 FROM calls WHERE delivery = d.id)
 		FROM deliveries d JOIN publications u ON u.id = d.publication JOIN posts p ON p.id = u.post
-		JOIN post_revisions r ON r.post = u.post AND r.revision = u.want LEFT JOIN calls c ON c.delivery = d.id WHERE d.id IN @list($1)`, jsonList(deliveries))
-	for _, i := range posted {
-		if err == nil {
+		JOIN post_revisions r ON r.post = u.post AND r.revision = u.want WHERE d.id IN @list($1)`, jsonList(deliveries))
+	for i, bits := range said {
+		if err == nil && bits&workPosted > 0 {
 			err = db.parts(ctx, &all[i])
+		}
+		if err == nil && bits&workCalled > 0 {
+			err = db.retry(ctx, &all[i])
 		}
 	}
 	return all, err
 }
 
-// work reads a row of Works, and says whether the publication has parts.
-func work(r scanner) (w outbox.Work, posted bool, err error) {
+// work reads a row of Works.
+func work(r scanner) (w outbox.Work, bits int, err error) {
 	var created, out, edited, expires, published, due, revised int64
-	var note string
-	var call storedCall
-	if err = r.Scan(&w.Delivery, &w.Attempt, &created, &call.call, &call.request, &w.Publication, &w.Version, &w.Post, &w.PublicID, &w.Channel, &w.Destination, &w.Chat,
-		&w.Want, &w.Gone, &w.Purge, &w.Have, &w.HaveGone, &w.Rung, &out, &edited, &expires, &w.Released, &w.Content, &note, &published, &due, &revised, &posted); err != nil {
-		return w, false, err
+	if err = r.Scan(&w.Delivery, &w.Attempt, &created, &w.Publication, &w.Version, &w.Post, &w.PublicID, &w.Channel, &w.Destination, &w.Chat, &w.Want,
+		&w.Have, &w.Rung, &out, &edited, &expires, &w.Content, &published, &due, &revised, &bits); err != nil {
+		return w, 0, err
 	}
+	if due == 0 {
+		due = published
+	}
+	w.Gone, w.Purge, w.HaveGone = bits&workGone > 0, bits&workPurge > 0, bits&workHaveGone > 0
+	w.Released, w.Note = bits&workReleased > 0, bits&workNote > 0
 	w.Created, w.Out, w.EditedAt, w.ExpiresAt = timeOf(created), timeOf(out), timeOf(edited), timeOf(expires)
-	w.Published, w.Due, w.RevisedAt, w.Note = timeOf(published), timeOf(due), timeOf(revised), note != ""
-	if call.call != "" {
-		w.Retry = &outbox.Call{}
-		err = call.read(w.Retry)
+	w.Published, w.Due, w.RevisedAt = timeOf(published), timeOf(due), timeOf(revised)
+	return w, bits, nil
+}
+
+// retry reads the call that a delivery repeats, unless it was settled since.
+func (db *DB) retry(ctx context.Context, w *outbox.Work) error {
+	var call storedCall
+	err := db.queryRow(ctx, `SELECT call, request FROM calls WHERE delivery = $1`, w.Delivery).Scan(&call.call, &call.request)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return nil
+	case err != nil:
+		return err
 	}
-	return w, posted, err
+	w.Retry = &outbox.Call{}
+	return call.read(w.Retry)
 }
 
 // parts reads what was accepted of a publication.
@@ -218,7 +246,7 @@ func (db *DB) Start(ctx context.Context, s outbox.Start, now time.Time) (wait ti
 	if err != nil {
 		return wait, err
 	}
-	err = db.Write(ctx, func(tx *Tx) (err error) {
+	err = db.writeAgain(ctx, func(tx *Tx) (err error) {
 		wait, err = tx.start(s, call, 0, now)
 		return err
 	})

@@ -13,7 +13,7 @@ import (
 // Settle implements outbox.Store.
 func (db *DB) Settle(ctx context.Context, s outbox.Settlement, now time.Time) (int64, error) {
 	var next int64
-	err := db.Write(ctx, func(tx *Tx) (err error) {
+	err := db.writeAgain(ctx, func(tx *Tx) (err error) {
 		if next, err = tx.settle(s, now); err != nil || s.Call == nil {
 			return err
 		}
@@ -28,7 +28,7 @@ func (db *DB) SettleAndStart(ctx context.Context, s outbox.Settlement, following
 	if err != nil {
 		return 0, time.Time{}, nil, err
 	}
-	err = db.Write(ctx, func(tx *Tx) (err error) {
+	err = db.writeAgain(ctx, func(tx *Tx) (err error) {
 		wait, startErr = time.Time{}, nil
 		if next, err = tx.settle(s, now); err != nil {
 			return err
@@ -160,24 +160,35 @@ func (tx *Tx) recordPart(publication int64, c outbox.Call, ref sdk.PartRef, now 
 		c.Part.Digest(), c.Revision, micros(now))
 }
 
+// inHealth holds for a publication when no alert is open that an accepted call could end, and its destination is known to
+// work since $4.
+const inHealth = `NOT EXISTS (SELECT 1 FROM alerts WHERE resolved_at = 0)
+	AND EXISTS (SELECT 1 FROM destinations x WHERE x.name = publications.destination AND x.failures = 0 AND x.ok_at >= $4)`
+
 // moveOn marks the publication as being there, if the call was its last, and says whether more is to be done. What may be
 // done until when counts from the first part of the copy; one that was deleted and posted again is new. Only what was
 // wanted when the call was decided is there: a newer wish leaves the publication open. It is quiet when no alert is open and
 // the destination is known to work since less than a minute.
 func (tx *Tx) moveOn(s outbox.Settlement, recorded bool, now time.Time) (open, quiet bool, err error) {
-	c := s.Call
+	c, lately := s.Call, micros(now)-time.Minute.Microseconds()
+	if c.Final && c.Op == outbox.OpPublish {
+		// Nearly always it is the first and only part of what is still wanted, and nothing has to be read back.
+		n, err := tx.exec(`UPDATE publications SET version = version + 1, out_at = $2, have = $3, have_gone = gone, state = 'done', reason = ''
+			WHERE id = $1 AND out_at = 0 AND want = $3 AND `+inHealth, s.Publication, micros(now), c.Wanted, lately)
+		if err != nil || n > 0 {
+			return false, true, err
+		}
+	}
 	err = tx.row(`UPDATE publications SET version = version + 1,
-		out_at = CASE WHEN $3 AND (out_at = 0 OR $4 AND NOT EXISTS
+		out_at = CASE WHEN $3 AND (out_at = 0 OR $9 AND NOT EXISTS
 			(SELECT 1 FROM parts WHERE publication = $1 AND series = 'post' AND position <> $5)) THEN $2 ELSE out_at END,
 		edited_at = CASE WHEN $6 THEN $2 ELSE edited_at END,
 		have = CASE WHEN $7 THEN $8 ELSE have END,
 		have_gone = CASE WHEN NOT $7 THEN have_gone WHEN want = $8 THEN gone ELSE 0 END,
 		state = CASE WHEN NOT $7 THEN state WHEN want = $8 THEN 'done' ELSE 'open' END,
 		reason = CASE WHEN $7 THEN '' ELSE reason END
-		WHERE id = $1 RETURNING state = 'open', NOT EXISTS (SELECT 1 FROM alerts WHERE resolved_at = 0)
-			AND EXISTS (SELECT 1 FROM destinations x WHERE x.name = publications.destination AND x.failures = 0 AND x.ok_at >= $9)`,
-		s.Publication, micros(now), recorded, c.Op == outbox.OpPublish, c.Position, c.Op == outbox.OpEdit, c.Final, c.Wanted,
-		micros(now)-time.Minute.Microseconds()).Scan(&open, &quiet)
+		WHERE id = $1 RETURNING state = 'open', `+inHealth,
+		s.Publication, micros(now), recorded, lately, c.Position, c.Op == outbox.OpEdit, c.Final, c.Wanted, c.Op == outbox.OpPublish).Scan(&open, &quiet)
 	return open, quiet, err
 }
 

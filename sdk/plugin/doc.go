@@ -7,7 +7,7 @@
 //
 // What crosses in version 1: sdk.Source, sdk.WebhookReceiver, sdk.Checker, sdk.Resolver, sdk.Publisher, sdk.Editor,
 // sdk.Deleter and sdk.Finder. The interfaces that write to people or listen to them (Messenger, Streamer, Receiver,
-// Listener), Assistant, Rehearser and Prober do not cross: behind the wire sdk.As answers false for them.
+// Listener), Assistant, SharedPlanner, Rehearser and Prober do not cross: behind the wire sdk.As answers false for them.
 //
 // What a plugin may rely on:
 //   - One process holds many instances. Calls of different instances come at the same time.
