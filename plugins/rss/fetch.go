@@ -145,10 +145,8 @@ func (c *client) exchange(ctx context.Context, r request, a *answer, left time.D
 	defer deadline.Stop()
 	watch := &watch{pace: c.pace, cancel: cancel}
 	defer watch.stop()
-	req, err := http.NewRequestWithContext(c.trace(ctx, a.url, watch.start), http.MethodGet, a.url.String(), nil)
-	if err != nil {
-		return err
-	}
+	req := (&http.Request{Method: http.MethodGet, URL: a.url, Host: a.url.Host, Header: http.Header{}, Proto: "HTTP/1.1", ProtoMajor: 1,
+		ProtoMinor: 1}).WithContext(c.trace(ctx, a.url, watch.start))
 	c.dress(req)
 	req.Header.Set("Accept", r.accept)
 	req.Header.Set("Accept-Encoding", acceptEncoding)

@@ -32,8 +32,9 @@ type gate struct {
 
 type host struct {
 	slots  chan struct{}
-	next   time.Time // earliest start of the next request
-	paused time.Time // the server asked to be left alone until then
+	over   netip.Addr // the address that it was reached over last
+	next   time.Time  // earliest start of the next request
+	paused time.Time  // the server asked to be left alone until then
 	// own is closed when the host turns out to be reached over a private address; nobody waits for it any longer.
 	own    chan struct{}
 	isOwn  bool
@@ -90,10 +91,12 @@ func (g *gate) enter(ctx context.Context, name string) (leave func(), err error)
 		return nil, busy(name, start.Sub(now), "serves many feeds and is asked at most once a second")
 	}
 	h.leaves++
-	own := h.own
-	if !h.isOwn {
-		h.next = start.Add(g.spacing)
+	if h.isOwn {
+		g.mu.Unlock()
+		return func() { g.leave(h, false) }, nil
 	}
+	own := h.own
+	h.next = start.Add(g.spacing)
 	g.mu.Unlock()
 
 	timer := time.NewTimer(start.Sub(now))
@@ -128,14 +131,19 @@ func (g *gate) leave(h *host, slot bool) {
 
 // reached tells over what address the host was connected.
 func (g *gate) reached(name string, address net.Addr) {
-	ap, err := netip.ParseAddrPort(address.String())
-	if err != nil {
+	tcp, ok := address.(*net.TCPAddr)
+	if !ok {
 		return
 	}
-	private := g.private(ap.Addr())
+	addr := tcp.AddrPort().Addr()
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	h := g.host(name)
+	if h.over == addr {
+		return
+	}
+	h.over = addr
+	private := g.private(addr)
 	switch {
 	case private && !h.isOwn:
 		h.isOwn = true

@@ -34,6 +34,12 @@ func (s statusCause) Error() string { return fmt.Sprintf("status %d", int(s)) }
 
 // statusError says what an answer without a document means. ok is false for answers that are handled otherwise.
 func statusError(status int, h http.Header, host string, now time.Time) (e *sdk.Error, failed bool) {
+	switch status {
+	case http.StatusOK, http.StatusNotModified, http.StatusNonAuthoritativeInfo:
+		return nil, false
+	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther, http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
+		return nil, false
+	}
 	text := fmt.Sprintf("%d %s", status, http.StatusText(status))
 	fail := func(code sdk.Code, after time.Duration, format string) (*sdk.Error, bool) {
 		return &sdk.Error{Code: code, Scope: sdk.ScopeDestination, Op: opFetch, RetryAfter: after,
@@ -42,10 +48,6 @@ func statusError(status int, h http.Header, host string, now time.Time) (e *sdk.
 	after, told := sdk.RetryAfter(h, now)
 	after = min(after, longestPause)
 	switch status {
-	case http.StatusOK, http.StatusNotModified, http.StatusNonAuthoritativeInfo:
-		return nil, false
-	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther, http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
-		return nil, false
 	case http.StatusGone:
 		return fail(sdk.CodeGone, 0, "%s answers %s: the feed was taken down for good; take the source out or give it the feed's new address")
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
