@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -33,6 +34,9 @@ type DB struct {
 
 	mu    sync.Mutex
 	reads map[string]*sql.Stmt
+
+	// moreSources says that the last claim of sources was full, so that the next one need not look first.
+	moreSources atomic.Bool
 
 	closing sync.Once
 	closed  error
