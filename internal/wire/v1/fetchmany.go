@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"runtime"
 	"runtime/pprof"
 	"sync"
 	"time"
@@ -277,6 +278,7 @@ func (s *FetchStream) write(stream grpc.BidiStreamingClient[FetchCalls, FetchRes
 		case <-stream.Context().Done():
 			return
 		}
+		runtime.Gosched() // those that are about to ask share the message
 		for m := s.take(); m != nil; m = s.take() {
 			if stream.Send(m) != nil {
 				return // the reader learns why

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"runtime"
 	"sync"
 	"sync/atomic"
 
@@ -159,6 +160,7 @@ func (f *fetches) write(stream grpc.BidiStreamingServer[FetchCalls, FetchResults
 	var broken error
 	r, more := <-f.out
 	for more {
+		runtime.Gosched() // those that are about to answer share the message
 		m, size := &FetchResults{}, 0
 		for waits := true; waits; {
 			if size += proto.Size(r); size > chunk && len(m.Results) > 0 {
