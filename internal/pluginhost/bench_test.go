@@ -4,6 +4,9 @@ package pluginhost
 
 import (
 	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/belfry-news/belfry/sdk"
@@ -38,6 +41,31 @@ func BenchmarkCallParallel(b *testing.B) {
 			}
 		}
 	})
+}
+
+// BenchmarkFetchParallel is the smallest fetch, by sixteen instances at once as the daemon makes them.
+func BenchmarkFetchParallel(b *testing.B) {
+	f := newFixture(b, nil)
+	var sources []sdk.Source
+	for i := range 16 {
+		sources = append(sources, source(b, f.open("good", fmt.Sprint("a", i), map[string]any{"items": jsonNumber(0)})))
+	}
+	mustFetch(b, sources[0])
+	left := atomic.Int64{}
+	left.Store(int64(b.N))
+	b.ResetTimer()
+	var wg sync.WaitGroup
+	for _, s := range sources {
+		wg.Go(func() {
+			for left.Add(-1) >= 0 {
+				if _, err := s.Fetch(context.Background(), sdk.FetchRequest{}); err != nil {
+					b.Error(err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
 }
 
 // BenchmarkFetch moves batches of 500 items with texts of a kilobyte; an operation is one batch.

@@ -494,6 +494,11 @@ func TestLogLines(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, nil)
 	mustFetch(t, f.bad("a", "log"))
+	// What is printed comes by another way than the answer, and may be later.
+	await(t, "what was printed is in the log", func() bool {
+		log := f.log.String()
+		return strings.Contains(log, "printed by mistake") && strings.Contains(log, "complained")
+	})
 	f.close()
 	log := f.log.String()
 	for _, want := range []string{

@@ -187,6 +187,7 @@ func (k *kind) watch(p *process) {
 		p.log.Error("plugin process ended", "exit", exit, "reason", wanted, "alone", p.alone, "during_calls_of", strings.Join(names, " "))
 	}
 	close(p.judged)
+	p.many.Close()
 	p.free()
 }
 

@@ -31,6 +31,7 @@ type process struct {
 	client *goplugin.Client
 	run    *runner // set once, before anything else sees the process
 	conn   grpc.ClientConnInterface
+	many   *wire.FetchStream
 	free   func() // frees what go-plugin holds, once
 	// judged is closed when the process is gone and its kind has drawn the conclusions.
 	judged chan struct{}
@@ -137,6 +138,7 @@ func (p *process) connect(ctx context.Context) error {
 		return fmt.Errorf("it does not speak gRPC")
 	}
 	p.conn = client.Conn
+	p.many = wire.NewFetchStream(p.conn)
 	p.types, err = wire.Describe(ctx, p.conn)
 	if err != nil {
 		return p.startFailure(ctx, err)
@@ -363,7 +365,7 @@ func (p *process) open(ctx context.Context, i *instance, op wire.Op) (wire.At, e
 	for {
 		p.mu.Lock()
 		p.numbers++
-		at := wire.At{Conn: p.conn, Call: p.numbers}
+		at := wire.At{Conn: p.conn, Call: p.numbers, Many: p.many}
 		o, ok := p.opened[i]
 		if !ok {
 			p.handles++

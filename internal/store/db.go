@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -36,6 +37,9 @@ type DB struct {
 
 	mu    sync.Mutex
 	reads map[string]*sql.Stmt
+
+	// moreSources says that the last claim of sources was full, so that the next one need not look first.
+	moreSources atomic.Bool
 
 	closing sync.Once
 	closed  error

@@ -69,6 +69,9 @@ func scanSource(r scanner) (intake.State, error) {
 	}
 	st.Cursor = cursor
 	st.NextAt, st.WaitUntil, st.FetchedAt, st.OKAt, st.NewAt, st.BadSince = timeOf(next), timeOf(wait), timeOf(fetched), timeOf(ok), timeOf(fresh), timeOf(bad)
+	if notices == "[]" {
+		notices = "" // nearly always
+	}
 	return st, errors.Join(decode(about, &st.About), decode(notices, &st.Notices))
 }
 
@@ -78,9 +81,11 @@ const dueSource = `configured = 1 AND called = 0 AND gone <= force AND next_at <
 
 // ClaimSources implements intake.Store.
 func (db *DB) ClaimSources(ctx context.Context, now time.Time, lease time.Duration, limit int) ([]intake.State, error) {
-	due := false
-	if err := db.queryRow(ctx, `SELECT EXISTS (SELECT 1 FROM sources WHERE `+dueSource+`)`, micros(now)).Scan(&due); err != nil || !due {
-		return nil, err
+	if !db.moreSources.Load() {
+		due := false
+		if err := db.queryRow(ctx, `SELECT EXISTS (SELECT 1 FROM sources WHERE `+dueSource+`)`, micros(now)).Scan(&due); err != nil || !due {
+			return nil, err
+		}
 	}
 	var out []intake.State
 	err := db.Write(ctx, func(tx *Tx) error {
@@ -92,6 +97,7 @@ func (db *DB) ClaimSources(ctx context.Context, now time.Time, lease time.Durati
 		}, `UPDATE sources SET lease = $2 WHERE name IN (SELECT name FROM sources WHERE `+dueSource+` ORDER BY next_at LIMIT $3) RETURNING `+sourceColumns,
 			micros(now), micros(now.Add(lease)), limit)
 	})
+	db.moreSources.Store(err == nil && len(out) == limit)
 	return out, err
 }
 

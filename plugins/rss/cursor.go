@@ -1,8 +1,10 @@
 package rss
 
 import (
+	"bytes"
 	"encoding/json"
 	"net/url"
+	"sync"
 	"time"
 
 	"github.com/belfry-news/belfry/plugins/rss/internal/feed"
@@ -55,6 +57,30 @@ type cursor struct {
 	Expired bool `json:"expired,omitempty"`
 }
 
+// lastCursor is the cursor of the fetch before, read. Most fetches find nothing new and are given the same one again.
+type lastCursor struct {
+	mu  sync.Mutex
+	raw sdk.Cursor
+	is  cursor
+}
+
+// maxLast is the longest cursor that is kept so, in bytes: a process may hold thousands of sources.
+const maxLast = 1 << 10
+
+// read reads a cursor like readCursor.
+func (l *lastCursor) read(raw sdk.Cursor, source string) cursor {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(raw) > 0 && bytes.Equal(raw, l.raw) {
+		return l.is
+	}
+	c := readCursor(raw, source)
+	if len(raw) <= maxLast && len(c.Shared) == 0 && len(c.Moved.History) == 0 { // what a fetch adds to is not kept
+		l.raw, l.is = bytes.Clone(raw), c
+	}
+	return c
+}
+
 // readCursor reads a cursor as far as it concerns the source; one that does not, or cannot be read, counts as none.
 func readCursor(raw sdk.Cursor, source string) cursor {
 	fresh := cursor{V: cursorVersion, Source: source}
@@ -103,14 +129,19 @@ func (c *cursor) validate(a *fetch.Answer) {
 	}
 }
 
-// refresh takes the validators that a 304 repeats; those that it does not mention stay.
-func (c *cursor) refresh(a *fetch.Answer) {
-	if v := a.Header.Get("ETag"); v != "" && len(v) <= maxValidator {
-		c.ETag = []byte(v)
+// refresh takes the validators that a 304 repeats; those that it does not mention stay. It tells whether one was new.
+func (c *cursor) refresh(a *fetch.Answer) bool {
+	etag := renew(&c.ETag, a.Header.Get("ETag"))
+	modified := renew(&c.Modified, a.Header.Get("Last-Modified"))
+	return etag || modified
+}
+
+func renew(kept *[]byte, v string) bool {
+	if v == "" || len(v) > maxValidator || string(*kept) == v {
+		return false
 	}
-	if v := a.Header.Get("Last-Modified"); v != "" && len(v) <= maxValidator {
-		c.Modified = []byte(v)
-	}
+	*kept = []byte(v)
+	return true
 }
 
 // changed is when the feed last differed; the zero time when that is not known.

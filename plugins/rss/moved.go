@@ -62,6 +62,11 @@ func (m *moved) follow(way []fetch.Hop, now time.Time) string {
 		shown(target))
 }
 
+// same tells whether nothing was learnt since it was like that.
+func (m *moved) same(was moved) bool {
+	return m.Use == was.Use && m.To == was.To && m.Since == was.Since && len(m.History) == len(was.History)
+}
+
 // use changes the address in use; "" goes back to the configured one.
 func (m *moved) use(to string, now time.Time) {
 	if m.Use != "" {

@@ -32,6 +32,7 @@ type Source struct {
 	address *url.URL
 	zone    *time.Location
 	id      string // fingerprint of what is read how
+	last    lastCursor
 }
 
 func open(n *fetch.Network, s sdk.Settings, c Config) (*Source, error) {
@@ -76,7 +77,8 @@ func (s *Source) Close(context.Context) error {
 //	invalid       no feed, or a broken one that cannot be repaired
 //	too_large     a document beyond the limits of size, depth, attributes, elements or items
 func (s *Source) Fetch(ctx context.Context, r sdk.FetchRequest) (sdk.Batch, error) {
-	c := readCursor(r.Cursor, s.id)
+	c := s.last.read(r.Cursor, s.id)
+	was := c.Moved
 	if r.Now.IsZero() {
 		r.Now = time.Now()
 	}
@@ -90,7 +92,10 @@ func (s *Source) Fetch(ctx context.Context, r sdk.FetchRequest) (sdk.Batch, erro
 	}
 	a := l.answer
 	if a.Status == http.StatusNotModified {
-		c.refresh(a)
+		// Validators were sent, and so the cursor was read as it is. Unless something was learnt it is good for the next fetch.
+		if !c.refresh(a) && c.Moved.same(was) {
+			return sdk.Batch{Unchanged: true, Next: r.Cursor, Wait: wait(a.Header, c.hints(), c.changed(), r.Now), Notices: l.notices}, nil
+		}
 		return s.unchanged(c, a, r.Now, l.notices)
 	}
 	if l.feed == nil { // the same document as before

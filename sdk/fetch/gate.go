@@ -33,8 +33,9 @@ type Gate struct {
 
 type host struct {
 	slots  chan struct{}
-	next   time.Time // earliest start of the next request
-	paused time.Time // the server asked to be left alone until then
+	over   netip.Addr // the address that it was reached over last
+	next   time.Time  // earliest start of the next request
+	paused time.Time  // the server asked to be left alone until then
 	// own is closed when the host turns out to be reached over a private address; nobody waits for it any longer.
 	own    chan struct{}
 	isOwn  bool
@@ -91,10 +92,12 @@ func (g *Gate) enter(ctx context.Context, name string) (leave func(), err error)
 		return nil, busy(name, start.Sub(now), "serves many of our sources and is asked at most once a second")
 	}
 	h.leaves++
-	own := h.own
-	if !h.isOwn {
-		h.next = start.Add(g.Spacing)
+	if h.isOwn {
+		g.mu.Unlock()
+		return func() { g.leave(h, false) }, nil
 	}
+	own := h.own
+	h.next = start.Add(g.Spacing)
 	g.mu.Unlock()
 
 	timer := time.NewTimer(start.Sub(now))
@@ -129,14 +132,19 @@ func (g *Gate) leave(h *host, slot bool) {
 
 // reached tells over what address the host was connected.
 func (g *Gate) reached(name string, address net.Addr) {
-	ap, err := netip.ParseAddrPort(address.String())
-	if err != nil {
+	tcp, ok := address.(*net.TCPAddr)
+	if !ok {
 		return
 	}
-	private := g.Private(ap.Addr())
+	addr := tcp.AddrPort().Addr()
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	h := g.host(name)
+	if h.over == addr {
+		return
+	}
+	h.over = addr
+	private := g.Private(addr)
 	switch {
 	case private && !h.isOwn:
 		h.isOwn = true

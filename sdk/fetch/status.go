@@ -36,6 +36,12 @@ func (s StatusCause) Error() string { return fmt.Sprintf("status %d", int(s)) }
 
 // statusError says what an answer without a document means. ok is false for answers that are handled otherwise.
 func (c *Client) statusError(status int, h http.Header, host string, now time.Time) (e *sdk.Error, failed bool) {
+	switch status {
+	case http.StatusOK, http.StatusNotModified, http.StatusNonAuthoritativeInfo:
+		return nil, false
+	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther, http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
+		return nil, false
+	}
 	text := fmt.Sprintf("%d %s", status, http.StatusText(status))
 	what := c.config.What
 	fail := func(code sdk.Code, after time.Duration, format string) (*sdk.Error, bool) {
@@ -46,10 +52,6 @@ func (c *Client) statusError(status int, h http.Header, host string, now time.Ti
 	after, told := sdk.RetryAfter(h, now)
 	after = min(after, LongestPause)
 	switch status {
-	case http.StatusOK, http.StatusNotModified, http.StatusNonAuthoritativeInfo:
-		return nil, false
-	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther, http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
-		return nil, false
 	case http.StatusGone:
 		return fail(sdk.CodeGone, 0, "%s answers %s: the DOC was taken down for good; take the source out or give it the DOC's new address")
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:

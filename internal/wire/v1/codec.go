@@ -30,8 +30,12 @@ func (a *answers) Unmarshal(data mem.BufferSlice, v any) error {
 	}
 	buf := data.MaterializeToBuffer(mem.DefaultBufferPool())
 	defer buf.Free()
-	size := buf.Len()
-	if err := footprint(buf.ReadOnlyData(), m.ProtoReflect().Descriptor(), maxDepth, &size); err != nil {
+	return a.decode(buf.ReadOnlyData(), m)
+}
+
+func (a *answers) decode(b []byte, m proto.Message) error {
+	size := len(b)
+	if err := footprint(b, m.ProtoReflect().Descriptor(), maxDepth, &size); err != nil {
 		return err
 	}
 	if a.left -= size; a.left < 0 {
@@ -39,8 +43,16 @@ func (a *answers) Unmarshal(data mem.BufferSlice, v any) error {
 		return fmt.Errorf("an answer would take more than %d bytes of memory", MaxAnswer)
 	}
 	// Unknown fields come from newer plugins; nothing here passes them on.
-	return proto.UnmarshalOptions{DiscardUnknown: true, RecursionLimit: maxDepth}.Unmarshal(buf.ReadOnlyData(), m)
+	return proto.UnmarshalOptions{DiscardUnknown: true, RecursionLimit: maxDepth}.Unmarshal(b, m)
 }
+
+// frames decodes the messages of a stream that many calls share: each message by itself has the bounds of an answer.
+type frames struct{ encoding.CodecV2 }
+
+func newFrames() frames { return frames{encoding.GetCodecV2("proto")} }
+
+// Unmarshal decodes one message.
+func (frames) Unmarshal(data mem.BufferSlice, v any) error { return newAnswers().Unmarshal(data, v) }
 
 // status gives what a call ended with. gRPC forgets why its codec refused a message.
 func (a *answers) status(err error) error {

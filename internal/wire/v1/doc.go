@@ -14,6 +14,9 @@
 //
 // The answers of a process are bounded before they are decoded: MaxMessage for a message, MaxAnswer for the messages of
 // one call and for the memory they would take.
+//
+// A FetchStream carries the fetches of all instances of a process. Each keeps its own deadline, its own end and its own bounds:
+// its chunks are decoded by whoever waits for them. What breaks the stream itself makes every fetch go by itself.
 package wire
 
 //go:generate ./generate.sh

@@ -53,8 +53,8 @@ func (e *TransportError) Error() string { return fmt.Sprintf("%s: %v", e.Code, e
 // Unwrap gives the cause.
 func (e *TransportError) Unwrap() error { return e.Err }
 
-// toStatus turns what a connector returned into what crosses.
-func toStatus(err error, op Op) error {
+// crossing makes what crosses of what a connector returned; nil for no error.
+func crossing(err error) *Error {
 	if err == nil {
 		return nil
 	}
@@ -63,9 +63,17 @@ func toStatus(err error, op Op) error {
 	if public == "" {
 		public = generalSentence(e.Code)
 	}
-	public = cut(text(public), maxPublic)
-	st, detailErr := status.New(codes.Aborted, public).WithDetails(&Error{Code: text(string(e.Code)),
-		Scope: text(string(e.Scope)), Op: cut(text(e.Op), 200), Public: public, RetryAfter: toDuration(e.RetryAfter)})
+	return &Error{Code: text(string(e.Code)), Scope: text(string(e.Scope)), Op: cut(text(e.Op), 200), Public: cut(text(public), maxPublic),
+		RetryAfter: toDuration(e.RetryAfter)}
+}
+
+// toStatus turns what a connector returned into the status of a call.
+func toStatus(err error, op Op) error {
+	e := crossing(err)
+	if e == nil {
+		return nil
+	}
+	st, detailErr := status.New(codes.Aborted, e.GetPublic()).WithDetails(e)
 	if detailErr != nil {
 		return status.Error(codes.Internal, op.Name+": the error cannot be written")
 	}
@@ -97,9 +105,7 @@ func fromStatus(ctx context.Context, err error, op Op) error {
 	st := status.Convert(err)
 	for _, d := range st.Details() {
 		if e, ok := d.(*Error); ok && st.Code() == codes.Aborted {
-			out := fromError(e, op)
-			out.Err = ctx.Err() // so that errors.Is finds it, as it would without a wire
-			return out
+			return fromError(ctx, e, op)
 		}
 	}
 	cause := &TransportError{Code: st.Code(), Err: err}
@@ -135,9 +141,10 @@ func fromStatus(ctx context.Context, err error, op Op) error {
 }
 
 // fromError reads an error that crossed. One that breaks the rules of sdk.Error keeps what can be used.
-func fromError(e *Error, op Op) *sdk.Error {
+func fromError(ctx context.Context, e *Error, op Op) *sdk.Error {
 	out := &sdk.Error{Code: sdk.Code(e.GetCode()), Scope: sdk.Scope(e.GetScope()), Op: cut(e.GetOp(), 200),
 		Public: cut(e.GetPublic(), maxPublic), RetryAfter: fromDuration(e.GetRetryAfter())}
+	out.Err = ctx.Err() // so that errors.Is finds it, as it would without a wire
 	if out.Code == "" {
 		out.Code = op.broken()
 	}

@@ -17,6 +17,8 @@ type At struct {
 	Handle string
 	// Call numbers the call among those of the instance; SettleInstance asks for it.
 	Call uint64
+	// Many carries fetches; nil where each is made by itself.
+	Many *FetchStream
 }
 
 // Caller brings the calls of one instance to the process that holds it.
@@ -115,6 +117,17 @@ func (i *Instance) Fetch(ctx context.Context, r sdk.FetchRequest) (sdk.Batch, er
 	op := opFetch()
 	err := i.call(ctx, op, func(ctx context.Context, at At, opt ...grpc.CallOption) error {
 		req := toFetchRequest(at, &r)
+		if at.Many != nil {
+			var err error
+			if out, err = at.Many.fetch(ctx, op, req); !errors.Is(err, errByItself) && !errors.Is(err, errStreamEnded) {
+				return err
+			}
+			if errors.Is(err, errStreamEnded) {
+				if err := SettleInstance(ctx, at); err != nil {
+					return err
+				}
+			}
+		}
 		if err := fits(op, req); err != nil {
 			return err
 		}
@@ -124,7 +137,7 @@ func (i *Instance) Fetch(ctx context.Context, r sdk.FetchRequest) (sdk.Batch, er
 		if err != nil {
 			return err
 		}
-		out, err = receiveBatch(op, stream)
+		out, err = receiveBatch(op, stream.Recv)
 		return err
 	})
 	return out, err
@@ -161,18 +174,18 @@ func (i *Instance) Map(ctx context.Context, r sdk.WebhookRequest) (sdk.Batch, er
 		if err != nil {
 			return err
 		}
-		out, err = receiveBatch(op, stream)
+		out, err = receiveBatch(op, stream.Recv)
 		return err
 	})
 	return out, err
 }
 
 // receiveBatch puts a batch together and checks what only a broken source gets wrong.
-func receiveBatch(op Op, stream grpc.ServerStreamingClient[BatchChunk]) (sdk.Batch, error) {
+func receiveBatch(op Op, recv func() (*BatchChunk, error)) (sdk.Batch, error) {
 	var b sdk.Batch
 	ended := false
 	for {
-		c, err := stream.Recv()
+		c, err := recv()
 		if errors.Is(err, io.EOF) {
 			break
 		}

@@ -59,6 +59,12 @@ func CloseInstance(ctx context.Context, at At) error {
 // SettleInstance waits until the call at.Call of an instance is no longer under way.
 func SettleInstance(ctx context.Context, at At) error {
 	op := Op{Name: "settle", Repeats: true}
+	if at.Many != nil {
+		// The request of a fetch may not have been read yet, so that the process does not know it; its last result tells.
+		if err := at.Many.settle(ctx, at.Call); err != nil {
+			return fromStatus(ctx, err, op)
+		}
+	}
 	in := newAnswers()
 	_, err := NewPluginClient(at.Conn).Settle(ctx, &SettleRequest{Handle: at.Handle, Call: at.Call}, grpc.ForceCodecV2(in))
 	return fromStatus(ctx, in.status(err), op)

@@ -15,7 +15,7 @@ const (
 	// MaxRefState is the largest ChannelRef.State, in bytes.
 	MaxRefState = 4 << 10
 
-	// chunk is the size that the chunks of a batch and the pieces of a file aim at, in bytes.
+	// chunk is the size that the chunks of a batch, the pieces of a file and the messages of a FetchStream aim at, in bytes.
 	chunk = 256 << 10
 	// StreamWindow and ConnWindow are how far ahead of its reader one call, and all calls of a process together, may send, in
 	// bytes. Fixed ones keep gRPC from measuring the delay of a local socket with pings beside every small call.

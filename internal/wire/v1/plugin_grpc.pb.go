@@ -10,7 +10,7 @@
 //     and passed on. What it means to somebody who does not know it stands beside its field.
 //   - An absent time means "unknown" or "none"; times are instants in UTC.
 //   - A call that fails ends with the gRPC status ABORTED and an Error among its details. Every other status comes from
-//     the transport.
+//     the transport. A fetch of FetchMany that fails ends with an Error in its last result.
 //   - The deadline and the cancellation of a call reach the plugin by gRPC's own means and are to be heeded. The host asks
 //     with Settle whether a call it gave up has ended, and ends a process in which it does not.
 //

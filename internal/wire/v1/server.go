@@ -324,25 +324,33 @@ func (s *Server) recovered(op Op, instance string, f func() error) (err error) {
 	return err
 }
 
-// use runs one call of a role of an instance.
-func use[T any](ctx context.Context, s *Server, req interface {
+// request is what every request of a role has.
+type request interface {
 	GetHandle() string
 	GetCall() uint64
-}, op Op, f func(ability T) error) error {
+}
+
+// use runs one call of a role of an instance, and gives the status that crosses.
+func use[T any](ctx context.Context, s *Server, req request, op Op, f func(ability T) error) error {
+	return toStatus(used(ctx, s, req, op, f), op)
+}
+
+// used runs one call of a role of an instance, and gives its error as the connector made it.
+func used[T any](ctx context.Context, s *Server, req request, op Op, f func(ability T) error) error {
 	i := s.instance(req.GetHandle())
 	if i == nil {
-		return toStatus(sdk.Errorf(sdk.CodeUnavailable, op.Name, "the instance is not open"), op)
+		return sdk.Errorf(sdk.CodeUnavailable, op.Name, "the instance is not open")
 	}
 	c := i.enter(req.GetCall())
 	defer i.leave(c)
 	conn := i.connector()
 	if c == nil || conn == nil {
-		return toStatus(sdk.Errorf(sdk.CodeUnavailable, op.Name, "the instance is not open"), op)
+		return sdk.Errorf(sdk.CodeUnavailable, op.Name, "the instance is not open")
 	}
 	if err := begun(ctx, op); err != nil {
-		return toStatus(err, op)
+		return err
 	}
-	return s.guard(op, i.name, func() error {
+	return s.recovered(op, i.name, func() error {
 		ability, ok := sdk.As[T](conn)
 		if !ok {
 			return sdk.Errorf(sdk.CodeUnsupported, op.Name, "this connector cannot do that")

@@ -11,6 +11,7 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -77,7 +78,9 @@ type pair struct {
 	conn   *grpc.ClientConn
 	server *wire.Server
 	log    *safeBuffer
-	calls  uint64
+	calls  atomic.Uint64
+	many   *wire.FetchStream // of the instances that openMany opens
+	alone  atomic.Int64      // fetches that were made by themselves
 }
 
 type safeBuffer struct {
@@ -99,17 +102,32 @@ func (s *safeBuffer) String() string {
 
 func newPair(t *testing.T, specs ...*sdk.Spec) *pair {
 	t.Helper()
-	p := &pair{log: &safeBuffer{}}
-	var err error
-	p.server, err = wire.NewServer(slog.New(slog.NewTextHandler(p.log, &slog.HandlerOptions{Level: slog.LevelDebug})), specs...)
+	log := &safeBuffer{}
+	server, err := wire.NewServer(slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})), specs...)
 	if err != nil {
 		t.Fatal(err)
 	}
+	p := newServer(t, server.Register)
+	p.server, p.log = server, log
+	return p
+}
+
+// newServer serves what register registers.
+func newServer(t *testing.T, register func(grpc.ServiceRegistrar)) *pair {
+	t.Helper()
+	p := &pair{}
 	l := bufconn.Listen(1 << 20)
-	srv := grpc.NewServer(grpc.MaxRecvMsgSize(wire.MaxMessage), grpc.MaxSendMsgSize(wire.MaxMessage))
-	p.server.Register(srv)
+	srv := grpc.NewServer(grpc.MaxRecvMsgSize(wire.MaxMessage), grpc.MaxSendMsgSize(2*wire.MaxMessage),
+		grpc.StreamInterceptor(func(s any, ss grpc.ServerStream, info *grpc.StreamServerInfo, h grpc.StreamHandler) error {
+			if strings.HasSuffix(info.FullMethod, "/Fetch") {
+				p.alone.Add(1)
+			}
+			return h(s, ss)
+		}))
+	register(srv)
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(l) }()
+	var err error
 	p.conn, err = grpc.NewClient("passthrough:x", grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return l.DialContext(ctx) }))
 	if err != nil {
@@ -125,8 +143,7 @@ func newPair(t *testing.T, specs ...*sdk.Spec) *pair {
 
 // at is the place of an instance for one more call.
 func (p *pair) at(handle string) wire.At {
-	p.calls++
-	return wire.At{Conn: p.conn, Handle: handle, Call: p.calls}
+	return wire.At{Conn: p.conn, Handle: handle, Call: p.calls.Add(1), Many: p.many}
 }
 
 func (p *pair) open(t *testing.T, handle string, config map[string]any) *wire.Instance {

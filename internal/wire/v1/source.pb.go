@@ -114,6 +114,261 @@ func (x *FetchRequest) GetCall() uint64 {
 	return 0
 }
 
+// FetchCalls begins fetches and gives others up, in its order.
+type FetchCalls struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Calls         []*FetchCall           `protobuf:"bytes,1,rep,name=calls,proto3" json:"calls,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FetchCalls) Reset() {
+	*x = FetchCalls{}
+	mi := &file_belfry_plugin_v1_source_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FetchCalls) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FetchCalls) ProtoMessage() {}
+
+func (x *FetchCalls) ProtoReflect() protoreflect.Message {
+	mi := &file_belfry_plugin_v1_source_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FetchCalls.ProtoReflect.Descriptor instead.
+func (*FetchCalls) Descriptor() ([]byte, []int) {
+	return file_belfry_plugin_v1_source_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *FetchCalls) GetCalls() []*FetchCall {
+	if x != nil {
+		return x.Calls
+	}
+	return nil
+}
+
+type FetchCall struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Types that are valid to be assigned to Act:
+	//
+	//	*FetchCall_Fetch
+	//	*FetchCall_Cancel
+	Act isFetchCall_Act `protobuf_oneof:"act"`
+	// How long the fetch may take; without an end when absent.
+	Timeout       *durationpb.Duration `protobuf:"bytes,3,opt,name=timeout,proto3" json:"timeout,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FetchCall) Reset() {
+	*x = FetchCall{}
+	mi := &file_belfry_plugin_v1_source_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FetchCall) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FetchCall) ProtoMessage() {}
+
+func (x *FetchCall) ProtoReflect() protoreflect.Message {
+	mi := &file_belfry_plugin_v1_source_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FetchCall.ProtoReflect.Descriptor instead.
+func (*FetchCall) Descriptor() ([]byte, []int) {
+	return file_belfry_plugin_v1_source_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *FetchCall) GetAct() isFetchCall_Act {
+	if x != nil {
+		return x.Act
+	}
+	return nil
+}
+
+func (x *FetchCall) GetFetch() *FetchRequest {
+	if x != nil {
+		if x, ok := x.Act.(*FetchCall_Fetch); ok {
+			return x.Fetch
+		}
+	}
+	return nil
+}
+
+func (x *FetchCall) GetCancel() uint64 {
+	if x != nil {
+		if x, ok := x.Act.(*FetchCall_Cancel); ok {
+			return x.Cancel
+		}
+	}
+	return 0
+}
+
+func (x *FetchCall) GetTimeout() *durationpb.Duration {
+	if x != nil {
+		return x.Timeout
+	}
+	return nil
+}
+
+type isFetchCall_Act interface {
+	isFetchCall_Act()
+}
+
+type FetchCall_Fetch struct {
+	// Begins a fetch, which has its request's call as its number on the stream.
+	Fetch *FetchRequest `protobuf:"bytes,1,opt,name=fetch,proto3,oneof"`
+}
+
+type FetchCall_Cancel struct {
+	// Gives up the fetch with this number. One that has ended, or is not known, is passed over.
+	Cancel uint64 `protobuf:"varint,2,opt,name=cancel,proto3,oneof"`
+}
+
+func (*FetchCall_Fetch) isFetchCall_Act() {}
+
+func (*FetchCall_Cancel) isFetchCall_Act() {}
+
+// FetchResults has what fetches answered. The results of one fetch come in their order, those of several mixed.
+type FetchResults struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Results       []*FetchResult         `protobuf:"bytes,1,rep,name=results,proto3" json:"results,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FetchResults) Reset() {
+	*x = FetchResults{}
+	mi := &file_belfry_plugin_v1_source_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FetchResults) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FetchResults) ProtoMessage() {}
+
+func (x *FetchResults) ProtoReflect() protoreflect.Message {
+	mi := &file_belfry_plugin_v1_source_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FetchResults.ProtoReflect.Descriptor instead.
+func (*FetchResults) Descriptor() ([]byte, []int) {
+	return file_belfry_plugin_v1_source_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *FetchResults) GetResults() []*FetchResult {
+	if x != nil {
+		return x.Results
+	}
+	return nil
+}
+
+type FetchResult struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The fetch that is answered.
+	Call uint64 `protobuf:"varint,1,opt,name=call,proto3" json:"call,omitempty"`
+	// A BatchChunk as it is written by itself; absent in an error.
+	Chunk []byte `protobuf:"bytes,2,opt,name=chunk,proto3" json:"chunk,omitempty"`
+	// Comes once for every fetch, also for one that was given up: it has ended, and nothing more of it follows.
+	Last bool `protobuf:"varint,3,opt,name=last,proto3" json:"last,omitempty"`
+	// Why a fetch failed. It comes with last.
+	Error         *Error `protobuf:"bytes,4,opt,name=error,proto3" json:"error,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FetchResult) Reset() {
+	*x = FetchResult{}
+	mi := &file_belfry_plugin_v1_source_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FetchResult) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FetchResult) ProtoMessage() {}
+
+func (x *FetchResult) ProtoReflect() protoreflect.Message {
+	mi := &file_belfry_plugin_v1_source_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FetchResult.ProtoReflect.Descriptor instead.
+func (*FetchResult) Descriptor() ([]byte, []int) {
+	return file_belfry_plugin_v1_source_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *FetchResult) GetCall() uint64 {
+	if x != nil {
+		return x.Call
+	}
+	return 0
+}
+
+func (x *FetchResult) GetChunk() []byte {
+	if x != nil {
+		return x.Chunk
+	}
+	return nil
+}
+
+func (x *FetchResult) GetLast() bool {
+	if x != nil {
+		return x.Last
+	}
+	return false
+}
+
+func (x *FetchResult) GetError() *Error {
+	if x != nil {
+		return x.Error
+	}
+	return nil
+}
+
 type Document struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Url           string                 `protobuf:"bytes,1,opt,name=url,proto3" json:"url,omitempty"`
@@ -125,7 +380,7 @@ type Document struct {
 
 func (x *Document) Reset() {
 	*x = Document{}
-	mi := &file_belfry_plugin_v1_source_proto_msgTypes[1]
+	mi := &file_belfry_plugin_v1_source_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -137,7 +392,7 @@ func (x *Document) String() string {
 func (*Document) ProtoMessage() {}
 
 func (x *Document) ProtoReflect() protoreflect.Message {
-	mi := &file_belfry_plugin_v1_source_proto_msgTypes[1]
+	mi := &file_belfry_plugin_v1_source_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -150,7 +405,7 @@ func (x *Document) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Document.ProtoReflect.Descriptor instead.
 func (*Document) Descriptor() ([]byte, []int) {
-	return file_belfry_plugin_v1_source_proto_rawDescGZIP(), []int{1}
+	return file_belfry_plugin_v1_source_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Document) GetUrl() string {
@@ -189,7 +444,7 @@ type BatchChunk struct {
 
 func (x *BatchChunk) Reset() {
 	*x = BatchChunk{}
-	mi := &file_belfry_plugin_v1_source_proto_msgTypes[2]
+	mi := &file_belfry_plugin_v1_source_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -201,7 +456,7 @@ func (x *BatchChunk) String() string {
 func (*BatchChunk) ProtoMessage() {}
 
 func (x *BatchChunk) ProtoReflect() protoreflect.Message {
-	mi := &file_belfry_plugin_v1_source_proto_msgTypes[2]
+	mi := &file_belfry_plugin_v1_source_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -214,7 +469,7 @@ func (x *BatchChunk) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BatchChunk.ProtoReflect.Descriptor instead.
 func (*BatchChunk) Descriptor() ([]byte, []int) {
-	return file_belfry_plugin_v1_source_proto_rawDescGZIP(), []int{2}
+	return file_belfry_plugin_v1_source_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *BatchChunk) GetItems() []*Item {
@@ -264,7 +519,7 @@ type BatchEnd struct {
 
 func (x *BatchEnd) Reset() {
 	*x = BatchEnd{}
-	mi := &file_belfry_plugin_v1_source_proto_msgTypes[3]
+	mi := &file_belfry_plugin_v1_source_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -276,7 +531,7 @@ func (x *BatchEnd) String() string {
 func (*BatchEnd) ProtoMessage() {}
 
 func (x *BatchEnd) ProtoReflect() protoreflect.Message {
-	mi := &file_belfry_plugin_v1_source_proto_msgTypes[3]
+	mi := &file_belfry_plugin_v1_source_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -289,7 +544,7 @@ func (x *BatchEnd) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BatchEnd.ProtoReflect.Descriptor instead.
 func (*BatchEnd) Descriptor() ([]byte, []int) {
-	return file_belfry_plugin_v1_source_proto_rawDescGZIP(), []int{3}
+	return file_belfry_plugin_v1_source_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *BatchEnd) GetComplete() bool {
@@ -375,7 +630,7 @@ type PersonNotice struct {
 
 func (x *PersonNotice) Reset() {
 	*x = PersonNotice{}
-	mi := &file_belfry_plugin_v1_source_proto_msgTypes[4]
+	mi := &file_belfry_plugin_v1_source_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -387,7 +642,7 @@ func (x *PersonNotice) String() string {
 func (*PersonNotice) ProtoMessage() {}
 
 func (x *PersonNotice) ProtoReflect() protoreflect.Message {
-	mi := &file_belfry_plugin_v1_source_proto_msgTypes[4]
+	mi := &file_belfry_plugin_v1_source_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -400,7 +655,7 @@ func (x *PersonNotice) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PersonNotice.ProtoReflect.Descriptor instead.
 func (*PersonNotice) Descriptor() ([]byte, []int) {
-	return file_belfry_plugin_v1_source_proto_rawDescGZIP(), []int{4}
+	return file_belfry_plugin_v1_source_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *PersonNotice) GetNotice() string {
@@ -470,7 +725,7 @@ type Removal struct {
 
 func (x *Removal) Reset() {
 	*x = Removal{}
-	mi := &file_belfry_plugin_v1_source_proto_msgTypes[5]
+	mi := &file_belfry_plugin_v1_source_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -482,7 +737,7 @@ func (x *Removal) String() string {
 func (*Removal) ProtoMessage() {}
 
 func (x *Removal) ProtoReflect() protoreflect.Message {
-	mi := &file_belfry_plugin_v1_source_proto_msgTypes[5]
+	mi := &file_belfry_plugin_v1_source_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -495,7 +750,7 @@ func (x *Removal) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Removal.ProtoReflect.Descriptor instead.
 func (*Removal) Descriptor() ([]byte, []int) {
-	return file_belfry_plugin_v1_source_proto_rawDescGZIP(), []int{5}
+	return file_belfry_plugin_v1_source_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Removal) GetKey() string {
@@ -532,7 +787,7 @@ type About struct {
 
 func (x *About) Reset() {
 	*x = About{}
-	mi := &file_belfry_plugin_v1_source_proto_msgTypes[6]
+	mi := &file_belfry_plugin_v1_source_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -544,7 +799,7 @@ func (x *About) String() string {
 func (*About) ProtoMessage() {}
 
 func (x *About) ProtoReflect() protoreflect.Message {
-	mi := &file_belfry_plugin_v1_source_proto_msgTypes[6]
+	mi := &file_belfry_plugin_v1_source_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -557,7 +812,7 @@ func (x *About) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use About.ProtoReflect.Descriptor instead.
 func (*About) Descriptor() ([]byte, []int) {
-	return file_belfry_plugin_v1_source_proto_rawDescGZIP(), []int{6}
+	return file_belfry_plugin_v1_source_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *About) GetTitle() string {
@@ -610,7 +865,7 @@ type WebhookRequest struct {
 
 func (x *WebhookRequest) Reset() {
 	*x = WebhookRequest{}
-	mi := &file_belfry_plugin_v1_source_proto_msgTypes[7]
+	mi := &file_belfry_plugin_v1_source_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -622,7 +877,7 @@ func (x *WebhookRequest) String() string {
 func (*WebhookRequest) ProtoMessage() {}
 
 func (x *WebhookRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_belfry_plugin_v1_source_proto_msgTypes[7]
+	mi := &file_belfry_plugin_v1_source_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -635,7 +890,7 @@ func (x *WebhookRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WebhookRequest.ProtoReflect.Descriptor instead.
 func (*WebhookRequest) Descriptor() ([]byte, []int) {
-	return file_belfry_plugin_v1_source_proto_rawDescGZIP(), []int{7}
+	return file_belfry_plugin_v1_source_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *WebhookRequest) GetMethod() []byte {
@@ -690,7 +945,7 @@ type Header struct {
 
 func (x *Header) Reset() {
 	*x = Header{}
-	mi := &file_belfry_plugin_v1_source_proto_msgTypes[8]
+	mi := &file_belfry_plugin_v1_source_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -702,7 +957,7 @@ func (x *Header) String() string {
 func (*Header) ProtoMessage() {}
 
 func (x *Header) ProtoReflect() protoreflect.Message {
-	mi := &file_belfry_plugin_v1_source_proto_msgTypes[8]
+	mi := &file_belfry_plugin_v1_source_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -715,7 +970,7 @@ func (x *Header) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Header.ProtoReflect.Descriptor instead.
 func (*Header) Descriptor() ([]byte, []int) {
-	return file_belfry_plugin_v1_source_proto_rawDescGZIP(), []int{8}
+	return file_belfry_plugin_v1_source_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Header) GetName() []byte {
@@ -744,7 +999,7 @@ type VerifyRequest struct {
 
 func (x *VerifyRequest) Reset() {
 	*x = VerifyRequest{}
-	mi := &file_belfry_plugin_v1_source_proto_msgTypes[9]
+	mi := &file_belfry_plugin_v1_source_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -756,7 +1011,7 @@ func (x *VerifyRequest) String() string {
 func (*VerifyRequest) ProtoMessage() {}
 
 func (x *VerifyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_belfry_plugin_v1_source_proto_msgTypes[9]
+	mi := &file_belfry_plugin_v1_source_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -769,7 +1024,7 @@ func (x *VerifyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerifyRequest.ProtoReflect.Descriptor instead.
 func (*VerifyRequest) Descriptor() ([]byte, []int) {
-	return file_belfry_plugin_v1_source_proto_rawDescGZIP(), []int{9}
+	return file_belfry_plugin_v1_source_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *VerifyRequest) GetHandle() string {
@@ -807,7 +1062,7 @@ type VerifyResponse struct {
 
 func (x *VerifyResponse) Reset() {
 	*x = VerifyResponse{}
-	mi := &file_belfry_plugin_v1_source_proto_msgTypes[10]
+	mi := &file_belfry_plugin_v1_source_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -819,7 +1074,7 @@ func (x *VerifyResponse) String() string {
 func (*VerifyResponse) ProtoMessage() {}
 
 func (x *VerifyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_belfry_plugin_v1_source_proto_msgTypes[10]
+	mi := &file_belfry_plugin_v1_source_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -832,7 +1087,7 @@ func (x *VerifyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerifyResponse.ProtoReflect.Descriptor instead.
 func (*VerifyResponse) Descriptor() ([]byte, []int) {
-	return file_belfry_plugin_v1_source_proto_rawDescGZIP(), []int{10}
+	return file_belfry_plugin_v1_source_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *VerifyResponse) GetReply() *WebhookReply {
@@ -874,7 +1129,7 @@ type WebhookReply struct {
 
 func (x *WebhookReply) Reset() {
 	*x = WebhookReply{}
-	mi := &file_belfry_plugin_v1_source_proto_msgTypes[11]
+	mi := &file_belfry_plugin_v1_source_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -886,7 +1141,7 @@ func (x *WebhookReply) String() string {
 func (*WebhookReply) ProtoMessage() {}
 
 func (x *WebhookReply) ProtoReflect() protoreflect.Message {
-	mi := &file_belfry_plugin_v1_source_proto_msgTypes[11]
+	mi := &file_belfry_plugin_v1_source_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -899,7 +1154,7 @@ func (x *WebhookReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WebhookReply.ProtoReflect.Descriptor instead.
 func (*WebhookReply) Descriptor() ([]byte, []int) {
-	return file_belfry_plugin_v1_source_proto_rawDescGZIP(), []int{11}
+	return file_belfry_plugin_v1_source_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *WebhookReply) GetStatus() int64 {
@@ -935,7 +1190,7 @@ type MapRequest struct {
 
 func (x *MapRequest) Reset() {
 	*x = MapRequest{}
-	mi := &file_belfry_plugin_v1_source_proto_msgTypes[12]
+	mi := &file_belfry_plugin_v1_source_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -947,7 +1202,7 @@ func (x *MapRequest) String() string {
 func (*MapRequest) ProtoMessage() {}
 
 func (x *MapRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_belfry_plugin_v1_source_proto_msgTypes[12]
+	mi := &file_belfry_plugin_v1_source_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -960,7 +1215,7 @@ func (x *MapRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MapRequest.ProtoReflect.Descriptor instead.
 func (*MapRequest) Descriptor() ([]byte, []int) {
-	return file_belfry_plugin_v1_source_proto_rawDescGZIP(), []int{12}
+	return file_belfry_plugin_v1_source_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *MapRequest) GetHandle() string {
@@ -996,7 +1251,7 @@ type CheckItemsRequest struct {
 
 func (x *CheckItemsRequest) Reset() {
 	*x = CheckItemsRequest{}
-	mi := &file_belfry_plugin_v1_source_proto_msgTypes[13]
+	mi := &file_belfry_plugin_v1_source_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1008,7 +1263,7 @@ func (x *CheckItemsRequest) String() string {
 func (*CheckItemsRequest) ProtoMessage() {}
 
 func (x *CheckItemsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_belfry_plugin_v1_source_proto_msgTypes[13]
+	mi := &file_belfry_plugin_v1_source_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1021,7 +1276,7 @@ func (x *CheckItemsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckItemsRequest.ProtoReflect.Descriptor instead.
 func (*CheckItemsRequest) Descriptor() ([]byte, []int) {
-	return file_belfry_plugin_v1_source_proto_rawDescGZIP(), []int{13}
+	return file_belfry_plugin_v1_source_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *CheckItemsRequest) GetHandle() string {
@@ -1055,7 +1310,7 @@ type ItemRef struct {
 
 func (x *ItemRef) Reset() {
 	*x = ItemRef{}
-	mi := &file_belfry_plugin_v1_source_proto_msgTypes[14]
+	mi := &file_belfry_plugin_v1_source_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1067,7 +1322,7 @@ func (x *ItemRef) String() string {
 func (*ItemRef) ProtoMessage() {}
 
 func (x *ItemRef) ProtoReflect() protoreflect.Message {
-	mi := &file_belfry_plugin_v1_source_proto_msgTypes[14]
+	mi := &file_belfry_plugin_v1_source_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1080,7 +1335,7 @@ func (x *ItemRef) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ItemRef.ProtoReflect.Descriptor instead.
 func (*ItemRef) Descriptor() ([]byte, []int) {
-	return file_belfry_plugin_v1_source_proto_rawDescGZIP(), []int{14}
+	return file_belfry_plugin_v1_source_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *ItemRef) GetKey() string {
@@ -1106,7 +1361,7 @@ type CheckItemsResponse struct {
 
 func (x *CheckItemsResponse) Reset() {
 	*x = CheckItemsResponse{}
-	mi := &file_belfry_plugin_v1_source_proto_msgTypes[15]
+	mi := &file_belfry_plugin_v1_source_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1118,7 +1373,7 @@ func (x *CheckItemsResponse) String() string {
 func (*CheckItemsResponse) ProtoMessage() {}
 
 func (x *CheckItemsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_belfry_plugin_v1_source_proto_msgTypes[15]
+	mi := &file_belfry_plugin_v1_source_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1131,7 +1386,7 @@ func (x *CheckItemsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckItemsResponse.ProtoReflect.Descriptor instead.
 func (*CheckItemsResponse) Descriptor() ([]byte, []int) {
-	return file_belfry_plugin_v1_source_proto_rawDescGZIP(), []int{15}
+	return file_belfry_plugin_v1_source_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *CheckItemsResponse) GetPresences() []*Presence {
@@ -1152,7 +1407,7 @@ type Presence struct {
 
 func (x *Presence) Reset() {
 	*x = Presence{}
-	mi := &file_belfry_plugin_v1_source_proto_msgTypes[16]
+	mi := &file_belfry_plugin_v1_source_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1164,7 +1419,7 @@ func (x *Presence) String() string {
 func (*Presence) ProtoMessage() {}
 
 func (x *Presence) ProtoReflect() protoreflect.Message {
-	mi := &file_belfry_plugin_v1_source_proto_msgTypes[16]
+	mi := &file_belfry_plugin_v1_source_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1177,7 +1432,7 @@ func (x *Presence) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Presence.ProtoReflect.Descriptor instead.
 func (*Presence) Descriptor() ([]byte, []int) {
-	return file_belfry_plugin_v1_source_proto_rawDescGZIP(), []int{16}
+	return file_belfry_plugin_v1_source_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Presence) GetState() string {
@@ -1198,14 +1453,29 @@ var File_belfry_plugin_v1_source_proto protoreflect.FileDescriptor
 
 const file_belfry_plugin_v1_source_proto_rawDesc = "" +
 	"\n" +
-	"\x1dbelfry/plugin/v1/source.proto\x12\x10belfry.plugin.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bbelfry/plugin/v1/item.proto\"\xce\x01\n" +
+	"\x1dbelfry/plugin/v1/source.proto\x12\x10belfry.plugin.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bbelfry/plugin/v1/item.proto\x1a\x1dbelfry/plugin/v1/plugin.proto\"\xce\x01\n" +
 	"\fFetchRequest\x12\x16\n" +
 	"\x06handle\x18\x01 \x01(\tR\x06handle\x12\x16\n" +
 	"\x06cursor\x18\x02 \x01(\fR\x06cursor\x12,\n" +
 	"\x03now\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x03now\x12\x14\n" +
 	"\x05force\x18\x04 \x01(\bR\x05force\x126\n" +
 	"\bdocument\x18\x05 \x01(\v2\x1a.belfry.plugin.v1.DocumentR\bdocument\x12\x12\n" +
-	"\x04call\x18\x0f \x01(\x04R\x04call\"S\n" +
+	"\x04call\x18\x0f \x01(\x04R\x04call\"?\n" +
+	"\n" +
+	"FetchCalls\x121\n" +
+	"\x05calls\x18\x01 \x03(\v2\x1b.belfry.plugin.v1.FetchCallR\x05calls\"\x99\x01\n" +
+	"\tFetchCall\x126\n" +
+	"\x05fetch\x18\x01 \x01(\v2\x1e.belfry.plugin.v1.FetchRequestH\x00R\x05fetch\x12\x18\n" +
+	"\x06cancel\x18\x02 \x01(\x04H\x00R\x06cancel\x123\n" +
+	"\atimeout\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\atimeoutB\x05\n" +
+	"\x03act\"G\n" +
+	"\fFetchResults\x127\n" +
+	"\aresults\x18\x01 \x03(\v2\x1d.belfry.plugin.v1.FetchResultR\aresults\"z\n" +
+	"\vFetchResult\x12\x12\n" +
+	"\x04call\x18\x01 \x01(\x04R\x04call\x12\x14\n" +
+	"\x05chunk\x18\x02 \x01(\fR\x05chunk\x12\x12\n" +
+	"\x04last\x18\x03 \x01(\bR\x04last\x12-\n" +
+	"\x05error\x18\x04 \x01(\v2\x17.belfry.plugin.v1.ErrorR\x05error\"S\n" +
 	"\bDocument\x12\x10\n" +
 	"\x03url\x18\x01 \x01(\tR\x03url\x12!\n" +
 	"\fcontent_type\x18\x02 \x01(\tR\vcontentType\x12\x12\n" +
@@ -1290,9 +1560,10 @@ const file_belfry_plugin_v1_source_proto_rawDesc = "" +
 	"\tpresences\x18\x01 \x03(\v2\x1a.belfry.plugin.v1.PresenceR\tpresences\"8\n" +
 	"\bPresence\x12\x14\n" +
 	"\x05state\x18\x01 \x01(\tR\x05state\x12\x16\n" +
-	"\x06reason\x18\x02 \x01(\tR\x06reason2Q\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason2\xa0\x01\n" +
 	"\x06Source\x12G\n" +
-	"\x05Fetch\x12\x1e.belfry.plugin.v1.FetchRequest\x1a\x1c.belfry.plugin.v1.BatchChunk0\x012\x9b\x01\n" +
+	"\x05Fetch\x12\x1e.belfry.plugin.v1.FetchRequest\x1a\x1c.belfry.plugin.v1.BatchChunk0\x01\x12M\n" +
+	"\tFetchMany\x12\x1c.belfry.plugin.v1.FetchCalls\x1a\x1e.belfry.plugin.v1.FetchResults(\x010\x012\x9b\x01\n" +
 	"\aWebhook\x12K\n" +
 	"\x06Verify\x12\x1f.belfry.plugin.v1.VerifyRequest\x1a .belfry.plugin.v1.VerifyResponse\x12C\n" +
 	"\x03Map\x12\x1c.belfry.plugin.v1.MapRequest\x1a\x1c.belfry.plugin.v1.BatchChunk0\x012b\n" +
@@ -1312,64 +1583,76 @@ func file_belfry_plugin_v1_source_proto_rawDescGZIP() []byte {
 	return file_belfry_plugin_v1_source_proto_rawDescData
 }
 
-var file_belfry_plugin_v1_source_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
+var file_belfry_plugin_v1_source_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
 var file_belfry_plugin_v1_source_proto_goTypes = []any{
 	(*FetchRequest)(nil),          // 0: belfry.plugin.v1.FetchRequest
-	(*Document)(nil),              // 1: belfry.plugin.v1.Document
-	(*BatchChunk)(nil),            // 2: belfry.plugin.v1.BatchChunk
-	(*BatchEnd)(nil),              // 3: belfry.plugin.v1.BatchEnd
-	(*PersonNotice)(nil),          // 4: belfry.plugin.v1.PersonNotice
-	(*Removal)(nil),               // 5: belfry.plugin.v1.Removal
-	(*About)(nil),                 // 6: belfry.plugin.v1.About
-	(*WebhookRequest)(nil),        // 7: belfry.plugin.v1.WebhookRequest
-	(*Header)(nil),                // 8: belfry.plugin.v1.Header
-	(*VerifyRequest)(nil),         // 9: belfry.plugin.v1.VerifyRequest
-	(*VerifyResponse)(nil),        // 10: belfry.plugin.v1.VerifyResponse
-	(*WebhookReply)(nil),          // 11: belfry.plugin.v1.WebhookReply
-	(*MapRequest)(nil),            // 12: belfry.plugin.v1.MapRequest
-	(*CheckItemsRequest)(nil),     // 13: belfry.plugin.v1.CheckItemsRequest
-	(*ItemRef)(nil),               // 14: belfry.plugin.v1.ItemRef
-	(*CheckItemsResponse)(nil),    // 15: belfry.plugin.v1.CheckItemsResponse
-	(*Presence)(nil),              // 16: belfry.plugin.v1.Presence
-	nil,                           // 17: belfry.plugin.v1.PersonNotice.SlotsEntry
-	(*timestamppb.Timestamp)(nil), // 18: google.protobuf.Timestamp
-	(*Item)(nil),                  // 19: belfry.plugin.v1.Item
-	(*durationpb.Duration)(nil),   // 20: google.protobuf.Duration
+	(*FetchCalls)(nil),            // 1: belfry.plugin.v1.FetchCalls
+	(*FetchCall)(nil),             // 2: belfry.plugin.v1.FetchCall
+	(*FetchResults)(nil),          // 3: belfry.plugin.v1.FetchResults
+	(*FetchResult)(nil),           // 4: belfry.plugin.v1.FetchResult
+	(*Document)(nil),              // 5: belfry.plugin.v1.Document
+	(*BatchChunk)(nil),            // 6: belfry.plugin.v1.BatchChunk
+	(*BatchEnd)(nil),              // 7: belfry.plugin.v1.BatchEnd
+	(*PersonNotice)(nil),          // 8: belfry.plugin.v1.PersonNotice
+	(*Removal)(nil),               // 9: belfry.plugin.v1.Removal
+	(*About)(nil),                 // 10: belfry.plugin.v1.About
+	(*WebhookRequest)(nil),        // 11: belfry.plugin.v1.WebhookRequest
+	(*Header)(nil),                // 12: belfry.plugin.v1.Header
+	(*VerifyRequest)(nil),         // 13: belfry.plugin.v1.VerifyRequest
+	(*VerifyResponse)(nil),        // 14: belfry.plugin.v1.VerifyResponse
+	(*WebhookReply)(nil),          // 15: belfry.plugin.v1.WebhookReply
+	(*MapRequest)(nil),            // 16: belfry.plugin.v1.MapRequest
+	(*CheckItemsRequest)(nil),     // 17: belfry.plugin.v1.CheckItemsRequest
+	(*ItemRef)(nil),               // 18: belfry.plugin.v1.ItemRef
+	(*CheckItemsResponse)(nil),    // 19: belfry.plugin.v1.CheckItemsResponse
+	(*Presence)(nil),              // 20: belfry.plugin.v1.Presence
+	nil,                           // 21: belfry.plugin.v1.PersonNotice.SlotsEntry
+	(*timestamppb.Timestamp)(nil), // 22: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),   // 23: google.protobuf.Duration
+	(*Error)(nil),                 // 24: belfry.plugin.v1.Error
+	(*Item)(nil),                  // 25: belfry.plugin.v1.Item
 }
 var file_belfry_plugin_v1_source_proto_depIdxs = []int32{
-	18, // 0: belfry.plugin.v1.FetchRequest.now:type_name -> google.protobuf.Timestamp
-	1,  // 1: belfry.plugin.v1.FetchRequest.document:type_name -> belfry.plugin.v1.Document
-	19, // 2: belfry.plugin.v1.BatchChunk.items:type_name -> belfry.plugin.v1.Item
-	5,  // 3: belfry.plugin.v1.BatchChunk.removed:type_name -> belfry.plugin.v1.Removal
-	3,  // 4: belfry.plugin.v1.BatchChunk.end:type_name -> belfry.plugin.v1.BatchEnd
-	20, // 5: belfry.plugin.v1.BatchEnd.wait:type_name -> google.protobuf.Duration
-	6,  // 6: belfry.plugin.v1.BatchEnd.about:type_name -> belfry.plugin.v1.About
-	4,  // 7: belfry.plugin.v1.BatchEnd.person_notices:type_name -> belfry.plugin.v1.PersonNotice
-	17, // 8: belfry.plugin.v1.PersonNotice.slots:type_name -> belfry.plugin.v1.PersonNotice.SlotsEntry
-	18, // 9: belfry.plugin.v1.PersonNotice.expires:type_name -> google.protobuf.Timestamp
-	18, // 10: belfry.plugin.v1.Removal.at:type_name -> google.protobuf.Timestamp
-	18, // 11: belfry.plugin.v1.About.updated:type_name -> google.protobuf.Timestamp
-	8,  // 12: belfry.plugin.v1.WebhookRequest.header:type_name -> belfry.plugin.v1.Header
-	18, // 13: belfry.plugin.v1.WebhookRequest.received_at:type_name -> google.protobuf.Timestamp
-	7,  // 14: belfry.plugin.v1.VerifyRequest.request:type_name -> belfry.plugin.v1.WebhookRequest
-	11, // 15: belfry.plugin.v1.VerifyResponse.reply:type_name -> belfry.plugin.v1.WebhookReply
-	8,  // 16: belfry.plugin.v1.WebhookReply.header:type_name -> belfry.plugin.v1.Header
-	7,  // 17: belfry.plugin.v1.MapRequest.request:type_name -> belfry.plugin.v1.WebhookRequest
-	14, // 18: belfry.plugin.v1.CheckItemsRequest.items:type_name -> belfry.plugin.v1.ItemRef
-	16, // 19: belfry.plugin.v1.CheckItemsResponse.presences:type_name -> belfry.plugin.v1.Presence
-	0,  // 20: belfry.plugin.v1.Source.Fetch:input_type -> belfry.plugin.v1.FetchRequest
-	9,  // 21: belfry.plugin.v1.Webhook.Verify:input_type -> belfry.plugin.v1.VerifyRequest
-	12, // 22: belfry.plugin.v1.Webhook.Map:input_type -> belfry.plugin.v1.MapRequest
-	13, // 23: belfry.plugin.v1.Checker.CheckItems:input_type -> belfry.plugin.v1.CheckItemsRequest
-	2,  // 24: belfry.plugin.v1.Source.Fetch:output_type -> belfry.plugin.v1.BatchChunk
-	10, // 25: belfry.plugin.v1.Webhook.Verify:output_type -> belfry.plugin.v1.VerifyResponse
-	2,  // 26: belfry.plugin.v1.Webhook.Map:output_type -> belfry.plugin.v1.BatchChunk
-	15, // 27: belfry.plugin.v1.Checker.CheckItems:output_type -> belfry.plugin.v1.CheckItemsResponse
-	24, // [24:28] is the sub-list for method output_type
-	20, // [20:24] is the sub-list for method input_type
-	20, // [20:20] is the sub-list for extension type_name
-	20, // [20:20] is the sub-list for extension extendee
-	0,  // [0:20] is the sub-list for field type_name
+	22, // 0: belfry.plugin.v1.FetchRequest.now:type_name -> google.protobuf.Timestamp
+	5,  // 1: belfry.plugin.v1.FetchRequest.document:type_name -> belfry.plugin.v1.Document
+	2,  // 2: belfry.plugin.v1.FetchCalls.calls:type_name -> belfry.plugin.v1.FetchCall
+	0,  // 3: belfry.plugin.v1.FetchCall.fetch:type_name -> belfry.plugin.v1.FetchRequest
+	23, // 4: belfry.plugin.v1.FetchCall.timeout:type_name -> google.protobuf.Duration
+	4,  // 5: belfry.plugin.v1.FetchResults.results:type_name -> belfry.plugin.v1.FetchResult
+	24, // 6: belfry.plugin.v1.FetchResult.error:type_name -> belfry.plugin.v1.Error
+	25, // 7: belfry.plugin.v1.BatchChunk.items:type_name -> belfry.plugin.v1.Item
+	9,  // 8: belfry.plugin.v1.BatchChunk.removed:type_name -> belfry.plugin.v1.Removal
+	7,  // 9: belfry.plugin.v1.BatchChunk.end:type_name -> belfry.plugin.v1.BatchEnd
+	23, // 10: belfry.plugin.v1.BatchEnd.wait:type_name -> google.protobuf.Duration
+	10, // 11: belfry.plugin.v1.BatchEnd.about:type_name -> belfry.plugin.v1.About
+	8,  // 12: belfry.plugin.v1.BatchEnd.person_notices:type_name -> belfry.plugin.v1.PersonNotice
+	21, // 13: belfry.plugin.v1.PersonNotice.slots:type_name -> belfry.plugin.v1.PersonNotice.SlotsEntry
+	22, // 14: belfry.plugin.v1.PersonNotice.expires:type_name -> google.protobuf.Timestamp
+	22, // 15: belfry.plugin.v1.Removal.at:type_name -> google.protobuf.Timestamp
+	22, // 16: belfry.plugin.v1.About.updated:type_name -> google.protobuf.Timestamp
+	12, // 17: belfry.plugin.v1.WebhookRequest.header:type_name -> belfry.plugin.v1.Header
+	22, // 18: belfry.plugin.v1.WebhookRequest.received_at:type_name -> google.protobuf.Timestamp
+	11, // 19: belfry.plugin.v1.VerifyRequest.request:type_name -> belfry.plugin.v1.WebhookRequest
+	15, // 20: belfry.plugin.v1.VerifyResponse.reply:type_name -> belfry.plugin.v1.WebhookReply
+	12, // 21: belfry.plugin.v1.WebhookReply.header:type_name -> belfry.plugin.v1.Header
+	11, // 22: belfry.plugin.v1.MapRequest.request:type_name -> belfry.plugin.v1.WebhookRequest
+	18, // 23: belfry.plugin.v1.CheckItemsRequest.items:type_name -> belfry.plugin.v1.ItemRef
+	20, // 24: belfry.plugin.v1.CheckItemsResponse.presences:type_name -> belfry.plugin.v1.Presence
+	0,  // 25: belfry.plugin.v1.Source.Fetch:input_type -> belfry.plugin.v1.FetchRequest
+	1,  // 26: belfry.plugin.v1.Source.FetchMany:input_type -> belfry.plugin.v1.FetchCalls
+	13, // 27: belfry.plugin.v1.Webhook.Verify:input_type -> belfry.plugin.v1.VerifyRequest
+	16, // 28: belfry.plugin.v1.Webhook.Map:input_type -> belfry.plugin.v1.MapRequest
+	17, // 29: belfry.plugin.v1.Checker.CheckItems:input_type -> belfry.plugin.v1.CheckItemsRequest
+	6,  // 30: belfry.plugin.v1.Source.Fetch:output_type -> belfry.plugin.v1.BatchChunk
+	3,  // 31: belfry.plugin.v1.Source.FetchMany:output_type -> belfry.plugin.v1.FetchResults
+	14, // 32: belfry.plugin.v1.Webhook.Verify:output_type -> belfry.plugin.v1.VerifyResponse
+	6,  // 33: belfry.plugin.v1.Webhook.Map:output_type -> belfry.plugin.v1.BatchChunk
+	19, // 34: belfry.plugin.v1.Checker.CheckItems:output_type -> belfry.plugin.v1.CheckItemsResponse
+	30, // [30:35] is the sub-list for method output_type
+	25, // [25:30] is the sub-list for method input_type
+	25, // [25:25] is the sub-list for extension type_name
+	25, // [25:25] is the sub-list for extension extendee
+	0,  // [0:25] is the sub-list for field type_name
 }
 
 func init() { file_belfry_plugin_v1_source_proto_init() }
@@ -1378,13 +1661,18 @@ func file_belfry_plugin_v1_source_proto_init() {
 		return
 	}
 	file_belfry_plugin_v1_item_proto_init()
+	file_belfry_plugin_v1_plugin_proto_init()
+	file_belfry_plugin_v1_source_proto_msgTypes[2].OneofWrappers = []any{
+		(*FetchCall_Fetch)(nil),
+		(*FetchCall_Cancel)(nil),
+	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_belfry_plugin_v1_source_proto_rawDesc), len(file_belfry_plugin_v1_source_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   18,
+			NumMessages:   22,
 			NumExtensions: 0,
 			NumServices:   3,
 		},

@@ -21,7 +21,8 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	Source_Fetch_FullMethodName = "/belfry.plugin.v1.Source/Fetch"
+	Source_Fetch_FullMethodName     = "/belfry.plugin.v1.Source/Fetch"
+	Source_FetchMany_FullMethodName = "/belfry.plugin.v1.Source/FetchMany"
 )
 
 // SourceClient is the client API for Source service.
@@ -32,6 +33,10 @@ const (
 type SourceClient interface {
 	// Fetch asks for what is new. The host makes one call at a time for an instance.
 	Fetch(ctx context.Context, in *FetchRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[BatchChunk], error)
+	// FetchMany carries the fetches of all instances over one stream for as long as the process lives, several in a message
+	// where several wait. A fetch over it is the same as one by Fetch. A plugin need not have it; the host then uses Fetch.
+	// So does it for a request of more than 256 KiB, and for everything once the stream has ended.
+	FetchMany(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[FetchCalls, FetchResults], error)
 }
 
 type sourceClient struct {
@@ -61,6 +66,19 @@ func (c *sourceClient) Fetch(ctx context.Context, in *FetchRequest, opts ...grpc
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type Source_FetchClient = grpc.ServerStreamingClient[BatchChunk]
 
+func (c *sourceClient) FetchMany(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[FetchCalls, FetchResults], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &Source_ServiceDesc.Streams[1], Source_FetchMany_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[FetchCalls, FetchResults]{ClientStream: stream}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Source_FetchManyClient = grpc.BidiStreamingClient[FetchCalls, FetchResults]
+
 // SourceServer is the server API for Source service.
 // All implementations must embed UnimplementedSourceServer
 // for forward compatibility.
@@ -69,6 +87,10 @@ type Source_FetchClient = grpc.ServerStreamingClient[BatchChunk]
 type SourceServer interface {
 	// Fetch asks for what is new. The host makes one call at a time for an instance.
 	Fetch(*FetchRequest, grpc.ServerStreamingServer[BatchChunk]) error
+	// FetchMany carries the fetches of all instances over one stream for as long as the process lives, several in a message
+	// where several wait. A fetch over it is the same as one by Fetch. A plugin need not have it; the host then uses Fetch.
+	// So does it for a request of more than 256 KiB, and for everything once the stream has ended.
+	FetchMany(grpc.BidiStreamingServer[FetchCalls, FetchResults]) error
 	mustEmbedUnimplementedSourceServer()
 }
 
@@ -81,6 +103,9 @@ type UnimplementedSourceServer struct{}
 
 func (UnimplementedSourceServer) Fetch(*FetchRequest, grpc.ServerStreamingServer[BatchChunk]) error {
 	return status.Error(codes.Unimplemented, "method Fetch not implemented")
+}
+func (UnimplementedSourceServer) FetchMany(grpc.BidiStreamingServer[FetchCalls, FetchResults]) error {
+	return status.Error(codes.Unimplemented, "method FetchMany not implemented")
 }
 func (UnimplementedSourceServer) mustEmbedUnimplementedSourceServer() {}
 func (UnimplementedSourceServer) testEmbeddedByValue()                {}
@@ -114,6 +139,13 @@ func _Source_Fetch_Handler(srv interface{}, stream grpc.ServerStream) error {
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type Source_FetchServer = grpc.ServerStreamingServer[BatchChunk]
 
+func _Source_FetchMany_Handler(srv interface{}, stream grpc.ServerStream) error {
+	return srv.(SourceServer).FetchMany(&grpc.GenericServerStream[FetchCalls, FetchResults]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Source_FetchManyServer = grpc.BidiStreamingServer[FetchCalls, FetchResults]
+
 // Source_ServiceDesc is the grpc.ServiceDesc for Source service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -126,6 +158,12 @@ var Source_ServiceDesc = grpc.ServiceDesc{
 			StreamName:    "Fetch",
 			Handler:       _Source_Fetch_Handler,
 			ServerStreams: true,
+		},
+		{
+			StreamName:    "FetchMany",
+			Handler:       _Source_FetchMany_Handler,
+			ServerStreams: true,
+			ClientStreams: true,
 		},
 	},
 	Metadata: "belfry/plugin/v1/source.proto",

@@ -1,0 +1,246 @@
+package wire_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/belfry-news/belfry/internal/wire/v1"
+	"github.com/belfry-news/belfry/sdk"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+)
+
+// openMany opens an instance whose fetches go over one stream.
+func (p *pair) openMany(t *testing.T, handle string) *wire.Instance {
+	t.Helper()
+	p.open(t, handle, nil)
+	p.many = wire.NewFetchStream(p.conn)
+	t.Cleanup(p.many.Close)
+	return wire.NewInstance(&caller{p: p, handle: handle}, []sdk.Role{sdk.RoleSource})
+}
+
+// TestManyFetches: batches of every size come back to those who asked for them, whatever the order.
+func TestManyFetches(t *testing.T) {
+	t.Parallel()
+	o := &odd{fetch: func(_ context.Context, r sdk.FetchRequest) (sdk.Batch, error) {
+		n := len(r.Cursor)
+		b := sdk.Batch{Next: r.Cursor, Unchanged: n == 0}
+		for i := range n {
+			b.Items = append(b.Items, sdk.Item{Key: fmt.Sprint(n, "-", i), Title: strings.Repeat("x", 1000*n)})
+		}
+		if n == 7 {
+			return sdk.Batch{}, &sdk.Error{Code: sdk.CodeRateLimited, Op: "fetch", Public: "seven is too many", RetryAfter: time.Minute}
+		}
+		return b, nil
+	}}
+	p := newPair(t, o.spec())
+	s := p.openMany(t, "1")
+	var wg sync.WaitGroup
+	for n := range 30 {
+		wg.Go(func() {
+			for range 5 {
+				b, err := s.Fetch(t.Context(), sdk.FetchRequest{Cursor: sdk.Cursor(strings.Repeat("c", n))})
+				if n == 7 {
+					wantCode(t, err, sdk.CodeRateLimited, "seven")
+					if e := sdk.AsError(err); e.RetryAfter != time.Minute {
+						t.Errorf("the wait of an error is %s", e.RetryAfter)
+					}
+					continue
+				}
+				if err != nil || len(b.Items) != n || len(b.Next) != n || n > 0 && b.Items[n-1].Key != fmt.Sprint(n, "-", n-1) {
+					t.Errorf("%d: %d items, %v", n, len(b.Items), err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if n := p.alone.Load(); n != 0 {
+		t.Errorf("%d fetches were made by themselves", n)
+	}
+}
+
+// TestAFetchThatIsGivenUp: its caller goes on at once, the connector is told, others are not touched, and it counts as
+// settled when it has really ended.
+func TestAFetchThatIsGivenUp(t *testing.T) {
+	t.Parallel()
+	for name, giveUp := range map[string]func(context.Context) (context.Context, context.CancelFunc){
+		"cancelled": context.WithCancel,
+		"too late": func(ctx context.Context) (context.Context, context.CancelFunc) {
+			return context.WithTimeout(ctx, 50*time.Millisecond)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			began, told, end := make(chan time.Time, 1), make(chan struct{}), make(chan struct{})
+			o := &odd{fetch: func(ctx context.Context, r sdk.FetchRequest) (sdk.Batch, error) {
+				if len(r.Cursor) == 0 {
+					return sdk.Batch{}, nil
+				}
+				at, _ := ctx.Deadline()
+				began <- at
+				<-ctx.Done()
+				close(told)
+				<-end
+				return sdk.Batch{}, ctx.Err()
+			}}
+			p := newPair(t, o.spec())
+			s := p.openMany(t, "1")
+			at := p.at("1")
+			ctx, cancel := giveUp(t.Context())
+			defer cancel()
+			done := make(chan error, 1)
+			go func() {
+				_, err := wire.NewInstance(fixed{at}, []sdk.Role{sdk.RoleSource}).Fetch(ctx, sdk.FetchRequest{Cursor: sdk.Cursor("wait")})
+				done <- err
+			}()
+			deadline := <-began
+			if name == "cancelled" {
+				cancel()
+			} else if deadline.IsZero() {
+				t.Error("the connector was not told its deadline")
+			}
+			err := <-done
+			wantCode(t, err, sdk.CodeUnavailable, map[string]string{"cancelled": "given up", "too late": "in time"}[name])
+			if !errors.Is(err, ctx.Err()) {
+				t.Errorf("the cause of %v is not %v", err, ctx.Err())
+			}
+			<-told
+			if _, err := s.Fetch(t.Context(), sdk.FetchRequest{}); err != nil {
+				t.Errorf("another fetch: %v", err)
+			}
+			short, stop := context.WithTimeout(t.Context(), 50*time.Millisecond)
+			defer stop()
+			if err := wire.SettleInstance(short, at); err == nil {
+				t.Error("a fetch that goes on counts as settled")
+			}
+			close(end)
+			if err := wire.SettleInstance(t.Context(), at); err != nil {
+				t.Errorf("a fetch that ended: %v", err)
+			}
+		})
+	}
+}
+
+// TestAStreamThatEnds: what was under way fails as if the process had gone, and so does what comes later.
+func TestAStreamThatEnds(t *testing.T) {
+	t.Parallel()
+	began := make(chan struct{})
+	o := &odd{fetch: func(ctx context.Context, _ sdk.FetchRequest) (sdk.Batch, error) {
+		close(began)
+		<-ctx.Done()
+		return sdk.Batch{}, ctx.Err()
+	}}
+	p := newPair(t, o.spec())
+	s := p.openMany(t, "1")
+	done := make(chan error, 1)
+	go func() { _, err := s.Fetch(t.Context(), sdk.FetchRequest{}); done <- err }()
+	<-began
+	p.many.Close()
+	wantCode(t, <-done, sdk.CodeUnavailable, "broke off")
+	_, err := s.Fetch(t.Context(), sdk.FetchRequest{})
+	wantCode(t, err, sdk.CodeUnavailable, "broke off")
+}
+
+// misled is a source server whose stream does what a test wants; its single fetches are in order.
+type misled struct {
+	wire.UnimplementedSourceServer
+	many func(grpc.BidiStreamingServer[wire.FetchCalls, wire.FetchResults]) error
+}
+
+func (m *misled) FetchMany(s grpc.BidiStreamingServer[wire.FetchCalls, wire.FetchResults]) error {
+	return m.many(s)
+}
+
+func (m *misled) Fetch(_ *wire.FetchRequest, s grpc.ServerStreamingServer[wire.BatchChunk]) error {
+	return s.Send(&wire.BatchChunk{End: &wire.BatchEnd{Unchanged: true}})
+}
+
+type settled struct{ wire.UnimplementedPluginServer }
+
+func (settled) Settle(context.Context, *wire.SettleRequest) (*wire.SettleResponse, error) {
+	return &wire.SettleResponse{}, nil
+}
+
+// TestAStreamThatBreaksItsRules: the fetches on it and those after it are made by themselves; what one fetch answers is
+// judged by itself.
+func TestAStreamThatBreaksItsRules(t *testing.T) {
+	t.Parallel()
+	answer := func(results func(call uint64) []*wire.FetchResult) func(grpc.BidiStreamingServer[wire.FetchCalls, wire.FetchResults]) error {
+		return func(s grpc.BidiStreamingServer[wire.FetchCalls, wire.FetchResults]) error {
+			for {
+				m, err := s.Recv()
+				if err != nil {
+					return err
+				}
+				for _, c := range m.GetCalls() {
+					if f := c.GetFetch(); f != nil {
+						if err := s.Send(&wire.FetchResults{Results: results(f.GetCall())}); err != nil {
+							return err
+						}
+					}
+				}
+			}
+		}
+	}
+	for name, tc := range map[string]struct {
+		many  func(grpc.BidiStreamingServer[wire.FetchCalls, wire.FetchResults]) error
+		alone int64
+		code  sdk.Code
+		words string
+	}{
+		"it has none": {func(grpc.BidiStreamingServer[wire.FetchCalls, wire.FetchResults]) error {
+			return status.Error(codes.Unimplemented, "no")
+		}, 2, "", ""},
+		"it ends": {func(s grpc.BidiStreamingServer[wire.FetchCalls, wire.FetchResults]) error {
+			_, err := s.Recv()
+			return err
+		}, 2, "", ""},
+		"a message of 20 MiB": {answer(func(uint64) []*wire.FetchResult {
+			return []*wire.FetchResult{{Call: 1 << 40, Chunk: make([]byte, 20<<20)}}
+		}), 2, "", ""},
+		"a bomb of empty results": {answer(func(uint64) []*wire.FetchResult {
+			out := make([]*wire.FetchResult, 1<<20)
+			for i := range out {
+				out[i] = &wire.FetchResult{}
+			}
+			return out
+		}), 2, "", ""},
+		"a chunk that is none": {answer(func(call uint64) []*wire.FetchResult {
+			return []*wire.FetchResult{{Call: call, Chunk: []byte{0xff}, Last: true}}
+		}), 0, sdk.CodeUnavailable, "cannot be read"},
+		"no end": {answer(func(call uint64) []*wire.FetchResult {
+			return []*wire.FetchResult{{Call: call, Last: true}}
+		}), 0, sdk.CodeUnavailable, "broke off in the middle"},
+		"answers nobody asked for": {answer(func(call uint64) []*wire.FetchResult {
+			return []*wire.FetchResult{{Call: call + 1000, Last: true}, {Call: call, Last: true, Error: &wire.Error{Code: "gone", Public: "away"}}, {Call: call, Last: true}}
+		}), 0, sdk.CodeGone, "away"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := newServer(t, func(r grpc.ServiceRegistrar) {
+				wire.RegisterPluginServer(r, settled{})
+				wire.RegisterSourceServer(r, &misled{many: tc.many})
+			})
+			p.many = wire.NewFetchStream(p.conn)
+			t.Cleanup(p.many.Close)
+			s := wire.NewInstance(&caller{p: p, handle: "1"}, []sdk.Role{sdk.RoleSource})
+			for range 2 {
+				b, err := s.Fetch(t.Context(), sdk.FetchRequest{})
+				if tc.code != "" {
+					wantCode(t, err, tc.code, tc.words)
+				} else if err != nil || !b.Unchanged {
+					t.Errorf("%+v, %v", b, err)
+				}
+			}
+			if n := p.alone.Load(); n != tc.alone {
+				t.Errorf("%d fetches were made by themselves, want %d", n, tc.alone)
+			}
+		})
+	}
+}
