@@ -374,7 +374,7 @@ func (a *App) startLanes(ctx context.Context, program *compose.Program) error {
 		return err
 	}
 	a.onStop("images", a.fetcher.Stop)
-	if err := a.db.UseChannels(ctx, channelNames(a.Config()), time.Now()); err != nil {
+	if err := a.useChannels(ctx, a.Config()); err != nil {
 		return err
 	}
 	if err := a.engine.Start(ctx); err != nil {

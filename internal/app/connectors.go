@@ -20,6 +20,15 @@ import (
 
 func channelNames(l *configs.Loaded) []string { return slices.Sorted(maps.Keys(l.Channels)) }
 
+// useChannels keeps since when there are channels, and since when they write to people, before the first of their posts is made.
+func (a *App) useChannels(ctx context.Context, l *configs.Loaded) error {
+	now := time.Now()
+	if err := a.db.UseChannels(ctx, channelNames(l), now); err != nil {
+		return err
+	}
+	return a.beginMessages(ctx, l, now)
+}
+
 // fingerprint identifies a configuration's part, credentials included, without telling anything of it to who has no key.
 func fingerprint(key []byte, v ...any) string {
 	h := hmac.New(sha256.New, key)

@@ -397,6 +397,23 @@ func (a *App) correct(ctx context.Context, l *configs.Loaded, purpose consent.Pu
 	return nil
 }
 
+// beginMessages keeps since when each channel writes to people by a destination, where that is not known yet. It comes before
+// the first post of a configuration is made: what would be made before that is written to nobody.
+func (a *App) beginMessages(ctx context.Context, l *configs.Loaded, now time.Time) error {
+	if a.direct == nil {
+		return nil
+	}
+	_, err := a.timeMark(ctx, lookedMark, now)
+	for name, ch := range l.Channels {
+		for _, m := range ch.Messages {
+			if err == nil {
+				_, err = a.timeMark(ctx, sinceMark+name+"/"+m.Destination, now)
+			}
+		}
+	}
+	return err
+}
+
 // timeMark gives a time that is kept in the store; now when there is none yet, which is kept then.
 func (a *App) timeMark(ctx context.Context, name string, now time.Time) (time.Time, error) {
 	text, err := a.db.Mark(ctx, name)

@@ -472,3 +472,21 @@ func keyID(t *testing.T, file string) string {
 	}
 	return m.ID()
 }
+
+// TestMessagesBeginWithTheConfiguration: once a configuration is in force, nothing that a channel posts is too early for its
+// followers, however late the next look for posts comes.
+func TestMessagesBeginWithTheConfiguration(t *testing.T) {
+	t.Parallel()
+	p := newPost(t)
+	p.start()
+	p.config(strings.ReplaceAll(followed, "%RELAY%", p.relay.Addr) + `  neuf: {title: Neuf, sources: [articles], each: {}, messages: [{destination: mail}]}
+`)
+	if r := p.app.Reload(t.Context()); r.Err != nil {
+		t.Fatal(r.Err)
+	}
+	after := time.Now()
+	text, err := p.app.Store().Mark(t.Context(), sinceMark+"neuf/mail")
+	if at, wrong := time.Parse(time.RFC3339Nano, text); err != nil || wrong != nil || at.After(after) {
+		t.Errorf("it writes to people since %q (%v, %v), in force since %s", text, err, wrong, after)
+	}
+}

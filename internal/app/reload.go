@@ -101,7 +101,7 @@ func (a *App) reload(ctx context.Context, report *ReloadReport) error {
 		if err := a.rename(ctx, loaded); err != nil {
 			return err
 		}
-		return a.db.UseChannels(ctx, channelNames(loaded), time.Now())
+		return a.useChannels(ctx, loaded)
 	}); err != nil {
 		a.drop(ctx, append(fresh, freshDestinations...))
 		return err

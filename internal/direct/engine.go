@@ -110,7 +110,7 @@ const (
 	batchSize = 500
 	maxWindow = 32
 	windowFor = 50 * time.Millisecond
-	fanChunk  = 20_000 // others who write wait some 30 ms for one
+	fanChunk  = 10_000 // others who write wait some 15 ms for one
 	idlePoll  = time.Second
 	// correctAfter is longer than a Writer may show what it read: what starts later shows what corrects.
 	correctAfter = 1500 * time.Millisecond

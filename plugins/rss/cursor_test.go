@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/belfry-news/belfry/sdk"
+	"github.com/belfry-news/belfry/sdk/fetch"
 )
 
 func TestValidatorsOfA304(t *testing.T) {
@@ -23,7 +24,7 @@ func TestValidatorsOfA304(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			c := cursor{ETag: []byte(`"1"`)}
-			if fresh := c.refresh(&answer{header: tc.header}); fresh != tc.fresh || string(c.ETag) != tc.etag {
+			if fresh := c.refresh(&fetch.Answer{Header: tc.header}); fresh != tc.fresh || string(c.ETag) != tc.etag {
 				t.Errorf("%v, %s", fresh, c.ETag)
 			}
 		})
