@@ -16,7 +16,7 @@ const (
 	maxHead  = 2 << 10  // bytes of a line's name and parameters
 	maxDepth = 4        // components in components
 	// MaxEvents is how many events a document may hold.
-	MaxEvents = 20_000
+	MaxEvents = 10_000
 )
 
 // decodeText makes UTF-8 of what a document is written in.
