@@ -329,7 +329,7 @@ func TestTooMuch(t *testing.T) {
 	t.Run("events", func(t *testing.T) {
 		t.Parallel()
 		_, err := Parse([]byte("BEGIN:VCALENDAR\n"+strings.Repeat("BEGIN:VEVENT\nEND:VEVENT\n", MaxEvents+1)), Options{Now: now})
-		if err == nil || !strings.Contains(err.Error(), "more than 20000 events") {
+		if err == nil || !strings.Contains(err.Error(), "more than 10000 events") {
 			t.Error(err)
 		}
 	})
