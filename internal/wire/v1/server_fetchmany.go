@@ -80,9 +80,12 @@ func (f *fetches) act(c *FetchCall) {
 		}
 		return
 	}
-	ctx, cancel := context.WithCancel(f.ctx)
+	var ctx context.Context
+	var cancel context.CancelFunc
 	if c.GetTimeout() != nil {
 		ctx, cancel = context.WithTimeout(f.ctx, c.GetTimeout().AsDuration())
+	} else {
+		ctx, cancel = context.WithCancel(f.ctx)
 	}
 	f.mu.Lock()
 	f.cancels[req.GetCall()] = cancel
