@@ -72,7 +72,7 @@ type fixture struct {
 }
 
 // limits of most tests: short, because what is waited for is a fault.
-var testLimits = Limits{Memory: testMemory, Start: time.Minute, Call: time.Minute, Grace: 500 * time.Millisecond, Budget: 3,
+var testLimits = Limits{Memory: testMemory, Start: 5 * time.Minute, Call: 5 * time.Minute, Grace: 500 * time.Millisecond, Budget: 3,
 	BackoffMin: time.Millisecond, BackoffMax: 2 * time.Millisecond}
 
 func newFixture(t testing.TB, change func(c *Config)) *fixture {
