@@ -55,14 +55,7 @@ func open(n *fetch.Network, s sdk.Settings, c Config) (*Source, error) {
 		}
 	}
 	src.id = fetch.Fingerprint(fmt.Sprint(address, c.Zone, src.leads, c.Horizon, c.Private, c.caldav(), c.Calendar))
-	agent := s.UserAgent
-	if agent == "" {
-		agent = "Belfry"
-	}
-	if c.Contact != "" {
-		agent += " (" + c.Contact + ")"
-	}
-	src.client = n.Client(fetch.Config{What: "calendar", Guard: fetch.Guard(c.AllowPrivate), Origin: address, UserAgent: agent, Username: c.Username,
+	src.client = n.Client(fetch.Config{What: "calendar", Guard: fetch.Guard(c.AllowPrivate), Origin: address, UserAgent: fetch.Agent(s.UserAgent, c.Contact), Username: c.Username,
 		Password: c.Password, Headers: c.Headers, Timeout: c.Timeout.Std(), MaxSize: int64(c.MaxSize)})
 	return src, nil
 }

@@ -415,3 +415,14 @@ func (c *Client) Status(ctx context.Context, method string, u *url.URL, timeout 
 	}
 	return resp.StatusCode, resp.Header.Get("Location"), nil
 }
+
+// Agent is what requests say of who asks: the program, Belfry where nobody names one, and whom to write to.
+func Agent(program, contact string) string {
+	if program == "" {
+		program = "Belfry"
+	}
+	if contact != "" {
+		program += " (" + contact + ")"
+	}
+	return program
+}
