@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -242,5 +243,38 @@ func TestAStreamThatBreaksItsRules(t *testing.T) {
 				t.Errorf("%d fetches were made by themselves, want %d", n, tc.alone)
 			}
 		})
+	}
+}
+
+// TestNothingStaysOfAFetch: a stream lives as long as its process, and keeps nothing of the fetches that had a deadline. It
+// looks at the heap, and so runs beside no other test.
+func TestNothingStaysOfAFetch(t *testing.T) {
+	o := &odd{fetch: func(context.Context, sdk.FetchRequest) (sdk.Batch, error) { return sdk.Batch{Unchanged: true}, nil }}
+	p := newPair(t, o.spec())
+	s := p.openMany(t, "1")
+	fetches := func(n int) {
+		t.Helper()
+		for range n {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+			_, err := s.Fetch(ctx, sdk.FetchRequest{})
+			cancel()
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	live := func() int {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.GC() // what pools hold survives one collection
+		runtime.ReadMemStats(&m)
+		return int(m.HeapAlloc)
+	}
+	fetches(1000)
+	const n = 20_000
+	before := live()
+	fetches(n)
+	if kept := (live() - before) / n; kept > 30 {
+		t.Errorf("%d bytes stay of each fetch", kept)
 	}
 }
