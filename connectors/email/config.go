@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"regexp"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/net/publicsuffix"
@@ -94,8 +95,10 @@ func defaults() Config {
 }
 
 var (
-	selectorForm = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?)*$`)
-	feedbackForm = regexp.MustCompile(`^[A-Za-z0-9_.-]{5,15}$`)
+	selectorForm = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?)*$`)
+	})
+	feedbackForm = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9_.-]{5,15}$`) })
 )
 
 // isDomain says that a name is one of the public DNS: two or more labels of letters, digits and inner hyphens (A-labels).
@@ -138,7 +141,7 @@ func (c *Config) Validate() error {
 	if c.Hello != "" && !isDomain(c.Hello) {
 		ps.Add("/hello", fmt.Sprintf("%q is no full name of a machine", c.Hello), "write it like mail.news.example")
 	}
-	if c.FeedbackID != "" && !feedbackForm.MatchString(c.FeedbackID) {
+	if c.FeedbackID != "" && !feedbackForm().MatchString(c.FeedbackID) {
 		ps.Add("/feedback_id", "a sender's name in Gmail's feedback loop has 5 to 15 letters, digits, dots, - and _",
 			"choose one like gazette and never change it")
 	}
@@ -240,7 +243,7 @@ func (k *Signature) check(ps *sdk.Problems, at string) {
 	if !isDomain(k.Domain) {
 		ps.Add(at+"/domain", fmt.Sprintf("%q is no domain", k.Domain), "write it like news.example")
 	}
-	if !selectorForm.MatchString(k.Selector) {
+	if !selectorForm().MatchString(k.Selector) {
 		ps.Add(at+"/selector", fmt.Sprintf("%q is no selector", k.Selector), "letters, digits and -, as it stands before ._domainkey in DNS")
 	}
 	if _, err := privateKey(k.Key.Reveal()); err != nil {

@@ -178,7 +178,7 @@ func (c *Connector) event(r received) (sdk.InboxEvent, bool) {
 
 // unnamed takes addresses out of what a server says, and what stands before the @ of the recipient's own.
 func (r Recipient) unnamed(text string) string {
-	text = addressIn.ReplaceAllString(text, masked)
+	text = addressIn().ReplaceAllString(text, masked)
 	if local, _, _ := cutLast(r.Address, '@'); len(local) > 2 {
 		text = strings.ReplaceAll(text, local, masked)
 	}
@@ -205,7 +205,7 @@ func (c *Connector) proved(r received, m *parsed, report Report) string {
 	now := c.now()
 	places := cameTo(r, m)
 	for _, v := range report.Addresses {
-		places = append(places, addressForm.FindAllString(v, 8)...)
+		places = append(places, addressForm().FindAllString(v, 8)...)
 	}
 	for _, a := range places {
 		if id, ok := c.tokens.of(a, forBounce, now); ok {
@@ -225,7 +225,7 @@ func cameTo(r received, m *parsed) []string {
 	places := slices.Clone(r.to)
 	for _, name := range []string{"Delivered-To", "X-Original-To", "Envelope-To", "X-Envelope-To", "X-Delivered-To", "To"} {
 		for _, v := range m.header[name] {
-			places = append(places, addressForm.FindAllString(v, 8)...)
+			places = append(places, addressForm().FindAllString(v, 8)...)
 		}
 	}
 	return places
@@ -291,7 +291,7 @@ func (p *parsed) own() string {
 	var kept []string
 	for line := range strings.Lines(text) {
 		line = strings.TrimRight(line, "\r\n\t ")
-		if line == "--" || quoteBegins.MatchString(line) {
+		if line == "--" || quoteBegins().MatchString(line) {
 			break
 		}
 		if strings.HasPrefix(strings.TrimLeft(line, " "), ">") {
@@ -307,7 +307,9 @@ func (p *parsed) own() string {
 }
 
 // quoteBegins is the line before what is quoted.
-var quoteBegins = regexp.MustCompile(`(?i)^(on .{6,200} wrote:|le .{6,200} a écrit\s?:|am .{6,200} schrieb.{0,80}:|-{3,}\s*(original message|message d'origine|forwarded message).*|_{20,})$`)
+var quoteBegins = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(?i)^(on .{6,200} wrote:|le .{6,200} a écrit\s?:|am .{6,200} schrieb.{0,80}:|-{3,}\s*(original message|message d'origine|forwarded message).*|_{20,})$`)
+})
 
 // unicodeText reads a part's text in its character set.
 func unicodeText(p part) string {

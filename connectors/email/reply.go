@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/belfry-news/belfry/sdk"
@@ -96,7 +97,7 @@ func (r *Refusal) Error() string {
 const masked = "[address]"
 
 // addressIn finds addresses in what servers say.
-var addressIn = regexp.MustCompile(`[^\s<>"'();,\[\]]+@[^\s<>"'();,\[\]]+`)
+var addressIn = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`[^\s<>"'();,\[\]]+@[^\s<>"'();,\[\]]+`) })
 
 // The steps of a mail's way.
 const (
@@ -146,7 +147,7 @@ func refused(step, host string, r reply) *sdk.Error {
 		meaning.scope = sdk.ScopeAccount // it relays for nobody like us
 	}
 	e := &sdk.Error{Code: meaning.code, Scope: meaning.scope, Op: "message",
-		Err: &Refusal{Step: step, Code: r.code, Status: r.status.String(), Text: addressIn.ReplaceAllString(r.text, masked), Class: meaning.class}}
+		Err: &Refusal{Step: step, Code: r.code, Status: r.status.String(), Text: addressIn().ReplaceAllString(r.text, masked), Class: meaning.class}}
 	if meaning.code == sdk.CodeRateLimited {
 		e.RetryAfter = time.Minute
 		if r.status.subject == 7 && r.status.detail == 28 {

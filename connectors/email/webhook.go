@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"regexp"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/belfry-news/belfry/sdk"
@@ -88,7 +89,9 @@ func (h *hook) appendHeader(dst []byte, id string) []byte {
 	return append(append(append(append(dst, h.provider.before...), id...), h.provider.after...), crlf...)
 }
 
-var topicForm = regexp.MustCompile(`^arn:(aws|aws-cn|aws-us-gov):sns:([a-z0-9-]+):[0-9]{12}:[A-Za-z0-9_.-]{1,256}$`)
+var topicForm = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^arn:(aws|aws-cn|aws-us-gov):sns:([a-z0-9-]+):[0-9]{12}:[A-Za-z0-9_.-]{1,256}$`)
+})
 
 // check looks for what contradicts.
 func (w *Webhook) check(ps *sdk.Problems) {
@@ -122,7 +125,7 @@ func (w *Webhook) check(ps *sdk.Problems) {
 		ps.Add(at+"/user", w.Provider+" proves its calls otherwise", "take it out")
 	}
 	switch {
-	case w.Provider == providerSES && !topicForm.MatchString(w.Topic):
+	case w.Provider == providerSES && !topicForm().MatchString(w.Topic):
 		ps.Add(at, fmt.Sprintf("%q is no ARN of an Amazon SNS topic", w.Topic), "write it like topic: arn:aws:sns:eu-west-3:123456789012:bounces", "/bounces/webhook/topic")
 	case w.Provider != providerSES && w.Topic != "":
 		ps.Add(at+"/topic", "topics are Amazon's", "take it out")

@@ -47,7 +47,7 @@ const (
 
 func newSNS(topic, userAgent string) *sns {
 	host := ""
-	if m := topicForm.FindStringSubmatch(topic); m != nil {
+	if m := topicForm().FindStringSubmatch(topic); m != nil {
 		host = "sns." + m[2] + ".amazonaws.com"
 		if m[1] == "aws-cn" {
 			host += ".cn"
@@ -158,12 +158,14 @@ func (c *snsCall) verify(key *rsa.PublicKey) error {
 	return rsa.VerifyPKCS1v15(key, crypto.SHA1, sum[:], signature)
 }
 
-var certificatePath = regexp.MustCompile(`^/SimpleNotificationService-[A-Za-z0-9]{1,64}\.pem$`)
+var certificatePath = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^/SimpleNotificationService-[A-Za-z0-9]{1,64}\.pem$`)
+})
 
 // key gives the key of a certificate of the service's.
 func (s *sns) key(ctx context.Context, address string, now time.Time) (*rsa.PublicKey, error) {
 	u, err := url.Parse(address)
-	if err != nil || u.Scheme != "https" || u.Host != s.host || u.User != nil || u.RawQuery != "" || u.Fragment != "" || !certificatePath.MatchString(u.Path) {
+	if err != nil || u.Scheme != "https" || u.Host != s.host || u.User != nil || u.RawQuery != "" || u.Fragment != "" || !certificatePath().MatchString(u.Path) {
 		return nil, sdk.Errorf(sdk.CodeForbidden, "receive", "the certificate of the call is not Amazon's, at %s", s.host)
 	}
 	s.mu.Lock()

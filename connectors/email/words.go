@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // sender is the address in From, in small letters; empty when there is none.
@@ -41,16 +42,20 @@ func headerWords(s string) string {
 	return s
 }
 
-var addressForm = regexp.MustCompile(`[A-Za-z0-9.!#$%&'*+/=?^_{|}~-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?)+`)
+var addressForm = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`[A-Za-z0-9.!#$%&'*+/=?^_{|}~-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?)+`)
+})
 
 // originalBegins are the lines after which a bounce in a server's own words repeats the mail.
-var originalBegins = regexp.MustCompile(`(?im)^-{2,}.*(original message|copy of the message|message follows|below this line|copie du message).*$|^Return-Path:`)
+var originalBegins = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(?im)^-{2,}.*(original message|copy of the message|message follows|below this line|copie du message).*$|^Return-Path:`)
+})
 
 // plainBounce reads a bounce in a server's own words: qmail's, Exim's, sendmail's and their kin. A recipient is an address at
 // the beginning of a line, with what stands up to the next one as its reason.
 func (p *parsed) plainBounce(out *Report) {
 	text := p.text()
-	if at := originalBegins.FindStringIndex(text); at != nil {
+	if at := originalBegins().FindStringIndex(text); at != nil {
 		out.headerOf([]byte(text[at[0]:]))
 		if _, after, found := strings.Cut(text[at[0]:], "\n"); found {
 			out.headerOf([]byte(after))
@@ -90,7 +95,7 @@ func (p *parsed) plainBounce(out *Report) {
 	for line := range strings.Lines(text) {
 		trimmed := strings.TrimSpace(line)
 		start := strings.TrimLeft(trimmed, "<\"'(*- ")
-		at := addressForm.FindStringIndex(start)
+		at := addressForm().FindStringIndex(start)
 		if at != nil && at[0] == 0 && len(out.Recipients) < maxRecipients && (open == nil || !strings.EqualFold(open.Address, start[:at[1]])) {
 			settle()
 			open, words = &Recipient{Address: start[:at[1]], Final: true}, nil

@@ -3,11 +3,12 @@ package http
 import (
 	"regexp"
 	"strings"
+	"sync"
 	"unicode"
 	"unicode/utf8"
 )
 
-var webAddress = regexp.MustCompile(`https?://[A-Za-z0-9.-]+(?::[0-9]+)?/[^\s<>()"]*`)
+var webAddress = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`https?://[A-Za-z0-9.-]+(?::[0-9]+)?/[^\s<>()"]*`) })
 
 // quiet takes the ring out of mentions: an @ that a chat would read as the beginning of a name or of a group (@all,
 // @channel, @everyone, @here, @**name**) becomes ＠ (U+FF20), and the ! of <!channel> becomes ！ (U+FF01). Both are as
@@ -20,7 +21,7 @@ func quiet(s string) string {
 	var b strings.Builder
 	last, rest := utf8.RuneError, s
 	for {
-		at := webAddress.FindStringIndex(rest)
+		at := webAddress().FindStringIndex(rest)
 		if at == nil {
 			quietText(&b, rest, last)
 			return b.String()

@@ -8,6 +8,7 @@ import (
 	"mime"
 	"regexp"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/belfry-news/belfry/sdk"
@@ -120,11 +121,11 @@ func page(body []byte, mediaType string) bool {
 	return (mediaType == "text/html" || mediaType == "application/xhtml+xml") && strings.HasPrefix(start, "<")
 }
 
-var titleTag = regexp.MustCompile(`(?is)<title[^>]*>(.*?)</title>`)
+var titleTag = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`(?is)<title[^>]*>(.*?)</title>`) })
 
 // title is what a page calls itself, in quotes, when it does.
 func (c *Connector) title(page []byte) string {
-	found := titleTag.FindSubmatch(page)
+	found := titleTag().FindSubmatch(page)
 	if found == nil {
 		return ""
 	}

@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/belfry-news/belfry/sdk"
@@ -147,7 +148,7 @@ func postID(request []byte) (id string, e envelope, ok bool) {
 // before it, and what follows is not looked at.
 func plannedID(request []byte) (id string, ok bool) {
 	_, after, found := bytes.Cut(request, []byte(`"data":{"id":"`))
-	if text, _, ended := bytes.Cut(after, []byte(`"`)); found && ended && plainID.Match(text) {
+	if text, _, ended := bytes.Cut(after, []byte(`"`)); found && ended && plainID().Match(text) {
 		return string(text), true
 	}
 	id, _, ok = postID(request)
@@ -155,11 +156,11 @@ func plannedID(request []byte) (id string, ok bool) {
 }
 
 // plainID is what may stand in webhook-id as it is: a dot would make the signed bytes ambiguous.
-var plainID = regexp.MustCompile(`^[A-Za-z0-9_-]{1,200}$`)
+var plainID = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9_-]{1,200}$`) })
 
 // callID gives the key of a call the spelling of a header.
 func callID(key string) string {
-	if plainID.MatchString(key) {
+	if plainID().MatchString(key) {
 		return key
 	}
 	return derivedID("key", key)

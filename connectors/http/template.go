@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"text/template"
 	"text/template/parse"
 
@@ -287,7 +288,9 @@ func (m *mistake) problem(at, what, fix string) sdk.Problem {
 	return sdk.Problem{Pointer: at, What: what, Fix: fix, Line: m.line, Column: m.column}
 }
 
-var templatePlace = regexp.MustCompile(`^template: [^:]*:(\d+)(?::(\d+))?: (?:executing "[^"]*" at )?(.*)$`)
+var templatePlace = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^template: [^:]*:(\d+)(?::(\d+))?: (?:executing "[^"]*" at )?(.*)$`)
+})
 
 // mistakeIn reads an error of text/template.
 func mistakeIn(err error) *mistake {
@@ -299,7 +302,7 @@ func mistakeIn(err error) *mistake {
 		err = exec.Err
 	}
 	text, _, _ := strings.Cut(err.Error(), "\n")
-	found := templatePlace.FindStringSubmatch(text)
+	found := templatePlace().FindStringSubmatch(text)
 	if found == nil {
 		return &mistake{text: text}
 	}

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/belfry-news/belfry/sdk"
@@ -40,8 +41,10 @@ func placeOf(to sdk.ChannelRef) place {
 }
 
 var (
-	publicName = regexp.MustCompile(`^@[A-Za-z][A-Za-z0-9_]{3,31}$`)
-	linkToName = regexp.MustCompile(`^(?:https?://)?(?:t|telegram)\.me/(?:s/)?([A-Za-z][A-Za-z0-9_]{3,31})/?$`)
+	publicName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^@[A-Za-z][A-Za-z0-9_]{3,31}$`) })
+	linkToName = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`^(?:https?://)?(?:t|telegram)\.me/(?:s/)?([A-Za-z][A-Za-z0-9_]{3,31})/?$`)
+	})
 )
 
 // ResolveChannel finds a channel or group by its public name ("@gazette") or its number ("-1001234567890"), and makes
@@ -99,13 +102,13 @@ func chatID(name string) (json.RawMessage, error) {
 		e.Scope = sdk.ScopeDestination
 		return e
 	}
-	link := linkToName.FindStringSubmatch(name)
+	link := linkToName().FindStringSubmatch(name)
 	n, numberErr := strconv.ParseInt(name, 10, 64)
 	switch {
 	case name == "":
 		return nil, bad(sdk.CodeInvalid,
 			`the channel is missing; write chat: "@name", or its number, like chat: "-1001234567890"`)
-	case publicName.MatchString(name):
+	case publicName().MatchString(name):
 		return encode(name), nil
 	case numberErr == nil && n < 0:
 		return encode(n), nil
@@ -117,7 +120,7 @@ func chatID(name string) (json.RawMessage, error) {
 	case strings.Contains(name, "t.me/"):
 		return nil, bad(sdk.CodeInvalid,
 			`%q is an invitation, which no bot can use; add the bot to the channel and write the channel's number`, name)
-	case publicName.MatchString("@" + name):
+	case publicName().MatchString("@" + name):
 		return nil, bad(sdk.CodeInvalid, `%q is no name of a channel; did you mean "@%s"?`, name, name)
 	}
 	return nil, bad(sdk.CodeInvalid, `%q is no name of a channel; write "@name", or its number, like "-1001234567890"`, name)

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/belfry-news/belfry/sdk"
@@ -163,11 +164,11 @@ func (c *Connector) endSpinner(ctx context.Context, query string) {
 }
 
 // payloadForm is what a deep link carries.
-var payloadForm = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
+var payloadForm = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`) })
 
 // FollowLink implements sdk.Linker: https://t.me/BOT?start=PAYLOAD. A payload is 1 to 64 letters, digits, "_" and "-".
 func (c *Connector) FollowLink(ctx context.Context, payload string) (string, error) {
-	if !payloadForm.MatchString(payload) {
+	if !payloadForm().MatchString(payload) {
 		return "", sdk.Errorf(sdk.CodeInvalid, "link", "%q cannot stand in a link to a bot; "+
 			"1 to 64 letters, digits, - and _ can", payload)
 	}
@@ -189,7 +190,7 @@ func (c *Connector) botName(ctx context.Context) (string, error) {
 	if err := c.call(ctx, place{}, "getMe", reading, fields{}, nil, &me); err != nil {
 		return "", err
 	}
-	if !publicName.MatchString("@" + me.Username) {
+	if !publicName().MatchString("@" + me.Username) {
 		return "", &sdk.Error{Code: sdk.CodeUnavailable, Scope: sdk.ScopeAccount, Op: "getMe",
 			Public: c.host + " does not tell the bot's name"}
 	}
@@ -198,8 +199,8 @@ func (c *Connector) botName(ctx context.Context) (string, error) {
 }
 
 var (
-	commandForm  = regexp.MustCompile(`^[a-z0-9_]{1,32}$`)
-	languageForm = regexp.MustCompile(`^[a-z]{2}$`)
+	commandForm  = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[a-z0-9_]{1,32}$`) })
+	languageForm = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[a-z]{2}$`) })
 )
 
 // OfferCommands implements sdk.CommandMenu by setMyCommands for all private chats.
@@ -208,12 +209,12 @@ func (c *Connector) OfferCommands(ctx context.Context, lang string, commands []s
 		Command     string `json:"command"`
 		Description string `json:"description"`
 	}
-	if len(commands) == 0 || len(commands) > 100 || lang != "" && !languageForm.MatchString(lang) {
+	if len(commands) == 0 || len(commands) > 100 || lang != "" && !languageForm().MatchString(lang) {
 		return sdk.Errorf(sdk.CodeInvalid, "setMyCommands", "a menu holds 1 to 100 commands, for a language of two letters or for all")
 	}
 	list := make([]botCommand, len(commands))
 	for i, cmd := range commands {
-		if !commandForm.MatchString(cmd.Name) || cmd.Text == "" || len([]rune(cmd.Text)) > 256 {
+		if !commandForm().MatchString(cmd.Name) || cmd.Text == "" || len([]rune(cmd.Text)) > 256 {
 			return sdk.Errorf(sdk.CodeInvalid, "setMyCommands", "%q cannot be a command: its name takes 1 to 32 letters a to z, "+
 				"digits and _, its text 1 to 256 characters", cmd.Name)
 		}
@@ -232,7 +233,7 @@ func (c *Connector) OfferCommands(ctx context.Context, lang string, commands []s
 var webhookPorts = [...]string{"", "443", "80", "88", "8443"}
 
 // secretForm is what a secret_token may hold.
-var secretForm = regexp.MustCompile(`^[A-Za-z0-9_-]{1,256}$`)
+var secretForm = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9_-]{1,256}$`) })
 
 // validateWebhook checks the settings of the webhook.
 func (c *Config) validateWebhook(ps *sdk.Problems) {
@@ -257,7 +258,7 @@ func (c *Config) validateWebhook(ps *sdk.Problems) {
 	case !known:
 		ps.Add("/webhook", "Telegram calls the ports 443, 80, 88 and 8443 only", "choose one of them")
 	}
-	if c.Webhook != "" && (!secretForm.MatchString(secret) || len(secret) < 16) {
+	if c.Webhook != "" && (!secretForm().MatchString(secret) || len(secret) < 16) {
 		ps.Add("/webhook_secret", "without a secret anybody could pretend to be Telegram",
 			"16 to "+strconv.Itoa(256)+" letters, digits, - and _, from ${env:NAME} or ${file:path}")
 	}

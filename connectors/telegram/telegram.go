@@ -51,14 +51,14 @@ func defaults() Config {
 }
 
 // tokenForm is how @BotFather spells tokens: the bot's number, a colon, and a secret.
-var tokenForm = regexp.MustCompile(`^[0-9]{1,20}:[A-Za-z0-9_-]{1,200}$`)
+var tokenForm = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[0-9]{1,20}:[A-Za-z0-9_-]{1,200}$`) })
 
 // Validate checks the token's spelling and the server's address. Its error is sdk.Problems.
 func (c *Config) Validate() error {
 	var ps sdk.Problems
-	if !tokenForm.MatchString(c.Token.Reveal()) {
+	if !tokenForm().MatchString(c.Token.Reveal()) {
 		fix := "copy it from @BotFather: a number, a colon, and letters, digits, - and _"
-		if trimmed := strings.TrimSpace(c.Token.Reveal()); tokenForm.MatchString(trimmed) {
+		if trimmed := strings.TrimSpace(c.Token.Reveal()); tokenForm().MatchString(trimmed) {
 			fix = "take out the spaces or line ends around it"
 		}
 		ps.Add("/token", "this is not spelt like a bot's token", fix)

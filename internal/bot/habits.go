@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/belfry-news/belfry/internal/consent"
@@ -59,14 +60,16 @@ func (t *turn) strangers() Reply {
 const off = "off"
 
 // hours reads "22:00-7:00", "22h-7h", "2200-0700", "22 7".
-var hours = regexp.MustCompile(`^(\d{1,2})[:h ]?(\d{2})?h? ?(?:-|–|à| |to) ?(\d{1,2})[:h ]?(\d{2})?h?$`)
+var hours = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^(\d{1,2})[:h ]?(\d{2})?h? ?(?:-|–|à| |to) ?(\d{1,2})[:h ]?(\d{2})?h?$`)
+})
 
 // quietTimes are those on the buttons.
 var quietTimes = [...]string{"2100-0800", "2200-0700", "2300-0600"}
 
 // readHours gives the local times of quiet hours.
 func readHours(text string) (from, until string, ok bool) {
-	m := hours.FindStringSubmatch(strings.ToLower(strings.TrimSpace(strings.ReplaceAll(text, "\u00a0", " "))))
+	m := hours().FindStringSubmatch(strings.ToLower(strings.TrimSpace(strings.ReplaceAll(text, "\u00a0", " "))))
 	if m == nil {
 		return "", "", false
 	}

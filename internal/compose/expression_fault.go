@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/belfry-news/belfry/sdk"
 	"github.com/expr-lang/expr/ast"
@@ -64,7 +65,7 @@ func expressionError(text string, err error) error {
 	}
 	said := strings.TrimSpace(fe.Message)
 	at, runes := fe.From, []rune(text)
-	for _, known := range expressionSentences {
+	for _, known := range expressionSentences() {
 		if m := known.said.FindStringSubmatch(said); m != nil {
 			what, fix := known.say(m)
 			if known.atEnd {
@@ -76,61 +77,65 @@ func expressionError(text string, err error) error {
 	return faultAt(text, at, strings.ReplaceAll(said, "compose.ItemView", "item"), "see the functions and fields in docs/configuration.md")
 }
 
-// expressionSentences are what the library says, and what is said instead.
-var expressionSentences = []struct {
+type expressionSentence struct {
 	said  *regexp.Regexp
 	say   func(m []string) (what, fix string)
 	atEnd bool
-}{
-	{said: regexp.MustCompile(`^unknown name (\S+)`), say: func(m []string) (string, string) {
-		what, name := "unknown name "+m[1], strings.ToLower(m[1])
-		if slices.Contains(expressionFields, name) {
-			return what, "write item." + name
-		}
-		if near := sdk.Nearest(m[1], append(slices.Clone(expressionFunctions), "item")); near != "" {
-			return what, fmt.Sprintf("did you mean %s?", near)
-		}
-		return what, "an expression may use item and the functions " + strings.Join(expressionFunctions, ", ") + "; text stands in quotes"
-	}},
-	{said: regexp.MustCompile(`has no field (\S+)`), say: func(m []string) (string, string) {
-		what := "item has no field " + m[1]
-		if near := sdk.Nearest(m[1], expressionFields); near != "" {
-			return what, fmt.Sprintf("did you mean item.%s?", near)
-		}
-		return what, "item has " + strings.Join(expressionFields, ", ")
-	}},
-	{said: regexp.MustCompile(`^unexpected (token EOF|end of expression)`), atEnd: true, say: func([]string) (string, string) {
-		return "the expression ends too early", "close every bracket and every quotation mark, and put something behind the last word"
-	}},
-	{said: regexp.MustCompile(`^literal not terminated`), say: func([]string) (string, string) {
-		return "a quotation mark is opened and never closed", "close it"
-	}},
-	{said: regexp.MustCompile(`^unexpected token \w+\("(.*)"\)`), say: func(m []string) (string, string) {
-		return fmt.Sprintf("%q cannot stand here", m[1]), "join conditions with and or or, and separate words with a comma"
-	}},
-	{said: regexp.MustCompile(`^unrecognized character: \S+ '(.*)'`), say: func(m []string) (string, string) {
-		return fmt.Sprintf("%s cannot stand here", m[1]), "put text in quotes"
-	}},
-	{said: regexp.MustCompile(`^invalid operation: (\S+) \(mismatched types (\S+) and (\S+)\)`), say: func(m []string) (string, string) {
-		what := fmt.Sprintf("%s stands between %s and %s", m[1], kindWord(m[2]), kindWord(m[3]))
-		switch {
-		case strings.HasPrefix(m[2], "[]"):
-			return what, `ask for one entry: hasTag("alerte"), or "alerte" in item.tags`
-		case m[2] == "time.Time" || m[3] == "time.Time":
-			return what, `compare times, such as item.published > date("2027-01-31")`
-		}
-		return what, "compare numbers with numbers, and text with text in quotes"
-	}},
-	{said: regexp.MustCompile(`^cannot use (\S+) as argument \(type (\S+)\) to call (\S+)`), say: func(m []string) (string, string) {
-		return fmt.Sprintf("%s is called with %s", m[3], kindWord(m[1])), fmt.Sprintf(`write words in quotes: %s("…", "…")`, m[3])
-	}},
-	{said: regexp.MustCompile(`^error parsing regexp: ([^:]*)`), say: func(m []string) (string, string) {
-		return "the pattern behind matches is no regular expression: " + m[1], "close every bracket in it, or ask for plain text with contains"
-	}},
-	{said: regexp.MustCompile(`^(not enough|too many) arguments to call (\S+)`), say: func(m []string) (string, string) {
-		return fmt.Sprintf("%s is called with %s values", m[2], map[string]string{"not enough": "too few", "too many": "too many"}[m[1]]), "look at what stands in its brackets"
-	}},
 }
+
+// expressionSentences are what the library says, and what is said instead.
+var expressionSentences = sync.OnceValue(func() []expressionSentence {
+	return []expressionSentence{
+		{said: regexp.MustCompile(`^unknown name (\S+)`), say: func(m []string) (string, string) {
+			what, name := "unknown name "+m[1], strings.ToLower(m[1])
+			if slices.Contains(expressionFields, name) {
+				return what, "write item." + name
+			}
+			if near := sdk.Nearest(m[1], append(slices.Clone(expressionFunctions), "item")); near != "" {
+				return what, fmt.Sprintf("did you mean %s?", near)
+			}
+			return what, "an expression may use item and the functions " + strings.Join(expressionFunctions, ", ") + "; text stands in quotes"
+		}},
+		{said: regexp.MustCompile(`has no field (\S+)`), say: func(m []string) (string, string) {
+			what := "item has no field " + m[1]
+			if near := sdk.Nearest(m[1], expressionFields); near != "" {
+				return what, fmt.Sprintf("did you mean item.%s?", near)
+			}
+			return what, "item has " + strings.Join(expressionFields, ", ")
+		}},
+		{said: regexp.MustCompile(`^unexpected (token EOF|end of expression)`), atEnd: true, say: func([]string) (string, string) {
+			return "the expression ends too early", "close every bracket and every quotation mark, and put something behind the last word"
+		}},
+		{said: regexp.MustCompile(`^literal not terminated`), say: func([]string) (string, string) {
+			return "a quotation mark is opened and never closed", "close it"
+		}},
+		{said: regexp.MustCompile(`^unexpected token \w+\("(.*)"\)`), say: func(m []string) (string, string) {
+			return fmt.Sprintf("%q cannot stand here", m[1]), "join conditions with and or or, and separate words with a comma"
+		}},
+		{said: regexp.MustCompile(`^unrecognized character: \S+ '(.*)'`), say: func(m []string) (string, string) {
+			return fmt.Sprintf("%s cannot stand here", m[1]), "put text in quotes"
+		}},
+		{said: regexp.MustCompile(`^invalid operation: (\S+) \(mismatched types (\S+) and (\S+)\)`), say: func(m []string) (string, string) {
+			what := fmt.Sprintf("%s stands between %s and %s", m[1], kindWord(m[2]), kindWord(m[3]))
+			switch {
+			case strings.HasPrefix(m[2], "[]"):
+				return what, `ask for one entry: hasTag("alerte"), or "alerte" in item.tags`
+			case m[2] == "time.Time" || m[3] == "time.Time":
+				return what, `compare times, such as item.published > date("2027-01-31")`
+			}
+			return what, "compare numbers with numbers, and text with text in quotes"
+		}},
+		{said: regexp.MustCompile(`^cannot use (\S+) as argument \(type (\S+)\) to call (\S+)`), say: func(m []string) (string, string) {
+			return fmt.Sprintf("%s is called with %s", m[3], kindWord(m[1])), fmt.Sprintf(`write words in quotes: %s("…", "…")`, m[3])
+		}},
+		{said: regexp.MustCompile(`^error parsing regexp: ([^:]*)`), say: func(m []string) (string, string) {
+			return "the pattern behind matches is no regular expression: " + m[1], "close every bracket in it, or ask for plain text with contains"
+		}},
+		{said: regexp.MustCompile(`^(not enough|too many) arguments to call (\S+)`), say: func(m []string) (string, string) {
+			return fmt.Sprintf("%s is called with %s values", m[2], map[string]string{"not enough": "too few", "too many": "too many"}[m[1]]), "look at what stands in its brackets"
+		}},
+	}
+})
 
 // habits are what people write who know another language. What stands in quotes is none.
 var habits = []struct {

@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"text/template/parse"
 	"unicode/utf8"
 
@@ -39,7 +40,7 @@ func unknownField(tree *parse.Tree, n parse.Node, name string) error {
 func at(tree *parse.Tree, n parse.Node, what, fix string) error {
 	location, _ := tree.ErrorContext(n)
 	e := &TemplateError{What: what, Fix: fix}
-	if m := place.FindStringSubmatch(location + ": "); m != nil {
+	if m := place().FindStringSubmatch(location + ": "); m != nil {
 		e.Line, _ = strconv.Atoi(m[1])
 		e.Column, _ = strconv.Atoi(m[2])
 		e.Column++
@@ -48,15 +49,15 @@ func at(tree *parse.Tree, n parse.Node, what, fix string) error {
 }
 
 var (
-	place    = regexp.MustCompile(`^template:(\d+):(?:(\d+):)? ?`)
-	inAction = regexp.MustCompile(`^executing "[^"]*" at <(.*?)>: `)
+	place    = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^template:(\d+):(?:(\d+):)? ?`) })
+	inAction = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^executing "[^"]*" at <(.*?)>: `) })
 )
 
 // templateError puts what text/template says into a sentence and a place.
 func templateError(err error) error {
 	said := strings.TrimPrefix(err.Error(), "template: ")
 	e := &TemplateError{}
-	if m := place.FindStringSubmatch(said); m != nil {
+	if m := place().FindStringSubmatch(said); m != nil {
 		e.Line, _ = strconv.Atoi(m[1])
 		if m[2] != "" {
 			e.Column, _ = strconv.Atoi(m[2])
@@ -65,11 +66,11 @@ func templateError(err error) error {
 		said = strings.TrimPrefix(said, m[0])
 	}
 	action := ""
-	if m := inAction.FindStringSubmatch(said); m != nil {
+	if m := inAction().FindStringSubmatch(said); m != nil {
 		action, said = m[1], strings.TrimPrefix(said, m[0])
 	}
 	e.What, e.Fix = said, "see the fields and functions in docs/configuration.md"
-	for _, known := range templateSentences {
+	for _, known := range templateSentences() {
 		if m := known.said.FindStringSubmatch(said); m != nil {
 			e.What, e.Fix = known.say(m, action)
 			break
@@ -92,7 +93,7 @@ func inCharacters(text string, err error) error {
 		}
 	}
 	if e.Column == 0 {
-		for _, m := range quotedPart.FindAllStringSubmatch(e.What, -1) {
+		for _, m := range quotedPart().FindAllStringSubmatch(e.What, -1) {
 			if i := strings.Index(line, m[1]); i >= 0 && m[1] != "" {
 				e.Column = i + 1
 				break
@@ -117,104 +118,108 @@ const (
 	noTypographic = "typographic quotation marks hold no text"
 )
 
-var quotedPart = regexp.MustCompile(`"([^"]*)"`)
+var quotedPart = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`"([^"]*)"`) })
 
-// templateSentences are what text/template says, and what is said instead. action is what it was doing.
-var templateSentences = []struct {
+type templateSentence struct {
 	said *regexp.Regexp
 	say  func(m []string, action string) (what, fix string)
-}{
-	{regexp.MustCompile(`map has no entry for key "([^"]*)"`), func(m []string, _ string) (string, string) {
-		return fmt.Sprintf("there is no field .%s here", m[1]), "inside Items known are " + strings.Join(itemFields, ", ")
-	}},
-	{regexp.MustCompile(`^function "([^"]*)" not defined`), func(m []string, _ string) (string, string) {
-		for _, f := range topFields {
-			if strings.EqualFold(f, m[1]) {
-				return fmt.Sprintf("function %q not defined", m[1]), fmt.Sprintf("a field begins with a dot: {{.%s}}", f)
-			}
-		}
-		return m[0], "besides those of text/template there are cut, upper, lower, date, join and default"
-	}},
-	{regexp.MustCompile(`^unexpected EOF`), fixed("the template ends inside an if, range, with or block", "close it with {{end}}")},
-	{regexp.MustCompile(`^wrong type for value; expected (\S+); got (.+)`), func(m []string, action string) (string, string) {
-		what := fmt.Sprintf("%s is %s, and %s is wanted", action, valueWord(m[2]), valueWord(m[1]))
-		switch valueWord(m[1]) {
-		case "a time":
-			return what, `times are .Published, .Updated and .Now, as in {{date "15:04" .Published}}`
-		case "a number":
-			return what, "the number stands first, as in {{cut 60 .Title}}"
-		}
-		return what, `the text in quotes stands first, as in {{date "15:04" .Published}} or {{join ", " .Tags}}`
-	}},
-	{regexp.MustCompile(`^expected integer; found (.+)`), func(m []string, _ string) (string, string) {
-		return fmt.Sprintf("%s stands where a number is wanted", m[1]), "write it without quotes, as in {{cut 60 .Title}}"
-	}},
-	{regexp.MustCompile(`^wrong number of args for (\w+): want (?:at least )?(\d+) got (\d+)`), func(m []string, _ string) (string, string) {
-		return fmt.Sprintf("%s takes %s, and here it has %s", m[1], argumentWords(m[2]), m[3]), "write it like " + example(m[1])
-	}},
-	{regexp.MustCompile(`^error calling index: .*index out of range: (\d+)`), func(m []string, action string) (string, string) {
-		list := ".Tags"
-		if words := strings.Fields(action); len(words) > 1 {
-			list = words[1]
-		}
-		return fmt.Sprintf("there may be no entry %s in %s", m[1], list), fmt.Sprintf("ask first: {{if gt (len %s) %s}}{{index %s %s}}{{end}}; the first entry is 0", list, m[1], list, m[1])
-	}},
-	{regexp.MustCompile(`^error calling index: cannot index`), fixed("index wants a number behind the list", "write it like {{index .Tags 0}}")},
-	{regexp.MustCompile(`^can't evaluate field (\w+) in type`), func(m []string, action string) (string, string) {
-		parent := strings.TrimSuffix(action, "."+m[1])
-		what := fmt.Sprintf("%s has no field .%s", parent, m[1])
-		switch parent {
-		case ".Items", ".Authors", ".Tags", ".Hashtags":
-			return what, fmt.Sprintf("it is a list: go over it with {{range %s}}…{{end}}", parent)
-		}
-		return what, fmt.Sprintf("write {{%s}} alone", parent)
-	}},
-	{regexp.MustCompile(`^(\w+) is not a method but has arguments`), func(m []string, _ string) (string, string) {
-		return fmt.Sprintf("something stands behind .%s, which takes nothing", m[1]), fmt.Sprintf("take it out, or call a function, as in {{cut 60 .%s}}", m[1])
-	}},
-	{regexp.MustCompile(`^unclosed action`), fixed("a {{ is not closed", "close it with }}")},
-	{regexp.MustCompile(`^unterminated (character constant|(raw )?quoted string)`), fixed("a quotation mark is opened here and never closed", "close it before }}")},
-	{regexp.MustCompile(`^(?:bad character|unrecognized character in action:|unexpected bad character) U\+\w+ '(.*)'`), func(m []string, _ string) (string, string) {
-		switch {
-		case m[1] == "}":
-			return "a {{ is closed with a single }", "write }}"
-		case strings.ContainsAny(m[1], typographic):
-			return noTypographic, `write straight ones, as in {{date "15:04" .Published}}`
-		}
-		return fmt.Sprintf("%q cannot stand here", m[1]), "look at what stands between {{ and }}"
-	}},
-	{regexp.MustCompile(`^unexpected \{\{(end|else)\b`), func(m []string, _ string) (string, string) {
-		return fmt.Sprintf("{{%s}} belongs to nothing", m[1]), "take it out, or begin with {{if …}}, {{range …}} or {{with …}}"
-	}},
-	{regexp.MustCompile(`^missing value for (\w+)`), func(m []string, _ string) (string, string) {
-		return m[1] + " asks for nothing", fmt.Sprintf("say what it is about, as in {{%s .Tags}}", m[1])
-	}},
-	{regexp.MustCompile(`^error calling (eq|ne|lt|le|gt|ge): incompatible types for comparison(?:: (.+) and (.+))?`), func(m []string, _ string) (string, string) {
-		if m[2] == "" {
-			return m[1] + " compares things that cannot be compared", "compare numbers with numbers, and text with text in quotes"
-		}
-		return fmt.Sprintf("%s compares %s with %s", m[1], valueWord(m[2]), valueWord(m[3])), "compare numbers with numbers, and text with text in quotes"
-	}},
-	{regexp.MustCompile(`^error calling (eq|ne|lt|le|gt|ge): missing argument`), func(m []string, _ string) (string, string) {
-		return m[1] + " has nothing to compare with", fmt.Sprintf(`write it like {{if %s .Lang "fr"}}`, m[1])
-	}},
-	{regexp.MustCompile(`^error calling len: len of type (.+)`), func(m []string, _ string) (string, string) {
-		return "len cannot count " + valueWord(m[1]), "it counts lists and texts, as in {{len .Tags}}"
-	}},
-	{regexp.MustCompile(`^error calling call`), fixed("call wants a function, and no field is one", "take call out")},
-	{regexp.MustCompile(`^template "([^"]*)" not defined`), func(m []string, _ string) (string, string) {
-		return fmt.Sprintf("there is no template %q in this text", m[1]), fmt.Sprintf("define it before: {{define %q}}…{{end}}", m[1])
-	}},
-	{regexp.MustCompile(`^undefined variable "([^"]*)"`), func(m []string, _ string) (string, string) {
-		return fmt.Sprintf("there is no variable %q", m[1]), fmt.Sprintf("set it before: {{%s := .Title}}", m[1])
-	}},
-	{regexp.MustCompile(`^\{\{(break|continue)\}\} outside`), func(m []string, _ string) (string, string) {
-		return fmt.Sprintf("{{%s}} stands outside a range", m[1]), "write it between {{range …}} and its {{end}}"
-	}},
-	{regexp.MustCompile(`^unclosed comment`), fixed("a comment is not closed", "close it with */}}")},
-	{regexp.MustCompile(`^illegal number syntax: "-"`), fixed("a hyphen cannot stand here", "to take blanks away write {{- or -}}, with a blank between the hyphen and what follows or precedes it")},
-	{regexp.MustCompile(`^the template writes too much`), fixed("the template writes too much", "write less in its loops")},
 }
+
+// templateSentences are what text/template says, and what is said instead. action is what it was doing.
+var templateSentences = sync.OnceValue(func() []templateSentence {
+	return []templateSentence{
+		{regexp.MustCompile(`map has no entry for key "([^"]*)"`), func(m []string, _ string) (string, string) {
+			return fmt.Sprintf("there is no field .%s here", m[1]), "inside Items known are " + strings.Join(itemFields, ", ")
+		}},
+		{regexp.MustCompile(`^function "([^"]*)" not defined`), func(m []string, _ string) (string, string) {
+			for _, f := range topFields {
+				if strings.EqualFold(f, m[1]) {
+					return fmt.Sprintf("function %q not defined", m[1]), fmt.Sprintf("a field begins with a dot: {{.%s}}", f)
+				}
+			}
+			return m[0], "besides those of text/template there are cut, upper, lower, date, join and default"
+		}},
+		{regexp.MustCompile(`^unexpected EOF`), fixed("the template ends inside an if, range, with or block", "close it with {{end}}")},
+		{regexp.MustCompile(`^wrong type for value; expected (\S+); got (.+)`), func(m []string, action string) (string, string) {
+			what := fmt.Sprintf("%s is %s, and %s is wanted", action, valueWord(m[2]), valueWord(m[1]))
+			switch valueWord(m[1]) {
+			case "a time":
+				return what, `times are .Published, .Updated and .Now, as in {{date "15:04" .Published}}`
+			case "a number":
+				return what, "the number stands first, as in {{cut 60 .Title}}"
+			}
+			return what, `the text in quotes stands first, as in {{date "15:04" .Published}} or {{join ", " .Tags}}`
+		}},
+		{regexp.MustCompile(`^expected integer; found (.+)`), func(m []string, _ string) (string, string) {
+			return fmt.Sprintf("%s stands where a number is wanted", m[1]), "write it without quotes, as in {{cut 60 .Title}}"
+		}},
+		{regexp.MustCompile(`^wrong number of args for (\w+): want (?:at least )?(\d+) got (\d+)`), func(m []string, _ string) (string, string) {
+			return fmt.Sprintf("%s takes %s, and here it has %s", m[1], argumentWords(m[2]), m[3]), "write it like " + example(m[1])
+		}},
+		{regexp.MustCompile(`^error calling index: .*index out of range: (\d+)`), func(m []string, action string) (string, string) {
+			list := ".Tags"
+			if words := strings.Fields(action); len(words) > 1 {
+				list = words[1]
+			}
+			return fmt.Sprintf("there may be no entry %s in %s", m[1], list), fmt.Sprintf("ask first: {{if gt (len %s) %s}}{{index %s %s}}{{end}}; the first entry is 0", list, m[1], list, m[1])
+		}},
+		{regexp.MustCompile(`^error calling index: cannot index`), fixed("index wants a number behind the list", "write it like {{index .Tags 0}}")},
+		{regexp.MustCompile(`^can't evaluate field (\w+) in type`), func(m []string, action string) (string, string) {
+			parent := strings.TrimSuffix(action, "."+m[1])
+			what := fmt.Sprintf("%s has no field .%s", parent, m[1])
+			switch parent {
+			case ".Items", ".Authors", ".Tags", ".Hashtags":
+				return what, fmt.Sprintf("it is a list: go over it with {{range %s}}…{{end}}", parent)
+			}
+			return what, fmt.Sprintf("write {{%s}} alone", parent)
+		}},
+		{regexp.MustCompile(`^(\w+) is not a method but has arguments`), func(m []string, _ string) (string, string) {
+			return fmt.Sprintf("something stands behind .%s, which takes nothing", m[1]), fmt.Sprintf("take it out, or call a function, as in {{cut 60 .%s}}", m[1])
+		}},
+		{regexp.MustCompile(`^unclosed action`), fixed("a {{ is not closed", "close it with }}")},
+		{regexp.MustCompile(`^unterminated (character constant|(raw )?quoted string)`), fixed("a quotation mark is opened here and never closed", "close it before }}")},
+		{regexp.MustCompile(`^(?:bad character|unrecognized character in action:|unexpected bad character) U\+\w+ '(.*)'`), func(m []string, _ string) (string, string) {
+			switch {
+			case m[1] == "}":
+				return "a {{ is closed with a single }", "write }}"
+			case strings.ContainsAny(m[1], typographic):
+				return noTypographic, `write straight ones, as in {{date "15:04" .Published}}`
+			}
+			return fmt.Sprintf("%q cannot stand here", m[1]), "look at what stands between {{ and }}"
+		}},
+		{regexp.MustCompile(`^unexpected \{\{(end|else)\b`), func(m []string, _ string) (string, string) {
+			return fmt.Sprintf("{{%s}} belongs to nothing", m[1]), "take it out, or begin with {{if …}}, {{range …}} or {{with …}}"
+		}},
+		{regexp.MustCompile(`^missing value for (\w+)`), func(m []string, _ string) (string, string) {
+			return m[1] + " asks for nothing", fmt.Sprintf("say what it is about, as in {{%s .Tags}}", m[1])
+		}},
+		{regexp.MustCompile(`^error calling (eq|ne|lt|le|gt|ge): incompatible types for comparison(?:: (.+) and (.+))?`), func(m []string, _ string) (string, string) {
+			if m[2] == "" {
+				return m[1] + " compares things that cannot be compared", "compare numbers with numbers, and text with text in quotes"
+			}
+			return fmt.Sprintf("%s compares %s with %s", m[1], valueWord(m[2]), valueWord(m[3])), "compare numbers with numbers, and text with text in quotes"
+		}},
+		{regexp.MustCompile(`^error calling (eq|ne|lt|le|gt|ge): missing argument`), func(m []string, _ string) (string, string) {
+			return m[1] + " has nothing to compare with", fmt.Sprintf(`write it like {{if %s .Lang "fr"}}`, m[1])
+		}},
+		{regexp.MustCompile(`^error calling len: len of type (.+)`), func(m []string, _ string) (string, string) {
+			return "len cannot count " + valueWord(m[1]), "it counts lists and texts, as in {{len .Tags}}"
+		}},
+		{regexp.MustCompile(`^error calling call`), fixed("call wants a function, and no field is one", "take call out")},
+		{regexp.MustCompile(`^template "([^"]*)" not defined`), func(m []string, _ string) (string, string) {
+			return fmt.Sprintf("there is no template %q in this text", m[1]), fmt.Sprintf("define it before: {{define %q}}…{{end}}", m[1])
+		}},
+		{regexp.MustCompile(`^undefined variable "([^"]*)"`), func(m []string, _ string) (string, string) {
+			return fmt.Sprintf("there is no variable %q", m[1]), fmt.Sprintf("set it before: {{%s := .Title}}", m[1])
+		}},
+		{regexp.MustCompile(`^\{\{(break|continue)\}\} outside`), func(m []string, _ string) (string, string) {
+			return fmt.Sprintf("{{%s}} stands outside a range", m[1]), "write it between {{range …}} and its {{end}}"
+		}},
+		{regexp.MustCompile(`^unclosed comment`), fixed("a comment is not closed", "close it with */}}")},
+		{regexp.MustCompile(`^illegal number syntax: "-"`), fixed("a hyphen cannot stand here", "to take blanks away write {{- or -}}, with a blank between the hyphen and what follows or precedes it")},
+		{regexp.MustCompile(`^the template writes too much`), fixed("the template writes too much", "write less in its loops")},
+	}
+})
 
 // fixed is a sentence that does not depend on anything.
 func fixed(what, fix string) func([]string, string) (string, string) {

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -25,8 +26,8 @@ var languages = [...]string{"en", "fr"}
 // Languages lists the languages there are words for, the default first.
 func Languages() []string { return languages[:] }
 
-// catalogues are read once; they are part of the program and never change.
-var catalogues = func() map[string]*Catalogue {
+// catalogues are read once, for the first word that a reader is to see; they are part of the program and never change.
+var catalogues = sync.OnceValue(func() map[string]*Catalogue {
 	out := map[string]*Catalogue{}
 	for _, lang := range languages {
 		text, err := files.ReadFile("catalogue/" + lang + ".json")
@@ -40,15 +41,15 @@ var catalogues = func() map[string]*Catalogue {
 		out[lang] = c
 	}
 	return out
-}()
+})
 
 // For gives the catalogue of a language tag (BCP 47), by its main language; English when there is none.
 func For(lang string) *Catalogue {
 	main, _, _ := strings.Cut(strings.ToLower(lang), "-")
-	if c, ok := catalogues[main]; ok {
+	if c, ok := catalogues()[main]; ok {
 		return c
 	}
-	return catalogues[languages[0]]
+	return catalogues()[languages[0]]
 }
 
 // Match chooses among the languages of an Accept-Language header (RFC 9110); fallback when none of them has words.
@@ -61,7 +62,7 @@ func Match(acceptLanguage, fallback string) string {
 			continue
 		}
 		main, _, _ := strings.Cut(strings.ToLower(tag), "-")
-		if _, ok := catalogues[main]; ok && q > bestQ && q > 0 {
+		if _, ok := catalogues()[main]; ok && q > bestQ && q > 0 {
 			best, bestQ = main, q
 		}
 	}

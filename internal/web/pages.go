@@ -58,7 +58,7 @@ var names = map[string]string{"en": "English", "fr": "Français"}
 
 func (v *view) layout(title, path string, query ...string) layout {
 	st := v.site
-	l := layout{Catalogue: v.words, Site: st.title, Home: v.href("/"), Title: title, Zone: i18n.Zone(st.loaded.In(st.zone)), Style: style.path}
+	l := layout{Catalogue: v.words, Site: st.title, Home: v.href("/"), Title: title, Zone: i18n.Zone(st.loaded.In(st.zone)), Style: style().path}
 	l.Self = st.abs(v.href(path, query...))
 	l.Canonical = l.Self
 	l.Any = st.abs((&view{site: st, words: v.words}).href(path, query...))

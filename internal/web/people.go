@@ -187,7 +187,7 @@ func (v *view) in(zone string) {
 // languages are relative.
 func (v *view) personLayout(title string) layout {
 	l := v.layout(title+" · "+v.site.title, "")
-	l.Hidden, l.Sheet = true, peopleStyle.path
+	l.Hidden, l.Sheet = true, peopleStyle().path
 	return l
 }
 

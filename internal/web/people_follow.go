@@ -161,7 +161,7 @@ func (s *Server) followPage(v *view, o consent.Offer, in wish, wrong faults) fol
 	}
 	page.About, page.AboutLang = cut(render.Line(about), cardSummary, cardSummaryBytes), language(lang)
 	page.layout = v.layout(v.words.Text("people.follow.title", "channel", page.Name)+" · "+v.site.title, followPath(name))
-	page.Hidden, page.Sheet = true, peopleStyle.path
+	page.Hidden, page.Sheet = true, peopleStyle().path
 	page.Sender = v.sender()
 	if len(wrong) > 0 {
 		page.Title = v.words.Text("people.faults.title", "title", page.Title)

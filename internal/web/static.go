@@ -11,22 +11,26 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"sync"
 	"time"
 )
 
 //go:embed templates/*.html static/belfry.css static/people.css static/favicon.svg
 var files embed.FS
 
-// templates are part of the program. They escape by context; see bodyHTML for the one exception.
-var templates = template.Must(template.New("").ParseFS(files, "templates/*.html"))
+// templates are part of the program, parsed for the first page: a plugin's process and most commands show none. They escape
+// by context; see bodyHTML for the one exception.
+var templates = sync.OnceValue(func() *template.Template {
+	return template.Must(template.New("").ParseFS(files, "templates/*.html"))
+})
 
 func execute(name string, data any) ([]byte, error) {
 	var out bytes.Buffer
-	err := templates.ExecuteTemplate(&out, name, data)
+	err := templates().ExecuteTemplate(&out, name, data)
 	return out.Bytes(), err
 }
 
-// asset is a file of the program that pages load.
+// asset is a file of the program that pages load, compressed when it is first asked for.
 type asset struct {
 	// path holds the digest of the content, so that a browser may keep it for ever.
 	path string
@@ -42,28 +46,29 @@ var (
 
 const controlForever = "public, max-age=31536000, immutable"
 
-func load(file, name, ext, kind, control string) *asset {
-	body, err := files.ReadFile(file)
-	if err != nil {
-		panic("web: " + err.Error())
-	}
-	sum := sha256.Sum256(body)
-	doc := document{status: http.StatusOK, kind: kind, control: control, body: body}
-	return &asset{path: "/static/" + name + "-" + hex.EncodeToString(sum[:6]) + ext, entry: *finish(doc, nil, 0, time.Unix(0, 0))}
+func load(file, name, ext, kind, control string) func() *asset {
+	return sync.OnceValue(func() *asset {
+		body, err := files.ReadFile(file)
+		if err != nil {
+			panic("web: " + err.Error())
+		}
+		sum := sha256.Sum256(body)
+		doc := document{status: http.StatusOK, kind: kind, control: control, body: body}
+		return &asset{path: "/static/" + name + "-" + hex.EncodeToString(sum[:6]) + ext, entry: *finish(doc, nil, 0, time.Unix(0, 0))}
+	})
 }
 
 func (s *Server) serveStatic(w http.ResponseWriter, r *http.Request) {
-	switch r.URL.Path {
-	case style.path:
-		style.serve(w, r)
-	case peopleStyle.path:
-		peopleStyle.serve(w, r)
-	default:
-		s.fail(w, r, http.StatusNotFound, "404")
+	for _, sheet := range []*asset{style(), peopleStyle()} {
+		if r.URL.Path == sheet.path {
+			sheet.serve(w, r)
+			return
+		}
 	}
+	s.fail(w, r, http.StatusNotFound, "404")
 }
 
-func (s *Server) serveIcon(w http.ResponseWriter, r *http.Request) { icon.serve(w, r) }
+func (s *Server) serveIcon(w http.ResponseWriter, r *http.Request) { icon().serve(w, r) }
 
 // serve answers without a time: the program's files have none.
 func (a *asset) serve(w http.ResponseWriter, r *http.Request) { a.answer(w, r, a.modified) }

@@ -7,9 +7,10 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 )
 
-var ntfyName = regexp.MustCompile(`^[-_A-Za-z0-9]{1,64}$`)
+var ntfyName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[-_A-Za-z0-9]{1,64}$`) })
 
 // Ntfy stands for an ntfy server (2.16 and later): POST / takes {topic, message, title…}, and DELETE /topic/sequence
 // withdraws. Messages with the same sequence id replace each other. Errors are {code, http, error, link}.
@@ -26,7 +27,7 @@ func Ntfy(o Options, token string) *Product {
 		}
 		path := strings.Split(strings.Trim(r.URL.Path, "/"), "/")
 		switch {
-		case r.Method == http.MethodDelete && len(path) == 2 && ntfyName.MatchString(path[0]) && ntfyName.MatchString(path[1]):
+		case r.Method == http.MethodDelete && len(path) == 2 && ntfyName().MatchString(path[0]) && ntfyName().MatchString(path[1]):
 			if m := p.find(path[1]); m != nil && !p.remove(m) {
 				return fail(50001, 500, "internal server error")
 			}
@@ -56,7 +57,7 @@ func ntfyPublish(p *Product, body []byte, fail func(code, http int, text string)
 		return fail(40017, 400, "invalid request: request body must be message JSON")
 	}
 	switch {
-	case !ntfyName.MatchString(in.Topic):
+	case !ntfyName().MatchString(in.Topic):
 		return fail(40009, 400, "invalid request: topic invalid")
 	case in.Priority < 0 || in.Priority > 5:
 		return fail(40007, 400, "invalid priority parameter")
@@ -64,7 +65,7 @@ func ntfyPublish(p *Product, body []byte, fail func(code, http int, text string)
 		return fail(41301, 413, "attachment too large, or bandwidth limit reached")
 	case in.Click != "" && !isWebAddress(in.Click), in.Attach != "" && !isWebAddress(in.Attach):
 		return fail(40013, 400, "invalid request: attachment URL is invalid")
-	case in.SequenceID != "" && !ntfyName.MatchString(in.SequenceID):
+	case in.SequenceID != "" && !ntfyName().MatchString(in.SequenceID):
 		return fail(40049, 400, "invalid request: sequence ID invalid")
 	}
 	n := p.next()

@@ -197,7 +197,7 @@ func (s *Standard) take(r *http.Request) (code int, said string) {
 	return 200, "taken"
 }
 
-var plainHeaderID = regexp.MustCompile(`^[A-Za-z0-9_-]{1,255}$`)
+var plainHeaderID = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9_-]{1,255}$`) })
 
 // verify checks the signature over the raw bytes, as the Standard Webhooks specification says.
 func (s *Standard) verify(h http.Header, body []byte) (id string, err error) {
@@ -207,7 +207,7 @@ func (s *Standard) verify(h http.Header, body []byte) (id string, err error) {
 		}
 	}
 	id = h.Get("webhook-id")
-	if !plainHeaderID.MatchString(id) {
+	if !plainHeaderID().MatchString(id) {
 		return "", errors.New("webhook-id has characters that make the signed bytes ambiguous")
 	}
 	seconds, err := strconv.ParseInt(h.Get("webhook-timestamp"), 10, 64)

@@ -4,6 +4,7 @@ import (
 	"html"
 	"regexp"
 	"strings"
+	"sync"
 	"unicode/utf16"
 
 	"github.com/belfry-news/belfry/sdk/render"
@@ -54,10 +55,10 @@ func readText(raw, mode string, limit int, tooLong string) (content, *refusal) {
 	return c, nil
 }
 
-var htmlTag = regexp.MustCompile(`<[^>]*>`)
+var htmlTag = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`<[^>]*>`) })
 
 // visibleHTML takes the tags and escapes out of a text that was parsed before.
-func visibleHTML(raw string) string { return html.UnescapeString(htmlTag.ReplaceAllString(raw, "")) }
+func visibleHTML(raw string) string { return html.UnescapeString(htmlTag().ReplaceAllString(raw, "")) }
 
 // visibleMarkdown takes markers, escapes and addresses out of a MarkdownV2 text that was parsed before.
 func visibleMarkdown(raw string) string {

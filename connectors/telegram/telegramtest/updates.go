@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -142,9 +143,9 @@ func (s *Server) confirm(offset int64, limit int) []json.RawMessage {
 }
 
 var (
-	secretToken  = regexp.MustCompile(`^[A-Za-z0-9_-]{1,256}$`)
-	commandName  = regexp.MustCompile(`^[a-z0-9_]{1,32}$`)
-	languageCode = regexp.MustCompile(`^[a-z]{2}$`)
+	secretToken  = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9_-]{1,256}$`) })
+	commandName  = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[a-z0-9_]{1,32}$`) })
+	languageCode = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[a-z]{2}$`) })
 )
 
 func (s *Server) setWebhook(p *parameters) (any, *refusal) {
@@ -167,7 +168,7 @@ func (s *Server) setWebhook(p *parameters) (any, *refusal) {
 		return nil, refuse(400, "Bad Request: bad webhook: An HTTPS URL must be provided for webhook")
 	case !slices.Contains([]string{"", "443", "80", "88", "8443"}, u.Port()):
 		return nil, refuse(400, "Bad Request: bad webhook: Webhook can be set up only on ports 80, 88, 443 or 8443")
-	case secret != "" && !secretToken.MatchString(secret):
+	case secret != "" && !secretToken().MatchString(secret):
 		return nil, refuse(400, "Bad Request: secret token contains unallowed characters")
 	}
 	if n, ok := p.number("max_connections"); p.text("max_connections") != "" && (!ok || n < 1 || n > 100) {
@@ -240,13 +241,13 @@ func (s *Server) setMyCommands(p *parameters) (any, *refusal) {
 		return nil, bad
 	case given && !slices.Contains([]string{"default", "all_private_chats"}, scope.Type):
 		return nil, refuse(400, "Bad Request: this fake knows the scopes default and all_private_chats only")
-	case lang != "" && !languageCode.MatchString(lang):
+	case lang != "" && !languageCode().MatchString(lang):
 		return nil, refuse(400, "Bad Request: invalid language_code specified")
 	case len(list) > 100:
 		return nil, refuse(400, "Bad Request: BOT_COMMANDS_TOO_MUCH")
 	}
 	for _, c := range list {
-		if !commandName.MatchString(c.Command) {
+		if !commandName().MatchString(c.Command) {
 			return nil, refuse(400, "Bad Request: BOT_COMMAND_INVALID")
 		}
 		if n := len([]rune(c.Description)); n < 1 || n > 256 {
