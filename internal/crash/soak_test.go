@@ -48,7 +48,8 @@ func TestSoak(t *testing.T) {
 	h := &harness{t: t, dir: dir, random: rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 2)), world: newWorld(t, dir)}
 	h.binary = daemontest.Build(t)
 	w := h.world
-	w.admin, w.keep = freeAddress(t), 100
+	many := max(1, *soakRate/10)
+	w.admin, w.keep, w.many = freeAddress(t), int(100*max(1, many/4)), many > 1 // a feed shows the articles of many polls
 	if *soakRace {
 		w.memory = 1 << 30 // the detector reserves terabytes of addresses
 		out, err := exec.Command("go", "build", "-race", "-o", h.binary, "github.com/belfry-news/belfry/cmd/belfry").CombinedOutput()
@@ -57,11 +58,15 @@ func TestSoak(t *testing.T) {
 		}
 	}
 	w.forgetful.faults.Clear()
-	w.forgetful.faults.Add(fault.Fault{Every: 300, Accepted: true, Drop: true})
+	// One call in so many fails. With more things a second it is fewer of them, so that as many fail in a minute: what waits
+	// a second for each 429 would otherwise bring no more, whatever the rate.
+	one := func(in int) int { return int(float64(in) * many) }
+	w.forgetful.faults.Add(fault.Fault{Every: one(300), Accepted: true, Drop: true})
 	w.badSite.Add(fault.Fault{Every: 53, Status: http.StatusInternalServerError}, fault.Fault{Every: 97, Drop: true}, fault.Fault{Every: 131, Half: true}, fault.Fault{Every: 211, Before: 3 * time.Second})
-	w.badDedup.Add(fault.Fault{Every: 41, Status: http.StatusServiceUnavailable, Header: http.Header{"Retry-After": {"1"}}}, fault.Fault{Every: 89, Accepted: true, Drop: true}, fault.Fault{Every: 149, Before: 2 * time.Second})
-	w.badTelegram.Add(fault.Fault{Every: 61, Status: http.StatusTooManyRequests, Body: `{"ok":false,"error_code":429,"description":"Too Many Requests: retry after 1","parameters":{"retry_after":1}}`},
-		fault.Fault{Every: 1270, Status: http.StatusBadGateway, Body: "<html>502</html>"})
+	w.badDedup.Add(fault.Fault{Every: one(41), Status: http.StatusServiceUnavailable, Header: http.Header{"Retry-After": {"1"}}}, fault.Fault{Every: one(89), Accepted: true, Drop: true},
+		fault.Fault{Every: one(149), Before: 2 * time.Second})
+	w.badTelegram.Add(fault.Fault{Every: one(61), Status: http.StatusTooManyRequests, Body: `{"ok":false,"error_code":429,"description":"Too Many Requests: retry after 1","parameters":{"retry_after":1}}`},
+		fault.Fault{Every: one(1270), Status: http.StatusBadGateway, Body: "<html>502</html>"})
 	if err := os.WriteFile(filepath.Join(dir, "belfry.yaml"), []byte(w.config()), 0o600); err != nil {
 		t.Fatal(err)
 	}

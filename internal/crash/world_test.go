@@ -42,6 +42,8 @@ type world struct {
 	admin  string
 	keep   int
 	memory int
+	// many says that digests are made more often, and take more.
+	many bool
 
 	// truth holds every article that was published, by its id, as it is now.
 	truth map[string]*article
@@ -237,6 +239,10 @@ func (w *world) config() string {
 		sources += fmt.Sprintf("  feed%d: {type: rss, url: %q, poll: 1s, baseline: all, max_new: 1000, allow_private: [127.0.0.0/8]}\n", i, fmt.Sprintf("%s/feed%d", w.urls.site, i))
 		names += fmt.Sprintf("feed%d, ", i)
 	}
+	first, firstMost, second, secondMost := `cron: "@every 2s"`, 20, `cron: "@every 3s"`, 30
+	if w.many {
+		first, firstMost, second, secondMost = `cron: "@every 1s"`, 50, `cron: "@every 1s"`, 50
+	}
 	return fmt.Sprintf(`
 timezone: Europe/Paris
 site: {title: Crash, url: "https://crash.example"}
@@ -262,16 +268,16 @@ channels:
   first:
     title: First digest
     sources: [feed0, feed1]
-    digest: {cron: "@every 2s", max_items: 20}
+    digest: {%s, max_items: %d}
     template: "{{.Title}}\n\n{{range .Items}}- {{.Title}} {{.Summary}}\n{{end}}\n{{.Permalink}}"
     corrections: {min_gap: 0s}
     publish_to: [{destination: dedup}]
   second:
     title: Second digest
     sources: [feed2, feed3, feed4]
-    digest: {cron: "@every 3s", order: oldest, max_items: 30}
+    digest: {%s, order: oldest, max_items: %d}
     template: "{{.Title}}\n\n{{range .Items}}- {{.Title}} {{.Summary}}\n{{end}}\n{{.Permalink}}"
     corrections: {min_gap: 0s}
     publish_to: [{destination: telegram, chat: "@gazette"}]
-`, w.admin, w.memory, sources, token, w.urls.telegram, w.urls.dedup+"/hook", secret, w.urls.forgetful+"/hook", names)
+`, w.admin, w.memory, sources, token, w.urls.telegram, w.urls.dedup+"/hook", secret, w.urls.forgetful+"/hook", names, first, firstMost, second, secondMost)
 }
