@@ -82,6 +82,29 @@ func (s *Site) Validate() error {
 	return ps.Err()
 }
 
+// Callable is where others on the internet can call this daemon, without a slash at the end; empty unless the address of the site
+// is a public one of https.
+func (s *Site) Callable() string {
+	u, err := url.Parse(s.URL)
+	if err != nil || u.Scheme != "https" {
+		return ""
+	}
+	host := strings.ToLower(strings.TrimSuffix(u.Hostname(), "."))
+	if addr, err := netip.ParseAddr(host); err == nil {
+		if (sdk.Guard{}).Check(addr) != nil {
+			return ""
+		}
+	} else if !strings.Contains(host, ".") {
+		return ""
+	}
+	for _, own := range []string{".localhost", ".local", ".internal", ".lan", ".home.arpa"} {
+		if strings.HasSuffix(host, own) {
+			return ""
+		}
+	}
+	return "https://" + u.Host
+}
+
 // Source is one source. What its type reads itself stays in Options.
 type Source struct {
 	Type       string         `yaml:"type" required:"true" doc:"What kind of source it is." example:"rss"`

@@ -16,7 +16,7 @@ import (
 
 // newDoor makes the handler of /hooks/NAME: sources that are called, and destinations whose platforms call.
 func (a *App) newDoor() *hook.Door {
-	return hook.New(hook.Settings{Store: a.db, Log: a.log, Low: a.low.Load, Other: a.receive,
+	return hook.New(hook.Settings{Store: a.db, Hubs: a.hubs, Log: a.log, Low: a.low.Load, Other: a.receive,
 		Closed: func(name string) bool {
 			c, configured := a.Config().Sources[name]
 			return configured && a.called(c.Type)
