@@ -178,6 +178,7 @@ func (l *Loaded) check(c *collector) {
 			c.addBelow(at, err)
 		}
 	}
+	l.checkHooks(c)
 	l.checkPeople(c, destinations)
 	l.checkAlerts(c, destinations)
 	l.checkListens(c)
@@ -189,6 +190,19 @@ func (l *Loaded) check(c *collector) {
 	}
 	if l.Storage != "sqlite" {
 		c.at("/storage", fmt.Sprintf("%q is no database this version knows", l.Storage), "write sqlite")
+	}
+}
+
+// checkHooks refuses a source and a destination that would both be called at /hooks/NAME: the source would take the calls of both,
+// and refuse those of the destination's platform as forged.
+func (l *Loaded) checkHooks(c *collector) {
+	for _, name := range slices.Sorted(maps.Keys(l.Destinations)) {
+		s, both := l.Sources[name]
+		source, destination := l.specs[s.Type], l.specs[l.Destinations[name].Type]
+		if both && source != nil && destination != nil && source.Has(sdk.RoleWebhook) && destination.Has(sdk.RoleReceiver) {
+			c.addAll(sdk.Problems{{Pointer: sdk.Pointer("destinations", name), OnKey: true, What: fmt.Sprintf("the source and the destination called %q would both be called at /hooks/%s", name, name),
+				Fix: "give one of them another name, with was: for the old one, and change its address where its calls come from"}})
+		}
 	}
 }
 

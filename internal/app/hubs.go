@@ -2,18 +2,18 @@ package app
 
 import (
 	"context"
-	"fmt"
-	"net/netip"
 	"time"
 
 	"github.com/belfry-news/belfry/internal/websub"
+	"github.com/belfry-news/belfry/sdk"
+	"github.com/belfry-news/belfry/sdk/fetch"
 )
 
 // newHubs makes what has hubs tell what is new in feeds.
 func (a *App) newHubs() *websub.Subscriber {
 	return websub.New(websub.Settings{Store: a.db, Log: a.log, UserAgent: UserAgent(a.o.Version, a.Config()),
 		Origin: func() string { return a.Config().Site.Callable() },
-		Allow:  func(source string) []netip.Prefix { return allowed(a.Config().Sources[source].Options) },
+		Guard:  func(source string) sdk.Guard { return hubGuard(a.Config().Sources[source].Options) },
 		Poll:   func(source string) time.Duration { return a.Config().Sources[source].Poll.Std() },
 		Due: func() {
 			if a.mapper.Load() != nil { // the poller runs
@@ -35,16 +35,13 @@ func (a *App) hubMissed(ctx context.Context, source string) {
 	}
 }
 
-// allowed are the private networks that a source's options permit. A hub that stands beside its feed may be asked there.
-func allowed(options map[string]any) (out []netip.Prefix) {
-	list, _ := options["allow_private"].([]any)
-	for _, x := range list {
-		text := fmt.Sprint(x)
-		if p, err := netip.ParsePrefix(text); err == nil {
-			out = append(out, p)
-		} else if addr, err := netip.ParseAddr(text); err == nil {
-			out = append(out, netip.PrefixFrom(addr, addr.BitLen()))
-		}
+// hubGuard permits the private networks that a source permits: a hub that stands beside its feed may be asked there.
+func hubGuard(options map[string]any) sdk.Guard {
+	var o struct {
+		AllowPrivate []fetch.Prefix `yaml:"allow_private"`
 	}
-	return out
+	if list, ok := options["allow_private"]; ok && sdk.Decode(map[string]any{"allow_private": list}, &o) != nil {
+		return sdk.Guard{} // a type of source that means something else by it
+	}
+	return fetch.Guard(o.AllowPrivate)
 }

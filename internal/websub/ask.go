@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"strings"
 	"time"
@@ -19,17 +18,17 @@ const (
 )
 
 // asker asks hubs over HTTP, each request through the guard.
-func asker(userAgent string) func(ctx context.Context, hub string, form url.Values, allow []netip.Prefix) error {
-	return func(ctx context.Context, hub string, form url.Values, allow []netip.Prefix) error {
-		client := sdk.NewClient(sdk.ClientConfig{AllowPrivate: allow, UserAgent: userAgent, Timeout: askTimeout, MaxBody: 4 << 10})
+func asker(userAgent string) func(ctx context.Context, hub string, form url.Values, guard sdk.Guard) error {
+	return func(ctx context.Context, hub string, form url.Values, guard sdk.Guard) error {
+		client := sdk.NewClient(sdk.ClientConfig{AllowPrivate: guard.Allow, UserAgent: userAgent, Timeout: askTimeout, MaxBody: 4 << 10})
 		defer client.CloseIdle() // a hub is asked about once in a week
 		at := hub
 		for range hops + 1 {
-			u, err := (sdk.Guard{Allow: allow}).CheckURL(at)
+			u, err := guard.CheckURL(at)
 			if err != nil {
 				return err
 			}
-			if u.Scheme != "https" && len(allow) == 0 {
+			if u.Scheme != "https" && len(guard.Allow) == 0 {
 				return sdk.Errorf(sdk.CodeForbidden, "subscribe", "the hub %s is no https address, and the secret with which it signs would be told to everybody on the way", u.Host)
 			}
 			u.Fragment = ""

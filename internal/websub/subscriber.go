@@ -6,7 +6,6 @@ import (
 	"encoding/base64"
 	"fmt"
 	"log/slog"
-	"net/netip"
 	"net/url"
 	"sync"
 	"time"
@@ -36,13 +35,13 @@ type Settings struct {
 	Store Store
 	Log   *slog.Logger
 	// Ask asks a hub; nil asks over HTTP. An error says in a sentence what is wrong.
-	Ask func(ctx context.Context, hub string, form url.Values, allow []netip.Prefix) error
+	Ask func(ctx context.Context, hub string, form url.Values, guard sdk.Guard) error
 	// UserAgent is told to hubs.
 	UserAgent string
 	// Origin is where hubs reach this daemon, such as https://news.example; empty when they cannot.
 	Origin func() string
-	// Allow are the private networks in which the hub of a source may be.
-	Allow func(source string) []netip.Prefix
+	// Guard says where the hub of a source may be.
+	Guard func(source string) sdk.Guard
 	// Poll is how often a source is fetched without a hub.
 	Poll func(source string) time.Duration
 	// Due is called after a source became due sooner.
@@ -52,7 +51,7 @@ type Settings struct {
 // Subscriber keeps subscriptions.
 type Subscriber struct {
 	s      Settings
-	ask    func(ctx context.Context, hub string, form url.Values, allow []netip.Prefix) error
+	ask    func(ctx context.Context, hub string, form url.Values, guard sdk.Guard) error
 	wake   chan struct{}
 	cancel context.CancelFunc
 	done   sync.WaitGroup
@@ -271,7 +270,7 @@ func (s *Subscriber) act(ctx context.Context, sub Subscription, now time.Time) e
 		form.Set("hub.lease_seconds", fmt.Sprint(int64(lease/time.Second)))
 		form.Set("hub.secret", sub.Secret)
 	}
-	err := s.ask(ctx, sub.Hub, form, s.s.Allow(sub.Source))
+	err := s.ask(ctx, sub.Hub, form, s.s.Guard(sub.Source))
 	if err == nil || ctx.Err() != nil {
 		return nil
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"slices"
 	"sync"
@@ -134,7 +133,7 @@ type hub struct {
 	answer func(form url.Values) error
 }
 
-func (h *hub) ask(ctx context.Context, address string, form url.Values, _ []netip.Prefix) error {
+func (h *hub) ask(ctx context.Context, address string, form url.Values, _ sdk.Guard) error {
 	h.asked, h.at = append(h.asked, form), append(h.at, address)
 	if h.answer != nil {
 		return h.answer(form)
@@ -167,7 +166,7 @@ func kept(t *testing.T, f func(r *rows, h *hub, s *Subscriber)) {
 		r := &rows{feeds: []Feed{{"articles", feedHub, "https://news.example/feed"}}}
 		h := &hub{}
 		s := New(Settings{Store: r, Log: slog.New(slog.DiscardHandler), Ask: h.ask, Origin: func() string { return "https://news.example" },
-			Allow: func(string) []netip.Prefix { return nil }, Poll: func(string) time.Duration { return time.Hour }})
+			Guard: func(string) sdk.Guard { return sdk.Guard{} }, Poll: func(string) time.Duration { return time.Hour }})
 		h.sub = s
 		f(r, h, s)
 		if err := s.Stop(t.Context()); err != nil {
