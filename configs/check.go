@@ -170,6 +170,10 @@ func (l *Loaded) check(c *collector) {
 		for i, ch := range b.Channels {
 			c.exists(at+sdk.Pointer("channels", i), "channel", ch, channels)
 		}
+		if b.Source != "" {
+			l.checkEvents(c, at+"/source", b.Source, sources)
+			continue
+		}
 		bz := zone
 		if b.Timezone != "" {
 			bz = l.zone(c, at+"/zone", b.Timezone)
@@ -190,6 +194,15 @@ func (l *Loaded) check(c *collector) {
 	}
 	if l.Storage != "sqlite" {
 		c.at("/storage", fmt.Sprintf("%q is no database this version knows", l.Storage), "write sqlite")
+	}
+}
+
+// checkEvents refuses a source that has no events as the source of a blackout.
+func (l *Loaded) checkEvents(c *collector, at, name string, sources []string) {
+	c.exists(at, "source", name, sources)
+	switch typ := l.Sources[name].Type; typ {
+	case "rss", "webhook":
+		c.at(at, fmt.Sprintf("source %s is of type %s and has no events", name, typ), "name a source of type calendar")
 	}
 }
 
@@ -271,8 +284,11 @@ func problemOf(at string, err error) sdk.Problem {
 	return sdk.Problem{Pointer: at, What: what, Fix: fix}
 }
 
-// Windows are the times of a blackout. Its error is sdk.Problems or a sentence about the whole.
+// Windows are the times of a blackout; those of a calendar source are not known here. Its error is sdk.Problems or a sentence about the whole.
 func (b *Blackout) Windows(daemon *time.Location) (scheduler.Windows, error) {
+	if b.Source != "" {
+		return nil, nil
+	}
 	zone := daemon
 	if b.Timezone != "" {
 		z, err := scheduler.LoadZone(b.Timezone)

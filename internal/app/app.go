@@ -80,6 +80,8 @@ type App struct {
 	poller *intake.Poller
 	// mapper is the mapper once there is one: the pages are served before the sources are open.
 	mapper atomic.Pointer[intake.Mapper]
+	// events are the times of blackouts that come from calendars.
+	events events
 	// hubs is nil in a rehearsal, in which nobody is asked for anything.
 	hubs    *websub.Subscriber
 	fetcher *media.Fetcher
@@ -212,6 +214,7 @@ func (a *App) Start(ctx context.Context) error {
 	a.watching.Go(func() { memory.Watch(a.watch) })
 	a.watching.Go(func() { a.watchDisk(a.watch) })
 	a.watching.Go(func() { a.watchClock(a.watch) })
+	a.watching.Go(func() { a.watchEvents(a.watch) })
 	if a.rehearsal == nil {
 		a.watching.Go(func() { a.tidy(a.watch) })
 	}
@@ -258,6 +261,9 @@ func (a *App) start(ctx context.Context) error {
 	program, problems := compose.Compile(&a.Config().Config)
 	if len(problems) > 0 {
 		return problems
+	}
+	if program, err = a.withEvents(ctx, program); err != nil {
+		return err
 	}
 	if err := a.startLanes(ctx, program); err != nil {
 		return err
@@ -425,7 +431,7 @@ func (a *App) startSources(ctx context.Context) error {
 	}
 	a.onStop("sources", func(ctx context.Context) error { return a.sources.closeAll(ctx, a.log) })
 	a.poller = intake.NewPoller(intake.Settings{Store: roomySources{a.db, &a.low}, Log: a.log, Workers: 16, Deadline: a.Config().Plugins.Deadline.Std(),
-		Committed: a.engine.Wake, Fetched: a.fetched, Forced: a.releasePlugin, Described: a.wakeHubs, Missed: a.hubMissed,
+		Committed: a.taken, Fetched: a.fetched, Forced: a.releasePlugin, Described: a.wakeHubs, Missed: a.hubMissed,
 		Instance: func(name string) (intake.Instance, func(), bool) {
 			i, done, ok := a.sources.acquire(name)
 			if !ok {
