@@ -170,6 +170,10 @@ func (l *Loaded) check(c *collector) {
 		for i, ch := range b.Channels {
 			c.exists(at+sdk.Pointer("channels", i), "channel", ch, channels)
 		}
+		if b.Source != "" {
+			l.checkEvents(c, at+"/source", b.Source, sources)
+			continue
+		}
 		bz := zone
 		if b.Timezone != "" {
 			bz = l.zone(c, at+"/zone", b.Timezone)
@@ -178,6 +182,7 @@ func (l *Loaded) check(c *collector) {
 			c.addBelow(at, err)
 		}
 	}
+	l.checkHooks(c)
 	l.checkPeople(c, destinations)
 	l.checkAlerts(c, destinations)
 	l.checkListens(c)
@@ -189,6 +194,28 @@ func (l *Loaded) check(c *collector) {
 	}
 	if l.Storage != "sqlite" {
 		c.at("/storage", fmt.Sprintf("%q is no database this version knows", l.Storage), "write sqlite")
+	}
+}
+
+// checkEvents refuses a source that has no events as the source of a blackout.
+func (l *Loaded) checkEvents(c *collector, at, name string, sources []string) {
+	c.exists(at, "source", name, sources)
+	switch typ := l.Sources[name].Type; typ {
+	case "rss", "webhook":
+		c.at(at, fmt.Sprintf("source %s is of type %s and has no events", name, typ), "name a source of type calendar")
+	}
+}
+
+// checkHooks refuses a source and a destination that would both be called at /hooks/NAME: the source would take the calls of both,
+// and refuse those of the destination's platform as forged.
+func (l *Loaded) checkHooks(c *collector) {
+	for _, name := range slices.Sorted(maps.Keys(l.Destinations)) {
+		s, both := l.Sources[name]
+		source, destination := l.specs[s.Type], l.specs[l.Destinations[name].Type]
+		if both && source != nil && destination != nil && source.Has(sdk.RoleWebhook) && destination.Has(sdk.RoleReceiver) {
+			c.addAll(sdk.Problems{{Pointer: sdk.Pointer("destinations", name), OnKey: true, What: fmt.Sprintf("the source and the destination called %q would both be called at /hooks/%s", name, name),
+				Fix: "give one of them another name, with was: for the old one, and change its address where its calls come from"}})
+		}
 	}
 }
 
@@ -257,8 +284,11 @@ func problemOf(at string, err error) sdk.Problem {
 	return sdk.Problem{Pointer: at, What: what, Fix: fix}
 }
 
-// Windows are the times of a blackout. Its error is sdk.Problems or a sentence about the whole.
+// Windows are the times of a blackout; those of a calendar source are not known here. Its error is sdk.Problems or a sentence about the whole.
 func (b *Blackout) Windows(daemon *time.Location) (scheduler.Windows, error) {
+	if b.Source != "" {
+		return nil, nil
+	}
 	zone := daemon
 	if b.Timezone != "" {
 		z, err := scheduler.LoadZone(b.Timezone)

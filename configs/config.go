@@ -82,6 +82,29 @@ func (s *Site) Validate() error {
 	return ps.Err()
 }
 
+// Callable is where others on the internet can call this daemon, without a slash at the end; empty unless the address of the site
+// is a public one of https.
+func (s *Site) Callable() string {
+	u, err := url.Parse(s.URL)
+	if err != nil || u.Scheme != "https" {
+		return ""
+	}
+	host := strings.ToLower(strings.TrimSuffix(u.Hostname(), "."))
+	if addr, err := netip.ParseAddr(host); err == nil {
+		if (sdk.Guard{}).Check(addr) != nil {
+			return ""
+		}
+	} else if !strings.Contains(host, ".") {
+		return ""
+	}
+	for _, own := range []string{".localhost", ".local", ".internal", ".lan", ".home.arpa"} {
+		if strings.HasSuffix(host, own) {
+			return ""
+		}
+	}
+	return "https://" + u.Host
+}
+
 // Source is one source. What its type reads itself stays in Options.
 type Source struct {
 	Type       string         `yaml:"type" required:"true" doc:"What kind of source it is." example:"rss"`
@@ -336,6 +359,7 @@ type Blackout struct {
 	From     string   `yaml:"from" doc:"The beginning, in the zone." example:"2027-04-10 00:00"`
 	Until    string   `yaml:"until" doc:"The end, in the zone." example:"2027-04-11 20:00"`
 	Hours    string   `yaml:"hours" doc:"Instead of from and until, hours that come again." example:"sat-sun 00:00-24:00"`
+	Source   string   `yaml:"source" doc:"Instead of from and until, a calendar source: each of its events is such a time, from its beginning to its end." example:"elections"`
 	Timezone string   `yaml:"zone" doc:"The zone; without it, the daemon's."`
 	Channels []string `yaml:"channels" doc:"The channels it silences; without it, all."`
 	Where    string   `yaml:"where" doc:"Which items it silences: an expression; without it, all."`
@@ -348,10 +372,15 @@ func (b *Blackout) SetDefaults() { *b = Blackout{Then: "hold"} }
 // Validate checks that the time is given in one way.
 func (b *Blackout) Validate() error {
 	var ps sdk.Problems
-	if b.Hours != "" && (b.From != "" || b.Until != "") {
+	timed := b.From != "" || b.Until != ""
+	switch {
+	case b.Hours != "" && timed:
 		ps.Add("/hours", "the time is given twice", "keep hours, or from and until", "/from", "/until")
-	}
-	if b.Hours == "" {
+	case b.Source != "" && (timed || b.Hours != ""):
+		ps.Add("/source", "the time is given twice", "keep source, or hours, or from and until", "/from", "/until", "/hours")
+	case b.Source != "" && b.Timezone != "":
+		ps.Add("/zone", "the events of a calendar have zones of their own", "take zone out; of whole days, the zone of the source counts", "/source")
+	case b.Source == "" && b.Hours == "":
 		return b.timed()
 	}
 	return ps.Err()
@@ -360,12 +389,12 @@ func (b *Blackout) Validate() error {
 // timed refuses a blackout without a beginning or an end, when no hours are given.
 func (b *Blackout) timed() error {
 	var ps sdk.Problems
-	const what, fix = "the time is missing", "give from and until, or hours"
+	const what, fix = "the time is missing", "give from and until, or hours, or source"
 	switch {
 	case b.From == "":
-		ps.Add("/from", what, fix, "/hours")
+		ps.Add("/from", what, fix, "/hours", "/source")
 	case b.Until == "":
-		ps.Add("/until", what, fix, "/hours")
+		ps.Add("/until", what, fix, "/hours", "/source")
 	}
 	return ps.Err()
 }

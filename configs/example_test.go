@@ -12,16 +12,18 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"github.com/belfry-news/belfry/configs"
+	"github.com/belfry-news/belfry/connectors/email"
 	"github.com/belfry-news/belfry/connectors/http"
 	"github.com/belfry-news/belfry/connectors/telegram"
 	"github.com/belfry-news/belfry/internal/compose"
 	"github.com/belfry-news/belfry/plugins/calendar"
 	"github.com/belfry-news/belfry/plugins/rss"
+	"github.com/belfry-news/belfry/plugins/webhook"
 	"github.com/belfry-news/belfry/sdk"
 )
 
 func specs() []*sdk.Spec {
-	return []*sdk.Spec{http.Spec(), telegram.Spec(), rss.Spec(), calendar.Spec()}
+	return []*sdk.Spec{http.Spec(), telegram.Spec(), email.Spec(), rss.Spec(), calendar.Spec(), webhook.Spec()}
 }
 
 var environ = []string{"TELEGRAM_TOKEN=123456:AbCdEf", "OPS_SECRET=whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="}

@@ -205,6 +205,10 @@ type PersonNotice struct {
 type About struct {
 	Title, URL, Description, Lang string
 	Updated                       time.Time
+	// Hub is the address of a WebSub hub that tells at once what is new, and Topic what the source is called there; both are
+	// empty when the source names no hub.
+	Hub   string `json:",omitempty"`
+	Topic string `json:",omitempty"`
 }
 
 // Removal withdraws an item.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/belfry-news/belfry/internal/desk"
 	"github.com/belfry-news/belfry/internal/intake"
+	"github.com/belfry-news/belfry/internal/websub"
 	"github.com/belfry-news/belfry/sdk"
 )
 
@@ -117,6 +118,9 @@ func (c *sourceShowCmd) Run(ctx context.Context, g *global, std streams) error {
 	if c := s.Calls; c != nil {
 		t.add("  webhooks", fmt.Sprintf("%s waiting, %s could not be mapped", desk.Thousands(c.Waiting), desk.Thousands(c.Failed)))
 	}
+	if s.Hub != nil {
+		t.add("  hub", d.hub(s.Hub))
+	}
 	if s.Error != "" {
 		t.add("  trouble", fmt.Sprintf("%s (%s in a row)", desk.Plain(s.Error), count(s.Failures, "failure")))
 	}
@@ -139,6 +143,26 @@ func (c *sourceShowCmd) Run(ctx context.Context, g *global, std streams) error {
 		d.printHold(s.Name, h)
 	}
 	return nil
+}
+
+// hub says in a sentence how a source stands with its hub.
+func (d *clerk) hub(h *desk.Hub) string {
+	name := desk.Plain(h.URL)
+	switch h.State {
+	case "not_public":
+		return name + " cannot call here, because site.url is no public https address; the feed is fetched"
+	case string(websub.Active):
+		text := fmt.Sprintf("%s tells what is new, its lease ends %s; it last told something %s", name, d.Until(h.Expires.Time), d.Ago(h.Told.Time))
+		if h.Error != "" {
+			text += "; it could not be renewed: " + desk.Plain(h.Error)
+		}
+		return text
+	}
+	why := h.Error
+	if why == "" {
+		why = "it has not asked back yet"
+	}
+	return fmt.Sprintf("%s does not tell what is new: %s; it is asked again %s, and the feed is fetched", name, desk.Plain(why), d.Until(h.Next.Time))
 }
 
 func (d *clerk) printHold(name string, h desk.Hold) {

@@ -30,6 +30,7 @@ import (
 	"github.com/belfry-news/belfry/internal/store"
 	"github.com/belfry-news/belfry/internal/store/sqlite"
 	"github.com/belfry-news/belfry/internal/web"
+	"github.com/belfry-news/belfry/internal/websub"
 	"github.com/belfry-news/belfry/sdk"
 )
 
@@ -78,7 +79,11 @@ type App struct {
 	outbox *outbox.Engine
 	poller *intake.Poller
 	// mapper is the mapper once there is one: the pages are served before the sources are open.
-	mapper  atomic.Pointer[intake.Mapper]
+	mapper atomic.Pointer[intake.Mapper]
+	// events are the times of blackouts that come from calendars.
+	events events
+	// hubs is nil in a rehearsal, in which nobody is asked for anything.
+	hubs    *websub.Subscriber
 	fetcher *media.Fetcher
 	web     *web.Server
 	addr    string
@@ -209,6 +214,7 @@ func (a *App) Start(ctx context.Context) error {
 	a.watching.Go(func() { memory.Watch(a.watch) })
 	a.watching.Go(func() { a.watchDisk(a.watch) })
 	a.watching.Go(func() { a.watchClock(a.watch) })
+	a.watching.Go(func() { a.watchEvents(a.watch) })
 	if a.rehearsal == nil {
 		a.watching.Go(func() { a.tidy(a.watch) })
 	}
@@ -255,6 +261,9 @@ func (a *App) start(ctx context.Context) error {
 	program, problems := compose.Compile(&a.Config().Config)
 	if len(problems) > 0 {
 		return problems
+	}
+	if program, err = a.withEvents(ctx, program); err != nil {
+		return err
 	}
 	if err := a.startLanes(ctx, program); err != nil {
 		return err
@@ -389,7 +398,9 @@ func (a *App) startWeb() error {
 	if a.rehearsal != nil {
 		routes = a.rehearsal.routes()
 	} else {
-		routes = map[string]http.Handler{"/hooks/{name}": a.newDoor()}
+		a.hubs = a.newHubs()
+		door := a.newDoor()
+		routes = map[string]http.Handler{"/hooks/{name}": door, websub.Path + "{token}": http.HandlerFunc(door.Hub)}
 	}
 	var people web.People
 	if a.people != nil {
@@ -420,7 +431,7 @@ func (a *App) startSources(ctx context.Context) error {
 	}
 	a.onStop("sources", func(ctx context.Context) error { return a.sources.closeAll(ctx, a.log) })
 	a.poller = intake.NewPoller(intake.Settings{Store: roomySources{a.db, &a.low}, Log: a.log, Workers: 16, Deadline: a.Config().Plugins.Deadline.Std(),
-		Committed: a.engine.Wake, Fetched: a.fetched, Forced: a.releasePlugin,
+		Committed: a.taken, Fetched: a.fetched, Forced: a.releasePlugin, Described: a.wakeHubs, Missed: a.hubMissed,
 		Instance: func(name string) (intake.Instance, func(), bool) {
 			i, done, ok := a.sources.acquire(name)
 			if !ok {
@@ -428,6 +439,9 @@ func (a *App) startSources(ctx context.Context) error {
 			}
 			rules := a.cameBack(name, i.rules)
 			_, rules.Checkable = sdk.As[sdk.Checker](i.conn)
+			if a.hubs != nil {
+				rules.Slow = a.hubs.Slow(name)
+			}
 			return intake.Instance{Rules: rules, Conn: i.conn}, done, true
 		}})
 	mapper := a.newMapper()
@@ -443,6 +457,10 @@ func (a *App) startSources(ctx context.Context) error {
 	if a.rehearsal != nil {
 		return a.fetchAll(ctx, a.Config())
 	}
+	if err := a.hubs.Start(ctx); err != nil {
+		return err
+	}
+	a.onStop("subscriptions", a.hubs.Stop)
 	return nil
 }
 

@@ -97,7 +97,7 @@ func (a *App) reload(ctx context.Context, report *ReloadReport) error {
 	}
 	// From here on nothing can fail but the store itself, and nobody composes by the old names what the new ones hold.
 	ctx = context.WithoutCancel(ctx)
-	if err := a.engine.Swap(program, func() error {
+	if err := a.swap(ctx, program, func() error {
 		if err := a.rename(ctx, loaded); err != nil {
 			return err
 		}
@@ -126,6 +126,7 @@ func (a *App) reload(ctx context.Context, report *ReloadReport) error {
 	}
 	a.retryPlugins(ctx)
 	a.poller.Wake()
+	a.wakeHubs()
 	if report.Generation, err = a.db.Apply(ctx, loaded.Marked(a.marks), report.At, loaded.Outside()...); err != nil {
 		return err
 	}

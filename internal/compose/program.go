@@ -51,7 +51,9 @@ type Target struct {
 }
 
 type blackout struct {
-	name   string
+	name string
+	// source is the calendar whose events are its times; empty when the configuration has them.
+	source string
 	window scheduler.Windows
 	where  Condition
 	all    bool // it has no condition
@@ -158,13 +160,44 @@ func (k *compiler) blackouts(c *configs.Config, p *Program) {
 			k.problems.Add(at, err.Error(), "")
 			continue
 		}
-		bl := blackout{name: name, window: w, where: where, all: strings.TrimSpace(b.Where) == "", drop: b.Then == "drop"}
+		bl := blackout{name: name, source: b.Source, window: w, where: where, all: strings.TrimSpace(b.Where) == "", drop: b.Then == "drop"}
 		for _, ch := range p.Channels {
 			if len(b.Channels) == 0 || slices.Contains(b.Channels, ch.Name) {
 				ch.blackouts = append(ch.blackouts, bl)
 			}
 		}
 	}
+}
+
+// Calendars names the sources whose events are times of blackouts.
+func (p *Program) Calendars() []string {
+	var names []string
+	for _, ch := range p.Channels {
+		for _, b := range ch.blackouts {
+			if b.source != "" && !slices.Contains(names, b.source) {
+				names = append(names, b.source)
+			}
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// Within is the program with the times of blackouts that come from calendars, by source.
+func (p *Program) Within(events map[string]scheduler.Windows) *Program {
+	out := *p
+	out.Channels = make(map[string]*Channel, len(p.Channels))
+	for name, ch := range p.Channels {
+		c := *ch
+		c.blackouts = slices.Clone(ch.blackouts)
+		for i, b := range c.blackouts {
+			if b.source != "" {
+				c.blackouts[i].window = events[b.source]
+			}
+		}
+		out.Channels[name] = &c
+	}
+	return &out
 }
 
 // Check is Compile for a configuration that is being loaded.

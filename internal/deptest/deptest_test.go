@@ -66,7 +66,7 @@ func under(p string, folders ...string) bool {
 
 // The core: what decides and carries. It declares what it needs of others, and knows none of them.
 var core = []string{"internal/permit", "internal/alert", "internal/intake", "internal/compose", "internal/outbox", "internal/media", "internal/i18n", "internal/conn", "internal/rehearse", "internal/pluginhost", "internal/web",
-	"internal/consent", "internal/policy", "internal/ledger"}
+	"internal/consent", "internal/policy", "internal/ledger", "internal/websub"}
 
 func TestWhoImportsWhom(t *testing.T) {
 	t.Parallel()
@@ -87,9 +87,9 @@ func TestWhoImportsWhom(t *testing.T) {
 		{[]string{"internal/ledger", "internal/consent/model", "internal/consent/history"}, nil, "imports nothing of ours"},
 		// What operators see and do: the desk knows the newsroom, what is in front of it knows the desk, and none the daemon.
 		{[]string{"internal/desk"}, []string{"sdk", "scheduler", "configs", "internal/alert", "internal/compose", "internal/consent", "internal/disk", "internal/i18n", "internal/intake", "internal/ledger", "internal/media", "internal/policy",
-			"internal/outbox", "internal/store"}, "is asked by programs and commands, and knows neither them nor the daemon"},
+			"internal/outbox", "internal/store", "internal/websub"}, "is asked by programs and commands, and knows neither them nor the daemon"},
 		{[]string{"internal/api"}, []string{"sdk", "configs", "internal/compose", "internal/consent", "internal/policy", "internal/desk", "internal/serve", "internal/store"}, "speaks for the desk, and knows no daemon"},
-		{[]string{"internal/metrics"}, []string{"sdk", "configs", "internal/alert", "internal/compose", "internal/store"}, "reads the store, and knows no daemon"},
+		{[]string{"internal/metrics"}, []string{"sdk", "scheduler", "configs", "internal/alert", "internal/compose", "internal/store"}, "reads the store, and knows no daemon"},
 		{[]string{"internal/admin"}, []string{"internal/api", "internal/serve"}, "puts what others made behind one address"},
 	}
 	all := packages(t)

@@ -30,6 +30,7 @@ var mayMakePrefixes = map[string]string{
 var mayWiden = map[string]string{
 	"connectors/email/email.go":    "speaks without TLS to a relay on this machine alone",
 	"sdk/fetch/settings.go":        "makes a guard of allow_private",
+	"internal/websub/ask.go":       "asks the hub of a source, with the guard that is made of the source's allow_private",
 	"internal/desk/doctor_host.go": "asks the daemon of this machine at the addresses where it is configured to listen",
 }
 

@@ -108,10 +108,19 @@ func (d *Desk) Running() bool {
 	return ok
 }
 
-// Program compiles the editorial part of the configuration, which was checked.
+// Program compiles the editorial part of the configuration, which was checked. The times of blackouts that come from calendars
+// are in it as far as they can be read.
 func (d *Desk) Program() *compose.Program {
 	p, _ := compose.Compile(&d.Config.Config)
-	return p
+	calendars := p.Calendars()
+	if d.Store == nil || len(calendars) == 0 {
+		return p
+	}
+	events, err := d.Store.EventTimes(context.Background(), calendars, d.Now)
+	if err != nil {
+		return p
+	}
+	return p.Within(events)
 }
 
 // waitFor asks again and again until something is so, or the time is over; it says whether it became so.

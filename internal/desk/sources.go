@@ -10,6 +10,7 @@ import (
 
 	"github.com/belfry-news/belfry/internal/intake"
 	"github.com/belfry-news/belfry/internal/store"
+	"github.com/belfry-news/belfry/internal/websub"
 )
 
 // Source is a configured source with what the store has of it. State is ok, new, failing, holds, gone or paused.
@@ -36,6 +37,8 @@ type Source struct {
 	Holds    []Hold   `json:"holds"`
 	// Calls are what is kept of the calls of a source that is called; nil of one that is fetched.
 	Calls *Calls `json:"calls,omitempty"`
+	// Hub is the hub that the source names (WebSub), and how it stands with it; nil when it names none.
+	Hub *Hub `json:"hub,omitempty"`
 	// Paused is the pause that keeps it from being fetched; nil when there is none.
 	Paused *Pause        `json:"-"`
 	state  *intake.State // nil before the daemon has seen it
@@ -164,7 +167,44 @@ func (d *Desk) Source(ctx context.Context, name string) (Source, error) {
 		}
 		s.Calls = &Calls{Waiting: c.Waiting, Failed: c.Failed, Reasons: append([]string{}, c.Reasons...)}
 	}
+	if s.state != nil && !s.state.Called {
+		if s.Hub, err = d.hub(ctx, name, s.state.About.Hub); err != nil {
+			return Source{}, err
+		}
+	}
 	return s, nil
+}
+
+// Hub is the hub of a feed. State is active, pending, denied, or not_public where site.url is no public https address.
+type Hub struct {
+	URL     string `json:"url"`
+	State   string `json:"state"`
+	Expires Stamp  `json:"expires"`
+	Told    Stamp  `json:"told"`
+	Next    Stamp  `json:"next"`
+	Error   string `json:"error"`
+}
+
+// hub says how a source stands with the hub that it names.
+func (d *Desk) hub(ctx context.Context, source, named string) (*Hub, error) {
+	if named == "" {
+		return nil, nil
+	}
+	out := &Hub{URL: named, State: string(websub.Pending)}
+	if d.Config.Site.Callable() == "" {
+		out.State = "not_public"
+		return out, nil
+	}
+	subs, err := d.Store.Subscriptions(ctx)
+	for _, sub := range subs {
+		if sub.Source == source && sub.Hub == named && sub.State != websub.Leaving {
+			out.State, out.Told, out.Next, out.Error = string(sub.State), Stamp{sub.DeliveredAt}, Stamp{sub.NextAt}, sub.Error
+			if sub.State == websub.Active {
+				out.Expires = Stamp{sub.ExpiresAt}
+			}
+		}
+	}
+	return out, err
 }
 
 // Calls are the webhooks of a source that wait to be mapped, or could not be, with the reasons, the newest first.

@@ -52,6 +52,8 @@ type Settings struct {
 	Retired func(name string) bool
 	// Other answers calls to names that are no source; false when it knows none either.
 	Other func(w http.ResponseWriter, r *http.Request, name string) bool
+	// Hubs are the subscriptions of feeds; nil when there are none.
+	Hubs Hubs
 	// Low says that the disk has no room for more.
 	Low func() bool
 	// Came is called after a call was kept.
@@ -123,7 +125,7 @@ func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		Reply(w, v.Reply)
 	default:
-		d.keep(w, r, name, src, call, v)
+		_ = d.keep(w, r, src, intake.Call{Source: name, Delivery: v.DeliveryID, Request: call}, v)
 	}
 }
 
@@ -163,23 +165,24 @@ func (d *Door) body(w http.ResponseWriter, r *http.Request, src Source) ([]byte,
 	return body, true
 }
 
-// keep commits a genuine call and answers it.
-func (d *Door) keep(w http.ResponseWriter, r *http.Request, name string, src Source, call sdk.WebhookRequest, v sdk.Verdict) {
+// keep commits a genuine call and answers it. It says whether the call was kept.
+func (d *Door) keep(w http.ResponseWriter, r *http.Request, src Source, c intake.Call, v sdk.Verdict) bool {
+	name := c.Source
 	if d.s.Low != nil && d.s.Low() {
 		later(w, "disk_low", "Belfry has no room on its disk at the moment; send the call again")
-		return
+		return false
 	}
 	if !d.limit(name, src.PerSecond).Allow() {
 		w.Header().Set("Retry-After", "1")
 		Refuse(w, http.StatusTooManyRequests, "rate_limited", fmt.Sprintf("more than %d calls came within a second; send this one again, and fewer at once", src.PerSecond))
-		return
+		return false
 	}
 	if n, err := d.waiting(r.Context(), name); err != nil || n > intake.MaxWaitingCalls {
 		later(w, "backlog", "many calls wait to be worked on; send this one again")
-		return
+		return false
 	}
-	call.Header = kept(call.Header, v.Forget)
-	outcome, err := d.s.Store.KeepCall(r.Context(), intake.Call{Source: name, Delivery: v.DeliveryID, Request: call})
+	c.Request.Header = kept(c.Request.Header, v.Forget)
+	outcome, err := d.s.Store.KeepCall(r.Context(), c)
 	switch {
 	case err != nil:
 		d.s.Log.Error("a webhook cannot be kept", "source", name, "err", err)
@@ -194,7 +197,9 @@ func (d *Door) keep(w http.ResponseWriter, r *http.Request, name string, src Sou
 			d.s.Came()
 		}
 		Reply(w, v.Reply)
+		return true
 	}
+	return false
 }
 
 // limit gives the limiter of a source.

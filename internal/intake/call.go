@@ -13,6 +13,8 @@ type Call struct {
 	// Delivery names it, the same for the sender's retries; empty when nothing does.
 	Delivery string
 	Request  sdk.WebhookRequest
+	// Topic is the address of the feed whose content a hub told; empty for a call of a source that is called.
+	Topic string
 	// Attempts is how often mapping it ended for a passing reason.
 	Attempts int
 	// Told says that its notices were given when it was mapped before.

@@ -32,6 +32,11 @@ type Rules struct {
 	// hour. Each call is an act of somebody, so that calledFactor times as many are believed.
 	Called bool
 	Recent int
+	// Pushed says that a hub told what a source has that is fetched otherwise: what it does not name says nothing, and the plan
+	// of fetches stays. Called holds too.
+	Pushed bool
+	// Slow is the least time between two fetches while a hub tells what is new; 0 when none does.
+	Slow time.Duration
 	// Checkable says that the source can check its items' addresses.
 	Checkable bool
 	// CameBack is when the store came from a backup, taken at BackupTaken: what is new at the first fetch since then may have
@@ -218,7 +223,9 @@ func Decide(r Rules, st State, b sdk.Batch, found Found, now time.Time) Change {
 	d := &decision{rules: r, batch: b, found: found, now: now, ch: Change{State: st}}
 	d.first = !st.Primed
 	d.items()
-	d.left()
+	if !r.Pushed {
+		d.left()
+	}
 	d.removals()
 	d.state()
 	return d.ch
@@ -393,7 +400,7 @@ func (d *decision) brake(fresh []Insert) {
 		}
 	}
 	// The keys of a whole document changing from one fetch to the next is a migration, not news.
-	rekeyed := len(d.found.Listed) >= 5 && len(fresh) >= 5 && kept*5 < len(d.found.Listed) && away < 6*d.rules.Poll+time.Hour
+	rekeyed := !d.rules.Pushed && len(d.found.Listed) >= 5 && len(fresh) >= 5 && kept*5 < len(d.found.Listed) && away < 6*d.rules.Poll+time.Hour
 	outage := away > longOutage && len(fresh) > 0 && !d.rules.BaselineAll
 	flood := 0
 	for _, in := range fresh {
@@ -529,6 +536,10 @@ func heldRemovalAlert(source, note string) alert.Alert {
 // state moves the source on after a good fetch.
 func (d *decision) state() {
 	st := &d.ch.State
+	if d.rules.Pushed {
+		d.pushed(st)
+		return
+	}
 	quiet := st.NewAt
 	if quiet.IsZero() {
 		quiet = st.OKAt
@@ -551,7 +562,7 @@ func (d *decision) state() {
 	if wait > 0 {
 		st.WaitUntil = d.now.Add(wait)
 	}
-	st.NextAt = d.now.Add(max(d.rules.Poll, wait))
+	st.NextAt = d.now.Add(max(d.rules.Poll, wait, d.rules.Slow))
 	if d.batch.More && moved { // one that does not get on has no more
 		st.NextAt = d.now
 	}
@@ -567,6 +578,17 @@ func (d *decision) state() {
 			Mend:     fmt.Sprintf("look at what it answers: belfry source fetch %s --force; if this is its habit, raise stale_after", d.rules.Name)})
 	} else {
 		d.ch.Resolve = append(d.ch.Resolve, stale)
+	}
+}
+
+// pushed notes that something came between two fetches, which stay as they were planned.
+func (d *decision) pushed(st *State) {
+	if len(d.ch.Holds) > 0 {
+		st.Holds = true
+	}
+	if len(d.ch.Inserts) > 0 {
+		st.NewAt = d.now
+		d.ch.Resolve = append(d.ch.Resolve, alert.Key{Code: alert.SourceStale, Subject: d.rules.Name})
 	}
 }
 

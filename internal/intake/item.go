@@ -116,11 +116,24 @@ func cleanAbout(a sdk.About) sdk.About {
 	if !langTag.MatchString(a.Lang) {
 		a.Lang = ""
 	}
+	a.Hub, a.Topic = cleanHub(a.Hub, a.Topic)
 	if a.Updated.Year() < 1 || a.Updated.Year() > lastYear {
 		a.Updated = time.Time{}
 	}
 	return a
 }
+
+// cleanHub gives a hub and a topic that can be subscribed to, or neither. A topic is told to its hub as it is written.
+func cleanHub(hub, topic string) (string, string) {
+	u, err := sdk.CheckLink(hub)
+	if _, terr := sdk.CheckLink(topic); err != nil || terr != nil || !strings.HasPrefix(u, "http") || !strings.HasPrefix(topic, "http") || len(u) > maxHubAddress || len(topic) > maxHubAddress {
+		return "", ""
+	}
+	return u, topic
+}
+
+// maxHubAddress bounds the addresses of hubs and topics, in bytes.
+const maxHubAddress = 2000
 
 var langTag = regexp.MustCompile(`^[a-zA-Z]{2,3}(-[a-zA-Z0-9]{2,8})*$`)
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -27,6 +28,8 @@ type CallStore interface {
 	NewItems(ctx context.Context, source string, since time.Time, most int) (int, error)
 	// FoundKeys is Store.Found without what the source listed last: a call says nothing of what it does not name.
 	FoundKeys(ctx context.Context, source string, batch sdk.Batch) (Found, error)
+	// Found is that of Store.
+	Found(ctx context.Context, source string, batch sdk.Batch) (Found, error)
 	CommitIntake(ctx context.Context, ch Change, now time.Time) error
 	SourceState(ctx context.Context, name string) (State, error)
 }
@@ -175,6 +178,10 @@ func (m *Mapper) work(ctx context.Context, name string) bool {
 	var all sdk.Batch
 	var mapped []int64
 	more := true
+	if other := slices.IndexFunc(calls, func(c Call) bool { return (c.Topic == "") != (calls[0].Topic == "") }); other > 0 {
+		calls = calls[:other] // a source of another type had the name before
+		defer m.Wake()
+	}
 	for _, c := range calls {
 		b, err := m.call(ctx, inst, c)
 		if ctx.Err() != nil {
@@ -192,6 +199,7 @@ func (m *Mapper) work(ctx context.Context, name string) bool {
 	}
 	if len(mapped) > 0 {
 		slices.Reverse(all.Items) // the newest stands first in a batch
+		inst.Rules.Pushed = calls[0].Topic != ""
 		if err := m.commit(ctx, inst.Rules, name, all, mapped); err != nil {
 			if ctx.Err() == nil {
 				log.Error("what webhooks say cannot be stored", "err", err)
@@ -204,6 +212,9 @@ func (m *Mapper) work(ctx context.Context, name string) bool {
 }
 
 func (m *Mapper) call(ctx context.Context, inst Instance, c Call) (sdk.Batch, error) {
+	if c.Topic != "" {
+		return m.content(ctx, inst, c)
+	}
 	receiver, ok := sdk.As[sdk.WebhookReceiver](inst.Conn)
 	if !ok {
 		return sdk.Batch{}, sdk.Errorf(sdk.CodeUnavailable, "map", "this type of source is not called, or is not open yet")
@@ -226,6 +237,37 @@ func (m *Mapper) call(ctx context.Context, inst Instance, c Call) (sdk.Batch, er
 		}
 		err = m.s.Notify(ctx, c.Source, n, c.Request.ReceivedAt)
 	}
+	return b, err
+}
+
+// content reads what a hub told as a fetch would have read it. A hub may tell of what changed only, so that nothing is believed
+// to be gone because it is absent.
+func (m *Mapper) content(ctx context.Context, inst Instance, c Call) (sdk.Batch, error) {
+	source, ok := sdk.As[sdk.Source](inst.Conn)
+	if !ok {
+		return sdk.Batch{}, sdk.Errorf(sdk.CodeInvalid, "map", "a hub told what this source has, which is not fetched any more")
+	}
+	st, err := m.s.Store.SourceState(ctx, c.Source)
+	if err != nil {
+		return sdk.Batch{}, sdk.Errorf(sdk.CodeUnavailable, "map", "the source is not known yet")
+	}
+	if !st.Primed {
+		return sdk.Batch{}, nil // the first fetch says what was there before
+	}
+	ctx, cancel := context.WithTimeout(ctx, m.s.Deadline)
+	defer cancel()
+	doc := sdk.Document{URL: c.Topic, Body: c.Request.Body}
+	for name, values := range c.Request.Header {
+		if strings.EqualFold(name, "Content-Type") && len(values) > 0 {
+			doc.ContentType = values[0]
+		}
+	}
+	b, err := source.Fetch(ctx, sdk.FetchRequest{Cursor: st.Cursor, Now: c.Request.ReceivedAt, Document: &doc})
+	if _, told := errors.AsType[*sdk.Error](err); err != nil && !told && ctx.Err() != nil {
+		err = &sdk.Error{Code: sdk.CodeUnavailable, Op: "map", Public: fmt.Sprintf("reading it took longer than %s", sdk.D(m.s.Deadline)), Err: err}
+	}
+	slices.Reverse(b.Items) // as calls come: the oldest first
+	b.Complete, b.Whole, b.Reset, b.Unchanged = false, nil, false, false
 	return b, err
 }
 
@@ -281,7 +323,11 @@ func (m *Mapper) commit(ctx context.Context, r Rules, name string, b sdk.Batch, 
 			return err
 		}
 		now := time.Now()
-		found, err := m.s.Store.FoundKeys(ctx, name, b)
+		look := m.s.Store.FoundKeys
+		if r.Pushed {
+			look = m.s.Store.Found
+		}
+		found, err := look(ctx, name, b)
 		if err != nil {
 			return err
 		}

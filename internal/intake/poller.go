@@ -57,6 +57,10 @@ type Settings struct {
 	Committed func()
 	// Forced is told before a person's forced fetch of a source, which ends what keeps its plugin from being called; may be nil.
 	Forced func(source string)
+	// Described is called after a source described itself otherwise than before, and Missed after a fetch of a source brought
+	// something new although a hub tells what is new (Rules.Slow); either may be nil.
+	Described func()
+	Missed    func(ctx context.Context, source string)
 	// Fetched is told of each fetch of a source: the code is empty when it went well; may be nil.
 	Fetched func(source string, code sdk.Code, took time.Duration)
 }
@@ -266,7 +270,7 @@ func (p *Poller) call(ctx context.Context, inst Instance, st State) (sdk.Batch, 
 
 // commit decides and writes, again when a command changed the source meanwhile.
 func (p *Poller) commit(ctx context.Context, r Rules, st State, batch sdk.Batch, fetchErr error) error {
-	log, forced := p.s.Log.With("source", st.Name), st.Force
+	log, forced, about := p.s.Log.With("source", st.Name), st.Force, st.About
 	for range 5 {
 		now := time.Now()
 		var ch Change
@@ -302,6 +306,12 @@ func (p *Poller) commit(ctx context.Context, r Rules, st State, batch sdk.Batch,
 			if p.s.Committed != nil {
 				p.s.Committed()
 			}
+		}
+		if err == nil && ch.State.About != about && p.s.Described != nil {
+			p.s.Described()
+		}
+		if err == nil && r.Slow > 0 && len(ch.Inserts) > 0 && p.s.Missed != nil {
+			p.s.Missed(ctx, st.Name)
 		}
 		return err
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/belfry-news/belfry/internal/alert"
 	"github.com/belfry-news/belfry/internal/compose"
 	"github.com/belfry-news/belfry/internal/store"
+	"github.com/belfry-news/belfry/scheduler"
 )
 
 // Store is what is read for a scrape. *store.DB is one.
@@ -26,6 +27,7 @@ type Store interface {
 	AlertPlaces(ctx context.Context) ([]store.AlertPlace, error)
 	Pauses(ctx context.Context) ([]store.Pause, error)
 	PausedChannels(ctx context.Context) (map[string]time.Time, error)
+	EventTimes(ctx context.Context, sources []string, now time.Time) (map[string]scheduler.Windows, error)
 }
 
 const (
@@ -151,6 +153,14 @@ func (c *collector) channels(ctx context.Context, g *gauges, cfg *configs.Loaded
 		c.program, _ = compose.Compile(&cfg.Config) // a configuration in force was checked
 		c.from = cfg
 	}
+	program := c.program
+	if calendars := program.Calendars(); len(calendars) > 0 {
+		events, err := c.s.Store.EventTimes(ctx, calendars, now)
+		if err != nil {
+			return err
+		}
+		program = program.Within(events)
+	}
 	paused, err := c.s.Store.PausedChannels(ctx)
 	if err != nil {
 		return err
@@ -164,7 +174,7 @@ func (c *collector) channels(ctx context.Context, g *gauges, cfg *configs.Loaded
 		if cfg.Channels[name].Digest == nil {
 			continue
 		}
-		if next := c.program.NextDigest(compose.Rows{Paused: paused}, name, now); !next.At.IsZero() {
+		if next := program.NextDigest(compose.Rows{Paused: paused}, name, now); !next.At.IsZero() {
 			g.addTime(channelNextDigest, next.At, name)
 		}
 	}

@@ -48,6 +48,7 @@ var planned = map[string][]string{
 	"streams":         {"ready_at"},
 	"messages":        {"next_at"},
 	"message_batches": {"lease_until"},
+	"subscriptions":   {"next_at", "expires_at"},
 }
 
 // recorded are the columns that say when something happened, as far as anything depends on them later.
@@ -70,6 +71,7 @@ var recorded = map[string][]string{
 	"lanes":          {"resolved_at", "stopped_at"},
 	"pauses":         {"since"},
 	"media":          {"wanted_at", "fetched_at"},
+	"subscriptions":  {"asked_at", "verified_at", "delivered_at", "missed_at"},
 	"alerts":         {"first_at", "last_at", "told_at", "resolved_at"},
 	"subscribers":    {"created_at", "signal_at", "asked_at", "erased_at"},
 	"addresses":      {"created_at", "verified_at", "heard_at"},

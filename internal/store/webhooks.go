@@ -21,13 +21,14 @@ type envelope struct {
 	Path   string              `json:"path"`
 	Query  string              `json:"query,omitempty"`
 	Header map[string][]string `json:"header"`
+	Topic  string              `json:"topic,omitempty"`
 }
 
 // KeepCall keeps a genuine call, unless its delivery came before. When it returns without an error, what it says is on the
 // disk.
 func (db *DB) KeepCall(ctx context.Context, c intake.Call) (kept intake.Kept, err error) {
 	r := c.Request
-	request, err := json.Marshal(envelope{r.Method, r.Path, r.Query, r.Header})
+	request, err := json.Marshal(envelope{r.Method, r.Path, r.Query, r.Header, c.Topic})
 	if err != nil {
 		return "", err
 	}
@@ -63,7 +64,7 @@ func (db *DB) CalledSources(ctx context.Context) (names []string, err error) {
 		err := r.Scan(&name)
 		names = append(names, name)
 		return err
-	}, `SELECT name FROM sources WHERE configured = 1 AND called = 1
+	}, `SELECT name FROM sources WHERE configured = 1
 		AND EXISTS (SELECT 1 FROM raw_webhooks w WHERE w.source = sources.name AND w.state = 'waiting')
 		AND NOT EXISTS (SELECT 1 FROM pauses p WHERE p.scope = 'all' OR p.scope = 'source' AND p.name = sources.name) ORDER BY name`)
 	return names, err
@@ -82,7 +83,7 @@ func (db *DB) WaitingCalls(ctx context.Context, source string, limit int) (out [
 		if err := json.Unmarshal([]byte(request), &e); err != nil {
 			return err
 		}
-		c.Request.Method, c.Request.Path, c.Request.Query, c.Request.Header, c.Request.ReceivedAt = e.Method, e.Path, e.Query, e.Header, timeOf(at)
+		c.Topic, c.Request.Method, c.Request.Path, c.Request.Query, c.Request.Header, c.Request.ReceivedAt = e.Topic, e.Method, e.Path, e.Query, e.Header, timeOf(at)
 		out = append(out, c)
 		return nil
 	}, `SELECT id, delivery, request, body, at, attempts, told FROM raw_webhooks WHERE source = $1 AND state = 'waiting' ORDER BY id LIMIT $2`, source, limit)

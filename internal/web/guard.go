@@ -15,6 +15,9 @@ const maxBody = 64 << 10
 // hooks is where publishing systems and platforms call; who takes the calls bounds them.
 const hooks = "/hooks/"
 
+// hubHooks is where the hubs of feeds call, each at a path that nobody else knows.
+const hubHooks = hooks + "websub/"
+
 // guard puts the limits and headers that hold for every answer around a handler: nobody's code runs in a page, nothing is
 // loaded from elsewhere, and a fault of one page is a page that says so.
 func (s *Server) guard(next http.Handler) http.Handler {

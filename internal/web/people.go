@@ -100,6 +100,9 @@ func loggedPath(r *http.Request) string {
 			return prefix + "…"
 		}
 	}
+	if strings.HasPrefix(r.URL.Path, hubHooks) {
+		return hubHooks + "…" // who knows the rest is taken for a hub
+	}
 	return r.URL.Path
 }
 

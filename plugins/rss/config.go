@@ -19,13 +19,14 @@ type Config struct {
 	Zone         string                `yaml:"zone" doc:"Time zone of dates that say none; without it they count as UTC." example:"Europe/Paris"`
 	Body         string                `yaml:"body" enum:"content|description" doc:"Which of the two becomes an item's text where the feed has both."`
 	Discover     bool                  `yaml:"discover" doc:"Whether the first fetch may follow a web page to the feed that it names."`
+	WebSub       string                `yaml:"websub" enum:"auto|off" doc:"Whether a hub that the feed names is asked to tell at once what is new."`
 	MaxSize      fetch.Size            `yaml:"max_size" doc:"Largest document, after decompression; at most 15MiB." example:"10MiB"`
 	Timeout      sdk.Duration          `yaml:"timeout" doc:"Longest time for one fetch, without waiting for its turn."`
 	Contact      string                `yaml:"contact" doc:"Web or mail address at which the feed's publisher can reach you, told in the User-Agent." example:"https://gazette.example/contact"`
 }
 
 func defaults() Config {
-	return Config{Body: "content", Discover: true, MaxSize: fetch.DefaultMaxSize, Timeout: sdk.D(fetch.DefaultTimeout)}
+	return Config{Body: "content", Discover: true, WebSub: "auto", MaxSize: fetch.DefaultMaxSize, Timeout: sdk.D(fetch.DefaultTimeout)}
 }
 
 // Spec declares the source. Instances opened through one Spec share their connections and their manners towards hosts.

@@ -142,23 +142,9 @@ func (s *Source) discover(ctx context.Context, a *fetch.Answer, page *feed.PageE
 // headerFeeds gives the feeds named by Link headers (RFC 8288).
 func headerFeeds(a *fetch.Answer) []string {
 	var found []string
-	for _, h := range a.Header.Values("Link") {
-		if len(h) > 8<<10 {
-			continue
-		}
-		for link := range strings.SplitSeq(h, ",") {
-			target, rest, ok := strings.Cut(strings.TrimSpace(link), ">")
-			if !ok || !strings.HasPrefix(target, "<") {
-				continue
-			}
-			params := map[string]string{}
-			for p := range strings.SplitSeq(rest, ";") {
-				name, value, _ := strings.Cut(strings.TrimSpace(p), "=")
-				params[strings.ToLower(name)] = strings.Trim(value, `"`)
-			}
-			if u, ok := feed.FeedLink(params["rel"], params["type"], params["title"], target[1:], a.URL); ok {
-				found = append(found, u)
-			}
+	for _, l := range feed.Links(a.Header.Values("Link")) {
+		if u, ok := feed.FeedLink(l.Params["rel"], l.Params["type"], l.Params["title"], l.Target, a.URL); ok {
+			found = append(found, u)
 		}
 	}
 	return found

@@ -49,7 +49,7 @@ func open(n *fetch.Network, s sdk.Settings, c Config) (*Source, error) {
 			return nil, err
 		}
 	}
-	src.id = fetch.Fingerprint(fmt.Sprintf("%d %s %s %s", feed.Version, address, c.Zone, c.Body))
+	src.id = fetch.Fingerprint(fmt.Sprintf("%d %s %s %s", feed.Version, address, c.Zone, c.Body+" "+c.WebSub))
 	src.client = n.Client(fetch.Config{What: "feed", Guard: fetch.Guard(c.AllowPrivate), Origin: address, UserAgent: fetch.Agent(s.UserAgent, c.Contact), Username: c.Username,
 		Password: c.Password, Headers: c.Headers, Timeout: c.Timeout.Std(), MaxSize: int64(c.MaxSize)})
 	return src, nil
@@ -109,6 +109,7 @@ func (s *Source) Fetch(ctx context.Context, r sdk.FetchRequest) (sdk.Batch, erro
 	c.Expired = f.Expired
 	b := sdk.Batch{Items: items, Removed: removed, Complete: f.Complete && !a.Cut, About: f.About,
 		Wait: wait(a.Header, f.Hints, c.changed(), r.Now), Notices: append(append(l.notices, f.Notices...), notices...)}
+	b.About.Hub, b.About.Topic = s.hub(f, a)
 	if a.Cut {
 		b.Notices = append(b.Notices, "the compressed answer is broken off; what could be read of it was kept")
 	}
@@ -152,6 +153,28 @@ func (s *Source) document(ctx context.Context, r sdk.FetchRequest, c cursor) (sd
 		Notices: append(f.Notices, notices...)}
 	b.Next, err = c.encode()
 	return b, err
+}
+
+// hub gives the hub of a feed and what the feed is called there; Link headers count more than what stands in the feed (WebSub,
+// section 4).
+func (s *Source) hub(f *feed.Feed, a *fetch.Answer) (hub, topic string) {
+	if s.config.WebSub == "off" {
+		return "", ""
+	}
+	hub, topic = feed.LinkHub(a.Header.Values("Link"), a.URL)
+	if hub == "" {
+		hub = f.About.Hub
+	}
+	if topic == "" {
+		topic = f.About.Topic
+	}
+	if hub == "" {
+		return "", ""
+	}
+	if topic == "" {
+		topic = a.URL.String()
+	}
+	return hub, topic
 }
 
 // unchanged is the batch of a fetch that found nothing new.
@@ -234,11 +257,14 @@ func withdrawn(tombstones []sdk.Removal, items []sdk.Item) ([]sdk.Item, []sdk.Re
 	return alive, removed
 }
 
-// bodyHash identifies a document together with the label it was read under.
+// bodyHash identifies a document together with the label it was read under, and with the hub that its headers name.
 func bodyHash(a *fetch.Answer) string {
 	h := sha256.New()
 	h.Write([]byte(a.Header.Get("Content-Type")))
 	h.Write([]byte{0})
+	if hub, topic := feed.LinkHub(a.Header.Values("Link"), a.URL); hub != "" {
+		h.Write([]byte(hub + " " + topic + "\x00"))
+	}
 	h.Write(a.Body)
 	return base64.RawURLEncoding.EncodeToString(h.Sum(nil))
 }

@@ -26,7 +26,7 @@ func fromFetchRequest(r *FetchRequest) sdk.FetchRequest {
 func toBatchEnd(b *sdk.Batch) *BatchEnd {
 	return &BatchEnd{Complete: b.Complete, Reset_: b.Reset, More: b.More, Next: b.Next, Wait: toDuration(b.Wait),
 		Unchanged: b.Unchanged, Notices: texts(b.Notices), PersonNotices: each(b.PersonNotices, toPersonNotice), About: &About{Title: text(b.About.Title), Url: text(b.About.URL),
-			Description: text(b.About.Description), Lang: text(b.About.Lang), Updated: toTime(b.About.Updated)}}
+			Description: text(b.About.Description), Lang: text(b.About.Lang), Updated: toTime(b.About.Updated), Hub: text(b.About.Hub), Topic: text(b.About.Topic)}}
 }
 
 // addChunk continues a batch.
@@ -43,7 +43,7 @@ func addChunk(b *sdk.Batch, c *BatchChunk) {
 	b.PersonNotices = eachFrom(end.GetPersonNotices(), fromPersonNotice)
 	about := end.GetAbout()
 	b.About = sdk.About{Title: about.GetTitle(), URL: about.GetUrl(), Description: about.GetDescription(),
-		Lang: about.GetLang(), Updated: fromTime(about.GetUpdated())}
+		Lang: about.GetLang(), Updated: fromTime(about.GetUpdated()), Hub: about.GetHub(), Topic: about.GetTopic()}
 }
 
 func toPersonNotice(n *sdk.PersonNotice) *PersonNotice {

@@ -85,6 +85,7 @@ func (r *reader) jsonHead(head []byte) {
 	a.Lang = r.lang
 	r.authors = r.jsonAuthors(f.Authors, f.Author)
 	r.feed.Expired = f.Expired
+	r.jsonHub(head)
 	if !bytes.Contains(head, belfryKey) {
 		return
 	}

@@ -118,6 +118,11 @@ func (r *reader) rssHead(d *feedxml.Document) error {
 		r.authors = []sdk.Author{{Name: name}}
 	}
 	r.feed.Hints = hints(f.TTL, f.SkipHours, f.SkipDays, e)
+	var h hubs
+	for _, l := range e.all("atom", "link") {
+		h.link(l.Attrs["rel"], l.Attrs["href"], r.base(d.Base))
+	}
+	a.Hub, a.Topic = h.hub, h.topic
 	r.common(e)
 	return nil
 }
@@ -286,6 +291,11 @@ func (r *reader) atomHead(d *feedxml.Document) error {
 	a.Updated = r.firstDate(f.Updated)
 	r.authors = persons(r, f.Authors)
 	r.feed.Hints = hints("", nil, nil, e)
+	var h hubs
+	for _, l := range f.Links {
+		h.link(l.Rel, l.Href, r.base(d.Base))
+	}
+	a.Hub, a.Topic = h.hub, h.topic
 	r.common(e)
 	return nil
 }
