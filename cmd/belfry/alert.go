@@ -55,7 +55,7 @@ func (d *clerk) printAlerts(list []desk.Alert) {
 		if a.Count > 1 && !alert.Code(a.Code).Counts() {
 			times = ", " + desk.Thousands(a.Count) + " times"
 		}
-		d.print("%s (since %s%s)", desk.Plain(a.Sentence), d.Ago(a.First.Time), times)
+		d.print("%s (%s%s)", desk.Plain(a.Sentence), d.Lasting(a.First.Time), times)
 		d.print("  %s", desk.Plain(a.Mend))
 		d.print("  %s: %s", a.Code, a.Link)
 	}

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/belfry-news/belfry/internal/alert"
+	"github.com/belfry-news/belfry/internal/disk"
 	"github.com/belfry-news/belfry/sdk"
 )
 
@@ -30,7 +32,21 @@ func (d *Desk) Alerts(ctx context.Context) ([]Alert, error) {
 	for _, r := range rows {
 		list = append(list, Alert{r.ID, string(r.Code), r.Subject, r.Sentence, r.Mend, r.Code.Link(), Stamp{r.First}, Stamp{r.Last}, r.Count})
 	}
+	if free, known := d.free(d.Dir); known && free < int64(d.Config.DiskFloor) && !slices.ContainsFunc(rows, func(r alert.Row) bool { return r.Code == alert.DiskLow }) {
+		// A store without room cannot record that it has none.
+		list = append(list, Alert{0, string(alert.DiskLow), d.Dir,
+			fmt.Sprintf("the disk of %s has %s left, less than disk_floor (%s): nothing is fetched, and without any room nothing leaves", d.Dir, disk.Bytes(free), d.Config.DiskFloor),
+			"see what takes room: belfry store size; make room, keep less (retention:), or lower disk_floor:", alert.DiskLow.Link(), Stamp{d.Now}, Stamp{d.Now}, 1})
+	}
 	return list, err
+}
+
+// free tells the room of a folder's disk.
+func (d *Desk) free(dir string) (int64, bool) {
+	if d.Free != nil {
+		return d.Free(dir)
+	}
+	return disk.Free(dir)
 }
 
 // TestedAlert is what became of a test alert at one place of alerts.to. Outcome is arrived, refused or unknown.
