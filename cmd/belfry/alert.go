@@ -89,9 +89,9 @@ func (c *alertTestCmd) Run(ctx context.Context, g *global, std streams) error {
 		return err
 	}
 	defer shop.close()
-	all, err := d.TestAlerts(ctx, shop.opening(d))
-	if err != nil {
-		return err
+	all, unkept := d.TestAlerts(ctx, shop.opening(d))
+	if len(all) == 0 {
+		return unkept
 	}
 	arrived := true
 	for _, x := range all {
@@ -102,10 +102,15 @@ func (c *alertTestCmd) Run(ctx context.Context, g *global, std streams) error {
 	} else {
 		d.printTested(all)
 	}
-	if err == nil && !arrived {
+	switch {
+	case err != nil:
+		return err
+	case unkept != nil:
+		return unkept
+	case !arrived:
 		return &exitError{code: exitFailed}
 	}
-	return err
+	return nil
 }
 
 func (d *clerk) printTested(all []desk.TestedAlert) {

@@ -66,7 +66,7 @@ const (
 )
 
 // TestAlerts sends one test alert to every place of alerts.to, now and by itself: no daemon is asked, and the store, where
-// there is one, only keeps what came of it.
+// there is one, only keeps what came of it. When it cannot keep that, the list is whole beside the error.
 func (d *Desk) TestAlerts(ctx context.Context, open Open) ([]TestedAlert, error) {
 	if len(d.Config.Alerts.To) == 0 {
 		return nil, errorf(Conflict, "nobody is told of trouble; name a destination of operators in %s: alerts: {to: [ops]}", d.Config.Path)
@@ -75,6 +75,7 @@ func (d *Desk) TestAlerts(ctx context.Context, open Open) ([]TestedAlert, error)
 	row := alert.Row{Alert: alert.Alert{Code: alert.Test, Subject: "test", Mend: "nothing needs to be done",
 		Sentence: fmt.Sprintf("this is a test, asked for by %s; an alert of Belfry looks like this", d.Actor)}, First: now, Last: now, Count: 1}
 	out := []TestedAlert{}
+	var unrecorded error // it is tried at every place all the same: a store that takes nothing is when alerts are needed
 	for _, to := range d.Config.Alerts.To {
 		x := TestedAlert{Destination: to.Destination, Chat: to.Chat, Outcome: Arrived}
 		if err := d.testAlert(ctx, to.Destination, to.Chat, row, open); err != nil {
@@ -86,10 +87,13 @@ func (d *Desk) TestAlerts(ctx context.Context, open Open) ([]TestedAlert, error)
 				x.Outcome = Unsure
 			}
 		}
-		if err := d.recordTested(ctx, to, x); err != nil {
-			return out, err
-		}
 		out = append(out, x)
+		if err := d.recordTested(ctx, to, x); err != nil {
+			unrecorded = err
+		}
+	}
+	if unrecorded != nil {
+		return out, fmt.Errorf("what came of it cannot be recorded, and so status and doctor do not know of it: %w", unrecorded)
 	}
 	return out, nil
 }

@@ -402,6 +402,15 @@ func TestTestAlerts(t *testing.T) {
 	if fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
 	}
+	// A store that takes nothing keeps no place from being tried.
+	if err := n.Store.Close(); err != nil {
+		t.Fatal(err)
+	}
+	n.Config.Alerts.To = n.Config.Alerts.To[:2]
+	got, err = d.TestAlerts(t.Context(), func(context.Context, string) (sdk.Connector, bool, error) { return &taker{}, false, nil })
+	if err == nil || !strings.HasPrefix(err.Error(), "what came of it cannot be recorded, and so status and doctor do not know of it: ") || len(got) != 2 || got[1].Outcome != desk.Arrived {
+		t.Errorf("%+v, %v", got, err)
+	}
 	n.Config.Alerts.To = nil
 	_, err = d.TestAlerts(t.Context(), nil)
 	wants(t, err, desk.Conflict, "nobody is told of trouble")
