@@ -55,7 +55,7 @@ func (d *clerk) printAlerts(list []desk.Alert) {
 		if a.Count > 1 && !alert.Code(a.Code).Counts() {
 			times = ", " + desk.Thousands(a.Count) + " times"
 		}
-		d.print("%s (since %s%s)", desk.Plain(a.Sentence), d.Ago(a.First.Time), times)
+		d.print("%s (%s%s)", desk.Plain(a.Sentence), d.Lasting(a.First.Time), times)
 		d.print("  %s", desk.Plain(a.Mend))
 		d.print("  %s: %s", a.Code, a.Link)
 	}
@@ -89,9 +89,9 @@ func (c *alertTestCmd) Run(ctx context.Context, g *global, std streams) error {
 		return err
 	}
 	defer shop.close()
-	all, err := d.TestAlerts(ctx, shop.opening(d))
-	if err != nil {
-		return err
+	all, unkept := d.TestAlerts(ctx, shop.opening(d))
+	if len(all) == 0 {
+		return unkept
 	}
 	arrived := true
 	for _, x := range all {
@@ -102,10 +102,15 @@ func (c *alertTestCmd) Run(ctx context.Context, g *global, std streams) error {
 	} else {
 		d.printTested(all)
 	}
-	if err == nil && !arrived {
+	switch {
+	case err != nil:
+		return err
+	case unkept != nil:
+		return unkept
+	case !arrived:
 		return &exitError{code: exitFailed}
 	}
-	return err
+	return nil
 }
 
 func (d *clerk) printTested(all []desk.TestedAlert) {

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/belfry-news/belfry/internal/desk"
+	"github.com/belfry-news/belfry/internal/store"
 )
 
 // pausable is what pause and resume are about.
@@ -114,6 +115,9 @@ func (c *resumeCmd) Run(ctx context.Context, g *global, std streams) error {
 	if g.JSON {
 		return writeJSON(std.out, p)
 	}
+	if p.Scope == store.PauseAll {
+		return d.resumedAll(ctx, p)
+	}
 	if p.Changed {
 		d.print("%s goes on", p.About())
 	} else {
@@ -122,5 +126,23 @@ func (c *resumeCmd) Run(ctx context.Context, g *global, std streams) error {
 	if p.Paused {
 		d.print("everything is still paused: belfry resume all")
 	}
+	return nil
+}
+
+// resumedAll says that the pause of everything is over, and what is paused by itself all the same.
+func (d *clerk) resumedAll(ctx context.Context, p desk.Pause) error {
+	rest, err := d.Pauses(ctx)
+	if err != nil {
+		return err
+	}
+	what := "everything goes on"
+	if len(rest) > 0 {
+		what = "everything else goes on"
+	}
+	if !p.Changed {
+		what += " already"
+	}
+	d.print("%s", what)
+	d.printPauses(rest)
 	return nil
 }

@@ -74,13 +74,17 @@ func (d *clerk) printStatus(s *desk.Status) {
 		d.printPauses(s.Paused)
 	}
 	d.print("")
-	d.printTrouble(s.Alerts, s.Telling)
+	if s.Daemon.Running {
+		d.printTrouble(s.Alerts, s.Telling)
+		return
+	}
+	d.printTrouble(s.Alerts, s.Telling, desk.NotRunning(d.Config.Path))
 }
 
-// printTrouble prints what lasts, and where people are not told of it.
-func (d *clerk) printTrouble(list []desk.Alert, telling desk.Telling) {
+// printTrouble prints what lasts, and where people are not told of it; more is what no alert is about.
+func (d *clerk) printTrouble(list []desk.Alert, telling desk.Telling, more ...desk.Finding) {
 	failing := telling.Failing()
-	n := len(list) + len(failing)
+	n := len(list) + len(failing) + len(more)
 	if n == 0 {
 		d.print("nothing needs anybody")
 		return
@@ -90,6 +94,10 @@ func (d *clerk) printTrouble(list []desk.Alert, telling desk.Telling) {
 		verb = "need"
 	}
 	d.print("%s %s somebody:", count(n, "thing"), verb)
+	for _, f := range more {
+		d.print("%s", f.Sentence)
+		d.print("  %s", f.Mend)
+	}
 	for _, p := range failing {
 		sentence, mend := d.Untold(telling, p)
 		d.print("%s", sentence)

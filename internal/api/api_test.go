@@ -7,6 +7,7 @@ import (
 	"image"
 	"image/png"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -22,6 +23,7 @@ import (
 	"github.com/belfry-news/belfry/configs"
 	"github.com/belfry-news/belfry/internal/desk"
 	"github.com/belfry-news/belfry/internal/outbox"
+	"github.com/belfry-news/belfry/internal/store"
 	"github.com/belfry-news/belfry/internal/store/sqlite"
 )
 
@@ -527,6 +529,32 @@ func TestBrokenStore(t *testing.T) {
 	w := f.do(t, "all", "GET", "/status", "")
 	if p := problemOf(t, w); w.Code != 500 || p.Code != "internal" || strings.Contains(p.Detail, "sql") || !strings.Contains(f.log.String(), "sql") {
 		t.Errorf("%d %s\n%s", w.Code, w.Body, f.log)
+	}
+}
+
+// A store that takes no write is Belfry's trouble, and one that a person can end: the answer says how, and nothing of where.
+func TestStoresThatTakeNoWrite(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		err  error
+		code string
+		want string
+	}{
+		"a full disk":   {fmt.Errorf("/secret/belfry.db: %w (13)", store.ErrNoRoom), "store_full", "make room there, and try again"},
+		"a failed disk": {fmt.Errorf("%w: /secret/belfry.db", store.ErrFailed), "store_failed", "restart Belfry"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFixture(t)
+			h := &handler{Settings: Settings{Log: slog.New(slog.NewTextHandler(f.log, nil))}}
+			p := h.refusal(httptest.NewRequest("POST", "/api/v1/pauses", nil), c.err)
+			if p.Status != 503 || p.Code != c.code || !strings.Contains(p.Detail, c.want) || strings.Contains(p.Detail, "secret") || p.header.Get("Retry-After") == "" {
+				t.Errorf("%+v", p)
+			}
+			if !strings.Contains(f.log.String(), "/secret/belfry.db") {
+				t.Errorf("the log says %s", f.log)
+			}
+		})
 	}
 }
 

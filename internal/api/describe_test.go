@@ -209,7 +209,7 @@ func about(schema, property string) words {
 	}
 	all := map[string]words{
 		"Problem.code": list("For programs. The list grows.", "unauthenticated", "forbidden", "rate_limited", "invalid", "unusable", "unknown_name", "not_found", "conflict",
-			"upstream", "too_large", "unsupported_media_type", "method_not_allowed", "store_failed", "timeout", "internal"),
+			"upstream", "too_large", "unsupported_media_type", "method_not_allowed", "store_failed", "store_full", "timeout", "internal"),
 		"Problem.detail":             {text: "A sentence for people that says how to mend it."},
 		"FieldProblem.pointer":       {text: "A JSON Pointer into the body, or a query parameter behind a question mark."},
 		"Source.state":               list("", "ok", "new", "failing", "holds", "gone", "paused"),

@@ -110,6 +110,9 @@ func (h *handler) refusal(r *http.Request, err error) *Problem {
 	case errors.Is(err, store.ErrFailed):
 		h.Log.Error("an API request failed", "method", r.Method, "path", r.URL.Path, "err", err)
 		return problemf(http.StatusServiceUnavailable, "store_failed", "%s", store.ErrFailed).wait(10 * time.Second)
+	case errors.Is(err, store.ErrNoRoom):
+		h.Log.Error("an API request failed", "method", r.Method, "path", r.URL.Path, "err", err)
+		return problemf(http.StatusServiceUnavailable, "store_full", "%s", store.ErrNoRoom).wait(time.Minute)
 	case errors.Is(err, context.DeadlineExceeded):
 		return problemf(http.StatusGatewayTimeout, "timeout", "it took longer than %s; what was begun may still happen: look before you ask again", longest)
 	}

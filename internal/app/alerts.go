@@ -36,6 +36,8 @@ type teller struct {
 	*App
 	waits  map[configs.AlertTarget]*patience
 	logged map[string]bool // what stands in the log already, although nobody was told
+	// marked is what somebody was told and the store could not keep, because its disk is full: it is not told again.
+	marked map[string]bool
 	// owed is what some place was told and this one could not take yet.
 	owed map[configs.AlertTarget][]alert.Row
 	// by is the configuration of the last round.
@@ -43,7 +45,7 @@ type teller struct {
 }
 
 func newTeller(a *App) *teller {
-	return &teller{App: a, waits: map[configs.AlertTarget]*patience{}, logged: map[string]bool{}, owed: map[configs.AlertTarget][]alert.Row{}}
+	return &teller{App: a, waits: map[configs.AlertTarget]*patience{}, logged: map[string]bool{}, marked: map[string]bool{}, owed: map[configs.AlertTarget][]alert.Row{}}
 }
 
 // tellAlerts tells of alerts that are new, last, or are over: in the log, and at the places of alerts.to.
@@ -51,10 +53,15 @@ func (a *App) tellAlerts(ctx context.Context) {
 	tell := newTeller(a)
 	t := time.NewTicker(2 * time.Second)
 	defer t.Stop()
+	said := ""
 	for {
+		now := ""
 		if err := tell.once(ctx, a.life); err != nil && ctx.Err() == nil {
-			a.log.Error("alerts cannot be told of", "err", err)
+			if now = err.Error(); now != said {
+				a.log.Error("what is told of alerts cannot be read or recorded; it is tried again", "err", err)
+			}
 		}
+		said = now
 		select {
 		case <-ctx.Done():
 			return
@@ -79,41 +86,60 @@ func (t *teller) use(ctx context.Context, cfg *configs.Loaded) error {
 
 func (t *teller) once(ctx, life context.Context) error {
 	cfg := t.Config()
-	if err := t.use(ctx, cfg); err != nil {
-		return err
-	}
+	failed := t.use(ctx, cfg) // what cannot be recorded is no reason to tell nobody
 	t.payOwed(ctx, life, cfg)
+	u := t.untaken.Load()
+	if u != nil && !u.told.Load() && t.everywhere(life, u.Row, cfg) {
+		u.told.Store(true)
+	}
 	rows, err := t.db.UntoldAlerts(ctx, cfg.Alerts.Repeat.Std(), cfg.Alerts.Settle.Std(), time.Now())
 	if err != nil {
-		return err
+		return errors.Join(failed, err)
 	}
 	for _, r := range rows {
 		if ctx.Err() != nil {
 			break
 		}
-		told := len(cfg.Alerts.To) == 0
-		var missed []configs.AlertTarget
-		for _, to := range cfg.Alerts.To {
-			// What a place could not take before goes first.
-			if len(t.owed[to]) > 0 || !t.try(life, to, r, cfg) {
-				missed = append(missed, to)
-				continue
-			}
-			told = true
-		}
-		t.note(r)
-		if !told {
+		key := logKey(r)
+		early := u != nil && u.told.Load() && r.Resolved.IsZero() && r.Key() == u.Key()
+		if !early && !t.marked[key] && !t.everywhere(life, r, cfg) {
 			continue
 		}
-		delete(t.logged, logKey(r))
-		for _, to := range missed {
-			t.owe(to, r)
-		}
 		if err := t.db.AlertTold(ctx, r, time.Now()); err != nil {
-			return err
+			t.marked[key] = true
+			failed = errors.Join(failed, err)
+			continue
+		}
+		delete(t.marked, key)
+		if early {
+			t.untaken.CompareAndSwap(u, nil)
 		}
 	}
-	return nil //nolint:nilerr // what is left is told by the next run
+	return failed
+}
+
+// everywhere tells every place of one alert, and writes it into the log. It reports whether any place took it; what the others
+// could not take is kept for them then.
+func (t *teller) everywhere(life context.Context, r alert.Row, cfg *configs.Loaded) bool {
+	told := len(cfg.Alerts.To) == 0
+	var missed []configs.AlertTarget
+	for _, to := range cfg.Alerts.To {
+		// What a place could not take before goes first.
+		if len(t.owed[to]) > 0 || !t.try(life, to, r, cfg) {
+			missed = append(missed, to)
+			continue
+		}
+		told = true
+	}
+	t.note(r)
+	if !told {
+		return false
+	}
+	delete(t.logged, logKey(r))
+	for _, to := range missed {
+		t.owe(to, r)
+	}
+	return true
 }
 
 // try tells one place, unless it wants to be left alone. A call under way is not cut off by the end of the watching: it

@@ -1,11 +1,15 @@
 package app
 
 import (
+	"database/sql"
+	"encoding/json"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -162,5 +166,103 @@ func TestOwedAlerts(t *testing.T) {
 	tell.payOwed(ctx, ctx, loaded)
 	if len(tell.owed) != 0 {
 		t.Errorf("%d places are owed", len(tell.owed))
+	}
+}
+
+// refusing lets the store of a daemon take no alert about the disk, nor what is told of any, as on one without room.
+func refusing(t *testing.T, a *App) (mended func()) {
+	t.Helper()
+	db, err := sql.Open("sqlite", Database(a.Config()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	do := func(statements ...string) {
+		t.Helper()
+		for _, s := range statements {
+			if _, err := db.Exec("PRAGMA busy_timeout = 10000;" + s); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	do(`CREATE TRIGGER no_alert BEFORE INSERT ON alerts WHEN NEW.code = 'disk_low' BEGIN SELECT RAISE(ABORT, 'no room'); END`,
+		`CREATE TRIGGER no_mark BEFORE UPDATE OF told_at ON alerts WHEN NEW.told_at <> OLD.told_at BEGIN SELECT RAISE(ABORT, 'no room'); END`)
+	return func() { do(`DROP TRIGGER no_alert`, `DROP TRIGGER no_mark`) }
+}
+
+// On a disk without any room the store takes no alert. Operators are told of that all the same, of everything once however
+// long it lasts, and when it is over.
+func TestAlertsOfAFullDisk(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	var mu sync.Mutex
+	var took []string
+	ops := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		var call struct {
+			Data struct{ Summary string }
+		}
+		_ = json.NewDecoder(r.Body).Decode(&call)
+		mu.Lock()
+		defer mu.Unlock()
+		took = append(took, call.Data.Summary)
+	}))
+	t.Cleanup(ops.Close)
+	text := strings.Replace(plain, "alerts: none", "disk_floor: 100MB\nalerts: {to: [ops], settle: 0s}", 1)
+	s.config(strings.Replace(text, "destinations:\n", `destinations:
+  ops: {type: http, url: "`+ops.URL+`", secret: "%SECRET%", allow_private: [127.0.0.0/8]}
+`, 1))
+	var free atomic.Int64
+	free.Store(1e9)
+	a, err := New(Options{Config: configs.Options{Path: filepath.Join(s.dir, "belfry.yaml"), Specs: specs()}, Version: "test",
+		Free: func(string) (int64, bool) { return free.Load(), true }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s.app = a
+	t.Cleanup(func() { s.stop(a) })
+	told := func(part string) (n int) {
+		mu.Lock()
+		defer mu.Unlock()
+		for _, x := range took {
+			if strings.Contains(x, part) {
+				n++
+			}
+		}
+		return n
+	}
+	ctx := t.Context()
+	raise := func(subject string) {
+		t.Helper()
+		if err := a.db.Raise(ctx, alert.Alert{Code: alert.OutcomeUnknown, Subject: subject, Sentence: "nobody knows of " + subject, Mend: "look"}, time.Now()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	mended := refusing(t, a)
+	free.Store(0)
+	if err := a.checkDisk(ctx); err == nil {
+		t.Fatal("the store took it")
+	}
+	s.until("somebody is told of the full disk", func() bool { return told("the store takes nothing") == 1 })
+	raise("one")
+	raise("two")
+	s.until("both are told", func() bool { return told("nobody knows of one") > 0 && told("nobody knows of two") > 0 })
+	s.never("anything is told twice", func() bool {
+		return told("nobody knows of one") > 1 || told("nobody knows of two") > 1 || told("the store takes nothing") > 1
+	})
+	mended()
+	free.Store(1e9)
+	if err := a.checkDisk(ctx); err != nil {
+		t.Fatal(err)
+	}
+	s.until("its end is told", func() bool {
+		rows, err := a.db.UntoldAlerts(ctx, time.Hour, 0, time.Now())
+		return err == nil && len(rows) == 0 && told("It is over since") == 1
+	})
+	// Its end repeats the sentence.
+	if told("the store takes nothing") != 2 || told("nobody knows of one") != 1 || told("nobody knows of two") != 1 {
+		t.Errorf("%q", took)
 	}
 }

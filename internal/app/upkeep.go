@@ -25,12 +25,21 @@ type upkeep struct {
 	free func(dir string) (int64, bool)
 	// low says that there is less room than disk_floor.
 	low atomic.Bool
+	// untaken is the alert about the disk while the store has no room for it; nil when it has.
+	untaken atomic.Pointer[untaken]
 	// pressed asks to prune now, because room is short.
 	pressed chan struct{}
 	// pruneAfter is until when nothing is pruned, because the clock may be wrong; nil when it always may.
 	pruneAfter atomic.Pointer[time.Time]
 	// back is set when the store came from a backup.
 	back *store.ComeBack
+}
+
+// untaken is an alert that the store could not take: the one about a full disk has to reach somebody all the same.
+type untaken struct {
+	alert.Row
+	// told says that a place took it.
+	told atomic.Bool
 }
 
 const (
@@ -131,21 +140,68 @@ func (a *App) checkDisk(ctx context.Context) error {
 	}
 	key := alert.Key{Code: alert.DiskLow, Subject: dir}
 	open, err := a.db.Alerted(ctx, key)
-	if err != nil || open == low {
+	if err != nil {
 		return err
 	}
-	if !low {
-		return a.db.ResolveAlerts(ctx, []alert.Key{key}, time.Now())
+	now := time.Now()
+	switch {
+	case !low:
+		return a.roomAgain(ctx, key, open, now)
+	case open:
+		return nil
 	}
 	select {
 	case a.pressed <- struct{}{}:
 	default: // it is asked for already
 	}
-	return a.db.Raise(ctx, alert.Alert{Code: key.Code, Subject: key.Subject,
+	raised := alert.Alert{Code: key.Code, Subject: key.Subject,
 		Sentence: fmt.Sprintf("the disk of %s has %s left, less than disk_floor (%s); nothing is fetched any more, so that what a source withdraws or corrects now is not noticed; "+
 			"retractions by people, withdrawals that are known already, and what was taken in still go",
 			dir, disk.Bytes(free), disk.Bytes(floor)),
-		Mend: "see what takes room: belfry store size; make room, keep less (retention:), or lower disk_floor:; fetching then goes on by itself"}, time.Now())
+		Mend: "see what takes room: belfry store size; make room, keep less (retention:), or lower disk_floor:; fetching then goes on by itself"}
+	if err := a.db.Raise(ctx, raised, now); err != nil {
+		if ctx.Err() == nil && a.untaken.Load() == nil {
+			// What the sentence promises of a disk with little room does not hold on one without any.
+			raised.Sentence = fmt.Sprintf("the disk of %s has %s left, and the store takes nothing: until there is room nothing is fetched and nothing leaves, retractions neither",
+				dir, disk.Bytes(free))
+			a.untaken.Store(&untaken{Row: alert.Row{Alert: raised, First: now, Last: now, Count: 1}})
+		}
+		return err
+	}
+	return nil
+}
+
+// roomAgain ends the alert about the disk. One that the store could not take is recorded now, so that whoever was told of it
+// is told of its end as well.
+func (a *App) roomAgain(ctx context.Context, key alert.Key, open bool, now time.Time) error {
+	u := a.untaken.Load()
+	if u != nil && u.told.Load() {
+		if !open {
+			if err := a.db.Raise(ctx, u.Alert, now); err != nil {
+				return err
+			}
+			open = true
+		}
+		rows, err := a.db.Alerts(ctx)
+		if err != nil {
+			return err
+		}
+		for _, r := range rows {
+			if r.Key() != key {
+				continue
+			}
+			if err := a.db.AlertTold(ctx, r, now); err != nil {
+				return err
+			}
+		}
+	}
+	if open {
+		if err := a.db.ResolveAlerts(ctx, []alert.Key{key}, now); err != nil {
+			return err
+		}
+	}
+	a.untaken.Store(nil)
+	return nil
 }
 
 // tidy prunes the store, hourly and when room is short.

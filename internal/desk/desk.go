@@ -34,6 +34,8 @@ type Desk struct {
 	Actor string
 	// Daemon tells whether a daemon uses the store, and its process; 0 when that is not known.
 	Daemon func() (pid int, running bool)
+	// Free tells the room of a folder's disk; nil asks the system.
+	Free func(dir string) (int64, bool)
 	// UserAgent is what a server that gives a picture is told.
 	UserAgent string
 

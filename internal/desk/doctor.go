@@ -155,7 +155,7 @@ func (d *doctor) lookAtAlerts(ctx context.Context) {
 	}
 	for _, r := range rows {
 		d.alerted[r.Key()] = true
-		d.note(Trouble, string(r.Code), fmt.Sprintf("%s (since %s)", r.Sentence, d.Ago(r.First)), r.Mend)
+		d.note(Trouble, string(r.Code), fmt.Sprintf("%s (%s)", r.Sentence, d.Lasting(r.First)), r.Mend)
 	}
 }
 

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/belfry-news/belfry/configs"
+	"github.com/belfry-news/belfry/internal/alert"
 	"github.com/belfry-news/belfry/internal/disk"
 	"github.com/belfry-news/belfry/sdk"
 )
@@ -51,10 +52,11 @@ func (d *doctor) lookAtData(context.Context) {
 }
 
 func (d *doctor) judgeDisk() {
-	free, known := disk.Free(d.Dir)
+	free, known := d.free(d.Dir)
 	floor := int64(d.Config.DiskFloor)
 	switch {
 	case !known:
+	case free < floor && d.told(alert.DiskLow, d.Dir): // its alert says so
 	case free < floor:
 		d.note(Trouble, "disk", fmt.Sprintf("the disk of %s has %s left, less than disk_floor: %s; nothing is fetched until there is more, and so no withdrawal by a source is noticed", d.Dir, disk.Bytes(free), d.Config.DiskFloor),
 			"make room, or move data_dir: to a larger disk while the daemon is stopped")
@@ -75,6 +77,11 @@ func pathError(err error) error {
 	return err
 }
 
+// NotRunning is what there is to say while no daemon uses the store; path is that of the configuration.
+func NotRunning(path string) Finding {
+	return Finding{Trouble, "daemon", "the daemon is not running: nothing is fetched and nothing leaves", "systemctl start belfry, or: belfry run --config " + path}
+}
+
 // lookAtDaemon looks whether a daemon runs, and asks it.
 func (d *doctor) lookAtDaemon(ctx context.Context) {
 	pid, running := d.Daemon()
@@ -83,7 +90,8 @@ func (d *doctor) lookAtDaemon(ctx context.Context) {
 		name += fmt.Sprintf(" (process %d)", pid)
 	}
 	if !running && d.x.OpenError == nil {
-		d.note(Trouble, "daemon", "the daemon is not running: nothing is fetched and nothing leaves", "systemctl start belfry, or: belfry run --config "+d.x.Path)
+		f := NotRunning(d.x.Path)
+		d.note(f.Level, f.About, f.Sentence, f.Mend)
 	}
 	answer := d.asked(ctx, d.Config.Listen, "/readyz")
 	switch {

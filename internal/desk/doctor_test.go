@@ -104,7 +104,7 @@ func (c *clinic) says(parts ...string) {
 func TestDoctorAtWork(t *testing.T) {
 	t.Parallel()
 	c := newClinic(t)
-	c.says("trouble source_failing: source agenda cannot be read (since ", "→ belfry source show agenda",
+	c.says("trouble source_failing: source agenda cannot be read (for ", "→ belfry source show agenda",
 		"trouble source_held: source articles: 2 new items came at once", "!source articles holds",
 		"!sources:", "trouble daemon: the daemon is not running", "advice alerts: nobody would notice that Belfry itself is gone",
 		"fine database: schema ", "; every page fits", "fine configuration: belfry.yaml can be used", "fine plugins: feed can be started")
@@ -402,6 +402,15 @@ func TestTestAlerts(t *testing.T) {
 	if fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
 	}
+	// A store that takes nothing keeps no place from being tried.
+	if err := n.Store.Close(); err != nil {
+		t.Fatal(err)
+	}
+	n.Config.Alerts.To = n.Config.Alerts.To[:2]
+	got, err = d.TestAlerts(t.Context(), func(context.Context, string) (sdk.Connector, bool, error) { return &taker{}, false, nil })
+	if err == nil || !strings.HasPrefix(err.Error(), "what came of it cannot be recorded, and so status and doctor do not know of it: ") || len(got) != 2 || got[1].Outcome != desk.Arrived {
+		t.Errorf("%+v, %v", got, err)
+	}
 	n.Config.Alerts.To = nil
 	_, err = d.TestAlerts(t.Context(), nil)
 	wants(t, err, desk.Conflict, "nobody is told of trouble")
@@ -417,4 +426,45 @@ func (t *taker) Plan(sdk.ChannelRef, sdk.Post) ([]sdk.Part, error) { return []sd
 
 func (t *taker) Publish(context.Context, sdk.ChannelRef, sdk.Part) (sdk.PartRef, error) {
 	return sdk.PartRef{}, t.err
+}
+
+// A store without room cannot record that it has none: whoever asks is told all the same, and once.
+func TestADiskWithoutRoom(t *testing.T) {
+	t.Parallel()
+	c := newClinic(t)
+	c.d.Free = func(string) (int64, bool) { return 0, true }
+	c.n.Config.DiskFloor = 3_000_000
+	low := func() (n int) {
+		t.Helper()
+		s, err := c.d.Status(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, a := range s.Alerts {
+			if a.Code == string(alert.DiskLow) {
+				if n++; a.ID == 0 && !strings.HasSuffix(a.Sentence, " has 0 B left, less than disk_floor (3MB): nothing is fetched, and without any room nothing leaves") {
+					t.Errorf("it says %q", a.Sentence)
+				}
+			}
+		}
+		return n
+	}
+	if n := low(); n != 1 {
+		t.Errorf("it is told %d times", n)
+	}
+	c.says("trouble disk: the disk of ")
+	if err := c.n.Store.Raise(t.Context(), alert.Alert{Code: alert.DiskLow, Subject: c.d.Dir, Sentence: "little room", Mend: "make room"}, c.n.Now); err != nil {
+		t.Fatal(err)
+	}
+	if n := low(); n != 1 {
+		t.Errorf("with its alert it is told %d times", n)
+	}
+	c.says("trouble disk_low: little room", "!trouble disk: ")
+	c.d.Free = func(string) (int64, bool) { return 3_000_000, true }
+	if err := c.n.Store.ResolveAlerts(t.Context(), []alert.Key{{Code: alert.DiskLow, Subject: c.d.Dir}}, c.n.Now); err != nil {
+		t.Fatal(err)
+	}
+	if n := low(); n != 0 {
+		t.Errorf("with room it is told %d times", n)
+	}
 }

@@ -195,7 +195,7 @@ func (d *doctor) judgeDestination(x Destination) {
 		say(Trouble, "look there, and say what you see: belfry post deliveries --state unknown; belfry post resolve", "may have got %s, or not", pluralOf(x.Unknown, "post"))
 	}
 	if x.Held > 0 {
-		say(Trouble, "belfry post list --held; belfry post release", "waits for a person to release %s that a blackout held", pluralOf(x.Held, "post"))
+		say(Trouble, "belfry post list --held; belfry post release", "holds %s back until a person says whether to let go", pluralOf(x.Held, "post"))
 	}
 	if x.Listed > 0 {
 		say(Trouble, "which: belfry post deliveries --state awaiting_person --destination "+x.Name+"; when it is done: belfry post resolve",

@@ -53,6 +53,14 @@ func (d *Desk) Ago(t time.Time) string {
 	return d.At(t)
 }
 
+// Lasting writes since when something lasts: for how long within the last hour, or since when.
+func (d *Desk) Lasting(t time.Time) string {
+	if ago, near := strings.CutSuffix(d.Ago(t), " ago"); near {
+		return "for " + ago
+	}
+	return "since " + d.At(t)
+}
+
 // Until writes a time ahead as how far it is within the next hour, or when it is.
 func (d *Desk) Until(t time.Time) string {
 	switch ahead := t.Sub(d.Now); {

@@ -25,6 +25,8 @@ type DB struct {
 	// commit would not last.
 	fatal func(error) bool
 	whole func() error
+	// explain makes a sentence of what a person can mend; see Options.
+	explain func(error) error
 	// forget empties the engine's log; see Options.
 	forget func(context.Context) (bool, error)
 	close  func() error
@@ -53,6 +55,9 @@ type Options struct {
 	Reader, Writer *sql.DB
 	Rewrite        func(string) string
 	Fatal          func(error) bool
+	// Explain makes a sentence of an error of the engine that a person can mend, such as a disk without room; others it gives
+	// back as they are. Nil when the engine's own words do.
+	Explain func(error) error
 	// Whole is asked before each commit, and says why it would not last, because a file of the engine is gone; nil when
 	// nothing can go.
 	Whole func() error
@@ -66,6 +71,9 @@ type Options struct {
 // ErrFailed says that the disk refused a commit in a way after which only a restart tells what it holds.
 var ErrFailed = errors.New("the database cannot be written reliably any more; restart Belfry, which then reads what the disk holds")
 
+// ErrNoRoom says that a write found no room on the disk. Nothing of it is on the disk, and a later one may find room.
+var ErrNoRoom = errors.New("the disk of the store is full, and nothing was changed; make room there, and try again")
+
 // ErrNotFound says that there is no such row.
 var ErrNotFound = errors.New("not found")
 
@@ -74,7 +82,10 @@ func New(o Options) *DB {
 	if o.Whole == nil {
 		o.Whole = func() error { return nil }
 	}
-	db := &DB{reader: o.Reader, writer: o.Writer, rewrite: o.Rewrite, fatal: o.Fatal, whole: o.Whole, forget: o.Forget, close: o.Close, jobs: make(chan job, 1024),
+	if o.Explain == nil {
+		o.Explain = func(err error) error { return err }
+	}
+	db := &DB{reader: o.Reader, writer: o.Writer, rewrite: o.Rewrite, fatal: o.Fatal, explain: o.Explain, whole: o.Whole, forget: o.Forget, close: o.Close, jobs: make(chan job, 1024),
 		quit: make(chan struct{}), ended: make(chan struct{}), failed: make(chan struct{}), reads: map[string]*sql.Stmt{}, node: token(12)}
 	go db.write()
 	return db
@@ -249,6 +260,9 @@ func (db *DB) commit(tx *Tx, group []job) {
 	for i, j := range group {
 		if err != nil {
 			results[i] = err // nothing of the group is on the disk
+		}
+		if results[i] != nil {
+			results[i] = db.explain(results[i])
 		}
 		j.done <- results[i]
 	}

@@ -61,6 +61,9 @@ type BackedUp struct {
 // The error is fs.ErrNotExist when there is no database.
 func WriteBackup(ctx context.Context, b Backup) (out BackedUp, err error) {
 	out = BackedUp{File: b.To, At: b.Now.UTC().Truncate(time.Second)}
+	if b.To == "" {
+		return out, errors.New("a backup needs a name; name the file that it is written to")
+	}
 	if _, err := os.Stat(b.From); err != nil {
 		return out, err
 	}

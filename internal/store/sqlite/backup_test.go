@@ -411,6 +411,7 @@ func TestBackupRefuses(t *testing.T) {
 	}{
 		"a file that is there": {sqlite.Backup{From: file, To: to}, "exists already; name another file, or replace it with --force"},
 		"the database itself":  {sqlite.Backup{From: file, To: file, Force: true}, "is the database itself"},
+		"no name":              {sqlite.Backup{From: file}, "a backup needs a name; name the file that it is written to"},
 		"a folder":             {sqlite.Backup{From: file, To: filepath.Dir(to), Force: true}, "is no file"},
 		"no folder":            {sqlite.Backup{From: file, To: filepath.Join(to+"-nowhere", "b.db")}, "cannot be written"},
 	} {

@@ -49,7 +49,7 @@ func openExisting(ctx context.Context, file string, pragmas ...string) (*store.D
 		return nil, err
 	}
 	reader.SetMaxOpenConns(Readers)
-	return store.New(store.Options{Reader: reader, Writer: writer, Rewrite: store.SQLite, Fatal: fatal, Forget: emptyLog(file), Close: func() error {
+	return store.New(store.Options{Reader: reader, Writer: writer, Rewrite: store.SQLite, Fatal: fatal, Explain: explain(file), Forget: emptyLog(file), Close: func() error {
 		err := errors.Join(reader.Close(), writer.Close())
 		dropMark(file)
 		return err

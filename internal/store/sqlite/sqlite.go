@@ -74,7 +74,7 @@ func Open(ctx context.Context, file string, log ...*slog.Logger) (*store.DB, err
 		_ = writer.Close()
 		return nil, err
 	}
-	return store.New(store.Options{Reader: reader, Writer: writer, Rewrite: store.SQLite, Fatal: fatal, Whole: logInPlace(file), Forget: emptyLog(file), Close: func() error {
+	return store.New(store.Options{Reader: reader, Writer: writer, Rewrite: store.SQLite, Fatal: fatal, Explain: explain(file), Whole: logInPlace(file), Forget: emptyLog(file), Close: func() error {
 		return errors.Join(endMark(file), reader.Close(), writer.Close())
 	}}), nil
 }
@@ -196,6 +196,23 @@ func damaged(file string, err error) error {
 		}
 	}
 	return fmt.Errorf("%s: %w", file, err)
+}
+
+// explain names what a person can mend when a running store takes no write.
+func explain(file string) func(error) error {
+	return func(err error) error {
+		se, ok := errors.AsType[*sqlite.Error](err)
+		if !ok {
+			return err
+		}
+		switch se.Code() & 0xff {
+		case sqlite3.SQLITE_FULL:
+			return fmt.Errorf("%s: %w (%w)", file, store.ErrNoRoom, err)
+		case sqlite3.SQLITE_BUSY:
+			return fmt.Errorf("%s: another process has been writing for more than 10 seconds, and nothing was changed; try again (%w)", file, err)
+		}
+		return err
+	}
 }
 
 // fatal reports whether a failed commit leaves open what the disk holds: the reading of a page back may then give
