@@ -221,7 +221,7 @@ type MergedPeople struct {
 
 // Merge makes two people one.
 func (p *People) Merge(ctx context.Context, from, into, reason string) (MergedPeople, error) {
-	m, err := p.Registry.Merge(ctx, p.Store, strings.ToLower(from), strings.ToLower(into), p.Actor, reason)
+	m, err := p.Registry.Merge(ctx, strings.ToLower(from), strings.ToLower(into), p.Actor, reason)
 	if err != nil {
 		who, _, _ := strings.Cut(err.Error(), ":")
 		if errors.Is(err, consent.ErrUnderWay) {

@@ -199,7 +199,7 @@ func TestAMergeKeepsTheBrake(t *testing.T) {
 	must(t, err)
 	into, err := h.people.RefAt(t.Context(), other)
 	must(t, err)
-	_, err = h.people.Merge(t.Context(), h.db, from, into, "ada", "the same")
+	_, err = h.people.Merge(t.Context(), from, into, "ada", "the same")
 	must(t, err)
 	h.run(writer{}, direct.Destination{})
 	h.publish()
