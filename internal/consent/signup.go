@@ -37,6 +37,11 @@ func (r *Registry) SignUp(ctx context.Context, s SignUp) error {
 	if err := r.check(&w, s.Medium); err != nil {
 		return err
 	}
+	for _, p := range s.Purposes {
+		if o, _ := r.offer(p, s.Medium); slices.ContainsFunc(o.Media, func(m Medium) bool { return m.Name == s.Medium && m.TheyBegin }) {
+			return sdk.Errorf(sdk.CodeInvalid, "follow", "nobody can be asked by %s before they have written there; let them open the bot and press its button", s.Medium)
+		}
+	}
 	if s.Reference != "" {
 		w.External = r.s.Keys.Hash("reference", s.Reference)
 	}
