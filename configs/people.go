@@ -129,8 +129,8 @@ func (m *MediumRules) Validate() error {
 
 // Medium gives what a platform says of messages to people by a type of destination, with what the configuration adds.
 func (l *Loaded) Medium(typ string) (m sdk.Medium) {
-	if spec := l.specs[typ]; spec != nil {
-		m = spec.Medium
+	if spec := l.specs[typ]; spec != nil && spec.Medium != nil {
+		m = *spec.Medium
 	}
 	own := l.MediumRules[typ]
 	m.OwnChoice = m.OwnChoice || own.OwnChoice

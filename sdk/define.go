@@ -65,8 +65,8 @@ type Spec struct {
 	Type, Summary string
 	// Roles a healthy instance has.
 	Roles []Role
-	// Medium holds the platform's rules of messages to people; see WithMedium.
-	Medium   Medium
+	// Medium holds the platform's rules of messages to people; nil when it has none to say. See WithMedium.
+	Medium   *Medium
 	defaults func() any
 	open     func(ctx context.Context, s Settings, config any) (Connector, error)
 }

@@ -27,7 +27,9 @@ const Medium = "email"
 // Spec declares the connector.
 func Spec() *sdk.Spec {
 	return sdk.Define("email", "Writes to people by e-mail over one or several SMTP relays, and reads bounces, complaints "+
-		"and replies.", defaults(), open)
+		"and replies.", defaults(), open).
+		// Mail forbids nothing of that kind. Who gets it has agreed, and its providers judge by complaints.
+		WithMedium(sdk.Medium{})
 }
 
 // Connector is one sender with its relays.

@@ -85,7 +85,9 @@ func (c *Config) Validate() error {
 func Spec() *sdk.Spec {
 	return sdk.Define("telegram", "Posts to Telegram channels and groups, with pictures, corrections and removals, and writes "+
 		"to the people who follow by its bot.",
-		defaults(), open)
+		defaults(), open).
+		// A bot cannot begin a conversation; whom it may write to, it may write to at any time (Bots FAQ).
+		WithMedium(sdk.Medium{TheyBegin: true})
 }
 
 // Connector is one bot.

@@ -99,6 +99,8 @@ func TestAnswers(t *testing.T) {
 		"held messages":              {method: "GET", route: "/messages/held", path: "/messages/held", status: 200, says: `"items":[`},
 		"release no messages":        {method: "POST", route: "/messages/{number}/release", path: "/messages/999/release", status: 404, says: "no messages are held under the number 999"},
 		"release messages by a word": {method: "POST", route: "/messages/{number}/release", path: "/messages/x/release", status: 400, says: "is no number"},
+		"nobody is held":             {method: "GET", route: "/messages/{number}/people", path: "/messages/999/people", status: 404, says: "no messages wait under the number 999"},
+		"settle to nobody":           {method: "POST", route: "/messages/{number}/settle", path: "/messages/999/settle", body: `{"say":"missing","person":"nobody"}`, status: 404, says: "nobody is called"},
 		"settle no messages":         {method: "POST", route: "/messages/{number}/settle", path: "/messages/999/settle", body: `{"say":"missing"}`, status: 404, says: "no messages under the number 999"},
 		"settle messages otherwise":  {method: "POST", route: "/messages/{number}/settle", path: "/messages/999/settle", body: `{"say":"done"}`, status: 400, says: "arrived"},
 		"resend": {method: "POST", route: "/deliveries/{id}/resend", path: "/deliveries/%[2]d/resend", status: 200, says: `"resent":true`,

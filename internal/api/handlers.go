@@ -100,7 +100,8 @@ type resolveBody struct {
 }
 
 type settleBody struct {
-	Say string `yaml:"say" required:"true" enum:"arrived|missing" doc:"arrived: they count as sent. missing: they did not arrive, and are sent again to those who still follow."`
+	Say    string `yaml:"say" required:"true" enum:"arrived|missing" doc:"arrived: they count as sent. missing: they did not arrive, and are sent again to those who still follow."`
+	Person string `yaml:"person" doc:"Only the message to this person, by reference. Without it, all of that number."`
 }
 
 // released says how many messages were let go.
@@ -315,12 +316,21 @@ func releaseMessages(ctx context.Context, c *call, _ *emptyBody) (any, error) {
 	return released{id, n}, err
 }
 
+func listHeldPeople(ctx context.Context, c *call) (any, error) {
+	id, err := number(c.r.PathValue("number"), "number")
+	if err != nil {
+		return nil, err
+	}
+	list, err := c.d.HeldPeople(ctx, id)
+	return List[desk.HeldPerson]{Items: list}, err
+}
+
 func settleMessages(ctx context.Context, c *call, b *settleBody) (any, error) {
 	id, err := number(c.r.PathValue("number"), "number")
 	if err != nil {
 		return nil, err
 	}
-	return c.d.SettleMessages(ctx, id, b.Say == string(store.SayArrived))
+	return c.d.SettleMessages(ctx, id, b.Person, b.Say == string(store.SayArrived))
 }
 
 func resendDelivery(ctx context.Context, c *call, _ *emptyBody) (any, error) {

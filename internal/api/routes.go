@@ -194,6 +194,8 @@ func (h *handler) newsroom() []route {
 
 		{method: get, path: "/messages/held", id: "listHeldMessages", scope: ScopeRead, summary: "Messages that wait for a person, and those that may have arrived", answer: List[desk.HeldMessages]{},
 			text: "By their texts, with how many people each is for, and nobody's name.", action: does(listHeldMessages)},
+		{method: get, path: "/messages/{number}/people", id: "listHeldPeople", scope: ScopePeople, summary: "To whom the messages of a number wait, or may have arrived", answer: List[desk.HeldPerson]{},
+			text: "People are named by reference, at most 1,000 of them.", action: does(listHeldPeople)},
 		{method: post, path: "/messages/{number}/release", id: "releaseMessages", scope: ScopeOperate, summary: "Let held messages go", answer: released{},
 			text: "Everything that decides about each is read anew when it starts: who left meanwhile gets nothing.", action: takes(releaseMessages)},
 		{method: post, path: "/messages/{number}/settle", id: "settleMessages", scope: ScopeOperate, summary: "Say whether messages arrived of which nobody knows", answer: desk.SettledMessages{},

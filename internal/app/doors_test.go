@@ -233,7 +233,7 @@ func TestEveryDoor(t *testing.T) {
 
 	// A merge: a withdrawal of either holds for both. An import brings nobody back.
 	whole := m.follow("whole@example.invalid", alertes)
-	if _, err := m.app.people.Merge(ctx, m.app.db, gone["merged"].Ref, whole.Ref, "anna", "the same person"); err != nil {
+	if _, err := m.app.people.Merge(ctx, gone["merged"].Ref, whole.Ref, "anna", "the same person"); err != nil {
 		t.Fatal(err)
 	}
 	if fates := m.imports("queued@example.invalid", "merged@example.invalid"); fates[consent.FateGranted]+fates[consent.FatePending] > 0 {

@@ -101,7 +101,7 @@ func (w *letters) Facts(ctx context.Context, s consent.Stream, now time.Time) (p
 		return f, nil, nil // a fixed text
 	}
 	rules := l.Medium(s.Medium)
-	f.Rules = policy.Rules{OwnChoice: rules.OwnChoice, ReplyWindow: rules.ReplyWindow, Template: rules.Templates, Quiet: l.LegalHours(s.Medium)}
+	f.Rules = policy.Rules{OwnChoice: rules.OwnChoice, TheyBegin: rules.TheyBegin, ReplyWindow: rules.ReplyWindow, Template: rules.Templates, Quiet: l.LegalHours(s.Medium)}
 	f.Brake.First = l.NewAudience.First
 	if s.Kind == consent.StreamNotice {
 		return w.noticeFacts(ctx, l, s, f, now)

@@ -148,7 +148,7 @@ func Offers(l *configs.Loaded) (out []consent.Offer) {
 		}
 		o := consent.Offer{Purpose: consent.Purpose{Kind: consent.Channel, Name: name}, Title: ch.Title, Description: ch.Description, Lang: cmp.Or(ch.Lang, l.Site.Lang)}
 		for _, m := range ch.Messages {
-			o.Media = append(o.Media, consent.Medium{Name: l.Destinations[m.Destination].Type, Destination: m.Destination})
+			o.Media = append(o.Media, medium(l, m.Destination))
 			for _, mode := range m.Modes {
 				if !slices.Contains(o.Modes, consent.Mode(mode)) {
 					o.Modes = append(o.Modes, consent.Mode(mode))
@@ -172,11 +172,17 @@ func Offers(l *configs.Loaded) (out []consent.Offer) {
 		n := l.Notices[name]
 		o := consent.Offer{Purpose: consent.Purpose{Kind: consent.Notice, Name: name}, Title: n.Title, Description: n.Description, Lang: cmp.Or(n.Lang, l.Site.Lang), Modes: []consent.Mode{consent.Instant}}
 		for _, d := range n.Destinations {
-			o.Media = append(o.Media, consent.Medium{Name: l.Destinations[d].Type, Destination: d})
+			o.Media = append(o.Media, medium(l, d))
 		}
 		out = append(out, o)
 	}
 	return out
+}
+
+// medium is a destination as people follow by it.
+func medium(l *configs.Loaded, destination string) consent.Medium {
+	typ := l.Destinations[destination].Type
+	return consent.Medium{Name: typ, Destination: destination, TheyBegin: l.Medium(typ).TheyBegin}
 }
 
 // origin is what is kept of where a request comes from, as far as privacy.ip allows.

@@ -154,7 +154,7 @@ func (r *Registry) askChange(tx Tx, s SealedSignup, address string, w Wish, now 
 
 // moving finds who wants another address, and the one that they have. ErrNotFound when either is gone.
 func (r *Registry) moving(tx Tx, w Wish, medium string) (p person, at Address, err error) {
-	ref, err := nowRef(tx, w.Change)
+	ref, _, err := nowRef(tx, w.Change)
 	if err != nil {
 		return p, at, err
 	}
@@ -174,8 +174,9 @@ func (r *Registry) moving(tx Tx, w Wish, medium string) (p person, at Address, e
 }
 
 // move does what a confirmation of another address asked for: whoever reads there has pressed the button. What was left at
-// either address stays left. It gives who is reached there from now on.
-func (r *Registry) move(tx Tx, t Token, w Wish, there person, e Evidence, now time.Time) (person, error) {
+// either address stays left. It gives who is reached there from now on: who reads there already and who moves are one person
+// afterwards. Its error is ErrUnderWay while a message to one of them is.
+func (r *Registry) move(ctx context.Context, tx Tx, t Token, w Wish, there person, e Evidence, now time.Time) (person, error) {
 	mover, at, err := r.moving(tx, w, t.Medium)
 	if errors.Is(err, ErrNotFound) || err == nil && mover.row.ID == there.row.ID {
 		err = &TokenError{TokenUnknown}
@@ -220,9 +221,7 @@ func (r *Registry) move(tx Tx, t Token, w Wish, there person, e Evidence, now ti
 		}
 	}
 	known := there.row.External != "" || slices.ContainsFunc(own, func(g Grant) bool { return g.State != Pending && g.State != Expired || !g.Since.IsZero() })
-	reached := mover
 	if known {
-		reached = there
 		err = mover.handOver(t.Medium, grants, own, there, e, now)
 	} else {
 		err = r.take(mover, there, t, grants, e, now)
@@ -232,6 +231,12 @@ func (r *Registry) move(tx Tx, t Token, w Wish, there person, e Evidence, now ti
 	}
 	if err := mover.record(EventMoved, now, change{Medium: t.Medium, Evidence: e}); err != nil {
 		return there, err
+	}
+	reached := mover
+	if known {
+		if reached, err = r.join(ctx, tx, mover, there, t.Medium, e, now); err != nil {
+			return there, err
+		}
 	}
 	lang := mover.row.Habits.Lang
 	if lang == "" {
@@ -319,6 +324,24 @@ func (p person) handOver(medium string, grants, own []Grant, there person, e Evi
 		return err
 	}
 	return there.record(EventMoved, now, change{Medium: medium, Evidence: e})
+}
+
+// join makes who moved one person with who reads at the other address already, once handOver has brought there what came by the
+// medium. By the links in what came to the old address one can still leave, and no more: who asks for another one's address and
+// finds them obliging must not get to the pages of that one.
+func (r *Registry) join(ctx context.Context, tx Tx, mover, there person, medium string, e Evidence, now time.Time) (person, error) {
+	if err := r.still(ctx, mover.row.ID, there.row.ID); err != nil {
+		return there, err
+	}
+	m := merging{r: r, tx: tx, now: now, evidence: e, over: medium}
+	if err := m.run(mover.row.ID, there.row.ID); err != nil {
+		return there, err
+	}
+	if err := tx.SetMark(mergedShut+mover.row.Ref, "moved"); err != nil {
+		return there, err
+	}
+	row, err := tx.Subscriber(there.row.ID)
+	return r.load(tx, row, err)
 }
 
 // tellBefore tells the address that was given up, by a fixed text. The row that is made for it holds nothing but where to write,

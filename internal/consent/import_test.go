@@ -63,7 +63,7 @@ func (o *office) open(current consent.Master, previous ...consent.Master) {
 	must(o.t, err)
 	o.t.Cleanup(func() { _ = journal.Close() })
 	o.journal = journal
-	media := []consent.Medium{{Name: consent.Email, Destination: "mail"}, {Name: consent.Telegram, Destination: "bot"}}
+	media := []consent.Medium{{Name: consent.Email, Destination: "mail"}, {Name: consent.Telegram, Destination: "bot", TheyBegin: true}}
 	o.reg = consent.New(consent.Settings{Store: o.db, Keys: o.keys, Journal: journal, Now: func() time.Time { return o.now }, Deadline: time.Second, Offers: func() []consent.Offer {
 		return []consent.Offer{
 			{Purpose: alertes, Media: media, Modes: []consent.Mode{consent.Instant, consent.Digest}, Slots: []string{"07:00"}, Topics: []string{"sport", "culture"}},

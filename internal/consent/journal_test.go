@@ -106,7 +106,7 @@ func TestLeavingEverythingIsRemembered(t *testing.T) {
 	o := newOffice(t)
 	lea := o.follow(consent.Email, "lea@example.org", alertes)
 	bot := o.follow(consent.Telegram, "4711", alertes)
-	_, err := o.reg.Merge(t.Context(), o.db, bot.Ref, lea.Ref, "test", "the same")
+	_, err := o.reg.Merge(t.Context(), bot.Ref, lea.Ref, "test", "the same")
 	must(t, err)
 	_, err = o.reg.Withdraw(t.Context(), lea.ID, consent.Withdrawal{Purpose: &brief, Evidence: consent.Evidence{Method: consent.ByLink, Actor: consent.Self}})
 	must(t, err)
@@ -136,7 +136,7 @@ func TestAnOldLinkLeadsOn(t *testing.T) {
 	last := first
 	for i := range 12 {
 		next := o.follow(consent.Email, fmt.Sprintf("lea%d@example.org", i+1), alertes)
-		_, err := o.reg.Merge(t.Context(), o.db, last.Ref, next.Ref, "test", "the same")
+		_, err := o.reg.Merge(t.Context(), last.Ref, next.Ref, "test", "the same")
 		must(t, err)
 		last = next
 	}

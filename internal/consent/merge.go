@@ -12,18 +12,6 @@ import (
 	"github.com/belfry-news/belfry/sdk"
 )
 
-// MergeTx is a Tx that can make two people one.
-type MergeTx interface {
-	Tx
-	// MoveGrant gives a grant to another person, who has none of its purpose and medium. Its number stays.
-	MoveGrant(id int64, to PersonID) error
-}
-
-// MergeStore makes two people one, in one transaction.
-type MergeStore interface {
-	Merging(ctx context.Context, do func(MergeTx) error) error
-}
-
 // Merged says what came of two people.
 type Merged struct {
 	From, Into string
@@ -35,10 +23,12 @@ type Merged struct {
 	Addresses, Dropped []string
 }
 
-// The names under which the store keeps where the links of merged people lead.
+// The names under which the store keeps where the links of merged people lead. Links to the own pages of somebody under
+// mergedShut end nowhere; those that leave go on as mergedPerson says.
 const (
 	mergedPerson = "merged.person."
 	mergedGrant  = "merged.grant."
+	mergedShut   = "merged.shut."
 )
 
 // ErrUnderWay says that a message to the person has no outcome yet.
@@ -56,7 +46,7 @@ type history struct {
 // its key is destroyed.
 //
 // It waits until no message to either is under way, at most for the deadline of a call.
-func (r *Registry) Merge(ctx context.Context, store MergeStore, from, into, operator, reason string) (out Merged, err error) {
+func (r *Registry) Merge(ctx context.Context, from, into, operator, reason string) (out Merged, err error) {
 	switch {
 	case reason == "":
 		return out, sdk.Errorf(sdk.CodeInvalid, "merge", "a merge needs a reason; give it with --reason")
@@ -85,12 +75,9 @@ func (r *Registry) Merge(ctx context.Context, store MergeStore, from, into, oper
 			return out, errors.Join(err, ErrUnderWay)
 		}
 	}
-	err = store.Merging(ctx, func(tx MergeTx) error {
-		// Nothing can start while this transaction is open.
-		for _, id := range ids {
-			if under, err := r.s.Store.Under(ctx, id); err != nil || under {
-				return errors.Join(err, ErrUnderWay)
-			}
+	err = r.s.Store.People(ctx, func(tx Tx) error {
+		if err := r.still(ctx, ids...); err != nil {
+			return err
 		}
 		m := merging{r: r, tx: tx, now: r.now(), evidence: Evidence{Method: ByOperator, Actor: Operator, Where: operator, Note: reason}, out: Merged{From: from, Into: into}}
 		m.evidence = trimmed(m.evidence, m.now)
@@ -103,14 +90,36 @@ func (r *Registry) Merge(ctx context.Context, store MergeStore, from, into, oper
 	return out, err
 }
 
+// underWay is ErrUnderWay, and names to whom.
+type underWay PersonID
+
+func (underWay) Error() string        { return ErrUnderWay.Error() }
+func (underWay) Is(target error) bool { return target == ErrUnderWay }
+
+// still asks, inside a transaction during which nothing can start, that no message to these people is under way.
+func (r *Registry) still(ctx context.Context, ids ...PersonID) error {
+	for _, id := range ids {
+		under, err := r.s.Store.Under(ctx, id)
+		if err != nil {
+			return err
+		}
+		if under {
+			return underWay(id)
+		}
+	}
+	return nil
+}
+
 // merging is one merge inside its transaction.
 type merging struct {
 	r          *Registry
-	tx         MergeTx
+	tx         Tx
 	now        time.Time
 	evidence   Evidence
 	from, into person
 	out        Merged
+	// over is the medium on which everything of from has been brought to into already, and ended; see move.
+	over string
 }
 
 func (m *merging) run(from, into PersonID) error {
@@ -182,6 +191,12 @@ func (m *merging) grants(mine, theirs []Address) error {
 		// Consent is given for an address: where the other one is written to at another, it is not taken along.
 		stays := slices.ContainsFunc(mine, of(g.Medium)) && !slices.ContainsFunc(theirs, of(g.Medium)) || !slices.ContainsFunc(mine, of(g.Medium))
 		at := slices.IndexFunc(others, func(o Grant) bool { return o.Purpose == g.Purpose && o.Medium == g.Medium })
+		if at >= 0 && g.Medium == m.over {
+			if err := m.leads(g, others[at]); err != nil {
+				return err
+			}
+			continue
+		}
 		if at < 0 {
 			if err := m.move(g, stays); err != nil {
 				return err
@@ -237,9 +252,14 @@ func (m *merging) move(g Grant, stays bool) error {
 	return nil
 }
 
+// leads lets who leaves by a link of one grant leave the other one.
+func (m *merging) leads(g, other Grant) error {
+	return m.tx.SetMark(mergedGrant+strconv.FormatInt(g.ID, 10), strconv.FormatInt(other.ID, 10))
+}
+
 // both brings two grants of the same purpose and medium together, in that of the other one. A withdrawal wins.
 func (m *merging) both(g, other Grant) error {
-	if err := m.tx.SetMark(mergedGrant+strconv.FormatInt(g.ID, 10), strconv.FormatInt(other.ID, 10)); err != nil {
+	if err := m.leads(g, other); err != nil {
 		return err
 	}
 	if g.State == Active || g.State == Pending { // nobody is reached by it any more
@@ -353,16 +373,20 @@ func nowGrant(tx Tx, id int64) (int64, error) {
 	return id, nil
 }
 
-// nowRef follows the link of a person who became another one.
-func nowRef(tx Tx, ref string) (string, error) {
+// nowRef follows the link of a person who became another one. Shut says that it does not open the own pages of who they are now.
+func nowRef(tx Tx, ref string) (now string, shut bool, err error) {
 	for range longestTrail {
-		text, err := tx.Mark(mergedPerson + ref)
-		if err != nil || text == "" {
-			return ref, err
+		next, err := tx.Mark(mergedPerson + ref)
+		if err != nil || next == "" {
+			return ref, shut, err
 		}
-		ref = text
+		mark, err := tx.Mark(mergedShut + ref)
+		if err != nil {
+			return ref, shut, err
+		}
+		ref, shut = next, shut || mark != ""
 	}
-	return ref, nil
+	return ref, shut, nil
 }
 
 // expanded adds what an event of EventMerged tells of the other one.

@@ -73,7 +73,7 @@ func TestMerge(t *testing.T) {
 			t.Parallel()
 			o := newOffice(t)
 			from, into := tt.from(o), tt.into(o)
-			_, err := o.reg.Merge(t.Context(), o.db, from.Ref, into.Ref, "anna", "wrote from both")
+			_, err := o.reg.Merge(t.Context(), from.Ref, into.Ref, "anna", "wrote from both")
 			must(t, err)
 			if diff := cmp.Diff(tt.want, o.states(into.Ref)); diff != "" {
 				t.Errorf("(-want +got)\n%s", diff)
@@ -111,7 +111,7 @@ func TestMergeKeepsLinksForLeaving(t *testing.T) {
 	o := newOffice(t)
 	from, into := o.follow(consent.Email, "old@example.org", alertes), o.follow(consent.Email, "lea@example.org", alertes)
 	link := o.keys.LeaveLink(from.Ref, from.Grants[0].ID)
-	_, err := o.reg.Merge(t.Context(), o.db, from.Ref, into.Ref, "anna", "wrote from both")
+	_, err := o.reg.Merge(t.Context(), from.Ref, into.Ref, "anna", "wrote from both")
 	must(t, err)
 	leaving, err := o.reg.Leaving(t.Context(), link)
 	must(t, err)
@@ -136,11 +136,11 @@ func TestMergeRefuses(t *testing.T) {
 	o := newOffice(t)
 	a, b := o.follow(consent.Email, "a@example.org", alertes), o.follow(consent.Email, "b@example.org", alertes)
 	for name, try := range map[string][3]string{"no reason": {a.Ref, b.Ref, ""}, "oneself": {a.Ref, a.Ref, "x"}} {
-		if _, err := o.reg.Merge(t.Context(), o.db, try[0], try[1], "anna", try[2]); sdk.AsError(err).Code != sdk.CodeInvalid {
+		if _, err := o.reg.Merge(t.Context(), try[0], try[1], "anna", try[2]); sdk.AsError(err).Code != sdk.CodeInvalid {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if _, err := o.reg.Merge(t.Context(), o.db, a.Ref, "nobody", "anna", "x"); !errors.Is(err, consent.ErrNotFound) {
+	if _, err := o.reg.Merge(t.Context(), a.Ref, "nobody", "anna", "x"); !errors.Is(err, consent.ErrNotFound) {
 		t.Errorf("nobody: %v", err)
 	}
 	if diff := cmp.Diff([]string{"channel alertes email active"}, o.states(a.Ref)); diff != "" {

@@ -59,9 +59,12 @@ func (r *Registry) Reader(ctx context.Context, link string) (out Reader, err err
 		return Reader{}, err
 	}
 	err = r.s.Store.People(ctx, func(tx Tx) error {
-		ref, err := nowRef(tx, ref)
+		ref, shut, err := nowRef(tx, ref)
 		if err != nil {
 			return err
+		}
+		if shut {
+			return &TokenError{TokenUnknown}
 		}
 		row, err := tx.SubscriberByRef(ref)
 		p, err := r.load(tx, row, err)
@@ -95,15 +98,26 @@ func (r *Registry) ReaderOf(ctx context.Context, h sdk.Handle) (out Reader, foun
 	return out, found, err
 }
 
-// address gives a person's own address of a medium; ErrNotFound when there is none.
+// address gives the own address of a person, or of who they are one with now, of a medium; ErrNotFound when there is none.
 func (r *Registry) address(ctx context.Context, id PersonID, medium string) (value string, err error) {
 	err = r.s.Store.People(ctx, func(tx Tx) error {
 		row, err := tx.Subscriber(id)
+		if err != nil {
+			return err
+		}
+		ref, shut, err := nowRef(tx, row.Ref)
+		if err == nil && shut {
+			err = ErrNotFound // who holds an old message need not be who moved
+		}
+		if err != nil {
+			return err
+		}
+		row, err = tx.SubscriberByRef(ref)
 		p, err := r.load(tx, row, err)
 		if err != nil {
 			return err
 		}
-		rows, err := tx.Addresses(id)
+		rows, err := tx.Addresses(p.row.ID)
 		if err != nil {
 			return err
 		}

@@ -3,17 +3,29 @@ package consent_test
 import (
 	"context"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/belfry-news/belfry/internal/consent"
 	"github.com/belfry-news/belfry/internal/store"
+	"github.com/belfry-news/belfry/sdk"
 )
 
 // busy is a store in which a message to everybody is under way.
 type busy struct{ *store.DB }
 
 func (busy) Under(context.Context, consent.PersonID) (bool, error) { return true, nil }
+
+// TestNobodyIsAskedWhereTheyBegin: a platform on which people write first asks nobody who may be anybody for a confirmation.
+func TestNobodyIsAskedWhereTheyBegin(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	err := o.reg.SignUp(t.Context(), consent.SignUp{Medium: consent.Telegram, Address: "4711", Purposes: []consent.Purpose{alertes}})
+	if e := sdk.AsError(err); e.Code != sdk.CodeInvalid || !strings.Contains(e.Public, "press its button") {
+		t.Errorf("the sign-up is answered with %v", err)
+	}
+}
 
 // TestNeverAgainTellsOfWhatIsUnderWay: "never write to me again" is acknowledged as settled only when no message is under way.
 func TestNeverAgainTellsOfWhatIsUnderWay(t *testing.T) {

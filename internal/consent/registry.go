@@ -32,6 +32,8 @@ type Medium struct {
 	Name, Destination string
 	// Link starts following at the medium itself (a bot's deep link); empty where a form does.
 	Link string
+	// TheyBegin says that the platform lets nobody be asked there: a person begins at the medium itself.
+	TheyBegin bool
 }
 
 // Settings wire a Registry.

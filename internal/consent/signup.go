@@ -37,6 +37,11 @@ func (r *Registry) SignUp(ctx context.Context, s SignUp) error {
 	if err := r.check(&w, s.Medium); err != nil {
 		return err
 	}
+	for _, p := range s.Purposes {
+		if o, _ := r.offer(p, s.Medium); slices.ContainsFunc(o.Media, func(m Medium) bool { return m.Name == s.Medium && m.TheyBegin }) {
+			return sdk.Errorf(sdk.CodeInvalid, "follow", "nobody can be asked by %s before they have written there; let them open the bot and press its button", s.Medium)
+		}
+	}
 	if s.Reference != "" {
 		w.External = r.s.Keys.Hash("reference", s.Reference)
 	}
@@ -294,9 +299,25 @@ func (r *Registry) token(tx Tx, token string) (Token, Wish, person, error) {
 	return t, w, p, err
 }
 
+// oftenEnough is how often a confirmation waits for messages that are under way to two people who become one.
+const oftenEnough = 5
+
 // Confirm does what a confirmation asked for: the person pressed the button behind a link that only they were sent. Its
-// error is ErrToken.
+// error is ErrToken, or ErrUnderWay when it has to be tried again: nothing has changed then.
 func (r *Registry) Confirm(ctx context.Context, token string, e Evidence) (reader Reader, err error) {
+	for range oftenEnough {
+		var busy underWay
+		if reader, err = r.confirm(ctx, token, e); !errors.As(err, &busy) {
+			break
+		}
+		if settled, err := r.settled(ctx, PersonID(busy)); err != nil || !settled {
+			return reader, errors.Join(err, ErrUnderWay)
+		}
+	}
+	return reader, err
+}
+
+func (r *Registry) confirm(ctx context.Context, token string, e Evidence) (reader Reader, err error) {
 	now := r.now()
 	e = trimmed(e, now)
 	err = r.s.Store.People(ctx, func(tx Tx) error {
@@ -312,7 +333,7 @@ func (r *Registry) Confirm(ctx context.Context, token string, e Evidence) (reade
 			return err
 		}
 		if wish.Change != "" {
-			if p, err = r.move(tx, t, wish, p, e, now); err != nil {
+			if p, err = r.move(ctx, tx, t, wish, p, e, now); err != nil {
 				return err
 			}
 			reader, err = r.reader(p)

@@ -148,6 +148,8 @@ type Tx interface {
 	Grant(id int64) (Grant, error)
 	// PutGrant adds a grant, or replaces the one of the same person, purpose and medium; it gives the id.
 	PutGrant(g Grant) (int64, error)
+	// MoveGrant gives a grant to another person, who has none of its purpose and medium. Its number stays.
+	MoveGrant(id int64, to PersonID) error
 
 	Suppressions(medium, hash string) ([]Suppression, error)
 	Suppress(s Suppression) error

@@ -190,18 +190,21 @@ type Leaving struct {
 	Purpose        Purpose
 	Medium, Masked string
 	State          State
-	// Link leads to the person's own pages.
+	// Link leads to the person's own pages; empty where the token proves only that its holder may leave.
 	Link string
 }
 
 // Leaving shows what an unsubscribe link ends, and changes nothing. Its error is ErrToken.
 func (r *Registry) Leaving(ctx context.Context, token string) (l Leaving, err error) {
 	err = r.s.Store.People(ctx, func(tx Tx) error {
-		p, g, err := r.grantOf(tx, token)
+		p, g, shut, err := r.grantOf(tx, token)
 		if err != nil {
 			return err
 		}
-		l = Leaving{Purpose: g.Purpose, Medium: g.Medium, State: g.State, Link: r.s.Keys.Link(p.row.Ref)}
+		l = Leaving{Purpose: g.Purpose, Medium: g.Medium, State: g.State}
+		if !shut {
+			l.Link = r.s.Keys.Link(p.row.Ref)
+		}
 		addresses, err := p.masked()
 		if i := slices.IndexFunc(addresses, func(m Masked) bool { return m.Medium == g.Medium }); i >= 0 {
 			l.Masked = addresses[i].Text
@@ -211,41 +214,37 @@ func (r *Registry) Leaving(ctx context.Context, token string) (l Leaving, err er
 	return l, err
 }
 
-func (r *Registry) grantOf(tx Tx, token string) (person, Grant, error) {
+// grantOf finds what a token ends, and whose it is now. Shut says that it opens no own pages.
+func (r *Registry) grantOf(tx Tx, token string) (p person, g Grant, shut bool, err error) {
 	ref, id, err := r.s.Keys.leaving(token)
 	if err != nil {
-		return person{}, Grant{}, &TokenError{TokenUnknown}
+		return p, g, false, &TokenError{TokenUnknown}
 	}
-	if ref, err = nowRef(tx, ref); err != nil {
-		return person{}, Grant{}, err
+	if ref, shut, err = nowRef(tx, ref); err != nil {
+		return p, g, false, err
 	}
 	if id, err = nowGrant(tx, id); err != nil {
-		return person{}, Grant{}, err
+		return p, g, false, err
 	}
-	g, err := tx.Grant(id)
-	if err == nil {
+	if g, err = tx.Grant(id); err == nil {
 		var row Subscriber
 		row, err = tx.Subscriber(g.Person)
-		p, err := r.load(tx, row, err)
+		p, err = r.load(tx, row, err)
 		if err == nil && p.row.Ref != ref { // a number that was given again once a database was restored
 			err = ErrNotFound
 		}
-		if !errors.Is(err, ErrNotFound) {
-			return p, g, err
-		}
-		return person{}, g, &TokenError{TokenUnknown}
 	}
 	if errors.Is(err, ErrNotFound) {
 		err = &TokenError{TokenUnknown}
 	}
-	return person{}, g, err
+	return p, g, shut, err
 }
 
 // Leave ends what an unsubscribe link is about, or everything. It needs no login and works for ever. Its error is ErrToken.
 func (r *Registry) Leave(ctx context.Context, token string, all bool, e Evidence) (Ack, error) {
 	var g Grant
 	return r.withdraw(ctx, func(tx Tx) (p person, err error) {
-		p, g, err = r.grantOf(tx, token)
+		p, g, _, err = r.grantOf(tx, token)
 		return p, err
 	}, func(person) (Withdrawal, error) {
 		if all {

@@ -221,7 +221,7 @@ type MergedPeople struct {
 
 // Merge makes two people one.
 func (p *People) Merge(ctx context.Context, from, into, reason string) (MergedPeople, error) {
-	m, err := p.Registry.Merge(ctx, p.Store, strings.ToLower(from), strings.ToLower(into), p.Actor, reason)
+	m, err := p.Registry.Merge(ctx, strings.ToLower(from), strings.ToLower(into), p.Actor, reason)
 	if err != nil {
 		who, _, _ := strings.Cut(err.Error(), ":")
 		if errors.Is(err, consent.ErrUnderWay) {
@@ -286,13 +286,8 @@ func (p *People) Erase(ctx context.Context, ref, reason string, copies func() ([
 
 // Known says whether there is such a person, and records nothing: nothing is shown.
 func (p *People) Known(ctx context.Context, ref string) error {
-	return PersonError(ref, p.Store.People(ctx, func(tx consent.Tx) error {
-		row, err := tx.SubscriberByRef(ref)
-		if err == nil && !row.Erased.IsZero() {
-			return consent.ErrNotFound
-		}
-		return err
-	}))
+	_, err := p.subscriber(ctx, ref)
+	return err
 }
 
 // AcceptJournal lets messages go by what the database says, although the journal of withdrawals is missing.

@@ -1,9 +1,13 @@
 package direct_test
 
 import (
+	"errors"
+	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/belfry-news/belfry/internal/consent"
 	"github.com/belfry-news/belfry/internal/direct"
@@ -181,6 +185,106 @@ func TestAnotherAddressRevivesNothing(t *testing.T) {
 	}
 }
 
+// TestMovingToWhoFollowsMakesOnePerson: who confirms at an address at which they follow already is one person afterwards, with all
+// that both were reached by and nothing that either had left. Old links end what they ended, and open nobody's pages.
+func TestMovingToWhoFollowsMakesOnePerson(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	follow := func(medium, address string, purposes ...consent.Purpose) consent.Reader {
+		r, err := h.people.Follow(t.Context(), consent.Follow{From: sdk.Handle{Medium: medium, Value: address}, Purposes: purposes, Evidence: byMe})
+		must(t, err)
+		return r
+	}
+	me, bot, there := follow("email", old, alertes, brief), follow("telegram", "4711", alertes), follow("email", fresh, brief)
+	if _, err := h.people.Merge(t.Context(), bot.Ref, me.Ref, "ada", "one person"); err != nil {
+		t.Fatal(err)
+	}
+	_, err := h.people.Withdraw(t.Context(), there.ID, consent.Withdrawal{Purpose: &brief, Evidence: byMe})
+	must(t, err)
+	h.run(writer{}, direct.Destination{})
+	h.publish()
+	h.until("news at the old address", func() bool { n, _ := h.mails(old); return n == 1 })
+	leave := h.out.all()[0].slots["leave"]
+	must(t, h.people.ChangeAddress(t.Context(), me.ID, "email", fresh, byMe))
+	r, err := h.people.Confirm(t.Context(), h.asks(fresh), byMe)
+	must(t, err)
+	one, found := h.reader(fresh)
+	if want := []string{"alertes active", "alertes active", "brief withdrawn"}; !found || r.ID != there.ID || one.ID != there.ID || !sameWords(states(one), want) {
+		t.Errorf("who reads there is %d and stands as %v, want %v", one.ID, states(one), want)
+	}
+	if r, found, err := h.people.ReaderOf(t.Context(), sdk.Handle{Medium: "telegram", Value: "4711"}); err != nil || !found || r.ID != there.ID {
+		t.Errorf("the bot knows %d, %t, %v", r.ID, found, err)
+	}
+	if _, err := h.people.Look(t.Context(), consent.Lookup{Ref: me.Ref, Operator: "ada", Reason: "two?"}); err == nil {
+		t.Error("they are two people")
+	}
+	record, err := h.people.Record(t.Context(), there.ID)
+	must(t, err)
+	if !slices.ContainsFunc(record.Events, func(e consent.Event) bool { return e.Kind == consent.EventMerged && e.Evidence.Actor == consent.Self }) {
+		t.Errorf("the record says nothing of it: %+v", record.Events)
+	}
+	if _, err := h.people.Reader(t.Context(), me.Link); err == nil {
+		t.Error("a link of before opens the pages of who reads there")
+	}
+	leaving, err := h.people.Leaving(t.Context(), leave)
+	must(t, err)
+	if leaving.State != consent.Active || leaving.Link != "" {
+		t.Errorf("an old message ends %+v", leaving)
+	}
+	if _, err := h.people.Leave(t.Context(), leave, false, byMe); err != nil {
+		t.Error(err)
+	}
+	if one, _ = h.reader(fresh); !sameWords(states(one), []string{"alertes active", "alertes withdrawn", "brief withdrawn"}) {
+		t.Errorf("after it was left they stand as %v", states(one))
+	}
+}
+
+func sameWords(a, b []string) bool {
+	slices.Sort(a)
+	slices.Sort(b)
+	return slices.Equal(a, b)
+}
+
+// TestMovingWaitsForWhatIsUnderWay: nobody becomes one with another person while a message to one of them may still leave.
+func TestMovingWaitsForWhatIsUnderWay(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	ids := h.follow(1)
+	there, err := h.people.Follow(t.Context(), consent.Follow{From: sdk.Handle{Medium: "email", Value: fresh}, Purposes: []consent.Purpose{alertes}, Evidence: byMe})
+	must(t, err)
+	arrives, news, open := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	close(open)
+	var first sync.Once
+	h.out.delay = func(to string) <-chan struct{} {
+		if to == old {
+			first.Do(func() { close(news) })
+			return arrives
+		}
+		return open
+	}
+	h.run(writer{}, direct.Destination{Timeout: 15 * time.Second})
+	must(t, h.people.ChangeAddress(t.Context(), ids[0], "email", fresh, byMe))
+	token := h.asks(fresh)
+	h.publish()
+	<-news
+	journal, err := consent.OpenJournal(filepath.Join(h.dir, consent.JournalName))
+	must(t, err)
+	defer journal.Close()
+	hasty := consent.New(consent.Settings{Store: h.db, Keys: h.keys, Journal: journal, Deadline: time.Millisecond})
+	if _, err := hasty.Confirm(t.Context(), token, byMe); !errors.Is(err, consent.ErrUnderWay) {
+		t.Errorf("they become one while a message is under way: %v", err)
+	}
+	if r, found := h.reader(old); !found || !slices.Equal(states(r), []string{"alertes active"}) {
+		t.Errorf("something changed: %+v", r)
+	}
+	close(arrives)
+	r, err := h.people.Confirm(t.Context(), token, byMe)
+	must(t, err)
+	if r.ID != there.ID {
+		t.Errorf("it reaches %d, want %d", r.ID, there.ID)
+	}
+}
+
 // TestNobodyIsFlooded: a person asks for three addresses a day, and an address is asked once, by whomever.
 func TestNobodyIsFlooded(t *testing.T) {
 	t.Parallel()
@@ -230,5 +334,32 @@ func TestAskedForAgain(t *testing.T) {
 	}
 	if err := h.people.AskAgain(t.Context(), me, 99, byMe); err == nil {
 		t.Error("a grant of nobody is asked for")
+	}
+}
+
+// TestAnAnswerIsTheirsWhoTheyAreNow: STOP as an answer to a message of before a merge is said by who they are one with.
+func TestAnAnswerIsTheirsWhoTheyAreNow(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	h.follow(2)
+	h.run(writer{}, direct.Destination{})
+	h.publish()
+	h.until("news", func() bool { return len(h.out.all()) == 2 })
+	from, _ := h.reader(old)
+	into, _ := h.reader("reader1@example.invalid")
+	var message string
+	for _, s := range h.out.all() {
+		if s.to == old {
+			message = s.id
+		}
+	}
+	_, err := h.people.Merge(t.Context(), from.Ref, into.Ref, "ada", "wrote from both")
+	must(t, err)
+	inbox := h.people.Inbox(h.db)
+	must(t, inbox.Receive(t.Context(), "mail", []sdk.InboxEvent{{ID: "1", Kind: sdk.EventMessage, Text: "STOP", From: sdk.Handle{Medium: "email", Value: "elsewhere@example.invalid"}, Claimed: true, Answers: message}}, nil))
+	waiting, err := inbox.Waiting(t.Context())
+	must(t, err)
+	if len(waiting) != 1 || waiting[0].Event.From.Value != "reader1@example.invalid" || waiting[0].Event.Claimed {
+		t.Errorf("it is said by %+v", waiting)
 	}
 }

@@ -22,7 +22,10 @@ import (
 
 var quiet = slog.New(slog.DiscardHandler)
 
-var alertes = consent.Purpose{Kind: consent.Channel, Name: "alertes"}
+var (
+	alertes = consent.Purpose{Kind: consent.Channel, Name: "alertes"}
+	brief   = consent.Purpose{Kind: consent.Channel, Name: "brief"}
+)
 
 // house is a newsroom with people, a real store, and a messenger that keeps what it was given.
 type house struct {
@@ -125,7 +128,9 @@ func newHouse(t testing.TB) *house {
 	t.Cleanup(func() { _ = journal.Close() })
 	h := &house{t: t, db: db, out: &outgoing{}, dir: dir, keys: keys}
 	h.people = consent.New(consent.Settings{Store: db, Keys: keys, Journal: journal, Deadline: time.Minute, Offers: func() []consent.Offer {
-		return []consent.Offer{{Purpose: alertes, Media: []consent.Medium{{Name: "email", Destination: "mail"}}, Modes: []consent.Mode{consent.Instant}, Topics: []string{"sport"}}}
+		media := []consent.Medium{{Name: "email", Destination: "mail"}, {Name: "telegram", Destination: "bot"}}
+		return []consent.Offer{{Purpose: alertes, Media: media, Modes: []consent.Mode{consent.Instant}, Topics: []string{"sport"}},
+			{Purpose: brief, Media: media, Modes: []consent.Mode{consent.Instant}}}
 	}, Changed: func() {
 		if h.engine != nil {
 			h.engine.Wake()

@@ -189,7 +189,7 @@ func (s *program) appear(person int, moves [history.Media]int) (somebody, error)
 		refs, last = append(refs, r.Ref), r
 	}
 	for _, ref := range refs[:len(refs)-1] {
-		if _, err := s.people.Merge(ctx, s.db, ref, last.Ref, "the desk", "one and the same"); err != nil {
+		if _, err := s.people.Merge(ctx, ref, last.Ref, "the desk", "one and the same"); err != nil {
 			return somebody{}, err
 		}
 	}
@@ -366,7 +366,7 @@ func (s *program) Merge(gone, whole int) error {
 	if err := s.keepLinks(gone); err != nil {
 		return err
 	}
-	_, err := s.people.Merge(ctx, s.db, s.who[gone].ref, s.who[whole].ref, "the desk", "one and the same")
+	_, err := s.people.Merge(ctx, s.who[gone].ref, s.who[whole].ref, "the desk", "one and the same")
 	return err
 }
 
@@ -403,7 +403,7 @@ func (s *program) Move(person, medium int) error {
 	if _, err := s.raw.Exec(`DELETE FROM messages WHERE stream IN (SELECT id FROM streams WHERE kind = 'answer'); DELETE FROM streams WHERE kind = 'answer'`); err != nil {
 		return err
 	}
-	if _, err = s.people.Merge(ctx, s.db, w.ref, r.Ref, "the desk", "another address"); err != nil {
+	if _, err = s.people.Merge(ctx, w.ref, r.Ref, "the desk", "another address"); err != nil {
 		return err
 	}
 	w.id, w.ref = r.ID, r.Ref

@@ -49,7 +49,7 @@ func (j judge) decide(c consent.Candidate) consent.Judgement {
 	}
 	zone := j.zones.Of(c.Habits)
 	f.Zones, f.Country = []*time.Location{zone}, scheduler.CountryOf(c.Habits.Zone)
-	f.Rules.LastHeard = c.Heard
+	f.Rules.LastHeard, f.Rules.Began = c.Heard, c.Verified || !c.Heard.IsZero()
 	today := dayNumber(j.now.In(zone))
 	if c.PurposeDays.Day == today {
 		f.Caps.Today = c.PurposeDays.Count

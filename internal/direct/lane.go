@@ -212,7 +212,7 @@ func (l *lane) serve(running context.Context, b *batch, ending []*batch) []*batc
 		}
 		j := judge{base: base, digest: digest, now: at, zones: l.zones(), pauseAfter: pause}
 		started, all, err := l.e.s.People.Start(running, l.e.s.Store, consent.Window{Batch: b.Batch, Size: l.window(), Results: resultsOf(results), Ended: over, Now: at, Lease: leaseTime,
-			Until: at.Add(2 * l.d.Timeout), SleepBefore: sleepBefore, Heard: base.Rules.ReplyWindow > 0, Week: base.Caps.PerWeek > 0}, j.decide)
+			Until: at.Add(2 * l.d.Timeout), SleepBefore: sleepBefore, Heard: base.Rules.ReplyWindow > 0 || base.Rules.TheyBegin, Week: base.Caps.PerWeek > 0}, j.decide)
 		if err != nil && len(started) == 0 {
 			if errors.Is(err, consent.ErrPaused) {
 				recorded(results)

@@ -133,6 +133,24 @@ func TestAReplyWindow(t *testing.T) {
 	}
 }
 
+// TestTheyBegin: where people have to write first, a consent from a list sends nothing until they have.
+func TestTheyBegin(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	h.follow(3)
+	h.exec(`UPDATE addresses SET verified_at = 0 WHERE person > 1`) // as an import leaves them
+	must(t, h.people.Inbox(h.db).Heard(t.Context(), sdk.Handle{Medium: "email", Value: "reader2@example.invalid"}, time.Now()))
+	h.run(writer{rules: policy.Rules{TheyBegin: true}}, direct.Destination{})
+	h.publish()
+	h.until("who began", func() bool { return len(h.out.all()) == 2 })
+	h.until("who did not", func() bool { return h.outcomes()["suppressed not_begun"] == 1 })
+	for _, s := range h.out.all() {
+		if s.to == "reader1@example.invalid" {
+			t.Error("it went to who never wrote")
+		}
+	}
+}
+
 // TestImpersonalBulk: where a platform forbids it, only who chose something gets a post.
 func TestImpersonalBulk(t *testing.T) {
 	t.Parallel()
@@ -199,7 +217,7 @@ func TestAMergeKeepsTheBrake(t *testing.T) {
 	must(t, err)
 	into, err := h.people.RefAt(t.Context(), other)
 	must(t, err)
-	_, err = h.people.Merge(t.Context(), h.db, from, into, "ada", "the same")
+	_, err = h.people.Merge(t.Context(), from, into, "ada", "the same")
 	must(t, err)
 	h.run(writer{}, direct.Destination{})
 	h.publish()

@@ -68,7 +68,7 @@ func TestUnderWayWhenTheNodeEnded(t *testing.T) {
 					t.Errorf("%d messages were sent again", n)
 				}
 				// Somebody of the house says that they are missing: who left meanwhile gets nothing all the same.
-				n, err := h.db.SayMessages(t.Context(), 1, store.SayMissing, "anna", time.Now())
+				n, err := h.db.SayMessages(t.Context(), store.Unsure{Stream: 1}, store.SayMissing, "anna", time.Now())
 				if err != nil || n != 2 {
 					t.Fatalf("%d messages are missing, %v", n, err)
 				}
@@ -78,7 +78,7 @@ func TestUnderWayWhenTheNodeEnded(t *testing.T) {
 				if all := h.out.all(); len(all) != 1 || all[0].to != "reader0@example.invalid" {
 					t.Errorf("sent again: %+v", all)
 				}
-				if _, err := h.db.SayMessages(t.Context(), 1, store.SayArrived, "anna", time.Now()); !errors.Is(err, store.ErrNotFound) {
+				if _, err := h.db.SayMessages(t.Context(), store.Unsure{Stream: 1}, store.SayArrived, "anna", time.Now()); !errors.Is(err, store.ErrNotFound) {
 					t.Errorf("once more: %v", err)
 				}
 				return

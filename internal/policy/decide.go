@@ -72,6 +72,9 @@ func (f Facts) permission() (Decision, bool) {
 	if f.Version != f.MadeFor {
 		return no(EarlierGrant)
 	}
+	if f.Rules.TheyBegin && !f.Rules.Began {
+		return no(NotBegun)
+	}
 	return Decision{}, false
 }
 

@@ -13,7 +13,7 @@
 //     again", since a fresh act of the person is what lifts the others. The one answer to what a person wrote is under
 //     no other rule than that what they wrote is fresh.
 //  3. Without an active grant of this person, purpose and medium nothing goes, nor what was made for a grant that ended:
-//     who leaves and comes back starts anew.
+//     who leaves and comes back starts anew. Where the platform wants people to write first, nothing goes to who has not.
 //  4. What is withdrawn, replaced, already had, empty or old does not go.
 //  5. What the person did not choose does not go: topics, languages, and on a platform that forbids impersonal bulk
 //     whatever no choice of theirs selects. Who chose digests gets posts in them.

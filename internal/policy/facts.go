@@ -78,6 +78,8 @@ type Rules struct {
 	// OwnChoice says that the platform forbids impersonal bulk: a message goes only where the person's own choice
 	// (topic, keyword, digest, breaking) selects it.
 	OwnChoice bool
+	// TheyBegin says that the platform lets nobody be written to who has not begun (Began) there themselves.
+	TheyBegin, Began bool
 	// ReplyWindow is how long after the person's own last message (LastHeard) they may be written to freely; 0 is always.
 	// Template says that the message is one that the platform also takes outside it.
 	ReplyWindow time.Duration

@@ -44,6 +44,7 @@ const (
 	Left           Reason = "withdrawn"
 	GrantEnded     Reason = "grant_expired"
 	EarlierGrant   Reason = "earlier_grant"
+	NotBegun       Reason = "not_begun"
 	ContentGone    Reason = "content_withdrawn"
 	NoticeReplaced Reason = "replaced"
 	AlreadyHad     Reason = "already_had"
@@ -92,6 +93,7 @@ func Reasons() []Told {
 		{Left, []Verdict{No}, "The person withdrew their consent."},
 		{GrantEnded, []Verdict{No}, "The consent was never confirmed in time, or was given for a time that is over."},
 		{EarlierGrant, []Verdict{No}, "The message was made for a consent that has ended; the person has come back since, and gets what is new from then on."},
+		{NotBegun, []Verdict{No}, "The platform lets nobody be written to before they have written there themselves: it begins when the person starts the bot."},
 		{ContentGone, []Verdict{No}, "What the message says was withdrawn before it left."},
 		{NoticeReplaced, []Verdict{No}, "A newer notice about the same thing took its place."},
 		{AlreadyHad, []Verdict{No}, "The person already had this."},

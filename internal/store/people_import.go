@@ -203,13 +203,6 @@ func (p people) AddPeople(list []consent.NewPerson) error {
 	})
 }
 
-var _ consent.MergeStore = (*DB)(nil)
-
-// Merging implements consent.MergeStore.
-func (db *DB) Merging(ctx context.Context, do func(consent.MergeTx) error) error {
-	return db.Write(ctx, func(tx *Tx) error { return do(people{tx}) })
-}
-
 func (p people) MoveGrant(id int64, to consent.PersonID) error {
 	// Who came with an import that nobody has released stays one of its audience.
 	if err := p.tx.run(`UPDATE subscribers SET import = (SELECT s.import FROM grants g JOIN subscribers s ON s.id = g.person WHERE g.id = $1) WHERE id = $2

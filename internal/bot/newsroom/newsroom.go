@@ -209,6 +209,6 @@ func (n *Newsroom) UnknownMessages(ctx context.Context) ([]bot.UnknownMessages, 
 
 // SettleMessages implements bot.Newsroom.
 func (n *Newsroom) SettleMessages(ctx context.Context, actor string, number int64, arrived bool) (int, error) {
-	out, err := n.desk(actor).SettleMessages(ctx, number, arrived)
+	out, err := n.desk(actor).SettleMessages(ctx, number, "", arrived)
 	return int(out.Messages), told(err)
 }
