@@ -74,7 +74,7 @@ func startProcess(ctx context.Context, k *kind, alone bool) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := verify(command); err != nil {
+	if command, err = verify(command); err != nil {
 		return nil, err
 	}
 	dir, thread, err := h.ready()
@@ -92,9 +92,13 @@ func startProcess(ctx context.Context, k *kind, alone bool) (*process, error) {
 				return nil, ctx.Err()
 			}
 			env := append(environment(h.limits.Memory, logLevel(k.log)), c.Env...)
+			run, err := newRunner(command, env, socketDir, thread, h.limits.Memory, out)
+			if err != nil {
+				return nil, err
+			}
 			p.mu.Lock()
 			defer p.mu.Unlock()
-			p.run = newRunner(command, env, socketDir, thread, h.limits.Memory, out)
+			p.run = run
 			return p.run, nil
 		},
 		AllowedProtocols: []goplugin.Protocol{goplugin.ProtocolGRPC},
@@ -143,7 +147,7 @@ func (p *process) connect(ctx context.Context) error {
 	if err != nil {
 		return p.startFailure(ctx, err)
 	}
-	if _, ok := p.description(); !ok {
+	if _, ok := p.description(); !ok && !p.k.h.config.AnyType {
 		names := make([]string, len(p.types))
 		for i, t := range p.types {
 			names[i] = t.Type
@@ -174,6 +178,9 @@ func (p *process) startFailure(ctx context.Context, err error) error {
 	}
 	select {
 	case <-p.run.done:
+		if why := p.run.refusal(); why != "" {
+			return errors.New(why)
+		}
 		if exit := p.run.ownExit(); exit != "" {
 			return fmt.Errorf("it ended before it was ready (%s); its last words are in the log", exit)
 		}

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strconv"
+	"sync/atomic"
 	"syscall"
 
 	"github.com/landlock-lsm/go-landlock/landlock"
@@ -19,9 +20,13 @@ import (
 	"github.com/belfry-news/belfry/internal/filetree"
 )
 
+// mainCalled is set by Main. Without it, a program that starts itself would do everything again instead of launching.
+var mainCalled atomic.Bool
+
 // Main makes this process the program that a Command was made for, when a Command started it; otherwise it does nothing.
 // The main of every program that uses Command calls it first.
 func Main() {
+	mainCalled.Store(true)
 	if len(os.Args) != 4 || os.Args[1] != "plugin" || os.Args[2] != "launch" {
 		return
 	}

@@ -22,7 +22,6 @@ func lookPath(name string) (string, error) { return exec.LookPath(name) }
 
 // Probe says what this system gives to a sandbox and what it does not, the most important first.
 func Probe() []Ability {
-	return []Ability{{"files", false, "plugins can open every file that Belfry's user can: there is no sandbox on " + runtime.GOOS + "; run Belfry on Linux, or only plugins that you wrote"},
-		{"memory", false, "the memory of a plugin's process is bounded by the plugin itself alone"},
-		{"network", false, "plugins can connect to every address that this machine can"}}
+	return []Ability{{"files", false, "plugins can open every file that Belfry's user can, because there is no sandbox on " + runtime.GOOS, "run Belfry on Linux"},
+		{"limits", false, "a plugin's memory is bounded by the plugin itself alone, because there is no sandbox on " + runtime.GOOS, "run Belfry on Linux"}}
 }
