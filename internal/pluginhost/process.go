@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/belfry-news/belfry/internal/sandbox"
 	"github.com/belfry-news/belfry/internal/wire/v1"
 	"github.com/hashicorp/go-hclog"
 	goplugin "github.com/hashicorp/go-plugin"
@@ -26,7 +27,11 @@ type process struct {
 	log     *slog.Logger
 	alone   bool
 	started time.Time
-	types   []wire.Description
+	// stamp tells which files of the system a confined process may read; empty for others. looked is when it was compared
+	// last. Guarded by the kind's lock.
+	stamp  string
+	looked time.Time
+	types  []wire.Description
 
 	client *goplugin.Client
 	run    *runner // set once, before anything else sees the process
@@ -83,6 +88,9 @@ func startProcess(ctx context.Context, k *kind, alone bool) (*process, error) {
 	}
 	p := &process{k: k, alone: alone, started: h.now(), opened: map[*instance]*opening{}, calls: map[*instance]int{},
 		judged: make(chan struct{})}
+	if command.Foreign {
+		p.stamp, p.looked = sandbox.Stamp(), p.started
+	}
 	out := newLines(k.log, h.limits)
 	p.client = goplugin.NewClient(&goplugin.ClientConfig{
 		HandshakeConfig:  goplugin.HandshakeConfig{MagicCookieKey: wire.CookieKey, MagicCookieValue: wire.CookieValue},

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"syscall"
 
@@ -210,6 +211,19 @@ var facts = []string{
 	"/proc/meminfo", "/proc/cpuinfo", "/proc/stat", "/proc/loadavg", "/proc/filesystems", "/proc/sys/vm/overcommit_memory", "/proc/sys/kernel/ngroups_max",
 	"/sys/devices/system/cpu", "/sys/kernel/mm/transparent_hugepage",
 	"/dev/zero", "/dev/random", "/dev/urandom",
+}
+
+// Stamp tells the files apart that facts names: it changes when one of them is replaced by another file, which a program that
+// was confined before cannot open.
+func Stamp() string {
+	var b strings.Builder
+	for _, path := range facts {
+		var st unix.Stat_t
+		if unix.Stat(path, &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFREG {
+			fmt.Fprintf(&b, "%s %d %d\n", path, st.Dev, st.Ino)
+		}
+	}
+	return b.String()
 }
 
 // resolvers are folders in which the file behind /etc/resolv.conf is replaced by another one whenever the network changes,
