@@ -173,7 +173,7 @@ func (a *App) checkPlugins(ctx context.Context, l *configs.Loaded) error {
 	for _, c := range configs.Diff(a.Config().Marked(a.marks), l.Marked(a.marks)) {
 		changed = changed || slices.Contains([]string{"sources", "destinations", "plugins"}, strings.SplitN(c.Path, ".", 2)[0])
 	}
-	if len(l.Plugins.External) == 0 || !changed && a.Config().Hash == l.Hash {
+	if len(l.PluginTypes()) == 0 || !changed && a.Config().Hash == l.Hash {
 		return nil
 	}
 	r := CheckPlugins(ctx, l, runDir(DataDir(l)), a.log)
@@ -189,8 +189,8 @@ func (a *App) checkPlugins(ctx context.Context, l *configs.Loaded) error {
 // runsAnother reports whether the process of a third party's plugin runs that was started as something else.
 func (a *App) runsAnother(l *configs.Loaded) bool {
 	for _, p := range a.host.Status() {
-		if ext, foreign := external(l, p.Kind); foreign && p.State == pluginhost.StateRunning {
-			if ran, _ := a.ran.Load(p.Kind); !reflect.DeepEqual(ran, ext) {
+		if program, foreign := l.Plugin(p.Kind); foreign && p.State == pluginhost.StateRunning {
+			if ran, _ := a.ran.Load(p.Kind); !reflect.DeepEqual(ran, program) {
 				return true
 			}
 		}

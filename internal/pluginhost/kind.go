@@ -55,8 +55,11 @@ func (k *kind) unavailable(op, format string, args ...any) *sdk.Error {
 func (k *kind) process(ctx context.Context, op string) (*process, *sdk.Error) {
 	k.mu.Lock()
 	if p := k.shared; p != nil && !p.gone() && p.wanted() == "" {
-		k.mu.Unlock()
-		return p, nil
+		if !p.outdated(k.h.now()) {
+			k.mu.Unlock()
+			return p, nil
+		}
+		k.retire(p)
 	}
 	if err := k.mayStart(op, &k.crashes); err != nil {
 		k.mu.Unlock()
@@ -160,7 +163,7 @@ func (k *kind) watch(p *process) {
 	if k.shared == p {
 		k.shared = nil
 	}
-	stopped := k.h.isClosed() || wanted == idleEnd || wanted == stoppingEnd
+	stopped := k.h.isClosed() || wanted == idleEnd || wanted == stoppingEnd || wanted == renewalEnd
 	if !stopped {
 		k.last = fmt.Sprintf("its process ended (%s)", exit)
 		if wanted != "" {
@@ -195,6 +198,7 @@ func (k *kind) watch(p *process) {
 const (
 	idleEnd     = "nothing uses it"
 	stoppingEnd = "the daemon is stopping"
+	renewalEnd  = "it is renewed"
 )
 
 // mustBeAlone reports whether calls of the instance are made in a process of its own.

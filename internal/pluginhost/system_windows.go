@@ -1,9 +1,6 @@
 package pluginhost
 
-import (
-	"io/fs"
-	"os"
-)
+import "os"
 
 // killGroup ends a process; what it started is not known.
 func killGroup(pid int) {
@@ -11,9 +8,6 @@ func killGroup(pid int) {
 		_ = p.Kill()
 	}
 }
-
-// safeFrom cannot judge: rights on Windows are no mode.
-func safeFrom(string, fs.FileInfo) error { return nil }
 
 // maxSocket is the longest path of a socket, in bytes.
 const maxSocket = 107

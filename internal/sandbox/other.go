@@ -1,0 +1,30 @@
+//go:build !linux
+
+package sandbox
+
+import (
+	"context"
+	"os/exec"
+	"runtime"
+)
+
+// Main does nothing: there is no launcher on this system.
+func Main() {}
+
+// Stamp tells apart what a confined program may read; nothing is confined here.
+func Stamp() string { return "" }
+
+// launcher is the program itself. Its checksum is compared by whoever starts it.
+func launcher(ctx context.Context, _, path string, args []string) (*exec.Cmd, error) {
+	cmd := exec.CommandContext(ctx, path, args...)
+	ownGroup(cmd)
+	return cmd, nil
+}
+
+func lookPath(name string) (string, error) { return exec.LookPath(name) }
+
+// Probe says what this system gives to a sandbox and what it does not, the most important first.
+func Probe() []Ability {
+	return []Ability{{"files", false, "plugins can open every file that Belfry's user can, because there is no sandbox on " + runtime.GOOS, "run Belfry on Linux"},
+		{"limits", false, "a plugin's memory is bounded by the plugin itself alone, because there is no sandbox on " + runtime.GOOS, "run Belfry on Linux"}}
+}
