@@ -56,6 +56,9 @@ type Limits struct {
 	// LogLine is where a line of a plugin's log is cut, in bytes; default 4 KiB. LogRate is how many lines a second are
 	// passed on from one process, and LogBurst how many at once; defaults 50 and 500. What is more is dropped and counted.
 	LogLine, LogRate, LogBurst int
+	// Output is how many bytes a process may write to its standard output and error at once, and again within a minute;
+	// one that writes more is killed, because reading it would cost the daemon a processor. Default 64 MiB.
+	Output int
 }
 
 func (l Limits) withDefaults() Limits {
@@ -71,6 +74,7 @@ func (l Limits) withDefaults() Limits {
 	def(&l.LogLine, 4<<10)
 	def(&l.LogRate, 50)
 	def(&l.LogBurst, 500)
+	def(&l.Output, 64<<20)
 	return l
 }
 

@@ -97,7 +97,7 @@ func (i *instance) callAlone(ctx context.Context, op wire.Op, f func(ctx context
 	how, err := p.call(ctx, i, op, f)
 	switch {
 	case how == crashed:
-		k.strike(i, "its process ended: "+p.run.exitText())
+		k.strike(i, p.endText())
 	case how == neverBegan:
 		err = k.unavailable(op.Name, "its process ended at once (%s)", p.run.exitText())
 	case ctx.Err() == nil:

@@ -20,6 +20,9 @@ import (
 type lines struct {
 	log   *slog.Logger
 	limit int
+	bytes *rate.Limiter
+	// flooded is told, once, that the process wrote more than it may.
+	flooded func()
 
 	mu      sync.Mutex
 	bucket  *rate.Limiter
@@ -29,8 +32,9 @@ type lines struct {
 	streams []*lineWriter
 }
 
-func newLines(log *slog.Logger, l Limits) *lines {
-	return &lines{log: log, limit: l.LogLine, bucket: rate.NewLimiter(rate.Limit(l.LogRate), l.LogBurst)}
+func newLines(log *slog.Logger, l Limits, flooded func()) *lines {
+	return &lines{log: log, limit: l.LogLine, bucket: rate.NewLimiter(rate.Limit(l.LogRate), l.LogBurst),
+		bytes: rate.NewLimiter(rate.Limit(l.Output)/60, l.Output), flooded: sync.OnceFunc(flooded)}
 }
 
 // stream gives a writer for one of the process's outputs.
@@ -54,6 +58,9 @@ type lineWriter struct {
 
 // Write implements io.Writer. It takes everything.
 func (w *lineWriter) Write(p []byte) (int, error) {
+	if !w.to.bytes.AllowN(time.Now(), len(p)) {
+		w.to.flooded()
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for rest := p; len(rest) > 0; {

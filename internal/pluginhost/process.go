@@ -83,7 +83,9 @@ func startProcess(ctx context.Context, k *kind, alone bool) (*process, error) {
 	}
 	p := &process{k: k, alone: alone, started: h.now(), opened: map[*instance]*opening{}, calls: map[*instance]int{},
 		judged: make(chan struct{})}
-	out := newLines(k.log, h.limits)
+	out := newLines(k.log, h.limits, func() {
+		p.kill(fmt.Sprintf("it wrote more than %d MiB to its log at once", h.limits.Output>>20))
+	})
 	p.client = goplugin.NewClient(&goplugin.ClientConfig{
 		HandshakeConfig:  goplugin.HandshakeConfig{MagicCookieKey: wire.CookieKey, MagicCookieValue: wire.CookieValue},
 		VersionedPlugins: map[int]goplugin.PluginSet{wire.Version: {}},
@@ -271,6 +273,14 @@ func (p *process) goneSoon() bool {
 	case <-time.After(2 * outputWait):
 		return false
 	}
+}
+
+// endText tells why the process ended: what was decided here, or else how it ended by itself.
+func (p *process) endText() string {
+	if why := p.wanted(); why != "" {
+		return "its process was ended: " + why
+	}
+	return "its process ended: " + p.run.exitText()
 }
 
 // wanted reports whether somebody here ended the process, and why.

@@ -66,8 +66,9 @@ func (r *runner) Start(context.Context) error {
 
 func (r *runner) wait() {
 	err := r.cmd.Wait()
-	// What the process started may still be there.
+	// What the process started may still be there, in its group or in one of its own.
 	killGroup(r.pid)
+	killStrays(r.dir)
 	r.mu.Lock()
 	r.ended = true
 	r.exit = describeExit(r.cmd, err)

@@ -5,5 +5,8 @@ import "syscall"
 // processAttributes give the process a group of its own. Its own watch of its parent ends it when the daemon is killed.
 func processAttributes() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }
 
+// killStrays knows of no processes outside the group.
+func killStrays(string) {}
+
 // limitProcess leaves the limit to the process itself.
 func limitProcess(int, int64) {}

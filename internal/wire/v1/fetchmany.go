@@ -231,15 +231,27 @@ func (s *FetchStream) end(err error) {
 	}
 }
 
+// maxStray is how many results of fetches that nobody asked for, or messages without any, a stream survives. A plugin that
+// keeps to the protocol sends none.
+const maxStray = 1000
+
 // read hands results over until the stream ends, and gives why it did.
 func (s *FetchStream) read(stream grpc.BidiStreamingClient[FetchCalls, FetchResults]) error {
+	stray := 0
 	for {
 		m, err := stream.Recv()
 		if err != nil {
 			return err
 		}
+		if len(m.GetResults()) == 0 {
+			stray++
+		}
 		for _, r := range m.GetResults() {
-			if c := s.received(r); c != nil {
+			c, asked := s.received(r)
+			if !asked {
+				stray++
+			}
+			if c != nil {
 				select {
 				case c.results <- r:
 				case <-s.ctx.Done():
@@ -247,16 +259,19 @@ func (s *FetchStream) read(stream grpc.BidiStreamingClient[FetchCalls, FetchResu
 				}
 			}
 		}
+		if stray > maxStray {
+			return errStreamEnded
+		}
 	}
 }
 
-// received gives the fetch that waits for a result; nil for none.
-func (s *FetchStream) received(r *FetchResult) *fetchCall {
+// received gives the fetch that waits for a result; nil for none. asked says whether there is such a fetch.
+func (s *FetchStream) received(r *FetchResult) (waits *fetchCall, asked bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c := s.calls[r.GetCall()]
 	if c == nil {
-		return nil
+		return nil, false
 	}
 	if r.GetLast() {
 		delete(s.calls, r.GetCall())
@@ -265,9 +280,9 @@ func (s *FetchStream) received(r *FetchResult) *fetchCall {
 		}
 	}
 	if c.left {
-		return nil
+		return nil, true
 	}
-	return c
+	return c, true
 }
 
 // write sends what is queued until the stream ends.
