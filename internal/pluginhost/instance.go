@@ -121,9 +121,10 @@ func (i *instance) named(op wire.Op, err error) error {
 	if ps := (sdk.Problems{}); errors.As(err, &ps) {
 		return sdk.Errorf(sdk.CodeInvalid, op.Name, "plugin %s refuses the configuration of %s: %w", i.k.name, i.settings.Instance, ps)
 	}
-	var broken *wire.TransportError
 	var e *sdk.Error
-	if !errors.As(err, &broken) || !errors.As(err, &e) {
+	_, broken := errors.AsType[*wire.TransportError](err)
+	_, against := errors.AsType[*wire.RuleError](err)
+	if !broken && !against || !errors.As(err, &e) {
 		return err
 	}
 	out := *e

@@ -104,7 +104,7 @@ func (k *kind) mayStart(op string, more ...*budget) *sdk.Error {
 	for _, b := range append(more, &k.failures) {
 		if wait := b.wait(now); wait > 0 {
 			e := k.unavailable(op, "%s; it is started again in %s", k.last, round(wait))
-			e.RetryAfter = wait
+			e.RetryAfter, e.Err = wait, &DownError{Kind: k.name}
 			return e
 		}
 	}
@@ -147,7 +147,7 @@ func (k *kind) startFailed(ctx context.Context, op string, err error) *sdk.Error
 	}
 	k.log.Warn("plugin cannot be started", "error", err, "again_in", wait)
 	e := k.unavailable(op, "%s; it is started again in %s", k.last, round(wait))
-	e.RetryAfter, e.Err = wait, err
+	e.RetryAfter, e.Err = wait, &DownError{Kind: k.name, Err: err}
 	return e
 }
 
@@ -219,7 +219,7 @@ func (k *kind) admit(i *instance, op string) *sdk.Error {
 	}
 	if wait := i.strikes.wait(k.h.now()); wait > 0 {
 		e := k.unavailable(op, "%s failed (%s); it is tried again in %s", i.settings.Instance, i.last, round(wait))
-		e.RetryAfter = wait
+		e.RetryAfter, e.Err = wait, &DownError{Kind: k.name}
 		return e
 	}
 	return nil

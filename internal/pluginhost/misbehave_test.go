@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/belfry-news/belfry/internal/alert"
+	"github.com/belfry-news/belfry/internal/intake"
 	"github.com/belfry-news/belfry/sdk"
 )
 
@@ -39,22 +41,22 @@ type culprit struct {
 func culprits() []culprit {
 	short := func(l *Limits) { l.Start = 2 * time.Second }
 	soon := func(l *Limits) { l.Call = 2 * time.Second }
-	const silence = "did not answer in time"
+	const silence, left = "did not answer in time", `msg="plugin left processes behind, which were ended"`
 	return append(memoryCulprits(), []culprit{
 		{name: "exits at once", kind: "exits", code: sdk.CodeUnavailable, says: "ended before it was ready (exit status 7)", ends: true, held: true},
 		{name: "crash loop", do: "crash", code: sdk.CodeUnavailable, says: "broke off the call", ends: true, held: true},
 		{name: "hangs in handshake", kind: "silent", limits: short, code: sdk.CodeUnavailable, says: "not ready within 2s", ends: true},
 		{name: "hangs in call", do: "hang", limits: soon, code: sdk.CodeUnavailable, says: silence, ends: true},
 		{name: "ignores SIGTERM", kind: "deaf"},
-		{name: "forks a grandchild", do: "leave a child"},
-		{name: "forks a grandchild that leaves", do: "leave a child in a session of its own"},
+		{name: "forks a grandchild", do: "leave a child", logged: left},
+		{name: "forks a grandchild that leaves", do: "leave a child in a session of its own", logged: left},
 		{name: "spins", do: "spin", limits: soon, code: sdk.CodeUnavailable, says: silence, ends: true},
 		{name: "prints a 1 GB line", do: "write a line of 1 GB", code: sdk.CodeUnavailable, says: "broke off the call", logged: "it wrote more than 64 MiB to its log at once", ends: true},
 		{name: "wrong protocol version", kind: "wrong-version", code: sdk.CodeUnavailable, says: "speaks version 7 of the plugin protocol", ends: true},
 		// What it answers is nobody's, and it is asked again by itself.
-		{name: "answers with another's ids", kind: "liar", cursor: "another's ids"},
+		{name: "answers with another's ids", kind: "liar", cursor: "another's ids", logged: "plugin answers calls that nobody made"},
 		{name: "an endless stream", kind: "liar", cursor: "items without end", code: sdk.CodeTooLarge, says: "more than 20000 items"},
-		{name: "an endless stream of nothing", kind: "liar", cursor: "messages without end", code: sdk.CodeTooLarge, says: "larger than"},
+		{name: "an endless stream of nothing", kind: "liar", cursor: "messages without end", code: sdk.CodeTooLarge, says: "more than 1000 parts without anything in them"},
 		{name: "one item of 1 GB", kind: "liar", cursor: "an item of 1 GB", code: sdk.CodeTooLarge, says: "larger than the 16 MiB"},
 		{name: "invalid UTF-8", kind: "liar", cursor: "invalid UTF-8", code: sdk.CodeUnavailable, says: "cannot be read"},
 		{name: "duplicate ids", kind: "liar", cursor: "duplicate ids", code: sdk.CodeInvalid, says: `the key "1" stands for two items`},
@@ -121,13 +123,16 @@ func TestMisbehaviour(t *testing.T) {
 				t.Errorf("the call itself goes well, and gave %v", err)
 			} else if c.code != "" {
 				wantCode(t, err, c.code, c.says)
+				wantAlert(t, err, alert.SourceFailing, "source culprit cannot be read: plugin "+c.kindName()+": ")
 			}
 			if c.held {
 				await(t, "the hold", func() bool {
 					var held *HeldError
 					return errors.As(call(), &held)
 				})
-				wantCode(t, call(), sdk.CodeUnavailable, "is held since", "a reload calls it again")
+				err := call()
+				wantCode(t, err, sdk.CodeUnavailable, "is held since", "a reload calls it again")
+				wantAlert(t, err, alert.PluginHeld, "source culprit is not read any more, because plugin "+c.kindName()+" failed too often")
 			}
 			if c.ends {
 				await(t, "the end of the process", func() bool { return !f.alive(c.kindName()) })
@@ -146,6 +151,19 @@ func TestMisbehaviour(t *testing.T) {
 			}
 			await(t, "the end of everything that was started", func() bool { return len(marked(f.dir)) == 0 })
 		})
+	}
+}
+
+// wantAlert checks what the operator is told of an error, once it has come three times in a row: the daemon decides so.
+func wantAlert(t *testing.T, err error, code alert.Code, sentence string) {
+	t.Helper()
+	st, told := intake.State{}, []alert.Alert(nil)
+	for range 3 {
+		ch := intake.Fail(intake.Rules{Name: "culprit", Poll: time.Minute}, st, sdk.AsError(err), time.Unix(1_800_000_000, 0), 0)
+		st, told = ch.State, ch.Alerts
+	}
+	if len(told) != 1 || told[0].Code != code || !strings.HasPrefix(told[0].Sentence, sentence) || !strings.Contains(told[0].Mend, "belfry source fetch culprit") {
+		t.Errorf("the operator is told %+v; want %s: %s", told, code, sentence)
 	}
 }
 

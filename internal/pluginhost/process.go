@@ -140,7 +140,9 @@ func (p *process) connect(ctx context.Context) error {
 		return fmt.Errorf("it does not speak gRPC")
 	}
 	p.conn = client.Conn
-	p.many = wire.NewFetchStream(p.conn)
+	p.many = wire.NewFetchStream(p.conn, func() {
+		p.k.log.Warn("plugin answers calls that nobody made; its author has to mend that", "pid", p.run.ID())
+	})
 	p.types, err = wire.Describe(ctx, p.conn)
 	if err != nil {
 		return p.startFailure(ctx, err)

@@ -67,8 +67,12 @@ func (r *runner) Start(context.Context) error {
 func (r *runner) wait() {
 	err := r.cmd.Wait()
 	// What the process started may still be there, in its group or in one of its own.
+	left := len(marked(r.dir))
 	killGroup(r.pid)
 	killStrays(r.dir)
+	if left > 0 {
+		r.lines.log.Warn("plugin left processes behind, which were ended", "processes", left)
+	}
 	r.mu.Lock()
 	r.ended = true
 	r.exit = describeExit(r.cmd, err)

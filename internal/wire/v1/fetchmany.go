@@ -24,6 +24,7 @@ import (
 // made by themselves, so that each gets its own verdict. A plugin without the method is such a case.
 type FetchStream struct {
 	conn   grpc.ClientConnInterface
+	stray  func()
 	ctx    context.Context
 	cancel context.CancelFunc
 	done   sync.WaitGroup
@@ -59,9 +60,10 @@ var (
 	errStreamEnded = errors.New("the stream of fetches ended")
 )
 
-// NewFetchStream makes a stream, which is opened with the first fetch.
-func NewFetchStream(conn grpc.ClientConnInterface) *FetchStream {
-	s := &FetchStream{conn: conn, queued: make(chan struct{}, 1), ended: make(chan struct{}), calls: map[uint64]*fetchCall{}}
+// NewFetchStream makes a stream, which is opened with the first fetch. stray is told when it ends because the plugin answered
+// fetches that nobody made.
+func NewFetchStream(conn grpc.ClientConnInterface, stray func()) *FetchStream {
+	s := &FetchStream{conn: conn, stray: stray, queued: make(chan struct{}, 1), ended: make(chan struct{}), calls: map[uint64]*fetchCall{}}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	return s
 }
@@ -231,10 +233,6 @@ func (s *FetchStream) end(err error) {
 	}
 }
 
-// maxStray is how many results of fetches that nobody asked for, or messages without any, a stream survives. A plugin that
-// keeps to the protocol sends none.
-const maxStray = 1000
-
 // read hands results over until the stream ends, and gives why it did.
 func (s *FetchStream) read(stream grpc.BidiStreamingClient[FetchCalls, FetchResults]) error {
 	stray := 0
@@ -260,6 +258,7 @@ func (s *FetchStream) read(stream grpc.BidiStreamingClient[FetchCalls, FetchResu
 			}
 		}
 		if stray > maxStray {
+			s.stray()
 			return errStreamEnded
 		}
 	}
