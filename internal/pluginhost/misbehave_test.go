@@ -51,7 +51,7 @@ func culprits() []culprit {
 		{name: "forks a grandchild", do: "leave a child", logged: left},
 		{name: "forks a grandchild that leaves", do: "leave a child in a session of its own", logged: left},
 		{name: "spins", do: "spin", limits: soon, code: sdk.CodeUnavailable, says: silence, ends: true},
-		{name: "prints a 1 GB line", do: "write a line of 1 GB", code: sdk.CodeUnavailable, says: "broke off the call", logged: "it wrote more than 64 MiB to its log at once", ends: true},
+		{name: "prints a 1 GB line", do: "write a line of 1 GB", code: sdk.CodeUnavailable, says: "broke off the call", logged: "it wrote more than 32 MiB to its log at once", ends: true},
 		{name: "wrong protocol version", kind: "wrong-version", code: sdk.CodeUnavailable, says: "speaks version 7 of the plugin protocol", ends: true},
 		// What it answers is nobody's, and it is asked again by itself.
 		{name: "answers with another's ids", kind: "liar", cursor: "another's ids", logged: "plugin answers calls that nobody made"},

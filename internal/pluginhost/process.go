@@ -121,6 +121,10 @@ func startProcess(ctx context.Context, k *kind, alone bool) (*process, error) {
 		p.free()
 		return nil, err
 	}
+	if alone {
+		// It holds somebody who is suspected of worse: the others come first.
+		_ = yieldTo(p.run.ID())
+	}
 	p.log = k.log.With("pid", p.run.ID())
 	p.log.Debug("plugin started", "alone", alone, "took", h.now().Sub(p.started))
 	return p, nil

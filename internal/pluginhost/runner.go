@@ -29,6 +29,7 @@ type runner struct {
 	mu     sync.Mutex
 	pid    int
 	exit   string
+	cpu    time.Duration // once it has ended, with that of the children it waited for
 	ended  bool
 	killed bool
 }
@@ -76,6 +77,9 @@ func (r *runner) wait() {
 	r.mu.Lock()
 	r.ended = true
 	r.exit = describeExit(r.cmd, err)
+	if s := r.cmd.ProcessState; s != nil {
+		r.cpu = s.UserTime() + s.SystemTime()
+	}
 	r.mu.Unlock()
 	r.out.end()
 	r.lines.end()
@@ -94,6 +98,13 @@ func (r *runner) exitText() string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.exit
+}
+
+// used is the processor time of a process that has ended.
+func (r *runner) used() time.Duration {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.cpu
 }
 
 // ownExit tells how the process ended by itself; empty while it runs, and when it was killed from here.

@@ -6,11 +6,21 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"strconv"
 	"syscall"
 )
 
 // killGroup ends a process and what it started.
 func killGroup(pid int) { _ = syscall.Kill(-pid, syscall.SIGKILL) }
+
+// yieldTo lets a process and what it started have only the time of the processors that others leave.
+func yieldTo(pid string) error {
+	group, err := strconv.Atoi(pid)
+	if err != nil {
+		return err
+	}
+	return syscall.Setpriority(syscall.PRIO_PGRP, group, 10)
+}
 
 // safeFrom reports why somebody besides root and the daemon's own user could replace what lies at a path.
 func safeFrom(path string, info fs.FileInfo) error {
