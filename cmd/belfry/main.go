@@ -17,6 +17,7 @@ import (
 	"github.com/belfry-news/belfry/configs"
 	"github.com/belfry-news/belfry/internal/desk"
 	"github.com/belfry-news/belfry/internal/memory"
+	"github.com/belfry-news/belfry/internal/sandbox"
 	"github.com/belfry-news/belfry/plugins/webhook/signature"
 )
 
@@ -106,6 +107,7 @@ type streams struct {
 }
 
 func main() {
+	sandbox.Main()
 	memory.SampleRarely()
 	os.Exit(run(os.Args[1:], streams{os.Stdin, os.Stdout, os.Stderr}))
 }

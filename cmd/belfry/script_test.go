@@ -28,6 +28,7 @@ import (
 
 	"github.com/belfry-news/belfry/connectors/http/receivertest"
 	"github.com/belfry-news/belfry/connectors/telegram/telegramtest"
+	"github.com/belfry-news/belfry/internal/sandbox"
 	"github.com/belfry-news/belfry/internal/store/sqlite"
 	"github.com/belfry-news/belfry/plugins/rss/feedtest"
 	"github.com/belfry-news/belfry/sdk/plugin"
@@ -42,6 +43,7 @@ const noExitSleep = "GORACE=atexit_sleep_ms=0"
 // TestMain lets the test binary be belfry: for scripts by its name, and for the plugins that a belfry starts by its own
 // arguments, since a plugin is the same file again.
 func TestMain(m *testing.M) {
+	sandbox.Main()         // a belfry that starts a third party's plugin is this file again
 	os.Unsetenv("COLUMNS") // help is as wide as a terminal says
 	if len(os.Args) > 3 && os.Args[1] == "plugin" && os.Args[2] == "serve" {
 		if os.Getenv("GORACE") == "" {

@@ -70,6 +70,7 @@ var mayOpen = map[string]string{
 	"connectors/email/relay.go":        "holds what Guard.Dialer made",
 	"internal/pluginhost/process.go":   "speaks to the plugin that it started, by a socket in a folder of its own",
 	"internal/pluginhost/runner.go":    "starts plugins",
+	"internal/sandbox/":               "starts programs under a policy, and connects to nothing",
 	"internal/demo/proxy.go":           "asks the demonstration's own daemon",
 	"internal/demo/ring.go":            "asks the demonstration's own daemon",
 	"internal/demo/reader.go":          "asks the demonstration's own pages, whatever a mail says",
