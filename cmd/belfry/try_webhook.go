@@ -52,6 +52,11 @@ func (c *tryCmd) mapCall(ctx context.Context, g *global, std streams) error {
 		c.print(batch, std)
 		return nil
 	}
+	return printCalled(batch, std)
+}
+
+// printCalled prints items, withdrawals and notices, one a line.
+func printCalled(batch sdk.Batch, std streams) error {
 	for _, it := range batch.Items {
 		if err := writeLine(std.out, calledItemJSON{newItemJSON(it), it.Group, desk.Stamp{Time: it.NotBefore}, desk.Stamp{Time: it.ExpiresAt}, it.Urgency, it.Correction, it.TranslationOf}); err != nil {
 			return err

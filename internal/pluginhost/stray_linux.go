@@ -29,6 +29,14 @@ func killStrays(folder string) {
 	}
 }
 
+// EndStrays ends every process whose environment names a folder or something inside, and tells whether there was one. It is
+// for those who start programs as the host does, with a folder of their own.
+func EndStrays(folder string) (found bool) {
+	found = len(marked(folder)) > 0
+	killStrays(folder)
+	return found
+}
+
 // marked lists the processes whose environment names a folder or something inside.
 func marked(folder string) (pids []int) {
 	entries, err := filepath.Glob("/proc/[0-9]*")
