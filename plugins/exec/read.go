@@ -68,7 +68,7 @@ func (r *lineReader) read(in io.Reader) error {
 		if whole := err == nil; len(bytes.TrimSpace(line)) > 0 {
 			r.line++
 			wrong := r.take(line)
-			if wrong != nil && !whole && !json.Valid(line) {
+			if wrong != nil && !whole && truncated(line) {
 				r.cut = r.fail(sdk.CodeUnavailable, "the output ends in the middle of the line; nothing of it was taken")
 				return nil
 			}
@@ -82,6 +82,12 @@ func (r *lineReader) read(in io.Reader) error {
 			return nil // the end
 		}
 	}
+}
+
+// truncated reports whether a text ends in the middle of a JSON value.
+func truncated(text []byte) bool {
+	var v json.RawMessage
+	return errors.Is(json.NewDecoder(bytes.NewReader(text)).Decode(&v), io.ErrUnexpectedEOF)
 }
 
 // nextLine gives the next line, with io.EOF for one that has no end.
