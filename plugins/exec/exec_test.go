@@ -374,3 +374,21 @@ func TestExamples(t *testing.T) {
 		})
 	}
 }
+
+// The page shows the examples as they are.
+func TestThePageShowsTheExamples(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../../docs/exec.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"cms.py", "table.sh"} {
+		text, err := os.ReadFile(filepath.Join("example", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(string(page), "\n"+strings.TrimRight(string(text), "\n")+"\n```\n") {
+			t.Errorf("docs/exec.md does not show %s as it is; copy it there", name)
+		}
+	}
+}

@@ -266,19 +266,19 @@ func (e *stderr) last() string {
 	defer e.mu.Unlock()
 	const most = 300
 	if len(e.words) > most {
-		return strings.ToValidUTF8(e.words[:most], "") + "…"
+		return strings.TrimSpace(strings.ToValidUTF8(e.words[:most], "")) + "…"
 	}
-	return e.words
+	return strings.TrimSpace(e.words)
 }
 
 // readable takes out of a line what could write on a terminal.
 func readable(s string) string {
-	return strings.TrimSpace(strings.Map(func(r rune) rune {
+	return strings.TrimRight(strings.Map(func(r rune) rune {
 		if r < 0x20 && r != '\t' || r == 0x7f || r >= 0x80 && r < 0xa0 {
 			return -1
 		}
 		return r
-	}, strings.ToValidUTF8(s, "\uFFFD")))
+	}, strings.ToValidUTF8(s, "\uFFFD")), " \t")
 }
 
 func replaceAll(s, secret string) string { return strings.ReplaceAll(s, secret, "[secret]") }
