@@ -125,6 +125,23 @@ func (c *Config) Validate() error {
 	return ps.Err()
 }
 
+// program is the file that decides what the command does: the program, or what a program of the system is told to run. Empty
+// when both are the system's.
+func (c *Config) program() string {
+	if filepath.IsAbs(c.Command[0]) {
+		return c.Command[0]
+	}
+	for _, arg := range c.Command[1:] {
+		if !filepath.IsAbs(arg) {
+			continue
+		}
+		if info, err := os.Stat(arg); err == nil && info.Mode().IsRegular() {
+			return arg
+		}
+	}
+	return ""
+}
+
 // readable are the files and folders that the command may read: those it was given by name.
 func (c *Config) readable() []string {
 	out := slices.Clone(c.Read)

@@ -257,6 +257,7 @@ func TestACommandThatIsNotStarted(t *testing.T) {
 	}{
 		"no sandbox":      {lacking, shell("true"), sdk.CodeUnsupported, []string{"this system cannot confine it (there is no sandbox here)", "add unconfined: true"}},
 		"a loose program": {loose, shell("true"), sdk.CodeInvalid, []string{"the command is not started: /bin/sh can be changed by others"}},
+		"a loose script":  {loose, map[string]any{"command": []any{"sh", "-e", "/etc/passwd", "x"}}, sdk.CodeInvalid, []string{"the command is not started: /etc/passwd can be changed by others"}},
 		"a missing one":   {plainSandbox(), map[string]any{"command": []any{"/nowhere/cms.py"}}, sdk.CodeUnavailable, []string{"/nowhere/cms.py cannot be started: no such file or directory"}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
-	"path/filepath"
 	"time"
 
 	"github.com/belfry-news/belfry/sdk"
@@ -82,8 +81,8 @@ func (s *Source) fetch(ctx context.Context, r sdk.FetchRequest) (sdk.Batch, erro
 		}
 		notices = append(notices, "the command runs unconfined: "+lacking)
 	}
-	if s.sandbox.Check != nil && filepath.IsAbs(s.config.Command[0]) {
-		if err := s.sandbox.Check(s.config.Command[0]); err != nil {
+	if program := s.config.program(); s.sandbox.Check != nil && program != "" {
+		if err := s.sandbox.Check(program); err != nil {
 			return sdk.Batch{}, sdk.Errorf(sdk.CodeInvalid, opFetch, "the command is not started: %w", err)
 		}
 	}
