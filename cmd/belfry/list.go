@@ -7,6 +7,7 @@ import (
 	"github.com/belfry-news/belfry/connectors/http"
 	"github.com/belfry-news/belfry/connectors/telegram"
 	"github.com/belfry-news/belfry/plugins/calendar"
+	"github.com/belfry-news/belfry/plugins/exec"
 	"github.com/belfry-news/belfry/plugins/rss"
 	"github.com/belfry-news/belfry/plugins/webhook"
 	"github.com/belfry-news/belfry/sdk"
@@ -14,7 +15,7 @@ import (
 
 // builtIn is the one list of the connectors and plugins inside the binary.
 func builtIn() []*sdk.Spec {
-	return []*sdk.Spec{email.Spec(), http.Spec(), telegram.Spec(), rss.Spec(), calendar.Spec(), webhook.Spec()}
+	return []*sdk.Spec{email.Spec(), http.Spec(), telegram.Spec(), rss.Spec(), calendar.Spec(), webhook.Spec(), exec.Spec(commandSandbox())}
 }
 
 // specOf finds a built-in type; nil when there is none of that name.

@@ -81,6 +81,9 @@ func TestScripts(t *testing.T) {
 			}
 			env.Setenv("BELFRY", self)
 			env.Setenv("TMPDIR", env.WorkDir)
+			if env.Vars, err = withExamples(env.Vars); err != nil {
+				return err
+			}
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){

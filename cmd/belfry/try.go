@@ -21,7 +21,7 @@ type tryCmd struct {
 	From         string   `arg:"" optional:"" name:"from" help:"An address, a file, or - for standard input; a third party's type may do without."`
 	BaseURL      string   `name:"base-url" placeholder:"URL" help:"What relative links of a file are resolved against."`
 	ContentType  string   `placeholder:"TYPE" help:"The media type of a file, as a server would declare it."`
-	Source       string   `placeholder:"NAME" help:"Map as this source of the configuration, of a type that is called."`
+	Source       string   `placeholder:"NAME" help:"Map as this source of the configuration, of a type that is called, or run its command."`
 	Header       []string `placeholder:"NAME:VALUE" sep:"none" help:"A header of the call, of a type that is called. May be repeated."`
 	AllowPrivate networks `placeholder:"NETWORK" help:"Allow private addresses: all of them, or this network."`
 	Since        string   `name:"from" placeholder:"TIME" help:"Of a calendar: what takes place from here on; a date, or a time like 2026-11-20T18:00:00+01:00. Now, if not given."`
@@ -46,6 +46,12 @@ Examples:
     belfry try notes --set folder=/srv/notes --config belfry.yaml
     belfry try webhook --source desk body.json --header 'X-GitHub-Event: release'
     belfry try webhook body.json --set preset=ghost
+    belfry try exec ./cms.py --set config.section=politics
+    belfry try exec --source desk --config belfry.yaml --json
+
+A source of type exec runs a command; FROM is its program, --source takes a source of the configuration as it stands, and --log
+debug shows what the command says on standard error. With --json, items also have what those of a webhook have, withdrawals follow
+as there, and the last line is {"end": {cursor, complete, more, whole}}.
 
 A source of type webhook is called; FROM is a file that holds the body of a call, whose signature is not asked for. --source takes
 the map of a source of the configuration, in which --set changes single options.
@@ -72,7 +78,7 @@ func (c *tryCmd) Run(ctx context.Context, g *global, std streams) error {
 		}
 		return nil
 	}
-	if c.Source != "" || len(c.Header) > 0 {
+	if c.Source != "" && !c.runs() || len(c.Header) > 0 {
 		return unusable("--source and --header are for types that are called, such as webhook")
 	}
 	batch, err := c.fetch(ctx, g, std)
@@ -81,6 +87,9 @@ func (c *tryCmd) Run(ctx context.Context, g *global, std streams) error {
 	}
 	if c.window.agenda {
 		return c.agenda(batch, g.JSON, std)
+	}
+	if g.JSON && c.runs() {
+		return c.printRun(batch, std)
 	}
 	if g.JSON {
 		about := batch.About
@@ -172,7 +181,11 @@ func (c *tryCmd) fetch(ctx context.Context, g *global, std streams) (sdk.Batch, 
 	}
 	options := optionsTree(g.Set)
 	request := sdk.FetchRequest{Now: time.Now().UTC(), Force: true}
-	if err := c.aim(&request, options, fields, spec == nil, std); err != nil {
+	if c.runs() {
+		if options, err = c.commandOptions(g); err != nil {
+			return sdk.Batch{}, err
+		}
+	} else if err := c.aim(&request, options, fields, spec == nil, std); err != nil {
 		return sdk.Batch{}, err
 	}
 	if err := c.look(&request, options, fields); err != nil {

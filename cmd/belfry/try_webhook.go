@@ -52,6 +52,11 @@ func (c *tryCmd) mapCall(ctx context.Context, g *global, std streams) error {
 		c.print(batch, std)
 		return nil
 	}
+	return printCalled(batch, std)
+}
+
+// printCalled prints items, withdrawals and notices, one a line.
+func printCalled(batch sdk.Batch, std streams) error {
 	for _, it := range batch.Items {
 		if err := writeLine(std.out, calledItemJSON{newItemJSON(it), it.Group, desk.Stamp{Time: it.NotBefore}, desk.Stamp{Time: it.ExpiresAt}, it.Urgency, it.Correction, it.TranslationOf}); err != nil {
 			return err
@@ -153,7 +158,19 @@ func (c *tryCmd) calledOptions(g *global) (map[string]any, *configs.Loaded, erro
 	case s.Type != c.Type:
 		return nil, nil, fmt.Errorf("source %s is of type %s, and not %s", c.Source, s.Type, c.Type)
 	}
-	options := maps.Clone(s.Options)
-	maps.Copy(options, set)
-	return options, cfg, nil
+	return overlaid(s.Options, set), cfg, nil
+}
+
+// overlaid is a tree with what another one has in its place, setting by setting.
+func overlaid(tree, over map[string]any) map[string]any {
+	out := maps.Clone(tree)
+	for key, value := range over {
+		below, deeper := value.(map[string]any)
+		if own, there := out[key].(map[string]any); deeper && there {
+			out[key] = overlaid(own, below)
+			continue
+		}
+		out[key] = value
+	}
+	return out
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/belfry-news/belfry/configs"
 	"github.com/belfry-news/belfry/internal/filetree"
+	"github.com/belfry-news/belfry/internal/metrics"
 	"github.com/belfry-news/belfry/internal/pluginhost"
 	"github.com/belfry-news/belfry/internal/trust"
 	"github.com/belfry-news/belfry/sdk"
@@ -187,4 +188,19 @@ func pluginCheckCommand(l *configs.Loaded, typ string) string {
 		return "belfry plugin doctor " + p.Trusted.Name
 	}
 	return fmt.Sprintf("belfry plugin check %s --type %s", p.Path, typ)
+}
+
+// pluginsMeasured is what the host knows of each kind, for the metrics. Nobody asks before the host is there.
+func (a *App) pluginsMeasured() []metrics.Plugin {
+	var out []metrics.Plugin
+	for _, p := range a.host.Status() {
+		m := metrics.Plugin{Kind: p.Kind, Starts: p.Starts, Running: p.Running, Resident: p.Resident, CPU: p.CPU, Calls: p.Calls, Waiting: p.Waiting}
+		for _, i := range p.Instances {
+			if p.State == pluginhost.StateHeld || i.State == pluginhost.StateHeld {
+				m.Held++
+			}
+		}
+		out = append(out, m)
+	}
+	return out
 }

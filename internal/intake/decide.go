@@ -647,6 +647,10 @@ func Fail(r Rules, st State, err *sdk.Error, now time.Time, jitter float64) Chan
 		error
 		PluginHeld() (kind string)
 	}](err)
+	down, isDown := errors.AsType[interface {
+		error
+		PluginDown() (kind string)
+	}](err)
 	bad := s.Failures >= badTimes || now.Sub(s.BadSince) >= badFor
 	switch {
 	case err.Code == sdk.CodeGone:
@@ -661,6 +665,8 @@ func Fail(r Rules, st State, err *sdk.Error, now time.Time, jitter float64) Chan
 			Mend:     fmt.Sprintf("look into the log for what makes it fail; then: belfry source fetch %s --force", r.Name)})
 	case isUnopened:
 		ch.Alerts = append(ch.Alerts, failing(r.Name, s, fmt.Sprintf("%s; then: belfry source fetch %s --force", unopened.Mend, r.Name)))
+	case isDown && bad:
+		ch.Alerts = append(ch.Alerts, failing(r.Name, s, fmt.Sprintf("look into the log for what plugin %s wrote before it ended; then: belfry source fetch %s --force", down.PluginDown(), r.Name)))
 	case err.RetryAfter > 0 && bad:
 		ch.Alerts = append(ch.Alerts, failing(r.Name, s, leftAlone(r.Name)))
 	// What never worked and will not by itself is somebody's to mend at once.

@@ -55,6 +55,7 @@ func newCollector(s Settings) *collector {
 	for _, f := range families() {
 		switch f.name {
 		case deliveryLag, callDuration, fetchDuration, pluginRestarts, requestDuration, buildInfo: // instruments
+		case pluginProcesses, pluginMemory, pluginCPU, pluginStarts, pluginHeld, pluginCalls: // see pluginCollector
 		default:
 			c.descs[f.name] = prometheus.NewDesc(f.name, f.help, f.labels, nil)
 		}

@@ -38,6 +38,13 @@ const (
 	fetchDuration   = "belfry_source_fetch_duration_seconds"
 	pluginRestarts  = "belfry_plugin_crashes_total"
 	requestDuration = "belfry_http_request_duration_seconds"
+
+	pluginProcesses = "belfry_plugin_processes"
+	pluginMemory    = "belfry_plugin_resident_memory_bytes"
+	pluginCPU       = "belfry_plugin_cpu_seconds_total"
+	pluginStarts    = "belfry_plugin_starts_total"
+	pluginHeld      = "belfry_plugin_held"
+	pluginCalls     = "belfry_plugin_calls"
 )
 
 // familyOf describes one thing that is measured.
@@ -57,6 +64,12 @@ func families() []familyOf {
 			"`outcome` is `ok`, an error code such as `rate_limited` or `unknown_outcome`, or `other`. Telling of an alert counts as one call."},
 		{fetchDuration, "histogram", "Duration of fetches of sources, by type and outcome.", []string{"type", "outcome"}, ""},
 		{pluginRestarts, "counter", "Ends of plugin processes that nobody wanted.", []string{"kind"}, ""},
+		{pluginStarts, "counter", "Processes of a kind of plugin that were started.", []string{"kind"}, ""},
+		{pluginProcesses, "gauge", "Processes of a kind of plugin that run.", []string{"kind"}, "A second one is there while a suspect is called alone."},
+		{pluginMemory, "gauge", "Memory in RAM of the processes of a kind of plugin.", []string{"kind"}, "On Linux; programs that a plugin started are not in it."},
+		{pluginCPU, "counter", "Processor time of a kind of plugin since the daemon started.", []string{"kind"}, "With that of programs that it started and waited for."},
+		{pluginHeld, "gauge", "Sources and destinations of a kind of plugin that are not called any more, because they failed too often.", []string{"kind"}, "`belfry alert list` names them."},
+		{pluginCalls, "gauge", "Calls of a kind of plugin, by state.", []string{"kind", "state"}, "`state` is `running` or `waiting`."},
 		{requestDuration, "histogram", "Duration of answers of the public pages, by class of page and class of status.", []string{"class", "status"},
 			"`class` is `front`, `channel`, `feed`, `post`, `media`, `static`, `people` or `other`; `status` is `2xx`, `3xx`, `4xx` or `5xx`."},
 

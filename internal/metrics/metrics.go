@@ -30,6 +30,8 @@ type Settings struct {
 	// Config gives the configuration in force.
 	Config func() *configs.Loaded
 	Log    *slog.Logger
+	// Plugins tells the state of every kind of plugin that was used; nil when there are none.
+	Plugins func() []Plugin
 	// Version is Belfry's.
 	Version string
 	// Now is the clock; nil means time.Now.
@@ -68,7 +70,7 @@ func New(s Settings) *Metrics {
 	liveHeap := regexp.MustCompile(`^/gc/heap/live:bytes$`) // what is growing for good; the others go up and down between collections
 	build := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: buildInfo, Help: family(buildInfo).help}, family(buildInfo).labels)
 	build.WithLabelValues(s.Version, runtime.Version()).Set(1)
-	m.registry.MustRegister(m.lag, m.calls, m.fetches, m.requests, m.restarts, build, newCollector(s),
+	m.registry.MustRegister(m.lag, m.calls, m.fetches, m.requests, m.restarts, build, newCollector(s), newPluginCollector(s.Plugins),
 		collectors.NewGoCollector(collectors.WithGoCollectorRuntimeMetrics(collectors.GoRuntimeMetricsRule{Matcher: liveHeap})), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }

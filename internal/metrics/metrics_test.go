@@ -97,6 +97,10 @@ func belfrys(text string) []string {
 	return out
 }
 
+func plugins() []Plugin {
+	return []Plugin{{Kind: "rss", Starts: 3, Running: 1, Resident: 30 << 20, CPU: 1500 * time.Millisecond, Held: 1, Calls: 2, Waiting: 1}}
+}
+
 func use(m *Metrics) {
 	m.Accepted("ops", 80*time.Millisecond)
 	m.Accepted("ops", -time.Second) // a clock that was put back
@@ -113,7 +117,7 @@ func TestScrape(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 11, 20, 5, 0, 0, 0, time.UTC)
 	db, cfg := fixture(t, now)
-	m := New(Settings{Store: db, Config: func() *configs.Loaded { return cfg }, Version: "test", Now: func() time.Time { return now }})
+	m := New(Settings{Store: db, Config: func() *configs.Loaded { return cfg }, Version: "test", Now: func() time.Time { return now }, Plugins: plugins})
 	use(m)
 	want := []string{
 		`belfry_alerts_open{code="source_failing"} 1`, `belfry_alerts_refused{destination="ops"} 0`, `belfry_alerts_refused{destination="wire"} 1`, `belfry_alerts_untold 1`,
@@ -142,6 +146,9 @@ func TestScrape(t *testing.T) {
 		`belfry_http_request_duration_seconds_sum{class="post",status="2xx"} 0.001`, `belfry_http_request_duration_seconds_sum{class="post",status="5xx"} 0.001`,
 		`belfry_paused{name="wire",scope="destination"} 1`,
 		`belfry_plugin_crashes_total{kind="rss"} 1`,
+		`belfry_plugin_calls{kind="rss",state="running"} 2`, `belfry_plugin_calls{kind="rss",state="waiting"} 1`, `belfry_plugin_cpu_seconds_total{kind="rss"} 1.5`,
+		`belfry_plugin_held{kind="rss"} 1`, `belfry_plugin_processes{kind="rss"} 1`, `belfry_plugin_resident_memory_bytes{kind="rss"} 3.145728e+07`,
+		`belfry_plugin_starts_total{kind="rss"} 3`,
 		`belfry_source_failures{source="articles"} 0`,
 		`belfry_source_fetch_duration_seconds_count{outcome="ok",type="rss"} 1`, `belfry_source_fetch_duration_seconds_sum{outcome="ok",type="rss"} 1`,
 		`belfry_source_gone{source="articles"} 0`, `belfry_source_held{source="articles"} 0`,
@@ -258,7 +265,7 @@ func TestFamilies(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 11, 20, 5, 0, 0, 0, time.UTC)
 	db, cfg := fixture(t, now)
-	m := New(Settings{Store: db, Config: func() *configs.Loaded { return cfg }, Now: func() time.Time { return now }})
+	m := New(Settings{Store: db, Config: func() *configs.Loaded { return cfg }, Now: func() time.Time { return now }, Plugins: plugins})
 	use(m)
 	found, err := m.registry.Gather()
 	if err != nil {

@@ -5,9 +5,11 @@ package pluginhost
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/belfry-news/belfry/sdk"
 )
@@ -94,5 +96,54 @@ func BenchmarkStart(b *testing.B) {
 		if err := conn.Close(b.Context()); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// BenchmarkNeighbour is the smallest call of a plugin while another one misbehaves, which is called and started again a second
+// after each time, sooner than the daemon's pauses allow: the median and the 99th percentile, in microseconds. "nobody" is the
+// same without a culprit. Run it with -benchtime=5000x.
+func BenchmarkNeighbour(b *testing.B) {
+	const pause = time.Second
+	quick := func(l *Limits) {
+		l.Call, l.Start, l.Budget, l.BackoffMin, l.BackoffMax = 2*time.Second, 2*time.Second, 1<<30, pause, pause
+	}
+	for _, c := range slices.Concat([]culprit{{name: "nobody"}}, culprits(), []culprit{{name: "nobody"}}) {
+		b.Run(c.name, func(b *testing.B) {
+			f := newFixture(b, func(cfg *Config) { quick(&cfg.Limits) })
+			checker, _ := sdk.As[sdk.Checker](f.open("good", "neighbour", map[string]any{}))
+			items := []sdk.ItemRef{{Key: "1", URL: "https://news.example/1"}}
+			if _, err := checker.CheckItems(b.Context(), items); err != nil {
+				b.Fatal(err)
+			}
+			ctx, cancel := context.WithCancel(b.Context())
+			var culprit sync.WaitGroup
+			if c.name != "nobody" {
+				call := c.call(f)
+				culprit.Go(func() {
+					for ctx.Err() == nil {
+						_ = call() // it fails, as it is meant to
+						select {
+						case <-time.After(pause):
+						case <-ctx.Done():
+						}
+					}
+				})
+			}
+			var took []time.Duration
+			for b.Loop() {
+				began := time.Now()
+				if _, err := checker.CheckItems(b.Context(), items); err != nil {
+					b.Error(err)
+				}
+				took = append(took, time.Since(began))
+				time.Sleep(time.Millisecond) // as the daemon calls: now and then, and not to see what a processor can do
+			}
+			cancel()
+			slices.Sort(took)
+			b.ReportMetric(float64(took[len(took)/2].Microseconds()), "p50-µs")
+			b.ReportMetric(float64(took[len(took)*99/100].Microseconds()), "p99-µs")
+			f.close()
+			culprit.Wait()
+		})
 	}
 }

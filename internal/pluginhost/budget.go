@@ -66,6 +66,23 @@ func (e *HeldError) Error() string {
 	return fmt.Sprintf("%s is held since %s after %d failures, the last: %s", what, e.Since.UTC().Format(time.RFC3339), e.Times, e.Last)
 }
 
+// DownError is the cause of a call that was not made because the plugin's process cannot be started, or has just ended: it
+// is not some server that asks to be left alone.
+type DownError struct {
+	Kind string
+	// Err is why it cannot be started; nil when the call came too soon after that.
+	Err error
+}
+
+// Error says what is down.
+func (e *DownError) Error() string { return "plugin " + e.Kind + " is down" }
+
+// Unwrap gives why.
+func (e *DownError) Unwrap() error { return e.Err }
+
+// PluginDown gives the kind of plugin that is down, to those who only see the error.
+func (e *DownError) PluginDown() (kind string) { return e.Kind }
+
 // PluginHeld gives the kind of plugin that is held, to those who only see the error.
 func (e *HeldError) PluginHeld() (kind string) { return e.Kind }
 

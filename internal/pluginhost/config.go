@@ -55,6 +55,12 @@ type Limits struct {
 	Start time.Duration
 	// Call is the longest call; default 2 min. A context that ends sooner counts.
 	Call time.Duration
+	// Calls is how many calls of a kind may be under way at once; further ones wait, at most Queue of them, and what comes
+	// then is refused. Defaults 256 and 1024.
+	Calls, Queue int
+	// Health is how often a shared process is asked whether it is well, HealthWait how long it may take to answer; one that
+	// does not answer three times in a row is killed. Defaults 30 s and 10 s; a negative Health asks nobody.
+	Health, HealthWait time.Duration
 	// Grace is how long a call may go on after its context has ended before its process is killed; default 5 s.
 	Grace time.Duration
 	// Starts is how many processes may be starting at once; default 2.
@@ -67,12 +73,19 @@ type Limits struct {
 	// LogLine is where a line of a plugin's log is cut, in bytes; default 4 KiB. LogRate is how many lines a second are
 	// passed on from one process, and LogBurst how many at once; defaults 50 and 500. What is more is dropped and counted.
 	LogLine, LogRate, LogBurst int
+	// Output is how many bytes a process may write to its standard output and error at once, and again within a minute;
+	// one that writes more is killed, because reading it would cost the daemon a processor. Default 32 MiB.
+	Output int
 }
 
 func (l Limits) withDefaults() Limits {
 	def(&l.Memory, 512<<20)
 	def(&l.Start, 15*time.Second)
 	def(&l.Call, 2*time.Minute)
+	def(&l.Calls, 256)
+	def(&l.Queue, 1024)
+	def(&l.Health, 30*time.Second)
+	def(&l.HealthWait, 10*time.Second)
 	def(&l.Grace, 5*time.Second)
 	def(&l.Starts, 2)
 	def(&l.Budget, 5)
@@ -82,6 +95,7 @@ func (l Limits) withDefaults() Limits {
 	def(&l.LogLine, 4<<10)
 	def(&l.LogRate, 50)
 	def(&l.LogBurst, 500)
+	def(&l.Output, 32<<20)
 	return l
 }
 

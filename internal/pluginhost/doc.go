@@ -33,6 +33,7 @@
 // # What a process can do to the host
 //
 // Standard output before the handshake line and everything on standard error becomes lines of the log, cut and counted
-// (Limits.LogLine, LogRate). The socket must lie in the process's own folder. The broker of go-plugin, over which a
+// (Limits.LogLine, LogRate); a process that writes more than Limits.Output is ended. What a process started ends with it, also
+// what left its group (Linux). The socket must lie in the process's own folder. The broker of go-plugin, over which a
 // process could make the host start goroutines, is refused. Answers are bounded by package wire before they are decoded.
 package pluginhost

@@ -178,6 +178,14 @@ type Process struct {
 	Last      string
 	Held      *HeldError
 	Instances []Instance
+	// Running counts the processes that run: the shared one, and those in which suspects are called alone.
+	Running int
+	// CPU is the processor time of every process of the kind since the host began, with that of the programs it started
+	// and waited for. Resident is the memory in RAM of those that run, in bytes; 0 where the system does not tell.
+	CPU      time.Duration
+	Resident int64
+	// Calls are under way, Waiting wait for their turn (Limits.Calls).
+	Calls, Waiting int
 }
 
 // Instance is the state of one connector.
@@ -212,7 +220,12 @@ func (k *kind) status() Process {
 	defer k.mu.Unlock()
 	now := k.h.now()
 	k.crashes.expire(now, k.h.limits)
-	p := Process{Kind: k.name, State: StateStopped, Starts: k.starts, Crashes: len(k.crashes.at), Last: k.last, Held: k.held}
+	p := Process{Kind: k.name, State: StateStopped, Starts: k.starts, Crashes: len(k.crashes.at), Last: k.last, Held: k.held,
+		Running: len(k.running), CPU: k.cpu, Calls: len(k.turns), Waiting: int(k.waiting.Load())}
+	for running := range k.running {
+		cpu, resident := usage(running.run.ID())
+		p.CPU, p.Resident = p.CPU+cpu, p.Resident+resident
+	}
 	switch {
 	case k.held != nil:
 		p.State = StateHeld

@@ -25,6 +25,11 @@ type instance struct {
 func (i *instance) Call(ctx context.Context, op wire.Op, f func(ctx context.Context, at wire.At) error) error {
 	ctx, cancel := context.WithTimeout(ctx, i.k.h.limits.Call)
 	defer cancel()
+	leave, refused := i.k.turn(ctx, op.Name)
+	if refused != nil {
+		return refused
+	}
+	defer leave()
 	for {
 		if err := i.admit(ctx, op); err != nil {
 			return err
@@ -97,7 +102,7 @@ func (i *instance) callAlone(ctx context.Context, op wire.Op, f func(ctx context
 	how, err := p.call(ctx, i, op, f)
 	switch {
 	case how == crashed:
-		k.strike(i, "its process ended: "+p.run.exitText())
+		k.strike(i, p.endText())
 	case how == neverBegan:
 		err = k.unavailable(op.Name, "its process ended at once (%s)", p.run.exitText())
 	case ctx.Err() == nil:
@@ -121,9 +126,10 @@ func (i *instance) named(op wire.Op, err error) error {
 	if ps := (sdk.Problems{}); errors.As(err, &ps) {
 		return sdk.Errorf(sdk.CodeInvalid, op.Name, "plugin %s refuses the configuration of %s: %w", i.k.name, i.settings.Instance, ps)
 	}
-	var broken *wire.TransportError
 	var e *sdk.Error
-	if !errors.As(err, &broken) || !errors.As(err, &e) {
+	_, broken := errors.AsType[*wire.TransportError](err)
+	_, against := errors.AsType[*wire.RuleError](err)
+	if !broken && !against || !errors.As(err, &e) {
 		return err
 	}
 	out := *e

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/belfry-news/belfry/sdk"
@@ -19,6 +20,9 @@ type kind struct {
 	log  *slog.Logger
 	// alone lets one suspect at a time be called in a process of its own.
 	alone chan struct{}
+	// turns has an element for each call under way; waiting counts those that wait for theirs.
+	turns   chan struct{}
+	waiting atomic.Int64
 
 	mu        sync.Mutex
 	instances map[*instance]struct{}
@@ -26,8 +30,9 @@ type kind struct {
 	starting  *start
 	running   map[*process]struct{} // every process there is, for Status and Close
 	starts    int
-	crashes   budget // ends of the shared process that nobody wanted
-	failures  budget // starts that failed
+	cpu       time.Duration // of the processes that have ended
+	crashes   budget        // ends of the shared process that nobody wanted
+	failures  budget        // starts that failed
 	held      *HeldError
 	last      string
 }
@@ -40,7 +45,7 @@ type start struct {
 }
 
 func newKind(h *Host, name string) *kind {
-	return &kind{h: h, name: name, log: h.config.Log.With("plugin", name), alone: make(chan struct{}, 1),
+	return &kind{h: h, name: name, log: h.config.Log.With("plugin", name), alone: make(chan struct{}, 1), turns: make(chan struct{}, h.limits.Calls),
 		instances: map[*instance]struct{}{}, running: map[*process]struct{}{}}
 }
 
@@ -107,7 +112,7 @@ func (k *kind) mayStart(op string, more ...*budget) *sdk.Error {
 	for _, b := range append(more, &k.failures) {
 		if wait := b.wait(now); wait > 0 {
 			e := k.unavailable(op, "%s; it is started again in %s", k.last, round(wait))
-			e.RetryAfter = wait
+			e.RetryAfter, e.Err = wait, &DownError{Kind: k.name}
 			return e
 		}
 	}
@@ -130,6 +135,9 @@ func (k *kind) startNow(ctx context.Context, op string, alone bool) (*process, *
 		k.watch(p)
 		return nil, k.stopping(op)
 	}
+	if !alone && k.h.limits.Health > 0 {
+		k.h.goRun(p.keepAsking)
+	}
 	return p, nil
 }
 
@@ -150,7 +158,7 @@ func (k *kind) startFailed(ctx context.Context, op string, err error) *sdk.Error
 	}
 	k.log.Warn("plugin cannot be started", "error", err, "again_in", wait)
 	e := k.unavailable(op, "%s; it is started again in %s", k.last, round(wait))
-	e.RetryAfter, e.Err = wait, err
+	e.RetryAfter, e.Err = wait, &DownError{Kind: k.name, Err: err}
 	return e
 }
 
@@ -160,6 +168,7 @@ func (k *kind) watch(p *process) {
 	exit, wanted, suspects := p.run.exitText(), p.wanted(), p.inFlight()
 	k.mu.Lock()
 	delete(k.running, p)
+	k.cpu += p.run.used()
 	if k.shared == p {
 		k.shared = nil
 	}
@@ -201,6 +210,31 @@ const (
 	renewalEnd  = "it is renewed"
 )
 
+// turn waits until a call may be under way. leave ends it.
+func (k *kind) turn(ctx context.Context, op string) (leave func(), refused *sdk.Error) {
+	leave = func() { <-k.turns }
+	select {
+	case k.turns <- struct{}{}:
+		return leave, nil
+	default:
+	}
+	if n := k.waiting.Add(1); n > int64(k.h.limits.Queue) {
+		k.waiting.Add(-1)
+		e := k.unavailable(op, "%d calls are under way and %d wait for them", k.h.limits.Calls, k.h.limits.Queue)
+		e.RetryAfter = time.Second
+		return nil, e
+	}
+	defer k.waiting.Add(-1)
+	select {
+	case k.turns <- struct{}{}:
+		return leave, nil
+	case <-ctx.Done():
+		e := k.unavailable(op, "the call waited for %d others, and was given up before it was made", k.h.limits.Calls)
+		e.Err = context.Cause(ctx)
+		return nil, e
+	}
+}
+
 // mustBeAlone reports whether calls of the instance are made in a process of its own.
 func (k *kind) mustBeAlone(i *instance) bool {
 	k.mu.Lock()
@@ -223,7 +257,7 @@ func (k *kind) admit(i *instance, op string) *sdk.Error {
 	}
 	if wait := i.strikes.wait(k.h.now()); wait > 0 {
 		e := k.unavailable(op, "%s failed (%s); it is tried again in %s", i.settings.Instance, i.last, round(wait))
-		e.RetryAfter = wait
+		e.RetryAfter, e.Err = wait, &DownError{Kind: k.name}
 		return e
 	}
 	return nil

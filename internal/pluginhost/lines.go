@@ -16,10 +16,15 @@ import (
 )
 
 // lines passes what one process writes on to the log: line by line, each cut at a length, no more than a rate, the rest
-// counted. It never blocks the process for longer than the log does.
+// counted. It blocks a process that floods, and no other for longer than the log does.
 type lines struct {
 	log   *slog.Logger
 	limit int
+	// bytes is what may be written before flooded is told, pace how fast it is read: a flood then waits in its own pipe, and
+	// costs the daemon and the others next to nothing.
+	bytes, pace *rate.Limiter
+	// flooded is told, once, that the process wrote more than it may.
+	flooded func()
 
 	mu      sync.Mutex
 	bucket  *rate.Limiter
@@ -29,8 +34,12 @@ type lines struct {
 	streams []*lineWriter
 }
 
-func newLines(log *slog.Logger, l Limits) *lines {
-	return &lines{log: log, limit: l.LogLine, bucket: rate.NewLimiter(rate.Limit(l.LogRate), l.LogBurst)}
+// fastest is how many bytes a second are read of what one process writes, once it has written a sixteenth of them at once.
+const fastest = 16 << 20
+
+func newLines(log *slog.Logger, l Limits, flooded func()) *lines {
+	return &lines{log: log, limit: l.LogLine, bucket: rate.NewLimiter(rate.Limit(l.LogRate), l.LogBurst),
+		bytes: rate.NewLimiter(rate.Limit(l.Output)/60, l.Output), pace: rate.NewLimiter(fastest, fastest/16), flooded: sync.OnceFunc(flooded)}
 }
 
 // stream gives a writer for one of the process's outputs.
@@ -54,6 +63,12 @@ type lineWriter struct {
 
 // Write implements io.Writer. It takes everything.
 func (w *lineWriter) Write(p []byte) (int, error) {
+	if !w.to.bytes.AllowN(time.Now(), len(p)) {
+		w.to.flooded()
+	}
+	if r := w.to.pace.ReserveN(time.Now(), min(len(p), w.to.pace.Burst())); r.Delay() > 0 {
+		time.Sleep(r.Delay()) // milliseconds: the pieces are small
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for rest := p; len(rest) > 0; {

@@ -20,7 +20,7 @@ func testLines(l Limits) (*lines, *bytes.Buffer) {
 			}
 			return a
 		}}))
-	return newLines(log, l.withDefaults()), &out
+	return newLines(log, l.withDefaults(), func() {}), &out
 }
 
 func TestLines(t *testing.T) {

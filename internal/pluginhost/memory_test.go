@@ -15,6 +15,11 @@ import (
 // testMemory is the limit of the plugins of these tests, in bytes.
 const testMemory = 512 << 20
 
+// memoryCulprits are those of the suite that need a limit of memory.
+func memoryCulprits() []culprit {
+	return []culprit{{name: "allocates without end", do: "eat memory", code: sdk.CodeUnavailable, says: "broke off the call", ends: true}}
+}
+
 func TestMemoryIsLimited(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, func(c *Config) { c.Limits.Memory = 256 << 20 })

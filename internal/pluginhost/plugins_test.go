@@ -4,14 +4,17 @@ package pluginhost
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"net"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"github.com/belfry-news/belfry/internal/wire/v1"
 	"github.com/belfry-news/belfry/sdk"
@@ -19,6 +22,12 @@ import (
 	"github.com/belfry-news/belfry/sdk/sdktest"
 	goplugin "github.com/hashicorp/go-plugin"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/encoding"
+	"google.golang.org/grpc/mem"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/proto"
 )
 
 // The test binary is every plugin of these tests: started with "plugin" and a kind, it serves that kind.
@@ -97,6 +106,9 @@ func servePlugin(kind string) {
 		plugin.Serve(goodSpec(kind))
 	case "liar":
 		serveRaw(&rawPlugin{})
+	case "deaf": // the SDK ignores SIGTERM anyway
+		plugin.Serve(goodSpec(kind))
+		forever()
 	default:
 		fmt.Fprintln(os.Stderr, "no such kind of plugin:", kind)
 		os.Exit(9)
@@ -228,6 +240,13 @@ func (s *badSource) Fetch(ctx context.Context, r sdk.FetchRequest) (sdk.Batch, e
 		for range 100_000 {
 			fmt.Println("flood on stdout")
 		}
+	case "write a line of 1 GB":
+		long := bytes.Repeat([]byte("long "), 1<<20/5)
+		for range 1 << 10 {
+			if _, err := os.Stderr.Write(long); err != nil {
+				return sdk.Batch{}, err
+			}
+		}
 	case "write one long line":
 		fmt.Fprintln(os.Stderr, strings.Repeat("long ", 1<<20))
 		s.settings.Log.Info(strings.Repeat("é", 1<<20))
@@ -259,8 +278,9 @@ func (s *badSource) Fetch(ctx context.Context, r sdk.FetchRequest) (sdk.Batch, e
 	case "ids":
 		wd, _ := os.Getwd()
 		return sdk.Batch{Notices: []string{fmt.Sprint(os.Getpid()), strings.Join(os.Args, " "), wd}}, nil
-	case "leave a child":
-		child, err := os.StartProcess("/bin/sleep", []string{"sleep", "300"}, &os.ProcAttr{Files: []*os.File{nil, os.Stdout, os.Stderr}})
+	case "leave a child", "leave a child in a session of its own":
+		child, err := os.StartProcess("/bin/sleep", []string{"sleep", "300"}, &os.ProcAttr{Files: []*os.File{nil, os.Stdout, os.Stderr},
+			Sys: &syscall.SysProcAttr{Setsid: s.config.Do != "leave a child"}})
 		if err != nil {
 			return sdk.Batch{}, err
 		}
@@ -295,7 +315,7 @@ func serveRaw(p *rawPlugin) {
 		HandshakeConfig:  goplugin.HandshakeConfig{MagicCookieKey: wire.CookieKey, MagicCookieValue: wire.CookieValue},
 		VersionedPlugins: map[int]goplugin.PluginSet{wire.Version: {"belfry": p}},
 		GRPCServer: func(o []grpc.ServerOption) *grpc.Server {
-			return grpc.NewServer(append(o, grpc.MaxSendMsgSize(1<<30))...)
+			return grpc.NewServer(append(o, grpc.MaxSendMsgSize(math.MaxInt32), grpc.ForceServerCodecV2(rawCodec{encoding.GetCodecV2("proto")}))...)
 		},
 	})
 }
@@ -327,6 +347,11 @@ func (p *rawPlugin) Open(context.Context, *wire.OpenRequest) (*wire.OpenResponse
 	return &wire.OpenResponse{Roles: []string{"source"}}, nil
 }
 
+// Settle says that a call has ended.
+func (p *rawPlugin) Settle(context.Context, *wire.SettleRequest) (*wire.SettleResponse, error) {
+	return &wire.SettleResponse{}, nil
+}
+
 // Fetch lies in the way that the cursor names.
 func (p *rawPlugin) Fetch(r *wire.FetchRequest, s grpc.ServerStreamingServer[wire.BatchChunk]) error {
 	switch string(r.GetCursor()) {
@@ -345,6 +370,18 @@ func (p *rawPlugin) Fetch(r *wire.FetchRequest, s grpc.ServerStreamingServer[wir
 				return err
 			}
 		}
+	case "messages without end":
+		for {
+			if err := s.Send(&wire.BatchChunk{}); err != nil {
+				return err
+			}
+		}
+	case "an item of 1 GB":
+		return s.SendMsg(itemOf1GB())
+	case "invalid UTF-8":
+		return s.SendMsg(rawMessage{mem.SliceBuffer("\x0a\x06\x0a\x04ab\xff\xfe")}) // an item whose key it is
+	case "duplicate ids":
+		return s.Send(&wire.BatchChunk{Items: []*wire.Item{{Key: "1", Title: "a"}, {Key: "1", Title: "b"}}, End: &wire.BatchEnd{Next: []byte("x")}})
 	case "no end":
 		return s.Send(&wire.BatchChunk{Items: []*wire.Item{{Key: "1"}}})
 	case "after the end":
@@ -354,6 +391,54 @@ func (p *rawPlugin) Fetch(r *wire.FetchRequest, s grpc.ServerStreamingServer[wir
 		return errors.New("oops, token hunter2")
 	}
 	return s.Send(&wire.BatchChunk{End: &wire.BatchEnd{Next: []byte("well")}})
+}
+
+// FetchMany answers fetches that nobody asked of this process, should the cursor ask for that; else there is no such method.
+func (p *rawPlugin) FetchMany(s grpc.BidiStreamingServer[wire.FetchCalls, wire.FetchResults]) error {
+	first, err := s.Recv()
+	if err != nil || string(first.GetCalls()[0].GetFetch().GetCursor()) != "another's ids" {
+		return status.Error(codes.Unimplemented, "no")
+	}
+	own := first.GetCalls()[0].GetFetch().GetCall()
+	for n := uint64(1); ; n++ {
+		if n == own {
+			continue
+		}
+		text, err := proto.Marshal(&wire.BatchChunk{Items: []*wire.Item{{Key: "stolen", Title: "stolen"}}, End: &wire.BatchEnd{Next: []byte("stolen")}})
+		if err != nil {
+			return err
+		}
+		if err := s.Send(&wire.FetchResults{Results: []*wire.FetchResult{{Call: n, Chunk: text, Last: true}}}); err != nil {
+			return err
+		}
+	}
+}
+
+// rawMessage is sent as it is.
+type rawMessage mem.BufferSlice
+
+// itemOf1GB is a batch of one item whose summary has 1 GB, of which no more than a piece is in memory.
+func itemOf1GB() rawMessage {
+	const size = 1 << 30
+	summary := protowire.AppendVarint(protowire.AppendTag(nil, 5, protowire.BytesType), size) // any field would do
+	item := protowire.AppendVarint(protowire.AppendTag(nil, 1, protowire.BytesType), uint64(len(summary)+size))
+	out := rawMessage{mem.SliceBuffer(append(item, summary...))}
+	piece := mem.SliceBuffer(bytes.Repeat([]byte("x"), 1<<20))
+	for range size >> 20 {
+		out = append(out, piece)
+	}
+	return out
+}
+
+// rawCodec lets a plugin send what protobuf would not.
+type rawCodec struct{ encoding.CodecV2 }
+
+// Marshal implements encoding.CodecV2.
+func (c rawCodec) Marshal(v any) (mem.BufferSlice, error) {
+	if m, raw := v.(rawMessage); raw {
+		return mem.BufferSlice(m), nil
+	}
+	return c.CodecV2.Marshal(v)
 }
 
 func make7M() []*wire.Node {

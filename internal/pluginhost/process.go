@@ -91,7 +91,9 @@ func startProcess(ctx context.Context, k *kind, alone bool) (*process, error) {
 	if command.Foreign {
 		p.stamp, p.looked = sandbox.Stamp(), p.started
 	}
-	out := newLines(k.log, h.limits)
+	out := newLines(k.log, h.limits, func() {
+		p.kill(fmt.Sprintf("it wrote more than %d MiB to its log at once", h.limits.Output>>20))
+	})
 	p.client = goplugin.NewClient(&goplugin.ClientConfig{
 		HandshakeConfig:  goplugin.HandshakeConfig{MagicCookieKey: wire.CookieKey, MagicCookieValue: wire.CookieValue},
 		VersionedPlugins: map[int]goplugin.PluginSet{wire.Version: {}},
@@ -131,6 +133,10 @@ func startProcess(ctx context.Context, k *kind, alone bool) (*process, error) {
 		p.free()
 		return nil, err
 	}
+	if alone {
+		// It holds somebody who is suspected of worse: the others come first.
+		_ = yieldTo(p.run.ID())
+	}
 	p.log = k.log.With("pid", p.run.ID())
 	p.log.Debug("plugin started", "alone", alone, "took", h.now().Sub(p.started))
 	return p, nil
@@ -150,7 +156,9 @@ func (p *process) connect(ctx context.Context) error {
 		return fmt.Errorf("it does not speak gRPC")
 	}
 	p.conn = client.Conn
-	p.many = wire.NewFetchStream(p.conn)
+	p.many = wire.NewFetchStream(p.conn, func() {
+		p.k.log.Warn("plugin answers calls that nobody made; its author has to mend that", "pid", p.run.ID())
+	})
 	p.types, err = wire.Describe(ctx, p.conn)
 	if err != nil {
 		return p.startFailure(ctx, err)
@@ -286,6 +294,14 @@ func (p *process) goneSoon() bool {
 	case <-time.After(2 * outputWait):
 		return false
 	}
+}
+
+// endText tells why the process ended: what was decided here, or else how it ended by itself.
+func (p *process) endText() string {
+	if why := p.wanted(); why != "" {
+		return "its process was ended: " + why
+	}
+	return "its process ended: " + p.run.exitText()
 }
 
 // wanted reports whether somebody here ended the process, and why.

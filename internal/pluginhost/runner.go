@@ -31,6 +31,7 @@ type runner struct {
 	mu     sync.Mutex
 	pid    int
 	exit   string
+	cpu    time.Duration // once it has ended, with that of the children it waited for
 	ended  bool
 	killed bool
 }
@@ -99,11 +100,19 @@ func (r *runner) Start(context.Context) error {
 
 func (r *runner) wait() {
 	err := r.cmd.Wait()
-	// What the process started may still be there.
+	// What the process started may still be there, in its group or in one of its own.
+	left := len(marked(r.dir))
 	killGroup(r.pid)
+	killStrays(r.dir)
+	if left > 0 {
+		r.lines.log.Warn("plugin left processes behind, which were ended", "processes", left)
+	}
 	r.mu.Lock()
 	r.ended = true
 	r.exit = describeExit(r.cmd, err)
+	if s := r.cmd.ProcessState; s != nil {
+		r.cpu = s.UserTime() + s.SystemTime()
+	}
 	r.mu.Unlock()
 	r.out.end()
 	r.lines.end()
@@ -122,6 +131,13 @@ func (r *runner) exitText() string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.exit
+}
+
+// used is the processor time of a process that has ended.
+func (r *runner) used() time.Duration {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.cpu
 }
 
 // ownExit tells how the process ended by itself; empty while it runs, and when it was killed from here.

@@ -5,5 +5,14 @@ import "syscall"
 // processAttributes give the process a group of its own. Its own watch of its parent ends it when the daemon is killed.
 func processAttributes() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }
 
+// killStrays knows of no processes outside the group.
+func killStrays(string) {}
+
+// EndStrays knows of none.
+func EndStrays(string) bool { return false }
+
+// marked knows of none either.
+func marked(string) []int { return nil }
+
 // limitProcess leaves the limit to the process itself.
 func limitProcess(int, int64) {}

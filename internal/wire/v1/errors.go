@@ -157,5 +157,12 @@ func lie(op Op, code sdk.Code, format string, args ...any) *sdk.Error {
 	if !op.Sends {
 		e.Code = code
 	}
+	e.Err = &RuleError{}
 	return e
 }
+
+// RuleError is the cause of an error about an answer that breaks the contract of its call.
+type RuleError struct{}
+
+// Error says so.
+func (*RuleError) Error() string { return "the answer breaks the contract of its call" }

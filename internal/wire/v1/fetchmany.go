@@ -24,6 +24,7 @@ import (
 // made by themselves, so that each gets its own verdict. A plugin without the method is such a case.
 type FetchStream struct {
 	conn   grpc.ClientConnInterface
+	stray  func()
 	ctx    context.Context
 	cancel context.CancelFunc
 	done   sync.WaitGroup
@@ -59,9 +60,10 @@ var (
 	errStreamEnded = errors.New("the stream of fetches ended")
 )
 
-// NewFetchStream makes a stream, which is opened with the first fetch.
-func NewFetchStream(conn grpc.ClientConnInterface) *FetchStream {
-	s := &FetchStream{conn: conn, queued: make(chan struct{}, 1), ended: make(chan struct{}), calls: map[uint64]*fetchCall{}}
+// NewFetchStream makes a stream, which is opened with the first fetch. stray is told when it ends because the plugin answered
+// fetches that nobody made.
+func NewFetchStream(conn grpc.ClientConnInterface, stray func()) *FetchStream {
+	s := &FetchStream{conn: conn, stray: stray, queued: make(chan struct{}, 1), ended: make(chan struct{}), calls: map[uint64]*fetchCall{}}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	return s
 }
@@ -233,13 +235,21 @@ func (s *FetchStream) end(err error) {
 
 // read hands results over until the stream ends, and gives why it did.
 func (s *FetchStream) read(stream grpc.BidiStreamingClient[FetchCalls, FetchResults]) error {
+	stray := 0
 	for {
 		m, err := stream.Recv()
 		if err != nil {
 			return err
 		}
+		if len(m.GetResults()) == 0 {
+			stray++
+		}
 		for _, r := range m.GetResults() {
-			if c := s.received(r); c != nil {
+			c, asked := s.received(r)
+			if !asked {
+				stray++
+			}
+			if c != nil {
 				select {
 				case c.results <- r:
 				case <-s.ctx.Done():
@@ -247,16 +257,20 @@ func (s *FetchStream) read(stream grpc.BidiStreamingClient[FetchCalls, FetchResu
 				}
 			}
 		}
+		if stray > maxStray {
+			s.stray()
+			return errStreamEnded
+		}
 	}
 }
 
-// received gives the fetch that waits for a result; nil for none.
-func (s *FetchStream) received(r *FetchResult) *fetchCall {
+// received gives the fetch that waits for a result; nil for none. asked says whether there is such a fetch.
+func (s *FetchStream) received(r *FetchResult) (waits *fetchCall, asked bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c := s.calls[r.GetCall()]
 	if c == nil {
-		return nil
+		return nil, false
 	}
 	if r.GetLast() {
 		delete(s.calls, r.GetCall())
@@ -265,9 +279,9 @@ func (s *FetchStream) received(r *FetchResult) *fetchCall {
 		}
 	}
 	if c.left {
-		return nil
+		return nil, true
 	}
-	return c
+	return c, true
 }
 
 // write sends what is queued until the stream ends.

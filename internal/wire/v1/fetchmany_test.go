@@ -21,7 +21,7 @@ import (
 func (p *pair) openMany(t *testing.T, handle string) *wire.Instance {
 	t.Helper()
 	p.open(t, handle, nil)
-	p.many = wire.NewFetchStream(p.conn)
+	p.many = wire.NewFetchStream(p.conn, func() {})
 	t.Cleanup(p.many.Close)
 	return wire.NewInstance(&caller{p: p, handle: handle}, []sdk.Role{sdk.RoleSource})
 }
@@ -228,7 +228,7 @@ func TestAStreamThatBreaksItsRules(t *testing.T) {
 				wire.RegisterPluginServer(r, settled{})
 				wire.RegisterSourceServer(r, &misled{many: tc.many})
 			})
-			p.many = wire.NewFetchStream(p.conn)
+			p.many = wire.NewFetchStream(p.conn, func() {})
 			t.Cleanup(p.many.Close)
 			s := wire.NewInstance(&caller{p: p, handle: "1"}, []sdk.Role{sdk.RoleSource})
 			for range 2 {

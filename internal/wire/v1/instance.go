@@ -184,6 +184,7 @@ func (i *Instance) Map(ctx context.Context, r sdk.WebhookRequest) (sdk.Batch, er
 func receiveBatch(op Op, recv func() (*BatchChunk, error)) (sdk.Batch, error) {
 	var b sdk.Batch
 	ended := false
+	empty := 0
 	for {
 		c, err := recv()
 		if errors.Is(err, io.EOF) {
@@ -192,8 +193,11 @@ func receiveBatch(op Op, recv func() (*BatchChunk, error)) (sdk.Batch, error) {
 		if err != nil {
 			return sdk.Batch{}, err
 		}
-		if proto.Size(c) == 0 {
-			continue // nothing in it that is known
+		if proto.Size(c) == 0 { // nothing in it that is known
+			if empty++; empty > maxStray {
+				return sdk.Batch{}, lie(op, sdk.CodeTooLarge, "its batch has more than %d parts without anything in them", maxStray)
+			}
+			continue
 		}
 		if ended {
 			return sdk.Batch{}, lie(op, sdk.CodeInvalid, "its batch goes on after its end")

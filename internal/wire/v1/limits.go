@@ -21,6 +21,10 @@ const (
 	// bytes. Fixed ones keep gRPC from measuring the delay of a local socket with pings beside every small call.
 	StreamWindow, ConnWindow = 2 * chunk, 16 * chunk
 
+	// maxStray is how many results of fetches that nobody asked for a stream survives, and how many messages that hold nothing
+	// it or a batch does. A plugin that keeps to the protocol sends none.
+	maxStray = 1000
+
 	// maxPublic is where the sentence of an error is cut, in bytes: it travels in a header.
 	maxPublic = 4 << 10
 	// maxDepth is the deepest nesting of messages; an item's text takes sdk.MaxBodyDepth levels of it.
