@@ -75,6 +75,7 @@ var mayOpen = map[string]string{
 	"internal/demo/reader.go":          "asks the demonstration's own pages, whatever a mail says",
 	"internal/demo/daemon.go":          "starts the demonstration's own daemon",
 	"bench/":                           "starts and asks the daemon that it measures",
+	"internal/scaffold/bundle/pack.go": "asks the Go command for the SDK's packages when Belfry is built",
 	"internal/memory/program_linux.go": "gives pages of the program back",
 }
 
