@@ -64,22 +64,21 @@ var judged = map[string]string{
 // other place that takes an address uses one of the first two: feeds, their redirects and discovery by plugins/rss;
 // images, destinations and their redirects, and heartbeats by sdk.Client.
 var mayOpen = map[string]string{
-	"sdk/guard.go":                       "is the guard",
-	"sdk/client.go":                      "dials by Guard.Dialer",
-	"sdk/fetch/network.go":               "dials by Guard.Dialer",
-	"connectors/email/relay.go":          "holds what Guard.Dialer made",
-	"internal/pluginhost/process.go":     "speaks to the plugin that it started, by a socket in a folder of its own",
-	"internal/pluginhost/runner.go":      "starts plugins",
-	"internal/demo/proxy.go":             "asks the demonstration's own daemon",
-	"internal/demo/ring.go":              "asks the demonstration's own daemon",
-	"internal/demo/reader.go":            "asks the demonstration's own pages, whatever a mail says",
-	"internal/demo/daemon.go":            "starts the demonstration's own daemon",
-	"bench/":                             "starts and asks the daemon that it measures",
-	"internal/plugindev/build.go":        "builds the plugin of the developer who asked for it",
-	"internal/plugindev/fake.go":         "starts what that plugin talks to",
-	"internal/plugindev/process_unix.go": "ends what the two started",
-	"internal/scaffold/bundle/pack.go":   "asks the Go command for the SDK's packages when Belfry is built",
-	"internal/memory/program_linux.go":   "gives pages of the program back",
+	"sdk/guard.go":                     "is the guard",
+	"sdk/client.go":                    "dials by Guard.Dialer",
+	"sdk/fetch/network.go":             "dials by Guard.Dialer",
+	"connectors/email/relay.go":        "holds what Guard.Dialer made",
+	"internal/pluginhost/process.go":   "speaks to the plugin that it started, by a socket in a folder of its own",
+	"internal/pluginhost/runner.go":    "starts plugins",
+	"internal/demo/proxy.go":           "asks the demonstration's own daemon",
+	"internal/demo/ring.go":            "asks the demonstration's own daemon",
+	"internal/demo/reader.go":          "asks the demonstration's own pages, whatever a mail says",
+	"internal/demo/daemon.go":          "starts the demonstration's own daemon",
+	"bench/":                           "starts and asks the daemon that it measures",
+	"internal/plugindev/build.go":      "builds the plugin of the developer who asked for it",
+	"internal/plugindev/fake.go":       "starts what that plugin talks to",
+	"internal/scaffold/bundle/pack.go": "asks the Go command for the SDK's packages when Belfry is built",
+	"internal/memory/program_linux.go": "gives pages of the program back",
 }
 
 // finding is a use of what is not for everybody.

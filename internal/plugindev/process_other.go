@@ -5,4 +5,4 @@ package plugindev
 import "os/exec"
 
 // own ends a command alone: there are no groups here.
-func own(cmd *exec.Cmd) { cmd.Cancel = cmd.Process.Kill }
+func own(cmd *exec.Cmd) { cmd.Cancel = func() error { return cmd.Process.Kill() } }

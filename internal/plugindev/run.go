@@ -313,7 +313,11 @@ func (s *Session) proceed(ctx context.Context, force bool) {
 		return
 	}
 	posts, err := s.daemon.posts(ctx)
-	arrived := err == nil && !slices.ContainsFunc(posts, func(p Post) bool { return !p.settled }) && len(posts) >= s.samples.published()
+	revisions := 0
+	for _, p := range posts {
+		revisions += p.Revision
+	}
+	arrived := err == nil && !slices.ContainsFunc(posts, func(p Post) bool { return !p.settled }) && revisions >= s.samples.changes()
 	if s.daemon.publishes() && arrived {
 		s.samples.step()
 	}

@@ -192,9 +192,9 @@ func picture(night bool) ([]byte, error) {
 	return b.Bytes(), err
 }
 
-// published counts the articles that there were.
-func (n *samples) published() int {
+// changes counts what happened: each is a post, or a revision of one.
+func (n *samples) changes() int {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return len(n.entries)
+	return n.change
 }
