@@ -103,7 +103,7 @@ func Start(ctx context.Context, o Options) (*Session, error) {
 		}
 		return nil, fmt.Errorf("the page cannot be served at %s: %w; choose another address with --addr", o.Addr, err)
 	}
-	temp, err := os.MkdirTemp("", "belfry-dev-")
+	temp, err := folder()
 	if err != nil {
 		_ = ln.Close()
 		return nil, err
@@ -129,6 +129,19 @@ func Start(ctx context.Context, o Options) (*Session, error) {
 	s.tell("%s: see it at %s (Ctrl-C ends it; nothing of it stays)", settings.Type, s.base)
 	s.tasks.Go(func() { s.work(life) })
 	return s, nil
+}
+
+// longestTemp leaves room for the names of sockets below the 104 bytes that their whole paths may have.
+const longestTemp = 28
+
+// folder makes the folder of a session; where the system's own for such things lies too deep for sockets, in /tmp.
+func folder() (string, error) {
+	if len(os.TempDir()) > longestTemp {
+		if dir, err := os.MkdirTemp("/tmp", "belfry-dev-"); err == nil {
+			return dir, nil
+		}
+	}
+	return os.MkdirTemp("", "belfry-dev-")
 }
 
 // buildable says what is missing for a project to be built.
