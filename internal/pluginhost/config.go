@@ -3,6 +3,8 @@ package pluginhost
 import (
 	"log/slog"
 	"time"
+
+	"google.golang.org/grpc"
 )
 
 // Config says how plugins are run.
@@ -18,6 +20,8 @@ type Config struct {
 	Limits Limits
 	// Crashed is told of the end of a process that nobody wanted; nil tells nobody.
 	Crashed func(kind string)
+	// Dial is added to what connections to processes are made with, for tools that look at the calls.
+	Dial []grpc.DialOption
 	// Now is the clock of budgets and back-off; nil means time.Now.
 	Now func() time.Time
 }
