@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/belfry-news/belfry/internal/conformance"
+	"github.com/belfry-news/belfry/internal/grease"
 	"github.com/belfry-news/belfry/internal/wire/v1"
 	"github.com/belfry-news/belfry/sdk"
 	"google.golang.org/grpc"
@@ -37,11 +38,11 @@ func Loopback(tb testing.TB, spec *sdk.Spec) Opener {
 		tb.Fatalf("loopback: %v", err)
 	}
 	listener := bufconn.Listen(1 << 20)
-	g := newGrease()
+	g := grease.New()
 	srv := grpc.NewServer(grpc.ForceServerCodecV2(g), grpc.MaxRecvMsgSize(2*wire.MaxMessage), grpc.MaxSendMsgSize(2*wire.MaxMessage),
 		grpc.UnaryInterceptor(labelUnary), grpc.StreamInterceptor(func(s any, ss grpc.ServerStream, info *grpc.StreamServerInfo, h grpc.StreamHandler) error {
 			if info.IsServerStream {
-				ss = &greasedServerStream{ServerStream: ss, g: g}
+				ss = g.ServerStream(ss)
 			}
 			return labelStream(s, ss, info, h)
 		}))
@@ -50,7 +51,7 @@ func Loopback(tb testing.TB, spec *sdk.Spec) Opener {
 	go func() { served <- srv.Serve(listener) }()
 	l.conn, err = grpc.NewClient("passthrough:loopback", grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return listener.DialContext(ctx) }),
-		grpc.WithChainUnaryInterceptor(g.unary), grpc.WithChainStreamInterceptor(g.stream), grpc.WithIdleTimeout(0))
+		grpc.WithChainUnaryInterceptor(g.Unary), grpc.WithChainStreamInterceptor(g.Stream), grpc.WithIdleTimeout(0))
 	if err != nil {
 		tb.Fatalf("loopback: %v", err)
 	}
