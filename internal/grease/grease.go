@@ -135,7 +135,9 @@ type greasedClientStream struct {
 func (s *greasedClientStream) SendMsg(m any) error { return s.g.between(m, s.ClientStream.SendMsg) }
 
 // ServerStream greases the answers of a server whose codec is g.
-func (g *Grease) ServerStream(s grpc.ServerStream) grpc.ServerStream { return &greasedServerStream{s, g} }
+func (g *Grease) ServerStream(s grpc.ServerStream) grpc.ServerStream {
+	return &greasedServerStream{s, g}
+}
 
 type greasedServerStream struct {
 	grpc.ServerStream

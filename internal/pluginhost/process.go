@@ -87,7 +87,11 @@ func startProcess(ctx context.Context, k *kind, alone bool) (*process, error) {
 		judged: make(chan struct{})}
 	out := newLines(k.log, h.limits)
 	offered := map[int]goplugin.PluginSet{}
-	for _, version := range wire.Versions() {
+	versions := h.config.Offer
+	if versions == nil {
+		versions = wire.Versions()
+	}
+	for _, version := range versions {
 		offered[version] = goplugin.PluginSet{}
 	}
 	p.wiring = &goplugin.ClientConfig{
