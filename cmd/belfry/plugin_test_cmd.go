@@ -33,7 +33,7 @@ says what was held and what is broken, and saves the calls that show it as JSON.
 
 The file of --config says what to test with: below config: the settings of a source or a destination, and beside it what the
 checks need, such as channel: and not_channels: for a destination, or change: for a source. What is missing there leaves checks out, which
-is said. In the file $DIR is its own folder and $FAKE the address of the fake.
+is said. In the file $DIR is its own folder, $TMP an empty folder of this test, and $FAKE the address of the fake.
 
 With --fake the program talks to a fake of its platform through a proxy, which cuts connections before and after the work was done, answers
 late, or asks to wait: so "unavailable" is told from "unknown_outcome". The guide is docs/plugin-protocol.md.
@@ -59,7 +59,11 @@ func (c *pluginTestCmd) Run(ctx context.Context, g *global, std streams) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	o := plugintest.Options{Command: pluginhost.Command{Path: path, Args: c.Args, Foreign: true}, Kind: typeOf(c.Type, path), RunDir: dir,
+	sockets, work := filepath.Join(dir, "r"), filepath.Join(dir, "test")
+	if err := os.Mkdir(work, 0o700); err != nil {
+		return err
+	}
+	o := plugintest.Options{Command: pluginhost.Command{Path: path, Args: c.Args, Foreign: true}, Kind: typeOf(c.Type, path), RunDir: sockets,
 		Memory: int64(c.Memory) << 20, Save: c.Save, Log: g.quiet(std.err).Handler(),
 		UserAgent: app.UserAgent(version, &configs.Loaded{Config: configs.Default()})}
 	address := ""
@@ -72,7 +76,7 @@ func (c *pluginTestCmd) Run(ctx context.Context, g *global, std streams) error {
 		o.Fake, address = fake, fake.URL
 	}
 	if g.explicit {
-		if o.Scenario, err = plugintest.ReadScenario(g.Config, address); err != nil {
+		if o.Scenario, err = plugintest.ReadScenario(g.Config, address, work); err != nil {
 			return unusable("%w", err)
 		}
 	}

@@ -179,6 +179,8 @@ func (r *recorder) showLocked(m any) json.RawMessage {
 	switch t := p.(type) {
 	case *wire.OpenRequest:
 		inside, p = t.GetConfig().GetJson(), withoutConfig(t)
+	case *wire.CheckRequest:
+		inside, p = t.GetConfig().GetJson(), &wire.CheckRequest{Type: t.GetType()}
 	case *wire.FetchResults:
 		p, inside = chunks(t)
 	}

@@ -54,6 +54,8 @@ const (
 type Result struct {
 	Promise string `json:"promise"`
 	State   State  `json:"state"`
+	// Seconds is how long it took to find out.
+	Seconds float64 `json:"seconds"`
 	// Said is what is wrong.
 	Said []string `json:"said,omitempty"`
 	// Calls is the file with the calls that show it.
@@ -97,6 +99,11 @@ type tester struct {
 // Run tests a plugin. The error says that it is none, or does not take its configuration; a broken promise is no error.
 func Run(ctx context.Context, o Options) (*Report, error) {
 	t := &tester{o: o, rec: &recorder{}}
+	if o.Scenario.Prepare != "" {
+		if err := o.Scenario.shell(ctx, o.Scenario.Prepare, 0); err != nil {
+			return nil, err
+		}
+	}
 	t.host = t.newHost(nil)
 	defer func() { closeHost(ctx, t.host) }()
 	var err error
@@ -197,7 +204,7 @@ func (t *tester) shell(tb conformance.T, command string) {
 
 // run runs one suite.
 func (t *tester) run(ctx context.Context, s suite) {
-	out := Suite{Name: s.name, Offered: s.offered, Unchecked: s.unchecked}
+	out := Suite{Name: s.name, Offered: s.offered, Results: []Result{}, Unchecked: s.unchecked}
 	if s.offered {
 		for _, c := range s.checks {
 			r := t.check(ctx, s.name, c)
@@ -217,14 +224,16 @@ func (t *tester) run(ctx context.Context, s suite) {
 
 func (t *tester) check(ctx context.Context, suite string, c conformance.Check) Result {
 	t.rec.begin()
+	start := time.Now()
 	said := conformance.Run(ctx, c)
+	took := time.Since(start).Round(time.Millisecond).Seconds()
 	calls, log, wrong := t.rec.end()
 	for _, w := range wrong {
 		if !slices.Contains(said, w) {
 			said = append(said, w)
 		}
 	}
-	r := Result{Promise: c.Name, State: Held}
+	r := Result{Promise: c.Name, State: Held, Seconds: took}
 	if len(said) == 0 {
 		return r
 	}
@@ -240,7 +249,7 @@ func (t *tester) check(ctx context.Context, suite string, c conformance.Check) R
 	return r
 }
 
-// saved is the file with the calls that show a broken promise.
+// savedCalls is the file with the calls that show a broken promise.
 type savedCalls struct {
 	Type    string   `json:"type"`
 	Suite   string   `json:"suite"`

@@ -34,12 +34,13 @@ type Scenario struct {
 	Webhooks      []Webhook `yaml:"webhooks" doc:"Requests of the sender."`
 	ForgedWebhook []Webhook `yaml:"forged_webhooks" doc:"Requests of somebody else."`
 
-	Change string `yaml:"change" doc:"A command after which the source has something new. $N counts its runs."`
-	Break  string `yaml:"break" doc:"A command after which what the plugin talks to fails; with a fake it is not needed."`
-	Mend   string `yaml:"mend" doc:"The command that undoes break."`
+	Prepare string `yaml:"prepare" doc:"A command that is run once, before the plugin starts. Commands run in $TMP, a folder of this test alone."`
+	Change  string `yaml:"change" doc:"A command after which the source has something new. $N counts its runs."`
+	Break   string `yaml:"break" doc:"A command after which what the plugin talks to fails; with a fake it is not needed."`
+	Mend    string `yaml:"mend" doc:"The command that undoes break."`
 
-	// dir is where commands run.
-	dir string
+	// dir is the folder of the file, tmp where commands run.
+	dir, tmp string
 }
 
 // Ref names an item.
@@ -57,9 +58,9 @@ type Webhook struct {
 	Body   string            `yaml:"body"`
 }
 
-// ReadScenario reads a scenario from a file. In its text $DIR is the folder of the file, and $FAKE the address of the fake.
-// An error says what is wrong with the file.
-func ReadScenario(path, fake string) (Scenario, error) {
+// ReadScenario reads a scenario from a file. In its text $DIR is the folder of the file, $TMP the folder tmp, and $FAKE the
+// address of the fake. An error says what is wrong with the file.
+func ReadScenario(path, fake, tmp string) (Scenario, error) {
 	b, err := os.ReadFile(path)
 	if err != nil {
 		return Scenario{}, err
@@ -71,12 +72,12 @@ func ReadScenario(path, fake string) (Scenario, error) {
 	if fake == "" && strings.Contains(string(b), "$FAKE") {
 		return Scenario{}, fmt.Errorf("%s names $FAKE, and there is no fake; give its command with --fake", path)
 	}
-	text := strings.NewReplacer("$DIR", dir, "$FAKE", fake).Replace(string(b))
+	text := strings.NewReplacer("$DIR", dir, "$FAKE", fake, "$TMP", tmp).Replace(string(b))
 	tree := map[string]any{}
 	if err := yaml.Unmarshal([]byte(text), &tree); err != nil {
 		return Scenario{}, fmt.Errorf("%s is no YAML: %s", path, firstLine(err))
 	}
-	s := Scenario{dir: dir}
+	s := Scenario{dir: dir, tmp: tmp}
 	if config, there := tree["config"]; there {
 		m, ok := config.(map[string]any)
 		if !ok && config != nil {
@@ -132,8 +133,8 @@ func (s *Scenario) shell(ctx context.Context, command string, n int) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "/bin/sh", "-c", command)
-	cmd.Dir = s.dir
-	cmd.Env = append(os.Environ(), fmt.Sprintf("N=%d", n), "DIR="+s.dir)
+	cmd.Dir = s.tmp
+	cmd.Env = append(os.Environ(), fmt.Sprintf("N=%d", n), "DIR="+s.dir, "TMP="+s.tmp)
 	cmd.WaitDelay = time.Second
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("the command %q failed: %w: %s", command, err, strings.TrimSpace(string(out)))
