@@ -51,7 +51,7 @@ LONGEST := ./internal/app ./internal/outbox ./internal/intake ./internal/web ./i
 # compiled once.
 # What it needs besides Go it installs when it may, and names otherwise.
 test:
-	@.ci/need gcc radicale chromium curl strace unshare nsenter ip nginx caddy systemd-analyze dovecot
+	@.ci/need gcc radicale chromium curl strace unshare nsenter ip nginx caddy systemd-analyze dovecot python3-grpcio
 	@.ci/tidy-check
 	CGO_ENABLED=0 $(GO) vet ./...
 	CGO_ENABLED=0 $(GO) test -vet=off -p 3 -timeout 12m $(UNRACED) $(THINNED)

@@ -22,6 +22,7 @@ type pluginCmd struct {
 	Dev   pluginDevCmd   `cmd:"" help:"Let a plugin work in a daemon of its own, and build it again when it changes."`
 	List  pluginListCmd  `cmd:"" help:"List the types of sources and destinations."`
 	Check pluginCheckCmd `cmd:"" help:"Start a plugin of a third party and say what it is."`
+	Test  pluginTestCmd  `cmd:"" help:"Check whether a plugin keeps what its abilities promise."`
 	Serve pluginServeCmd `cmd:"" hidden:"" help:"Serve one kind of plugin to the daemon that started this process."`
 }
 

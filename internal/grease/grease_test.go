@@ -1,4 +1,4 @@
-package sdktest
+package grease
 
 import (
 	"slices"
@@ -11,7 +11,7 @@ import (
 // TestGreaseIsThrownIn: a tolerance that is never needed would be tested by nothing.
 func TestGreaseIsThrownIn(t *testing.T) {
 	t.Parallel()
-	g := newGrease()
+	g := New()
 	in := &wire.BatchChunk{Items: []*wire.Item{{Key: "1", Body: []*wire.Node{{Kind: "paragraph"}}}}}
 	data, err := g.Marshal(in)
 	if err != nil {

@@ -1,11 +1,10 @@
-package sdktest
+package conformance
 
 import (
 	"context"
 	"fmt"
 	"slices"
 	"strings"
-	"testing"
 	"time"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -26,20 +25,15 @@ type ResolverOptions struct {
 }
 
 // Resolver checks a connector that turns names of channels into references.
-func Resolver(t *testing.T, o ResolverOptions) {
-	t.Helper()
-	runChecks(t, resolverChecks(o))
-}
-
-func resolverChecks(o ResolverOptions) []check {
+func Resolver(o ResolverOptions) []Check {
 	resolve := func(_ *probe, r sdk.Resolver) func(ctx context.Context) error {
 		return func(ctx context.Context) error {
 			_, _, err := r.ResolveChannel(ctx, o.Channels[0])
 			return err
 		}
 	}
-	checks := []check{
-		{"channels", func(tb testing.TB) {
+	checks := []Check{
+		{"channels", func(tb T) {
 			p := newProbe(tb, o.Options)
 			a, b := open[sdk.Resolver](p), open[sdk.Resolver](p)
 			for _, name := range o.Channels {
@@ -54,7 +48,7 @@ func resolverChecks(o ResolverOptions) []check {
 				}
 			}
 		}},
-		{"what is no channel is refused", func(tb testing.TB) {
+		{"what is no channel is refused", func(tb T) {
 			p := newProbe(tb, o.Options)
 			r := open[sdk.Resolver](p)
 			for _, name := range o.NotChannels {
@@ -65,7 +59,7 @@ func resolverChecks(o ResolverOptions) []check {
 				}
 			}
 		}},
-		{"what does not exist is refused", func(tb testing.TB) {
+		{"what does not exist is refused", func(tb T) {
 			p := newProbe(tb, o.Options)
 			r := open[sdk.Resolver](p)
 			for _, name := range append([]string{"", " ", "\x00", strings.Repeat("x", 10_000)}, o.Missing...) {
@@ -96,7 +90,7 @@ func (p *probe) resolve(r sdk.Resolver, name string) (sdk.ChannelRef, sdk.Limits
 	return ref, limits
 }
 
-func checkLimits(tb testing.TB, name string, l sdk.Limits) {
+func checkLimits(tb T, name string, l sdk.Limits) {
 	tb.Helper()
 	units := []sdk.Unit{sdk.UnitBytes, sdk.UnitUTF16, sdk.UnitCodePoints, sdk.UnitGraphemes}
 	overflows := []sdk.Overflow{sdk.OverflowCut, sdk.OverflowSplit, sdk.OverflowThread}
@@ -139,18 +133,13 @@ type PublisherOptions struct {
 	// Forged are references to people and private chats, made by hand as a faulty host might; Publish refuses them.
 	Forged []sdk.ChannelRef
 	// Shows tells what the platform shows of a part: false when it is not there.
-	Shows func(tb testing.TB, ref sdk.PartRef) (text string, there bool)
+	Shows func(tb T, ref sdk.PartRef) (text string, there bool)
 	// Posts is how many parts the platform has accepted so far.
-	Posts func(tb testing.TB) int
+	Posts func(tb T) int
 }
 
 // Publisher checks a connector that posts to channels.
-func Publisher(t *testing.T, o PublisherOptions) {
-	t.Helper()
-	runChecks(t, publisherChecks(o))
-}
-
-func publisherChecks(o PublisherOptions) []check {
+func Publisher(o PublisherOptions) []Check {
 	publish := func(p *probe, c sdk.Publisher) func(ctx context.Context) error {
 		to, _ := p.channel(c, o)
 		part := p.ready(p.plan(c, to, samplePost("a short text"))[0], "conduct")
@@ -159,8 +148,8 @@ func publisherChecks(o PublisherOptions) []check {
 			return err
 		}
 	}
-	checks := []check{
-		{"plans are the same every time", func(tb testing.TB) {
+	checks := []Check{
+		{"plans are the same every time", func(tb T) {
 			p := newProbe(tb, o.Options)
 			a, b := open[sdk.Publisher](p), open[sdk.Publisher](p)
 			to, _ := p.channel(a, o)
@@ -179,7 +168,7 @@ func publisherChecks(o PublisherOptions) []check {
 				}
 			}
 		}},
-		{"plans keep to the rules", func(tb testing.TB) {
+		{"plans keep to the rules", func(tb T) {
 			p := newProbe(tb, o.Options)
 			c := open[sdk.Publisher](p)
 			to, limits := p.channel(c, o)
@@ -194,7 +183,7 @@ func publisherChecks(o PublisherOptions) []check {
 				}
 			}
 		}},
-		{"parts are accepted", func(tb testing.TB) {
+		{"parts are accepted", func(tb T) {
 			p := newProbe(tb, o.Options)
 			c := open[sdk.Publisher](p)
 			to, _ := p.channel(c, o)
@@ -204,7 +193,7 @@ func publisherChecks(o PublisherOptions) []check {
 				}
 			}
 		}},
-		{"only channels are written to", func(tb testing.TB) {
+		{"only channels are written to", func(tb T) {
 			p := newProbe(tb, o.Options)
 			c := open[sdk.Publisher](p)
 			to, _ := p.channel(c, o)
@@ -219,7 +208,7 @@ func publisherChecks(o PublisherOptions) []check {
 			}
 		}},
 	}
-	checks = append(checks, check{"the same key posts once", func(tb testing.TB) {
+	checks = append(checks, Check{"the same key posts once", func(tb T) {
 		p := newProbe(tb, o.Options)
 		c := open[sdk.Publisher](p)
 		to, limits := p.channel(c, o)
@@ -304,7 +293,7 @@ func (p *probe) posts(o PublisherOptions) int {
 	if o.Posts == nil {
 		return 0
 	}
-	return o.Posts(p)
+	return o.Posts(p.T)
 }
 
 // ready readies a part as the host does: with a key, which no other check uses, and the content of its files.

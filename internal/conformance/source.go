@@ -1,10 +1,9 @@
-package sdktest
+package conformance
 
 import (
 	"bytes"
 	"context"
 	"strings"
-	"testing"
 	"time"
 
 	"github.com/belfry-news/belfry/sdk"
@@ -18,27 +17,22 @@ type SourceOptions struct {
 	// Now is the clock of the fetches; zero means the present.
 	Now time.Time
 	// Change makes the source have a new item or a new revision of one.
-	Change func(tb testing.TB)
+	Change func(tb T)
 }
 
 // maxPages bounds how often a source may say that there is more.
 const maxPages = 1000
 
 // Source checks a source whose test server has at least one item.
-func Source(t *testing.T, o SourceOptions) {
-	t.Helper()
-	runChecks(t, sourceChecks(o))
-}
-
-func sourceChecks(o SourceOptions) []check {
+func Source(o SourceOptions) []Check {
 	fetch := func(_ *probe, s sdk.Source) func(ctx context.Context) error {
 		return func(ctx context.Context) error {
 			_, err := s.Fetch(ctx, sdk.FetchRequest{Now: o.now(), Force: true})
 			return err
 		}
 	}
-	checks := []check{
-		{"the batches keep to the rules", func(tb testing.TB) {
+	checks := []Check{
+		{"the batches keep to the rules", func(tb T) {
 			p := newProbe(tb, o.Options)
 			items := 0
 			p.drain(open[sdk.Source](p), o, nil, func(b sdk.Batch) {
@@ -49,14 +43,14 @@ func sourceChecks(o SourceOptions) []check {
 				p.Error("the first fetches gave no item; the suite needs a source that has one")
 			}
 		}},
-		{"the same request gives the same items", func(tb testing.TB) {
+		{"the same request gives the same items", func(tb T) {
 			p := newProbe(tb, o.Options)
 			a, b := open[sdk.Source](p), open[sdk.Source](p)
 			first := p.drain(a, o, nil, nil)
 			p.same("a second round on the same instance", first, p.drain(a, o, nil, nil))
 			p.same("a round on another instance", first, p.drain(b, o, nil, nil))
 		}},
-		{"the cursor is all the state there is", func(tb testing.TB) {
+		{"the cursor is all the state there is", func(tb T) {
 			p := newProbe(tb, o.Options)
 			a := open[sdk.Source](p)
 			one := p.fetch(a, sdk.FetchRequest{Now: o.now()})
@@ -64,7 +58,7 @@ func sourceChecks(o SourceOptions) []check {
 			there := p.fetch(open[sdk.Source](p), sdk.FetchRequest{Now: o.now(), Cursor: one.Next})
 			p.same("a fetch with the same cursor by another instance", here, there)
 		}},
-		{"the cursor that is passed in stays as it is", func(tb testing.TB) {
+		{"the cursor that is passed in stays as it is", func(tb T) {
 			p := newProbe(tb, o.Options)
 			a := open[sdk.Source](p)
 			one := p.fetch(a, sdk.FetchRequest{Now: o.now()})
@@ -74,7 +68,7 @@ func sourceChecks(o SourceOptions) []check {
 				p.Error("the source wrote into the cursor it was given")
 			}
 		}},
-		{"a forced fetch gives everything", func(tb testing.TB) {
+		{"a forced fetch gives everything", func(tb T) {
 			p := newProbe(tb, o.Options)
 			a := open[sdk.Source](p)
 			one := p.fetch(a, sdk.FetchRequest{Now: o.now()})
@@ -82,7 +76,7 @@ func sourceChecks(o SourceOptions) []check {
 				p.Error("a forced fetch said that nothing changed; it must give a full answer")
 			}
 		}},
-		{"a cursor from elsewhere", func(tb testing.TB) {
+		{"a cursor from elsewhere", func(tb T) {
 			p := newProbe(tb, o.Options)
 			a := open[sdk.Source](p)
 			for _, c := range []string{"\x00", "{", "null", "[]", `{"a":1}`, "AAAA", strings.Repeat("x", sdk.MaxCursor)} {
@@ -94,7 +88,7 @@ func sourceChecks(o SourceOptions) []check {
 				}
 			}
 		}},
-		{"instances at the same time", func(tb testing.TB) {
+		{"instances at the same time", func(tb T) {
 			p := newProbe(tb, o.Options)
 			sources := []sdk.Source{open[sdk.Source](p), open[sdk.Source](p), open[sdk.Source](p)}
 			batches := make([]sdk.Batch, len(sources))
@@ -113,11 +107,11 @@ func sourceChecks(o SourceOptions) []check {
 		}},
 	}
 	if o.Change != nil {
-		checks = append(checks, check{"a change arrives", func(tb testing.TB) {
+		checks = append(checks, Check{"a change arrives", func(tb T) {
 			p := newProbe(tb, o.Options)
 			a := open[sdk.Source](p)
 			before := p.drain(a, o, nil, nil)
-			o.Change(p)
+			o.Change(p.T)
 			after := p.drain(a, o, before.Next, nil)
 			if !after.Unchanged && !sameItems(before, after) && len(after.Items)+len(after.Removed) > 0 {
 				return
@@ -126,11 +120,11 @@ func sourceChecks(o SourceOptions) []check {
 		}})
 	}
 	if o.Break != nil {
-		checks = append(checks, check{"a failure in between loses nothing", func(tb testing.TB) {
+		checks = append(checks, Check{"a failure in between loses nothing", func(tb T) {
 			p := newProbe(tb, o.Options)
 			a := open[sdk.Source](p)
 			want := p.drain(a, o, nil, nil)
-			restore := o.Break(p)
+			restore := o.Break(p.T)
 			b, err := a.Fetch(p.ctx(), sdk.FetchRequest{Now: o.now(), Force: true})
 			restore()
 			p.fails("Fetch from something broken", err)
@@ -200,7 +194,7 @@ func (p *probe) same(what string, want, got sdk.Batch) {
 func sameItems(a, b sdk.Batch) bool { return cmp.Equal(a.Items, b.Items, equal()) }
 
 // checkBatch is stricter than the host, which cuts and cleans: a good source leaves it nothing to do.
-func checkBatch(tb testing.TB, b sdk.Batch) {
+func checkBatch(tb T, b sdk.Batch) {
 	tb.Helper()
 	if err := b.Validate(); err != nil {
 		tb.Errorf("the batch breaks a rule: %v", err)
@@ -223,7 +217,7 @@ func checkBatch(tb testing.TB, b sdk.Batch) {
 	}
 }
 
-func checkItem(tb testing.TB, it sdk.Item) {
+func checkItem(tb T, it sdk.Item) {
 	tb.Helper()
 	wrong := func(format string, args ...any) {
 		tb.Helper()

@@ -1,8 +1,7 @@
-package sdktest
+package conformance
 
 import (
 	"context"
-	"testing"
 
 	"github.com/belfry-news/belfry/sdk"
 	"github.com/google/go-cmp/cmp"
@@ -16,12 +15,7 @@ type WebhookOptions struct {
 }
 
 // Webhook checks a connector that receives items from a publishing system.
-func Webhook(t *testing.T, o WebhookOptions) {
-	t.Helper()
-	runChecks(t, webhookChecks(o))
-}
-
-func webhookChecks(o WebhookOptions) []check {
+func Webhook(o WebhookOptions) []Check {
 	verify := func(_ *probe, w sdk.WebhookReceiver) func(ctx context.Context) error {
 		return func(ctx context.Context) error {
 			if v, err := w.Verify(ctx, o.Genuine[0]); err != nil || v.Accept {
@@ -32,8 +26,8 @@ func webhookChecks(o WebhookOptions) []check {
 	}
 	// Verify and Map reach no platform; a context that has ended may be met or not, but never ends in a lie.
 	conducted := conduct(o.Options, "Verify", verify)[1:]
-	return append([]check{
-		{"genuine requests are kept", func(tb testing.TB) {
+	return append([]Check{
+		{"genuine requests are kept", func(tb T) {
 			p := newProbe(tb, o.Options)
 			w := open[sdk.WebhookReceiver](p)
 			for i, r := range o.Genuine {
@@ -47,7 +41,7 @@ func webhookChecks(o WebhookOptions) []check {
 				}
 			}
 		}},
-		{"forged requests are refused", func(tb testing.TB) {
+		{"forged requests are refused", func(tb T) {
 			p := newProbe(tb, o.Options)
 			w := open[sdk.WebhookReceiver](p)
 			for i, r := range append([]sdk.WebhookRequest{{}, {Method: "POST", Body: []byte("\x00\xff")}}, o.Forged...) {
@@ -60,7 +54,7 @@ func webhookChecks(o WebhookOptions) []check {
 				}
 			}
 		}},
-		{"mapping gives the same every time", func(tb testing.TB) {
+		{"mapping gives the same every time", func(tb T) {
 			p := newProbe(tb, o.Options)
 			a, b := open[sdk.WebhookReceiver](p), open[sdk.WebhookReceiver](p)
 			for i, r := range o.Genuine {
@@ -79,7 +73,7 @@ func webhookChecks(o WebhookOptions) []check {
 				}
 			}
 		}},
-		{"a body that makes no sense", func(tb testing.TB) {
+		{"a body that makes no sense", func(tb T) {
 			p := newProbe(tb, o.Options)
 			w := open[sdk.WebhookReceiver](p)
 			for _, body := range []string{"", "{", "null", "[]", "\x00\xff", "<x/>"} {

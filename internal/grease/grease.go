@@ -1,4 +1,7 @@
-package sdktest
+// Package grease throws into messages of the plugin protocol what a peer of another version would send: unknown fields,
+// unknown words, messages without known content. Its one promise: a peer that trips over them is found before such a
+// version exists.
+package grease
 
 import (
 	"context"
@@ -15,25 +18,26 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// grease is what a peer of another version would send and this one does not know. It is the same in every run.
-type grease struct {
+// Grease is what a peer of another version would send and this one does not know. It is the same in every run.
+type Grease struct {
 	encoding.CodecV2
 	mu   sync.Mutex
 	rand *rand.Rand
 }
 
-func newGrease() *grease {
-	return &grease{CodecV2: encoding.GetCodecV2("proto"), rand: rand.New(rand.NewPCG(7, 21))}
+// New makes grease, the same in every run.
+func New() *Grease {
+	return &Grease{CodecV2: encoding.GetCodecV2("proto"), rand: rand.New(rand.NewPCG(7, 21))}
 }
 
-func (g *grease) draw(n int) int {
+func (g *Grease) draw(n int) int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.rand.IntN(n)
 }
 
 // Marshal writes a greased copy of the message.
-func (g *grease) Marshal(v any) (mem.BufferSlice, error) {
+func (g *Grease) Marshal(v any) (mem.BufferSlice, error) {
 	m, ok := v.(proto.Message)
 	if !ok {
 		return g.CodecV2.Marshal(v)
@@ -52,10 +56,10 @@ func (g *grease) Marshal(v any) (mem.BufferSlice, error) {
 }
 
 // word is one that stands in no list.
-func (g *grease) word() string { return fmt.Sprintf("grease-%04x", g.draw(1<<16)) }
+func (g *Grease) word() string { return fmt.Sprintf("grease-%04x", g.draw(1<<16)) }
 
 // message adds unknown fields to a message and to those inside it.
-func (g *grease) message(m protoreflect.Message) {
+func (g *Grease) message(m protoreflect.Message) {
 	m.Range(func(fd protoreflect.FieldDescriptor, v protoreflect.Value) bool {
 		switch {
 		case fd.Message() == nil || fd.IsMap():
@@ -72,7 +76,7 @@ func (g *grease) message(m protoreflect.Message) {
 }
 
 // field is one of a number that no message of the protocol uses, in any of the wire types.
-func (g *grease) field() []byte {
+func (g *Grease) field() []byte {
 	num := protowire.Number(20_000 + g.draw(1000))
 	switch g.draw(5) {
 	case 0:
@@ -89,13 +93,13 @@ func (g *grease) field() []byte {
 	return protowire.AppendString(protowire.AppendTag(nil, num, protowire.BytesType), "\xff grease \x00")
 }
 
-// unary greases the requests; the instance's own codec stays for the answers.
-func (g *grease) unary(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
+// Unary greases the requests; the instance's own codec stays for the answers.
+func (g *Grease) Unary(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
 	return invoke(ctx, method, req, reply, cc, append(opts, g.requests(opts))...)
 }
 
-// stream greases the requests and puts empty messages between them.
-func (g *grease) stream(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string, streamer grpc.Streamer, opts ...grpc.CallOption) (grpc.ClientStream, error) {
+// Stream greases the requests and puts empty messages between them.
+func (g *Grease) Stream(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string, streamer grpc.Streamer, opts ...grpc.CallOption) (grpc.ClientStream, error) {
 	s, err := streamer(ctx, desc, cc, method, append(opts, g.requests(opts))...)
 	if err != nil || !desc.ClientStreams {
 		return s, err
@@ -104,7 +108,7 @@ func (g *grease) stream(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.Cli
 }
 
 // requests gives a codec that writes with grease and reads as the call wants.
-func (g *grease) requests(opts []grpc.CallOption) grpc.CallOption {
+func (g *Grease) requests(opts []grpc.CallOption) grpc.CallOption {
 	read := g.CodecV2
 	for _, o := range opts {
 		if f, ok := o.(grpc.ForceCodecV2CallOption); ok {
@@ -116,7 +120,7 @@ func (g *grease) requests(opts []grpc.CallOption) grpc.CallOption {
 
 type greasedRequests struct {
 	encoding.CodecV2
-	g *grease
+	g *Grease
 }
 
 // Marshal implements encoding.CodecV2.
@@ -124,22 +128,27 @@ func (c *greasedRequests) Marshal(v any) (mem.BufferSlice, error) { return c.g.M
 
 type greasedClientStream struct {
 	grpc.ClientStream
-	g *grease
+	g *Grease
 }
 
 // SendMsg sends a message, sometimes with an empty one of its kind around it.
 func (s *greasedClientStream) SendMsg(m any) error { return s.g.between(m, s.ClientStream.SendMsg) }
 
+// ServerStream greases the answers of a server whose codec is g.
+func (g *Grease) ServerStream(s grpc.ServerStream) grpc.ServerStream {
+	return &greasedServerStream{s, g}
+}
+
 type greasedServerStream struct {
 	grpc.ServerStream
-	g *grease
+	g *Grease
 }
 
 // SendMsg sends a message, sometimes with an empty one of its kind around it.
 func (s *greasedServerStream) SendMsg(m any) error { return s.g.between(m, s.ServerStream.SendMsg) }
 
 // between sends empty messages, which the codec fills with unknown fields, around a message of a stream.
-func (g *grease) between(m any, send func(any) error) error {
+func (g *Grease) between(m any, send func(any) error) error {
 	empty := func() error {
 		if msg, ok := m.(proto.Message); ok && g.draw(2) == 0 {
 			return send(msg.ProtoReflect().New().Interface())

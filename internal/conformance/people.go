@@ -1,11 +1,10 @@
-package sdktest
+package conformance
 
 import (
 	"context"
 	"fmt"
 	"slices"
 	"strings"
-	"testing"
 	"time"
 
 	"github.com/belfry-news/belfry/sdk"
@@ -18,14 +17,10 @@ type MessengerOptions struct {
 	Medium, Address string
 	// Lost reaches nobody for good, such as somebody who blocked the sender, on the same medium; empty leaves out what needs it.
 	Lost string
+	// Mint makes a permit for a test.
+	Mint func(tb T, id, medium, address string, notAfter time.Time) sdk.Permit
 	// Got gives the visible text of the messages that Address was sent, oldest first.
-	Got func(tb testing.TB) []string
-}
-
-// Messenger checks a connector that writes to people. It runs directly only: the role does not cross to another process.
-func Messenger(t *testing.T, o MessengerOptions) {
-	t.Helper()
-	runChecks(t, messengerChecks(o))
+	Got func(tb T) []string
 }
 
 // content is a message with the person's own value in it, in the text, in the reason and behind a link.
@@ -49,14 +44,14 @@ func sampleCommon(id string) *sdk.Common {
 }
 
 func (p *probe) message(o MessengerOptions, name string, c sdk.MessageContent) sdk.DirectMessage {
-	return sdk.NewDirectMessage(Permit(p, p.key(name), o.Medium, o.Address), c)
+	return sdk.NewDirectMessage(o.Mint(p.T, p.key(name), o.Medium, o.Address, time.Now().Add(time.Hour)), c)
 }
 
 // news gives what came while f ran.
 func (p *probe) news(o MessengerOptions, f func()) []string {
-	before := len(o.Got(p))
+	before := len(o.Got(p.T))
 	f()
-	return o.Got(p)[before:]
+	return o.Got(p.T)[before:]
 }
 
 // silent checks an error for an address.
@@ -78,7 +73,8 @@ func (p *probe) silent(what string, err error, addresses ...string) {
 	}
 }
 
-func messengerChecks(o MessengerOptions) []check {
+// Messenger checks a connector that writes to people. It runs directly only: the role does not cross to another process.
+func Messenger(o MessengerOptions) []Check {
 	send := func(p *probe, m sdk.Messenger) func(ctx context.Context) error {
 		message := p.message(o, "conduct", content(sampleCommon("conduct"), "anna"))
 		return func(ctx context.Context) error {
@@ -99,29 +95,29 @@ func messengerChecks(o MessengerOptions) []check {
 			p.Errorf("%s was sent", what)
 		}
 	}
-	checks := []check{
-		{"a message without a permit", func(tb testing.TB) {
+	checks := []Check{
+		{"a message without a permit", func(tb T) {
 			p := newProbe(tb, o.Options)
 			refused(p, "a message without a permit", sdk.DirectMessage{MessageContent: content(sampleCommon("none"), "anna")},
 				sdk.CodeNoConsent)
 		}},
-		{"a permit that is over", func(tb testing.TB) {
+		{"a permit that is over", func(tb T) {
 			p := newProbe(tb, o.Options)
-			over := PermitFor(p, p.key("over"), o.Medium, o.Address, sdk.PurposeDelivery, time.Now().Add(-time.Second))
+			over := o.Mint(p.T, p.key("over"), o.Medium, o.Address, time.Now().Add(-time.Second))
 			refused(p, "a message whose permit is over", sdk.NewDirectMessage(over, content(sampleCommon("over"), "anna")),
 				sdk.CodeNoConsent)
 		}},
-		{"a permit for another medium", func(tb testing.TB) {
+		{"a permit for another medium", func(tb T) {
 			p := newProbe(tb, o.Options)
-			other := Permit(p, p.key("other"), "sdktest-"+o.Medium, o.Address)
+			other := o.Mint(p.T, p.key("other"), "sdktest-"+o.Medium, o.Address, time.Now().Add(time.Hour))
 			refused(p, "a message for another medium", sdk.NewDirectMessage(other, content(sampleCommon("other"), "anna")),
 				sdk.CodeInvalid, sdk.CodeNoConsent, sdk.CodeUnsupported)
 		}},
-		{"a message without a text", func(tb testing.TB) {
+		{"a message without a text", func(tb T) {
 			p := newProbe(tb, o.Options)
 			refused(p, "a message without a text", p.message(o, "empty", sdk.MessageContent{}), sdk.CodeInvalid, sdk.CodeUnsupported)
 		}},
-		{"each person's own values", func(tb testing.TB) {
+		{"each person's own values", func(tb T) {
 			p := newProbe(tb, o.Options)
 			c := open[sdk.Messenger](p)
 			common := sampleCommon("values")
@@ -155,7 +151,7 @@ func messengerChecks(o MessengerOptions) []check {
 				}
 			}
 		}},
-		{"messages side by side", func(tb testing.TB) {
+		{"messages side by side", func(tb T) {
 			p := newProbe(tb, o.Options)
 			c := open[sdk.Messenger](p)
 			common := sampleCommon("together")
@@ -181,7 +177,7 @@ func messengerChecks(o MessengerOptions) []check {
 				}
 			}
 		}},
-		{"a shared text stays as it is", func(tb testing.TB) {
+		{"a shared text stays as it is", func(tb T) {
 			p := newProbe(tb, o.Options)
 			c := open[sdk.Messenger](p)
 			common := sampleCommon("shared")
@@ -194,9 +190,9 @@ func messengerChecks(o MessengerOptions) []check {
 		}},
 	}
 	if o.Lost != "" {
-		checks = append(checks, check{"an address that reaches nobody", func(tb testing.TB) {
+		checks = append(checks, Check{"an address that reaches nobody", func(tb T) {
 			p := newProbe(tb, o.Options)
-			lost := sdk.NewDirectMessage(Permit(p, p.key("lost"), o.Medium, o.Lost), content(sampleCommon("lost"), "anna"))
+			lost := sdk.NewDirectMessage(o.Mint(p.T, p.key("lost"), o.Medium, o.Lost, time.Now().Add(time.Hour)), content(sampleCommon("lost"), "anna"))
 			_, err := open[sdk.Messenger](p).Message(p.ctx(), lost)
 			p.fails("a message to nobody", err, sdk.CodeGone)
 			p.silent("a message to nobody", err, o.Lost)
@@ -212,15 +208,9 @@ func messengerChecks(o MessengerOptions) []check {
 type ListenerOptions struct {
 	Options
 	// Say lets somebody write, which becomes an EventMessage with this text.
-	Say func(tb testing.TB, text string)
+	Say func(tb T, text string)
 	// Medium of the handles.
 	Medium string
-}
-
-// Listener checks a connector that waits for events. It runs directly only: the role does not cross to another process.
-func Listener(t *testing.T, o ListenerOptions) {
-	t.Helper()
-	runChecks(t, listenerChecks(o))
 }
 
 // given is an event with the cursor behind it.
@@ -266,13 +256,14 @@ func (p *probe) take(o ListenerOptions, e sdk.Events, n int) (out []given) {
 	return out
 }
 
-func listenerChecks(o ListenerOptions) []check {
+// Listener checks a connector that hears people. It runs directly only.
+func Listener(o ListenerOptions) []Check {
 	// begin says some texts and gives them as events, with everything before them acknowledged.
 	begin := func(p *probe, l sdk.Listener, texts ...string) (from sdk.Cursor) {
 		p.Helper()
 		// What waits from other checks is taken away first, up to a mark.
 		mark := p.key("mark")
-		o.Say(p, mark)
+		o.Say(p.T, mark)
 		e := p.listen(l, nil)
 		for {
 			g := p.take(o, e, 1)[0]
@@ -282,7 +273,7 @@ func listenerChecks(o ListenerOptions) []check {
 		}
 		_ = e.Close()
 		for _, text := range texts {
-			o.Say(p, text)
+			o.Say(p.T, text)
 		}
 		return from
 	}
@@ -298,8 +289,8 @@ func listenerChecks(o ListenerOptions) []check {
 			p.Errorf("%s: the events are %q, wanted are %q", what, got, want)
 		}
 	}
-	return []check{
-		{"events in their order", func(tb testing.TB) {
+	return []Check{
+		{"events in their order", func(tb T) {
 			p := newProbe(tb, o.Options)
 			l := open[sdk.Listener](p)
 			from := begin(p, l, "one", "two", "three")
@@ -313,7 +304,7 @@ func listenerChecks(o ListenerOptions) []check {
 				}
 			}
 		}},
-		{"what was not acknowledged comes again", func(tb testing.TB) {
+		{"what was not acknowledged comes again", func(tb T) {
 			p := newProbe(tb, o.Options)
 			l := open[sdk.Listener](p)
 			from := begin(p, l, "one", "two", "three")
@@ -326,7 +317,7 @@ func listenerChecks(o ListenerOptions) []check {
 				p.Errorf("the same event has the id %q and then %q", first[0].ID, again[0].ID)
 			}
 		}},
-		{"listening goes on at its cursor", func(tb testing.TB) {
+		{"listening goes on at its cursor", func(tb T) {
 			p := newProbe(tb, o.Options)
 			l := open[sdk.Listener](p)
 			from := begin(p, l, "one", "two", "three")
@@ -336,19 +327,19 @@ func listenerChecks(o ListenerOptions) []check {
 			expect(p, "from the cursor of the first", p.take(o, p.listen(l, events[0].next), 2), "two", "three")
 			expect(p, "from the cursor of the second", p.take(o, p.listen(open[sdk.Listener](p), events[1].next), 1), "three")
 		}},
-		{"what was acknowledged is not given again", func(tb testing.TB) {
+		{"what was acknowledged is not given again", func(tb T) {
 			p := newProbe(tb, o.Options)
 			l := open[sdk.Listener](p)
 			from := begin(p, l, "one", "two")
 			e := p.listen(l, from)
 			events := p.take(o, e, 2)
-			o.Say(p, "three")
+			o.Say(p.T, "three")
 			expect(p, "the next call", p.take(o, e, 1), "three")
 			_ = e.Close()
-			o.Say(p, "four")
+			o.Say(p.T, "four")
 			expect(p, "from the last cursor", p.take(o, p.listen(l, events[1].next), 2), "three", "four")
 		}},
-		{"waiting ends with its context", func(tb testing.TB) {
+		{"waiting ends with its context", func(tb T) {
 			p := newProbe(tb, o.Options)
 			l := open[sdk.Listener](p)
 			e := p.listen(l, begin(p, l))
@@ -359,7 +350,7 @@ func listenerChecks(o ListenerOptions) []check {
 				p.fails("Next that is given up", err, sdk.CodeUnavailable, sdk.CodeUnknownOutcome)
 			})
 		}},
-		{"waiting ends with Close", func(tb testing.TB) {
+		{"waiting ends with Close", func(tb T) {
 			p := newProbe(tb, o.Options)
 			l := open[sdk.Listener](p)
 			e := p.listen(l, begin(p, l))
@@ -373,6 +364,6 @@ func listenerChecks(o ListenerOptions) []check {
 				p.Errorf("the second Close: %v", err)
 			}
 		}},
-		{"an instance that is closed at once", func(tb testing.TB) { newProbe(tb, o.Options).openAny() }},
+		{"an instance that is closed at once", func(tb T) { newProbe(tb, o.Options).openAny() }},
 	}
 }

@@ -1,4 +1,4 @@
-package sdktest
+package conformance
 
 import (
 	"bytes"
@@ -8,13 +8,12 @@ import (
 	"runtime/pprof"
 	"strings"
 	"sync"
-	"testing"
 	"time"
 )
 
-// labelKey marks the goroutines of one check: a goroutine inherits the labels of the one that starts it, so whatever the
+// LabelKey marks the goroutines of one check: a goroutine inherits the labels of the one that starts it, so whatever the
 // connector starts can be found again, while other tests run.
-const labelKey = "belfry-sdktest"
+const LabelKey = "belfry-sdktest"
 
 type labels struct {
 	value string
@@ -25,7 +24,7 @@ type labels struct {
 func labelGoroutine() *labels {
 	l := &labels{}
 	l.value = fmt.Sprintf("%p", l) // unlike any other while the check runs
-	l.ctx = pprof.WithLabels(context.Background(), pprof.Labels(labelKey, l.value))
+	l.ctx = pprof.WithLabels(context.Background(), pprof.Labels(LabelKey, l.value))
 	pprof.SetGoroutineLabels(l.ctx)
 	return l
 }
@@ -52,7 +51,7 @@ func (l *labels) left(wait time.Duration) string {
 func (l *labels) stacks() string {
 	var b bytes.Buffer
 	_ = pprof.Lookup("goroutine").WriteTo(&b, 1)
-	mark := fmt.Sprintf("%q:%q", labelKey, l.value)
+	mark := fmt.Sprintf("%q:%q", LabelKey, l.value)
 	var found []string
 	for stack := range strings.SplitSeq(b.String(), "\n\n") {
 		if strings.Contains(stack, mark) {
@@ -109,52 +108,3 @@ func (l *secretLog) holds(secret string) (string, bool) {
 	}
 	return "", false
 }
-
-// testLog writes what the far side of a Loopback logs to the test, as long as that runs.
-type testLog struct {
-	to    *testOutput
-	attrs string
-}
-
-type testOutput struct {
-	mu   sync.Mutex
-	tb   testing.TB
-	over bool
-}
-
-func newTestLog(tb testing.TB) *testLog {
-	to := &testOutput{tb: tb}
-	tb.Cleanup(func() {
-		to.mu.Lock()
-		defer to.mu.Unlock()
-		to.over = true
-	})
-	return &testLog{to: to}
-}
-
-// Enabled implements slog.Handler.
-func (l *testLog) Enabled(context.Context, slog.Level) bool { return true }
-
-// Handle implements slog.Handler.
-func (l *testLog) Handle(_ context.Context, r slog.Record) error {
-	line := fmt.Sprintf("%s %s%s", r.Level, r.Message, l.attrs)
-	r.Attrs(func(a slog.Attr) bool { line += " " + a.String(); return true })
-	l.to.mu.Lock()
-	defer l.to.mu.Unlock()
-	if !l.to.over {
-		l.to.tb.Log(line)
-	}
-	return nil
-}
-
-// WithAttrs implements slog.Handler.
-func (l *testLog) WithAttrs(attrs []slog.Attr) slog.Handler {
-	out := &testLog{to: l.to, attrs: l.attrs}
-	for _, a := range attrs {
-		out.attrs += " " + a.String()
-	}
-	return out
-}
-
-// WithGroup implements slog.Handler.
-func (l *testLog) WithGroup(string) slog.Handler { return l }

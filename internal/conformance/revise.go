@@ -1,21 +1,15 @@
-package sdktest
+package conformance
 
 import (
 	"context"
 	"strings"
-	"testing"
 
 	"github.com/belfry-news/belfry/sdk"
 	"github.com/google/go-cmp/cmp"
 )
 
 // Editor checks a connector that replaces what a part shows.
-func Editor(t *testing.T, o PublisherOptions) {
-	t.Helper()
-	runChecks(t, editorChecks(o))
-}
-
-func editorChecks(o PublisherOptions) []check {
+func Editor(o PublisherOptions) []Check {
 	edit := func(p *probe, e sdk.Editor) func(ctx context.Context) error {
 		c := ability[sdk.Publisher](p, e)
 		to, _ := p.channel(c, o)
@@ -26,8 +20,8 @@ func editorChecks(o PublisherOptions) []check {
 			return err
 		}
 	}
-	checks := []check{
-		{"an edit shows", func(tb testing.TB) {
+	checks := []Check{
+		{"an edit shows", func(tb T) {
 			p := newProbe(tb, o.Options)
 			c, e, to, ref := p.published(o, "before the edit")
 			after := p.edit(e, ref, p.ready(p.plan(c, to, samplePost("after the edit"))[0], "edit"))
@@ -35,7 +29,7 @@ func editorChecks(o PublisherOptions) []check {
 			again := p.edit(e, after, p.ready(p.plan(c, to, samplePost("and once more"))[0], "edit-2"))
 			p.shows(o, again, "and once more", "after the edit")
 		}},
-		{"an edit to the same state is a success", func(tb testing.TB) {
+		{"an edit to the same state is a success", func(tb T) {
 			p := newProbe(tb, o.Options)
 			c, e, to, ref := p.published(o, "nothing changes")
 			part := p.ready(p.plan(c, to, samplePost("nothing changes"))[0], "same")
@@ -46,14 +40,14 @@ func editorChecks(o PublisherOptions) []check {
 			}
 			p.shows(o, second, "nothing changes", "")
 		}},
-		{"another instance edits", func(tb testing.TB) {
+		{"another instance edits", func(tb T) {
 			p := newProbe(tb, o.Options)
 			c, _, to, ref := p.published(o, "posted by one")
 			other := open[sdk.Editor](p)
 			after := p.edit(other, ref, p.ready(p.plan(c, to, samplePost("edited by another"))[0], "other"))
 			p.shows(o, after, "edited by another", "posted by one")
 		}},
-		{"what was deleted cannot be edited", func(tb testing.TB) {
+		{"what was deleted cannot be edited", func(tb T) {
 			p := newProbe(tb, o.Options)
 			c, e, to, ref := p.published(o, "soon gone")
 			d, ok := sdk.As[sdk.Deleter](e)
@@ -101,19 +95,14 @@ func (p *probe) shows(o PublisherOptions, ref sdk.PartRef, want, not string) {
 	if o.Shows == nil {
 		return
 	}
-	text, there := o.Shows(p, ref)
+	text, there := o.Shows(p.T, ref)
 	if !there || !strings.Contains(text, want) || not != "" && strings.Contains(text, not) {
 		p.Errorf("the platform shows %q (there: %t), wanted is %q", text, there, want)
 	}
 }
 
 // Deleter checks a connector that takes parts away.
-func Deleter(t *testing.T, o PublisherOptions) {
-	t.Helper()
-	runChecks(t, deleterChecks(o))
-}
-
-func deleterChecks(o PublisherOptions) []check {
+func Deleter(o PublisherOptions) []Check {
 	remove := func(p *probe, d sdk.Deleter) func(ctx context.Context) error {
 		ref := p.publishedBy(ability[sdk.Publisher](p, d), o, "to be deleted")
 		return func(ctx context.Context) error { return d.Delete(ctx, ref) }
@@ -123,12 +112,12 @@ func deleterChecks(o PublisherOptions) []check {
 		if o.Shows == nil {
 			return
 		}
-		if text, there := o.Shows(p, ref); there {
+		if text, there := o.Shows(p.T, ref); there {
 			p.Errorf("the platform still shows %q", text)
 		}
 	}
-	checks := []check{
-		{"a deleted part is gone", func(tb testing.TB) {
+	checks := []Check{
+		{"a deleted part is gone", func(tb T) {
 			p := newProbe(tb, o.Options)
 			d := open[sdk.Deleter](p)
 			c := ability[sdk.Publisher](p, d)
@@ -140,7 +129,7 @@ func deleterChecks(o PublisherOptions) []check {
 			gone(p, ref)
 			p.shows(o, other, "to stay", "")
 		}},
-		{"what is missing is a success", func(tb testing.TB) {
+		{"what is missing is a success", func(tb T) {
 			p := newProbe(tb, o.Options)
 			d := open[sdk.Deleter](p)
 			ref := p.publishedBy(ability[sdk.Publisher](p, d), o, "to be deleted twice")
@@ -164,12 +153,7 @@ func (p *probe) publishedBy(c sdk.Publisher, o PublisherOptions, text string) sd
 }
 
 // Finder checks a connector that finds parts by their keys.
-func Finder(t *testing.T, o PublisherOptions) {
-	t.Helper()
-	runChecks(t, finderChecks(o))
-}
-
-func finderChecks(o PublisherOptions) []check {
+func Finder(o PublisherOptions) []Check {
 	find := func(p *probe, f sdk.Finder) func(ctx context.Context) error {
 		to, _ := p.channel(f, o)
 		return func(ctx context.Context) error {
@@ -181,8 +165,8 @@ func finderChecks(o PublisherOptions) []check {
 			return err
 		}
 	}
-	checks := []check{
-		{"a part is found by its key", func(tb testing.TB) {
+	checks := []Check{
+		{"a part is found by its key", func(tb T) {
 			p := newProbe(tb, o.Options)
 			f := open[sdk.Finder](p)
 			c := ability[sdk.Publisher](p, f)
@@ -202,7 +186,7 @@ func finderChecks(o PublisherOptions) []check {
 				}
 			}
 		}},
-		{"a key that was never used", func(tb testing.TB) {
+		{"a key that was never used", func(tb T) {
 			p := newProbe(tb, o.Options)
 			f := open[sdk.Finder](p)
 			to, _ := p.channel(f, o)

@@ -1,8 +1,7 @@
-package sdktest
+package conformance
 
 import (
 	"context"
-	"testing"
 
 	"github.com/belfry-news/belfry/sdk"
 	"github.com/google/go-cmp/cmp"
@@ -16,12 +15,7 @@ type CheckerOptions struct {
 }
 
 // Checker checks a connector that looks whether items are still there.
-func Checker(t *testing.T, o CheckerOptions) {
-	t.Helper()
-	runChecks(t, checkerChecks(o))
-}
-
-func checkerChecks(o CheckerOptions) []check {
+func Checker(o CheckerOptions) []Check {
 	all := append(append([]sdk.ItemRef(nil), o.There...), o.Gone...)
 	// A checker that is given up has no evidence: either it says so item by item, or it fails.
 	ask := func(_ *probe, c sdk.Checker) func(ctx context.Context) error {
@@ -33,8 +27,8 @@ func checkerChecks(o CheckerOptions) []check {
 			return err
 		}
 	}
-	checks := []check{
-		{"what is there and what is gone", func(tb testing.TB) {
+	checks := []Check{
+		{"what is there and what is gone", func(tb T) {
 			p := newProbe(tb, o.Options)
 			got, err := open[sdk.Checker](p).CheckItems(p.ctx(), all)
 			if err != nil {
@@ -57,7 +51,7 @@ func checkerChecks(o CheckerOptions) []check {
 				}
 			}
 		}},
-		{"the order of the answers", func(tb testing.TB) {
+		{"the order of the answers", func(tb T) {
 			p := newProbe(tb, o.Options)
 			c := open[sdk.Checker](p)
 			back := make([]sdk.ItemRef, len(all))
@@ -75,13 +69,13 @@ func checkerChecks(o CheckerOptions) []check {
 				}
 			}
 		}},
-		{"no item at all", func(tb testing.TB) {
+		{"no item at all", func(tb T) {
 			p := newProbe(tb, o.Options)
 			if got, err := open[sdk.Checker](p).CheckItems(p.ctx(), nil); err != nil || len(got) != 0 {
 				p.Errorf("CheckItems of nothing gave %d presences, %v", len(got), err)
 			}
 		}},
-		{"an item that cannot be looked at", func(tb testing.TB) {
+		{"an item that cannot be looked at", func(tb T) {
 			p := newProbe(tb, o.Options)
 			got, err := open[sdk.Checker](p).CheckItems(p.ctx(), []sdk.ItemRef{{Key: "no-such-item", URL: "::not an address"}})
 			if err != nil {
