@@ -14,7 +14,8 @@ VERSION     := $(shell git describe --tags --always --dirty 2>/dev/null || echo 
 LDFLAGS     := -s -w -X main.version=$(VERSION)
 GO          ?= go
 
-export GOFLAGS := -buildvcs=false
+# Programs are built as they are released, wherever the sources lie: what a project of a new plugin compiles is the same again.
+export GOFLAGS := -buildvcs=false -trimpath
 
 .PHONY: run build test check lint generate bench bench-messages bench-hooks crash soak histories live clean
 
@@ -22,16 +23,19 @@ export GOFLAGS := -buildvcs=false
 run: build
 	@exec bin/belfry demo --addr "$(ADDR)" $(if $(FEED),--feed "$(FEED)")
 
+# The program carries the sources of the SDK for `belfry plugin new`; they are packed at each build, which takes a second.
 build:
 	@mkdir -p bin
-	@GO="$(GO)" CGO_ENABLED=0 .ci/build -trimpath -ldflags '$(LDFLAGS)' -o bin/belfry ./cmd/belfry
+	@CGO_ENABLED=0 $(GO) run ./internal/scaffold/bundle/pack -into bin/.sdk
+	@GO="$(GO)" CGO_ENABLED=0 .ci/build -overlay bin/.sdk/overlay.json -trimpath -ldflags '$(LDFLAGS)' -o bin/belfry ./cmd/belfry
 
 # Packages that run without the race detector alone: they play the real program from outside, which is built without it, or
 # hold nothing that happens at once.
 UNRACED := ./internal/crash ./internal/hostile ./internal/operations ./internal/deptest ./scheduler ./sdk/render ./configs ./internal/admin \
 	./internal/alert ./internal/bot/keyword ./internal/bot/newsroom ./internal/consent/history ./internal/consent/model ./internal/disk \
 	./internal/i18n ./internal/permit ./internal/policy ./internal/rehearse ./plugins/rss/internal/charset ./plugins/rss/internal/feeddate \
-	./plugins/rss/internal/feedjson ./plugins/rss/internal/feedxml
+	./plugins/rss/internal/feedjson ./plugins/rss/internal/feedxml \
+	./internal/scaffold/...
 # Packages whose tests the detector makes so slow that under it they play fewer of their cases, and all of them without it.
 THINNED := ./cmd/belfry ./internal/outbox ./internal/store/sqlite ./internal/pluginhost ./internal/consent ./plugins/rss/internal/feed ./plugins/rss
 # Tests of a single thread, or of what may be used of memory and time, that run without the detector alone, though their
@@ -47,7 +51,7 @@ LONGEST := ./internal/app ./internal/outbox ./internal/intake ./internal/web ./i
 # compiled once.
 # What it needs besides Go it installs when it may, and names otherwise.
 test:
-	@.ci/need gcc radicale chromium curl strace unshare nsenter ip nginx caddy systemd-analyze dovecot
+	@.ci/need gcc radicale chromium curl strace unshare nsenter ip nginx caddy systemd-analyze dovecot python3-grpcio
 	@.ci/tidy-check
 	CGO_ENABLED=0 $(GO) vet ./...
 	CGO_ENABLED=0 $(GO) test -vet=off -p 3 -timeout 12m $(UNRACED) $(THINNED)

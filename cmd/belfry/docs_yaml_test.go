@@ -31,7 +31,7 @@ var shownReferences = map[string]string{
 	"MATTERMOST_HOOK": "https://chat.example/hooks/k3y", "MATTERMOST_TOKEN": "b0t", "ROCKETCHAT_HOOK": "https://chat.example/hooks/id/t0ken", "ROCKETCHAT_USER": "u1",
 	"ROCKETCHAT_TOKEN": "t1", "ZULIP_BOT_EMAIL": "bot@chat.example", "ZULIP_API_KEY": "k1", "TEAMS_WORKFLOW": "https://logic.example/workflows/w1?sig=s1",
 	"secrets/heartbeat": "https://hc.example/ping/x", "secrets/telegram": shownToken, "secrets/ops-url": "https://ops.example/hook/x", "secrets/ops-key": shownSecret,
-	"secrets/relay": "r3lay", "secrets/bounces": "a-secret-of-the-bounce-address", "secrets/desk": "a secret of the desk", "CALDAV_PASSWORD": "p", "CMS_TOKEN": "t0ken", "secrets/imap": "1map", "people.key": "belfry-key-AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+	"secrets/relay": "r3lay", "secrets/bounces": "a-secret-of-the-bounce-address", "secrets/desk": "a secret of the desk", "CALDAV_PASSWORD": "p", "secrets/imap": "1map", "CMS_TOKEN": "t0ken", "DESK_SECRET": "a secret of the desk", "people.key": "belfry-key-AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
 }
 
 var (

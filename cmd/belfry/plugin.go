@@ -19,11 +19,14 @@ import (
 )
 
 type pluginCmd struct {
+	New    pluginNewCmd    `cmd:"" help:"Write the project of a new plugin."`
+	Dev    pluginDevCmd    `cmd:"" help:"Let a plugin work in a daemon of its own, and build it again when it changes."`
 	List   pluginListCmd   `cmd:"" help:"List the types of sources and destinations, and the plugins in the plugin folder."`
 	Info   pluginInfoCmd   `cmd:"" help:"What a type or plugin can do, takes and is shown, without running it."`
 	Trust  pluginTrustCmd  `cmd:"" help:"Look at a plugin of a third party and let the daemon run it as it is now."`
 	Doctor pluginDoctorCmd `cmd:"" help:"Look at the sandbox, the plugin folder and every plugin, and start each."`
 	Check  pluginCheckCmd  `cmd:"" help:"Start a plugin of a third party and say what it is."`
+	Test   pluginTestCmd   `cmd:"" help:"Check whether a plugin keeps what its abilities promise."`
 	Serve  pluginServeCmd  `cmd:"" hidden:"" help:"Serve one kind of plugin to the daemon that started this process."`
 }
 

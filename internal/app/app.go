@@ -48,6 +48,9 @@ type Options struct {
 	PluginLimits pluginhost.Limits
 	// Rehearse replaces every destination by one that records what it would send.
 	Rehearse bool
+	// Observe, if any, is given each instance of a third party's type that was opened, by its name in the configuration, and
+	// gives what is used in its place.
+	Observe func(name string, c sdk.Connector) sdk.Connector
 	// Free tells how much room the disk of a folder has; nil asks the system.
 	Free func(dir string) (bytes int64, known bool)
 }
@@ -312,7 +315,7 @@ func (a *App) startPlugins(dir string) error {
 	for _, s := range a.o.Config.Specs {
 		specs[s.Type] = s
 	}
-	a.opener = &conn.Opener{Specs: specs, Isolator: a.host, Log: a.log, UserAgent: UserAgent(a.o.Version, a.Config())}
+	a.opener = &conn.Opener{Specs: specs, Isolator: a.host, Log: a.log, UserAgent: UserAgent(a.o.Version, a.Config()), Observe: a.o.Observe}
 	return nil
 }
 

@@ -50,7 +50,7 @@ func (s *stage) example(name string) string {
 	path := filepath.Join(s.dir, name)
 	cmd := exec.Command("go", "build", "-mod=mod", "-modfile="+filepath.Join(s.dir, "go.mod"), "-o", path, ".")
 	cmd.Dir = source
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=", "GOPROXY=off", "GOWORK=off")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOPROXY=off", "GOWORK=off")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		s.t.Fatalf("the example does not build: %v\n%s", err, out)
 	}

@@ -24,6 +24,8 @@ type Opener struct {
 	Isolator  Isolator
 	Log       *slog.Logger
 	UserAgent string
+	// Observe, if any, is given each instance of a third party's type, and gives what is used in its place.
+	Observe func(name string, c sdk.Connector) sdk.Connector
 }
 
 // Open opens an instance. isolated says whether a built-in type gets a process; a third party's always does.
@@ -35,6 +37,9 @@ func (o *Opener) Open(ctx context.Context, name, typ string, isolated bool, opti
 			return nil, fmt.Errorf("%s: plugins cannot be started here", name)
 		}
 		far, err := o.Isolator.Open(ctx, typ, spec, s, options)
+		if err == nil && spec == nil && o.Observe != nil {
+			far = o.Observe(name, far)
+		}
 		if err != nil || spec == nil || !spec.Has(sdk.RoleWebhook) {
 			return far, err
 		}

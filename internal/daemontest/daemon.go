@@ -22,13 +22,35 @@ import (
 // Build compiles belfry without cgo into a folder of the test, and gives the file.
 func Build(tb testing.TB) string {
 	tb.Helper()
+	return build(tb)
+}
+
+// BuildWithSDK is Build with the sources of the SDK in the program, as a release has them.
+func BuildWithSDK(tb testing.TB) string {
+	tb.Helper()
+	root := goCommand(tb, "list", "-m", "-f", "{{.Dir}}", "github.com/belfry-news/belfry")
+	packed := tb.TempDir()
+	goCommand(tb, "run", "github.com/belfry-news/belfry/internal/scaffold/bundle/pack", "-root", root, "-into", packed)
+	return build(tb, "-overlay", filepath.Join(packed, "overlay.json"))
+}
+
+func build(tb testing.TB, flags ...string) string {
+	tb.Helper()
 	binary := filepath.Join(tb.TempDir(), "belfry")
-	cmd := exec.Command("go", "build", "-o", binary, "github.com/belfry-news/belfry/cmd/belfry")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		tb.Fatalf("build: %v\n%s", err, out)
-	}
+	goCommand(tb, append(append([]string{"build", "-o", binary}, flags...), "github.com/belfry-news/belfry/cmd/belfry")...)
 	return binary
+}
+
+// goCommand runs a command of Go, and gives what it printed.
+func goCommand(tb testing.TB, args ...string) string {
+	tb.Helper()
+	cmd := exec.Command("go", args...)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		tb.Fatalf("go %s: %v\n%s", args[0], err, out)
+	}
+	return strings.TrimSpace(string(out))
 }
 
 // Daemon is one run of the binary, in a process group of its own.

@@ -73,11 +73,15 @@ var mayOpen = map[string]string{
 	"internal/pluginhost/runner.go":    "starts plugins",
 	"internal/sandbox/":                "starts programs under a policy, and connects to nothing",
 	"plugins/exec/run.go":              "starts the command of its configuration, which whoever declares the source has put into a sandbox",
+	"internal/pluginhost/socket.go":    "speaks to a plugin that it started, by a socket in its own folder, and looks at who listens there",
 	"internal/demo/proxy.go":           "asks the demonstration's own daemon",
 	"internal/demo/ring.go":            "asks the demonstration's own daemon",
 	"internal/demo/reader.go":          "asks the demonstration's own pages, whatever a mail says",
 	"internal/demo/daemon.go":          "starts the demonstration's own daemon",
 	"bench/":                           "starts and asks the daemon that it measures",
+	"internal/plugindev/build.go":      "builds the plugin of the developer who asked for it",
+	"internal/plugindev/fake.go":       "starts what that plugin talks to",
+	"internal/scaffold/bundle/pack.go": "asks the Go command for the SDK's packages when Belfry is built",
 	"internal/memory/program_linux.go": "gives pages of the program back",
 }
 

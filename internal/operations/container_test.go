@@ -243,7 +243,7 @@ func TestGuideInAContainer(t *testing.T) {
 	m.write("home/admin/docs/operations/Dockerfile", sample(t, "Dockerfile"), 0o644)
 	m.write("run/owners", "", 0o644)
 	ran := 0
-	for _, b := range blocks(t) {
+	for _, b := range blocks(t, guide) {
 		switch {
 		case b.kind == "yaml" && b.file != "":
 			m.write(b.file, b.text, 0o644)

@@ -44,9 +44,9 @@ type step struct {
 
 const guide = "../../docs/operations.md"
 
-func blocks(t *testing.T) (out []block) {
+func blocks(t *testing.T, page string) (out []block) {
 	t.Helper()
-	text, err := os.ReadFile(guide)
+	text, err := os.ReadFile(page)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -157,7 +157,7 @@ func TestGuideExplainsEveryAlert(t *testing.T) {
 // Every command of the guide is run by a test.
 func TestGuideRunsItsCommands(t *testing.T) {
 	t.Parallel()
-	for _, b := range blocks(t) {
+	for _, b := range blocks(t, guide) {
 		if b.kind != "yaml" && b.kind != "console" || b.kind == "console" && b.file != "" && b.file != inContainer {
 			t.Errorf("line %d: a block of kind %q %q, which is not run", b.line, b.kind, b.file)
 		}
@@ -170,7 +170,7 @@ func TestGuide(t *testing.T) {
 	t.Parallel()
 	m := newMachine(t)
 	ran := 0
-	for _, b := range blocks(t) {
+	for _, b := range blocks(t, guide) {
 		switch {
 		case b.kind == "yaml" && b.file != "":
 			m.write(b.file, b.text, 0o644)

@@ -4,6 +4,8 @@ import (
 	"log/slog"
 	"time"
 
+	"google.golang.org/grpc"
+
 	"github.com/belfry-news/belfry/internal/filetree"
 )
 
@@ -22,6 +24,13 @@ type Config struct {
 	Limits Limits
 	// Crashed is told of the end of a process that nobody wanted; nil tells nobody.
 	Crashed func(kind string)
+	// Ended is told how each process ended, wanted or not ("exit status 0"); nil tells nobody.
+	Ended func(kind, exit string)
+	// Offer are the major versions of the protocol that processes are offered, when a tool plays another host than this one;
+	// nil means those that are spoken.
+	Offer []int
+	// Dial is added to what connections to processes are made with, for tools that look at the calls.
+	Dial []grpc.DialOption
 	// Now is the clock of budgets and back-off; nil means time.Now.
 	Now func() time.Time
 }

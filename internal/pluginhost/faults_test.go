@@ -30,18 +30,23 @@ import (
 func TestStartsThatFail(t *testing.T) {
 	t.Parallel()
 	for kind, words := range map[string][]string{
-		"garbage":        {"ended before it was ready (exit status 0)"},
-		"exits":          {"ended before it was ready (exit status 7)"},
-		"garbage-stays":  {"not ready within 2s"},
-		"silent":         {"not ready within 2s"},
-		"floods-before":  {"to its standard output and no handshake"},
-		"wrong-version":  {"speaks version 7 of the plugin protocol", "install a release"},
-		"netrpc":         {"does not speak gRPC"},
-		"other-socket":   {"no socket in its own folder"},
-		"dead-socket":    {},
-		"no-answer":      {"not ready within 2s"},
-		"another-type":   {`offers something, something-else, and no type "another-type"`},
-		"no-such-plugin": {"exit status 9"},
+		"garbage":            {"ended before it was ready (exit status 0)"},
+		"exits":              {"ended before it was ready (exit status 7)"},
+		"garbage-stays":      {"not ready within 2s"},
+		"silent":             {"not ready within 2s"},
+		"floods-before":      {"to its standard output and no handshake"},
+		"wrong-version":      {"speaks version 7 of the plugin protocol", "install a release"},
+		"netrpc":             {"does not speak gRPC"},
+		"other-socket":       {"no socket in its own folder"},
+		"dead-socket":        {},
+		"old-version":        {"speaks version 0 of the plugin protocol", "no longer served", "install a newer release"},
+		"no-certificate":     {"neither a certificate nor the word"},
+		"by-anothers-socket": {"another process listens on its socket (pid "},
+		"by-a-link":          {"is no socket"},
+		"by-a-file":          {"is no socket"},
+		"no-answer":          {"not ready within 2s"},
+		"another-type":       {`offers something, something-else, and no type "another-type"`},
+		"no-such-plugin":     {"exit status 9"},
 	} {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -91,6 +92,15 @@ func (h *handshake) failure() error {
 	return h.err
 }
 
+// refuse keeps why the process is not believed although its line was right. The first reason counts.
+func (h *handshake) refuse(err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.err == nil {
+		h.err = err
+	}
+}
+
 // Read gives go-plugin the handshake line and then nothing more.
 func (h *handshake) Read(p []byte) (int, error) {
 	<-h.ready
@@ -107,15 +117,53 @@ func (h *handshake) Read(p []byte) (int, error) {
 // Close implements io.ReadCloser for go-plugin.
 func (h *handshake) Close() error { return nil }
 
+// transportSocket is the word with which a process says that it has no certificate, so that the host looks at who listens on
+// its socket instead. It is a word, and not the absence of a certificate, so that a certificate that was lost on its way is
+// a failure and never another transport.
+const transportSocket = "socket"
+
+// leastCertificate is more than any word, and less than any certificate in Base64.
+const leastCertificate = 50
+
 // checkHandshake says in plain words why a handshake does not fit.
 func checkHandshake(line string) error {
 	parts := strings.Split(strings.TrimSpace(line), "|")
-	if version, err := strconv.Atoi(parts[1]); err != nil || version != wire.Version {
-		return fmt.Errorf("it speaks version %s of the plugin protocol and Belfry speaks version %d; install a release of "+
-			"the plugin that was made for this one", parts[1], wire.Version)
+	if err := checkVersion(parts[1]); err != nil {
+		return err
 	}
 	if len(parts) < 5 || parts[4] != "grpc" {
 		return fmt.Errorf("it does not speak gRPC, the only transport that is taken")
 	}
+	if parts[2] == "unix" && (len(parts) < 6 || parts[5] != transportSocket && len(parts[5]) < leastCertificate) {
+		return fmt.Errorf("its handshake has neither a certificate nor the word %q, so nothing would say who answers; a Go plugin "+
+			"calls plugin.Serve, and one in another language ends its line with |grpc|%s", transportSocket, transportSocket)
+	}
 	return nil
+}
+
+// checkVersion says what to do about a version that the host does not speak.
+func checkVersion(said string) error {
+	versions := wire.Versions()
+	spoken := "version " + strconv.Itoa(versions[0])
+	for _, v := range versions[1:] {
+		spoken += " and " + strconv.Itoa(v)
+	}
+	version, err := strconv.Atoi(said)
+	switch {
+	case err == nil && slices.Contains(versions, version):
+		return nil
+	case err == nil && version < slices.Min(versions):
+		return fmt.Errorf("it speaks version %s of the plugin protocol, which is no longer served, and Belfry speaks %s; install a "+
+			"newer release of the plugin", said, spoken)
+	}
+	return fmt.Errorf("it speaks version %s of the plugin protocol and Belfry speaks %s; update Belfry, or install a release of the "+
+		"plugin that was made for this one", said, spoken)
+}
+
+// bySocket reports whether the process said that the host shall look at who listens on its socket.
+func (h *handshake) bySocket() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	parts := strings.Split(strings.TrimSpace(string(h.line)), "|")
+	return len(parts) > 5 && parts[2] == "unix" && parts[5] == transportSocket
 }

@@ -166,6 +166,9 @@ func (k *kind) startFailed(ctx context.Context, op string, err error) *sdk.Error
 func (k *kind) watch(p *process) {
 	<-p.run.done
 	exit, wanted, suspects := p.run.exitText(), p.wanted(), p.inFlight()
+	if k.h.config.Ended != nil {
+		k.h.config.Ended(k.name, exit)
+	}
 	k.mu.Lock()
 	delete(k.running, p)
 	k.cpu += p.run.used()

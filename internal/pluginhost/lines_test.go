@@ -100,14 +100,19 @@ func FuzzLines(f *testing.F) {
 
 func TestHandshake(t *testing.T) {
 	t.Parallel()
-	good := "1|1|unix|/run/x|grpc|MIIB\n"
+	good := "1|1|unix|/run/x|grpc|" + strings.Repeat("MIIB", 20) + "\n"
 	for name, tc := range map[string]struct{ in, line, stray, failure string }{
 		"at once":                         {good, good, "", ""},
 		"after stray text":                {"hello\n1|2|3\n" + good + "more\n", good, "hello\n1|2|3\nmore\n", ""},
 		"no end of line":                  {"1|1|unix|/run/x|grpc|MIIB", "", "1|1|unix|/run/x|grpc|MIIB", ""},
 		"nothing":                         {"", "", "", ""},
 		"text only":                       {"hello\n", "", "hello\n", ""},
-		"another version":                 {"1|2|unix|/run/x|grpc|\n", "", "", "it speaks version 2 of the plugin protocol and Belfry speaks version 1; install a release of the plugin that was made for this one"},
+		"another version":                 {"1|2|unix|/run/x|grpc|\n", "", "", "it speaks version 2 of the plugin protocol and Belfry speaks version 1; update Belfry, or install a release of the plugin that was made for this one"},
+		"no certificate":                  {"1|1|unix|/run/x|grpc|\n", "", "", "neither a certificate nor the word \"socket\""},
+		"no sixth field":                  {"1|1|unix|/run/x|grpc\n", "", "", "neither a certificate nor the word \"socket\""},
+		"a certificate that was cut off":  {"1|1|unix|/run/x|grpc|MIIBMIIB\n", "", "", "neither a certificate nor the word \"socket\""},
+		"a socket":                        {"1|1|unix|/run/x|grpc|socket\n", "1|1|unix|/run/x|grpc|socket\n", "", ""},
+		"a version of old":                {"1|0|unix|/run/x|grpc|socket\n", "", "", "it speaks version 0 of the plugin protocol, which is no longer served"},
 		"another version of a later time": {"1|99999999999999999999|unix|/run/x|grpc|\n", "", "", "it speaks version 99999999999999999999"},
 		"another transport":               {"1|1|unix|/run/x|netrpc|\n", "", "", "it does not speak gRPC"},
 		"too short":                       {"1|1|unix|/run/x\n", "", "", "it does not speak gRPC"},

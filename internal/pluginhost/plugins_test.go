@@ -87,7 +87,15 @@ func servePlugin(kind string) {
 		if err != nil {
 			panic(err)
 		}
-		fmt.Printf("1|1|unix|%s|grpc|\n", l.Addr())
+		fmt.Printf("1|1|unix|%s|grpc|socket\n", l.Addr())
+		forever()
+	case "by-socket", "by-anothers-socket", "by-a-link", "by-a-file", "listens-for-another":
+		serveBySocket(kind)
+	case "no-certificate":
+		fmt.Printf("1|1|unix|%s|grpc|\n", filepath.Join(os.Getenv("PLUGIN_UNIX_SOCKET_DIR"), "s"))
+		forever()
+	case "old-version":
+		fmt.Println("1|0|unix|/tmp/x|grpc|")
 		forever()
 	case "dead-socket":
 		l, err := net.Listen("unix", filepath.Join(os.Getenv("PLUGIN_UNIX_SOCKET_DIR"), "s"))

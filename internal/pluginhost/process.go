@@ -33,7 +33,9 @@ type process struct {
 	looked time.Time
 	types  []wire.Description
 
+	wiring *goplugin.ClientConfig // read by client when it connects
 	client *goplugin.Client
+	socket string  // of a process without a certificate; set before it is dialled
 	run    *runner // set once, before anything else sees the process
 	conn   grpc.ClientConnInterface
 	many   *wire.FetchStream
@@ -94,9 +96,17 @@ func startProcess(ctx context.Context, k *kind, alone bool) (*process, error) {
 	out := newLines(k.log, h.limits, func() {
 		p.kill(fmt.Sprintf("it wrote more than %d MiB to its log at once", h.limits.Output>>20))
 	})
-	p.client = goplugin.NewClient(&goplugin.ClientConfig{
+	offered := map[int]goplugin.PluginSet{}
+	versions := h.config.Offer
+	if versions == nil {
+		versions = wire.Versions()
+	}
+	for _, version := range versions {
+		offered[version] = goplugin.PluginSet{}
+	}
+	p.wiring = &goplugin.ClientConfig{
 		HandshakeConfig:  goplugin.HandshakeConfig{MagicCookieKey: wire.CookieKey, MagicCookieValue: wire.CookieValue},
-		VersionedPlugins: map[int]goplugin.PluginSet{wire.Version: {}},
+		VersionedPlugins: offered,
 		RunnerFunc: func(_ hclog.Logger, c *exec.Cmd, socketDir string) (pluginrunner.Runner, error) {
 			if ctx.Err() != nil {
 				return nil, ctx.Err()
@@ -123,7 +133,9 @@ func startProcess(ctx context.Context, k *kind, alone bool) (*process, error) {
 			grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(wire.MaxMessage)), grpc.WithChainStreamInterceptor(plainStreams)},
 		// What happens to processes is told here, in sentences.
 		Logger: hclog.NewNullLogger(),
-	})
+	}
+	p.wiring.GRPCDialOptions = append(p.wiring.GRPCDialOptions, h.config.Dial...)
+	p.client = goplugin.NewClient(p.wiring)
 	p.free = sync.OnceFunc(p.client.Kill)
 	if err := p.connect(ctx); err != nil {
 		p.kill(err.Error())
@@ -147,6 +159,15 @@ func startProcess(ctx context.Context, k *kind, alone bool) (*process, error) {
 func (p *process) connect(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, func() { p.kill("it was not ready in time") })
 	defer stop()
+	address, err := p.client.Start()
+	if err != nil {
+		return p.startFailure(ctx, err)
+	}
+	if p.run.out.bySocket() {
+		p.socket = address.String()
+		p.wiring.TLSConfig = nil
+		p.wiring.GRPCDialOptions = append(p.wiring.GRPCDialOptions, grpc.WithContextDialer(p.dialSocket))
+	}
 	protocol, err := p.client.Client()
 	if err != nil {
 		return p.startFailure(ctx, err)

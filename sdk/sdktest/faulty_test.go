@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/belfry-news/belfry/internal/conformance"
 	"github.com/belfry-news/belfry/sdk"
 )
 
@@ -178,12 +179,12 @@ func TestSourceSuiteCatches(t *testing.T) {
 }
 
 // caught runs the checks on a faulty connector and wants one of them to say what is wrong.
-func caught(t *testing.T, checks []check, want string) {
+func caught(t *testing.T, checks []conformance.Check, want string) {
 	t.Helper()
 	var all []string
 	for _, c := range checks {
-		if r := record(t, c.run); r.Failed() {
-			all = append(all, c.name+": "+r.text())
+		if r := record(t, func(tb testing.TB) { c.Run(tb) }); r.Failed() {
+			all = append(all, c.Name+": "+r.text())
 			if strings.Contains(r.text(), want) {
 				return
 			}
@@ -525,7 +526,7 @@ func TestPublisherSuiteCatches(t *testing.T) {
 func TestEditorDeleterAndFinderSuitesCatch(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
-		checks func(PublisherOptions) []check
+		checks func(PublisherOptions) []conformance.Check
 		faults platformFaults
 		want   string
 	}{

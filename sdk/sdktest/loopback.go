@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/belfry-news/belfry/internal/conformance"
+	"github.com/belfry-news/belfry/internal/grease"
 	"github.com/belfry-news/belfry/internal/wire/v1"
 	"github.com/belfry-news/belfry/sdk"
 	"google.golang.org/grpc"
@@ -18,6 +20,9 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/test/bufconn"
 )
+
+// callTime bounds the making of the connection and the end of a loopback.
+const callTime = 30 * time.Second
 
 // Opener makes an instance of a connector from its configuration, as (*sdk.Spec).Open does.
 type Opener func(ctx context.Context, s sdk.Settings, config map[string]any) (sdk.Connector, error)
@@ -33,11 +38,11 @@ func Loopback(tb testing.TB, spec *sdk.Spec) Opener {
 		tb.Fatalf("loopback: %v", err)
 	}
 	listener := bufconn.Listen(1 << 20)
-	g := newGrease()
+	g := grease.New()
 	srv := grpc.NewServer(grpc.ForceServerCodecV2(g), grpc.MaxRecvMsgSize(2*wire.MaxMessage), grpc.MaxSendMsgSize(2*wire.MaxMessage),
 		grpc.UnaryInterceptor(labelUnary), grpc.StreamInterceptor(func(s any, ss grpc.ServerStream, info *grpc.StreamServerInfo, h grpc.StreamHandler) error {
 			if info.IsServerStream {
-				ss = &greasedServerStream{ServerStream: ss, g: g}
+				ss = g.ServerStream(ss)
 			}
 			return labelStream(s, ss, info, h)
 		}))
@@ -46,7 +51,7 @@ func Loopback(tb testing.TB, spec *sdk.Spec) Opener {
 	go func() { served <- srv.Serve(listener) }()
 	l.conn, err = grpc.NewClient("passthrough:loopback", grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return listener.DialContext(ctx) }),
-		grpc.WithChainUnaryInterceptor(g.unary), grpc.WithChainStreamInterceptor(g.stream), grpc.WithIdleTimeout(0))
+		grpc.WithChainUnaryInterceptor(g.Unary), grpc.WithChainStreamInterceptor(g.Stream), grpc.WithIdleTimeout(0))
 	if err != nil {
 		tb.Fatalf("loopback: %v", err)
 	}
@@ -82,7 +87,7 @@ type loop struct {
 
 func (l *loop) open(ctx context.Context, s sdk.Settings, config map[string]any) (sdk.Connector, error) {
 	c := &loopCaller{conn: l.conn, handle: fmt.Sprint(l.handles.Add(1))}
-	c.label, _ = pprof.Label(ctx, labelKey)
+	c.label, _ = pprof.Label(ctx, conformance.LabelKey)
 	roles, err := wire.OpenInstance(c.mark(ctx), wire.At{Conn: l.conn, Handle: c.handle}, l.typ, s, config)
 	if err != nil {
 		return nil, err
@@ -113,7 +118,7 @@ func (c *loopCaller) mark(ctx context.Context) context.Context {
 	if c.label == "" {
 		return ctx
 	}
-	return metadata.AppendToOutgoingContext(ctx, labelKey, c.label)
+	return metadata.AppendToOutgoingContext(ctx, conformance.LabelKey, c.label)
 }
 
 func labelUnary(ctx context.Context, req any, _ *grpc.UnaryServerInfo, h grpc.UnaryHandler) (any, error) {
@@ -130,8 +135,8 @@ func labelStream(s any, ss grpc.ServerStream, _ *grpc.StreamServerInfo, h grpc.S
 }
 
 func labelsOf(ctx context.Context) pprof.LabelSet {
-	if values := metadata.ValueFromIncomingContext(ctx, labelKey); len(values) > 0 {
-		return pprof.Labels(labelKey, values[0])
+	if values := metadata.ValueFromIncomingContext(ctx, conformance.LabelKey); len(values) > 0 {
+		return pprof.Labels(conformance.LabelKey, values[0])
 	}
 	return pprof.Labels()
 }

@@ -1,23 +1,11 @@
 package sdktest
 
 import (
-	"bytes"
-	"context"
-	"crypto/rand"
-	"crypto/sha256"
-	"encoding/hex"
-	"errors"
-	"fmt"
-	"log/slog"
-	"slices"
-	"strings"
-	"sync"
 	"testing"
 	"time"
 
+	"github.com/belfry-news/belfry/internal/conformance"
 	"github.com/belfry-news/belfry/sdk"
-	"github.com/google/go-cmp/cmp"
-	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
 // Options are what every suite needs.
@@ -35,219 +23,103 @@ type Options struct {
 	Stall func(tb testing.TB) (restore func())
 }
 
-const (
-	// callTime is the longest that one call of a suite may take.
-	callTime = 30 * time.Second
-	// promptly is how soon a call returns once its context has ended.
-	promptly = 5 * time.Second
-)
-
-// check is one rule of a contract.
-type check struct {
-	name string
-	run  func(tb testing.TB)
+// SourceOptions are what the suite Source needs.
+type SourceOptions struct {
+	Options
+	// Now is the clock of the fetches; zero means the present.
+	Now time.Time
+	// Change makes the source have a new item or a new revision of one.
+	Change func(tb testing.TB)
 }
 
-func runChecks(t *testing.T, checks []check) {
-	t.Helper()
-	for _, c := range checks {
-		t.Run(c.name, func(t *testing.T) { c.run(t) })
-	}
+// CheckerOptions are what the suite Checker needs.
+type CheckerOptions struct {
+	Options
+	// There and Gone are items that are still published and items whose address says that they are withdrawn.
+	There, Gone []sdk.ItemRef
 }
 
-// probe opens instances for one check and watches them.
-type probe struct {
-	testing.TB
-	o      Options
-	log    *secretLog
-	labels *labels
-	conns  []sdk.Connector
-	unique string
+// WebhookOptions are what the suite Webhook needs.
+type WebhookOptions struct {
+	Options
+	// Genuine are requests of the sender, Forged are requests of somebody else.
+	Genuine, Forged []sdk.WebhookRequest
 }
 
-func newProbe(tb testing.TB, o Options) *probe {
-	tb.Helper()
-	if o.Open == nil {
-		tb.Fatal("sdktest: Options.Open is missing")
-	}
-	p := &probe{TB: tb, o: o, log: &secretLog{}, labels: labelGoroutine(), unique: rand.Text()}
-	tb.Cleanup(p.finish)
-	return p
+// ResolverOptions are what the suite Resolver needs.
+type ResolverOptions struct {
+	Options
+	// Channels are names that the credential may post to.
+	Channels []string
+	// NotChannels are names of people, private chats and other things that are no channel.
+	NotChannels []string
+	// Missing are names of nothing.
+	Missing []string
 }
 
-// finish closes what the check opened. Then no goroutine of it may be left.
-func (p *probe) finish() {
-	defer p.labels.restore()
-	ctx, cancel := context.WithTimeout(p.labels.context(), callTime)
-	defer cancel()
-	for _, conn := range p.conns {
-		if err := conn.Close(ctx); err != nil {
-			p.Errorf("Close: %v", err)
+// PublisherOptions are what the suites Publisher, Editor, Deleter and Finder need.
+type PublisherOptions struct {
+	Options
+	// Channel is the name of a channel, for connectors that resolve names.
+	Channel string
+	// To is the channel for connectors that do not.
+	To sdk.ChannelRef
+	// Forged are references to people and private chats, made by hand as a faulty host might; Publish refuses them.
+	Forged []sdk.ChannelRef
+	// Shows tells what the platform shows of a part: false when it is not there.
+	Shows func(tb testing.TB, ref sdk.PartRef) (text string, there bool)
+	// Posts is how many parts the platform has accepted so far.
+	Posts func(tb testing.TB) int
+}
+
+// MessengerOptions are what the suite Messenger needs.
+type MessengerOptions struct {
+	Options
+	// Medium and Address reach somebody who takes messages; Address is one of those that Permit names.
+	Medium, Address string
+	// Lost reaches nobody for good, such as somebody who blocked the sender, on the same medium; empty leaves out what needs it.
+	Lost string
+	// Got gives the visible text of the messages that Address was sent, oldest first.
+	Got func(tb testing.TB) []string
+}
+
+// ListenerOptions are what the suite Listener needs.
+type ListenerOptions struct {
+	Options
+	// Say lets somebody write, which becomes an EventMessage with this text.
+	Say func(tb testing.TB, text string)
+	// Medium of the handles.
+	Medium string
+}
+
+// of gives the test behind what a check holds: a check that runs in a Go test has nothing else.
+func of(t conformance.T) testing.TB { return t.(testing.TB) }
+
+func (o Options) suite() conformance.Options {
+	during := func(f func(tb testing.TB) func()) func(conformance.T) func() {
+		if f == nil {
+			return nil
 		}
+		return func(t conformance.T) func() { return f(of(t)) }
 	}
-	if left := p.labels.left(promptly); left != "" {
-		p.Errorf("Close returned, but goroutines of the connector go on:\n%s", left)
-	}
-	for _, secret := range p.o.Secrets {
-		if line, ok := p.log.holds(secret); ok {
-			p.Errorf("a secret of the configuration stands in the log: %s", strings.ReplaceAll(line, secret, "…"))
-		}
-	}
+	return conformance.Options{Open: conformance.Opener(o.Open), Config: o.Config, Secrets: o.Secrets, Break: during(o.Break), Stall: during(o.Stall)}
 }
 
-// key makes an idempotency key that no other check and no other run uses.
-func (p *probe) key(name string) string {
-	sum := sha256.Sum256([]byte(p.unique + name))
-	return hex.EncodeToString(sum[:16])
+func (o SourceOptions) suite() conformance.SourceOptions {
+	out := conformance.SourceOptions{Options: o.Options.suite(), Now: o.Now}
+	if o.Change != nil {
+		out.Change = func(t conformance.T) { o.Change(of(t)) }
+	}
+	return out
 }
 
-// ctx is for one call.
-func (p *probe) ctx() context.Context {
-	ctx, cancel := context.WithTimeout(p.labels.context(), callTime)
-	p.Cleanup(cancel)
-	return ctx
-}
-
-// cancelled is a context that is over.
-func (p *probe) cancelled() context.Context {
-	ctx, cancel := context.WithCancel(p.labels.context())
-	cancel()
-	return ctx
-}
-
-// openAny opens an instance, which is closed with the check.
-func (p *probe) openAny() sdk.Connector {
-	p.Helper()
-	conn, err := p.o.Open(p.ctx(), sdk.Settings{Instance: "sdktest", UserAgent: "belfry-sdktest", Log: slog.New(p.log)}, p.o.Config)
-	if err != nil {
-		p.Fatalf("the connector does not open: %v", err)
+func (o PublisherOptions) suite() conformance.PublisherOptions {
+	out := conformance.PublisherOptions{Options: o.Options.suite(), Channel: o.Channel, To: o.To, Forged: o.Forged}
+	if o.Shows != nil {
+		out.Shows = func(t conformance.T, ref sdk.PartRef) (string, bool) { return o.Shows(of(t), ref) }
 	}
-	p.conns = append(p.conns, conn)
-	return conn
-}
-
-// open opens an instance and finds an ability of it.
-func open[T any](p *probe) T {
-	p.Helper()
-	return ability[T](p, p.openAny())
-}
-
-func ability[T any](p *probe, conn sdk.Connector) T {
-	p.Helper()
-	a, ok := sdk.As[T](conn)
-	if !ok {
-		var t *T
-		p.Fatalf("the connector does not have the role of %s", strings.TrimPrefix(fmt.Sprintf("%T", t), "*sdk."))
+	if o.Posts != nil {
+		out.Posts = func(t conformance.T) int { return o.Posts(of(t)) }
 	}
-	return a
-}
-
-// knownCodes are the codes of sdk.
-var knownCodes = []sdk.Code{sdk.CodeRateLimited, sdk.CodeUnavailable, sdk.CodeUnknownOutcome, sdk.CodeInvalid, sdk.CodeTooLarge,
-	sdk.CodeUnsupported, sdk.CodeUnauthenticated, sdk.CodeForbidden, sdk.CodeGone, sdk.CodeNoConsent, sdk.CodeWindowClosed,
-	sdk.CodeNotAChannel}
-
-// fails checks that err keeps to the rules of sdk.Error and has one of the codes, if any are named.
-func (p *probe) fails(what string, err error, codes ...sdk.Code) {
-	p.Helper()
-	if err == nil {
-		p.Errorf("%s: no error", what)
-		return
-	}
-	for _, secret := range p.o.Secrets {
-		if strings.Contains(fmt.Sprintf("%v %+v %s", err, err, causes(err)), secret) {
-			p.Errorf("%s: a secret of the configuration stands in the error: %s", what, strings.ReplaceAll(err.Error(), secret, "…"))
-		}
-	}
-	var e *sdk.Error
-	if !errors.As(err, &e) {
-		p.Errorf("%s: the error is no *sdk.Error: %v", what, err)
-		return
-	}
-	switch {
-	case !slices.Contains(knownCodes, e.Code):
-		p.Errorf("%s: the error has the code %q, which is none of sdk: %v", what, e.Code, err)
-	case len(codes) > 0 && !slices.Contains(codes, e.Code):
-		p.Errorf("%s: the error has the code %s, wanted is %v: %v", what, e.Code, codes, err)
-	case e.Public == "":
-		p.Errorf("%s: the error (%s) has no sentence for people", what, e.Code)
-	case e.RetryAfter < 0:
-		p.Errorf("%s: the error asks to wait %s", what, e.RetryAfter)
-	}
-}
-
-// causes writes an error with everything it wraps.
-func causes(err error) string {
-	var b strings.Builder
-	for err != nil {
-		fmt.Fprintf(&b, "%v\n", err)
-		if many, ok := err.(interface{ Unwrap() []error }); ok {
-			for _, e := range many.Unwrap() {
-				b.WriteString(causes(e))
-			}
-			break
-		}
-		err = errors.Unwrap(err)
-	}
-	return b.String()
-}
-
-// inTime runs a call whose context has ended, and says whether it returned soon.
-func (p *probe) inTime(what string, call func()) {
-	p.Helper()
-	start := time.Now()
-	call()
-	if took := time.Since(start); took > promptly {
-		p.Errorf("%s: the call went on for %s after its context had ended", what, took.Round(time.Millisecond))
-	}
-}
-
-// conduct is what every role keeps to, besides its own rules. prepare readies one call that reaches the platform.
-func conduct[T any](o Options, role string, prepare func(p *probe, ability T) func(ctx context.Context) error) []check {
-	gaveUp := []sdk.Code{sdk.CodeUnavailable, sdk.CodeUnknownOutcome}
-	checks := []check{
-		{"the context that has ended", func(tb testing.TB) {
-			p := newProbe(tb, o)
-			call := prepare(p, open[T](p))
-			p.inTime(role, func() { p.fails(role+" with a context that has ended", call(p.cancelled()), gaveUp...) })
-		}},
-		{"an instance that is closed at once", func(tb testing.TB) { newProbe(tb, o).openAny() }},
-	}
-	if o.Stall != nil {
-		checks = append(checks, check{"the context that ends during a call", func(tb testing.TB) {
-			p := newProbe(tb, o)
-			call := prepare(p, open[T](p))
-			restore := o.Stall(p)
-			defer restore()
-			ctx, cancel := context.WithTimeout(p.labels.context(), 200*time.Millisecond)
-			defer cancel()
-			p.inTime(role, func() { p.fails(role+" that is given up", call(ctx), gaveUp...) })
-		}})
-	}
-	if o.Break != nil {
-		checks = append(checks, check{"a platform that fails", func(tb testing.TB) {
-			p := newProbe(tb, o)
-			call := prepare(p, open[T](p))
-			restore := o.Break(p)
-			err := call(p.ctx())
-			restore()
-			p.fails(role+" against a platform that fails", err)
-		}})
-	}
-	return checks
-}
-
-// together runs n calls at once, for the race detector and for rules about concurrency.
-func together(n int, call func(i int)) {
-	var wg sync.WaitGroup
-	for i := range n {
-		wg.Go(func() { call(i) })
-	}
-	wg.Wait()
-}
-
-// equal compares what two calls gave: an empty list is like none, and bytes are compared at once.
-func equal() cmp.Option {
-	return cmp.Options{cmpopts.EquateEmpty(),
-		cmp.FilterValues(func(a, b []byte) bool { return len(a)+len(b) > 0 }, cmp.Comparer(bytes.Equal))}
+	return out
 }

@@ -41,8 +41,12 @@ func Crosses(r sdk.Role) bool {
 	return false
 }
 
-// Version is the major version of the protocol, negotiated when a process starts.
+// Version is the newest major version of the protocol. Which one is spoken is negotiated when a process starts.
 const Version = 1
+
+// Versions are the major versions that the host speaks, the oldest first. A second one is a package beside this one, and
+// stands here for as long as its plugins are served (docs/plugin-protocol.md).
+func Versions() []int { return []int{Version} }
 
 // The cookie tells a plugin that Belfry started it, and not a person. It protects nothing.
 const (

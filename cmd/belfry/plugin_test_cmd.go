@@ -1,0 +1,160 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/belfry-news/belfry/configs"
+	"github.com/belfry-news/belfry/internal/app"
+	"github.com/belfry-news/belfry/internal/desk"
+	"github.com/belfry-news/belfry/internal/pluginhost"
+	"github.com/belfry-news/belfry/internal/plugintest"
+	"github.com/belfry-news/belfry/sdk"
+)
+
+type pluginTestCmd struct {
+	Path   string   `arg:"" help:"The program."`
+	Args   []string `arg:"" optional:"" help:"Its arguments."`
+	Type   string   `placeholder:"TYPE" help:"The type that is tested; without it, its file's name without belfry-plugin-."`
+	Fake   string   `placeholder:"CMD" help:"A program that plays the platform; its first line of output is its address."`
+	Save   string   `default:"belfry-plugin-test" placeholder:"FOLDER" help:"The folder for the calls that show what is broken."`
+	Memory int      `default:"256" env:"BELFRY__PLUGINS__MEMORY" placeholder:"MIB" help:"The most memory of its process, in MiB."`
+}
+
+// Help is the long help.
+func (*pluginTestCmd) Help() string {
+	return `Starts the program as the daemon would and asks it, over the real protocol, whether it keeps what each of its abilities promises. For each it
+says what was held and what is broken, and saves the calls that show it as JSON.
+
+The file of --config says what to test with: below config: the settings of a source or a destination, and beside it what the
+checks need, such as channel: and not_channels: for a destination, or change: for a source. What is missing there leaves checks out, which
+is said. In the file $DIR is its own folder, $TMP an empty folder of this test, and $FAKE the address of the fake.
+
+With --fake the program talks to a fake of its platform through a proxy, which cuts connections before and after the work was done, answers
+late, or asks to wait: so "unavailable" is told from "unknown_outcome". The guide is docs/plugin-protocol.md.
+
+Examples:
+
+    belfry plugin test ./belfry-plugin-notes --config test.yaml
+    belfry plugin test ./board.py --config board.test.yaml --fake ./fake_board.py
+
+With --json: {type, summary, roles, held, broken, suites: [{name, offered, results: [{promise, state, said, calls}], unchecked}]}.
+
+Exit codes: 0 everything that was checked is held, 1 something is broken, or it is no plugin, 2 the file or the fake cannot be used.`
+}
+
+// Run tests a plugin.
+func (c *pluginTestCmd) Run(ctx context.Context, g *global, std streams) error {
+	path, err := filepath.Abs(c.Path)
+	if err != nil {
+		return unusable("%s is no path: %w", c.Path, err)
+	}
+	dir, err := os.MkdirTemp("", "belfry-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	sockets, work := filepath.Join(dir, "r"), filepath.Join(dir, "test")
+	if err := os.Mkdir(work, 0o700); err != nil {
+		return err
+	}
+	o := plugintest.Options{Command: pluginhost.Command{Path: path, Args: c.Args, Foreign: true}, Kind: typeOf(c.Type, path), RunDir: sockets,
+		Memory: int64(c.Memory) << 20, Save: c.Save, Log: g.quiet(std.err).Handler(),
+		UserAgent: app.UserAgent(version, &configs.Loaded{Config: configs.Default()})}
+	address := ""
+	if c.Fake != "" {
+		fake, err := plugintest.StartFake(ctx, c.Fake, std.err)
+		if err != nil {
+			return unusable("--fake: %w", err)
+		}
+		defer fake.Close()
+		o.Fake, address = fake, fake.URL
+	}
+	if g.explicit {
+		if o.Scenario, err = plugintest.ReadScenario(g.Config, address, work); err != nil {
+			return unusable("%w", err)
+		}
+	}
+	if !g.JSON {
+		o.Told = func(suite string, r plugintest.Result) { tellBroken(std.out, suite, r) }
+	}
+	report, err := plugintest.Run(ctx, o)
+	if ps := (sdk.Problems{}); errors.As(err, &ps) {
+		return unusable("the plugin refuses the configuration it is to be tested with: %s; write it below config: in the file of --config", ps)
+	}
+	if err != nil {
+		return pluginSentence(err)
+	}
+	if g.JSON {
+		if err := writeJSON(std.out, report); err != nil {
+			return err
+		}
+	} else {
+		printTested(std.out, c.Path, report)
+	}
+	if report.Broken > 0 {
+		return &exitError{exitFailed, nil}
+	}
+	return nil
+}
+
+// tellBroken prints a broken promise as it is found.
+func tellBroken(out io.Writer, suite string, r plugintest.Result) {
+	if r.State != plugintest.Broken {
+		return
+	}
+	fmt.Fprintf(out, "broken  %s: %s\n", suite, r.Promise)
+	for _, s := range r.Said {
+		fmt.Fprintf(out, "    %s\n", strings.ReplaceAll(desk.Plain(s), "\n", "\n    "))
+	}
+	if r.Calls != "" {
+		fmt.Fprintf(out, "    the calls: %s\n", r.Calls)
+	}
+}
+
+func printTested(out io.Writer, path string, r *plugintest.Report) {
+	fmt.Fprintf(out, "%s is a plugin for type %s: %s\n", path, r.Type, desk.Plain(r.Summary))
+	t := newTable("WHAT", "HELD", "BROKEN", "")
+	for _, s := range r.Suites {
+		if !s.Offered {
+			t.add(s.Name, "-", "-", "not offered")
+			continue
+		}
+		held := 0
+		for _, result := range s.Results {
+			if result.State == plugintest.Held {
+				held++
+			}
+		}
+		note := ""
+		if len(s.Results) == 0 {
+			note = "not checked"
+		}
+		t.add(s.Name, fmt.Sprint(held), fmt.Sprint(len(s.Results)-held), note)
+	}
+	t.write(out)
+	told := map[string]bool{}
+	for _, s := range r.Suites {
+		for _, what := range s.Unchecked {
+			if !told[what] {
+				told[what] = true
+				fmt.Fprintf(out, "not checked (%s): %s\n", s.Name, what)
+			}
+		}
+	}
+	fmt.Fprintf(out, "%s held, %d broken.\n", count(r.Held, "promise"), r.Broken)
+}
+
+// typeOf is the type that a program is asked for.
+func typeOf(named, path string) string {
+	if named != "" {
+		return named
+	}
+	name := strings.TrimSuffix(filepath.Base(path), ".exe")
+	return strings.TrimPrefix(strings.TrimPrefix(name, "belfry-plugin-"), "belfry-")
+}

@@ -1,0 +1,369 @@
+package plugindev
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/belfry-news/belfry/internal/wire/v1"
+	"github.com/belfry-news/belfry/sdk/plugin"
+	"github.com/belfry-news/belfry/sdk/sdktest"
+)
+
+// TestMain lets the test binary be the plugin, too: a host starts it with the cookie of the handshake.
+func TestMain(m *testing.M) {
+	if os.Getenv(wire.CookieKey) == wire.CookieValue {
+		room, platform := &sdktest.Newsroom{}, &sdktest.Platform{}
+		room.Put(sdktest.SampleItem("gare"), sdktest.SampleItem("fleuve"))
+		platform.AddChannel("@news")
+		plugin.Serve(room.Spec(), platform.Spec())
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// project writes a project whose program is this test binary. Its build fails with the words of the file broken, if there is
+// one, and otherwise copies the binary.
+func project(t *testing.T, devYAML string) string {
+	t.Helper()
+	dir := t.TempDir()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, dir, "build.sh", fmt.Sprintf("if [ -s broken ]; then echo '# example.org/x'; cat broken; exit 1; fi\nexec ln -s '%s' \"$1\"\n", self))
+	write(t, dir, SettingsFile, devYAML)
+	return dir
+}
+
+func write(t *testing.T, dir, name, text string) {
+	t.Helper()
+	// As editors do: whole, under its name at once.
+	path := filepath.Join(dir, name)
+	if err := os.WriteFile(path+"~", []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(path+"~", path); err != nil {
+		t.Fatal(err)
+	}
+}
+
+const (
+	asConnector = "type: platform\nbuild: [sh, build.sh, \"${out}\"]\nchat: \"@news\"\nsettings: {token: secret-of-the-test}\n"
+	asSource    = "type: newsroom\nbuild: [sh, build.sh, \"${out}\"]\nsettings: {token: secret-of-the-test}\n"
+)
+
+// terminal is what a developer sees in the terminal.
+type terminal struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (o *terminal) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.Write(p)
+}
+
+func (o *terminal) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.String()
+}
+
+// bench is a session of a test.
+type bench struct {
+	*Session
+	t   *testing.T
+	out *terminal
+}
+
+func start(t *testing.T, dir string) *bench {
+	t.Helper()
+	out := &terminal{}
+	// The race detector's own memory counts as the plugin's data.
+	s, err := Start(t.Context(), Options{Dir: dir, Addr: "127.0.0.1:0", Version: "test", Memory: 1_000_000, Level: slog.LevelInfo, Out: out, pace: 200 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	stopped := false
+	b := &bench{s, t, out}
+	t.Cleanup(func() {
+		if !stopped {
+			stopped = true
+			if err := s.Stop(); err != nil {
+				t.Errorf("stop: %v", err)
+			}
+		}
+		if _, err := os.Stat(s.temp); !os.IsNotExist(err) {
+			t.Errorf("%s stays: %v", s.temp, err)
+		}
+	})
+	return b
+}
+
+// patience is how long something may take until it is so, on a slow machine.
+const patience = 2 * time.Minute
+
+// until waits until it is so.
+func (b *bench) until(what string, so func() bool) {
+	b.t.Helper()
+	changed, leave := b.journal.join()
+	defer leave()
+	for deadline := time.After(patience); !so(); {
+		select {
+		case <-changed:
+		case <-deadline:
+			_, calls, items, log := b.journal.read()
+			b.t.Fatalf("waited in vain until %s\nterminal:\n%s\ncalls: %.2000s\nitems: %.1000s\nlog: %.2000s", what, b.out, fmt.Sprintf("%+v", calls), fmt.Sprintf("%+v", items), fmt.Sprintf("%+v", log))
+		}
+	}
+}
+
+func (b *bench) called(op string) (n int) {
+	_, calls, _, _ := b.journal.read()
+	for _, c := range calls {
+		if c.Op == op && c.Code == "" {
+			n++
+		}
+	}
+	return n
+}
+
+func (b *bench) state() state {
+	s, _, _, _ := b.journal.read()
+	return s
+}
+
+// page is what a reader without JavaScript sees.
+func (b *bench) page() string {
+	b.t.Helper()
+	resp, err := http.Get(b.Base())
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil || resp.StatusCode != http.StatusOK {
+		b.t.Fatalf("%d, %v: %s", resp.StatusCode, err, body)
+	}
+	return string(body)
+}
+
+var tags = regexp.MustCompile(`<[^>]*>`)
+
+func (b *bench) shows(texts ...string) {
+	b.t.Helper()
+	page := strings.Join(strings.Fields(tags.ReplaceAllString(b.page(), "")), " ")
+	for _, text := range texts {
+		if !strings.Contains(page, text) {
+			b.t.Errorf("the page does not show %q:\n%.2000s", text, page)
+		}
+	}
+}
+
+// A connector is given posts of every kind, one after the other, and what is asked for by hand.
+func TestConnector(t *testing.T) {
+	t.Parallel()
+	b := start(t, project(t, asConnector))
+	b.until("a post was deleted", func() bool { return b.called("Delete") > 0 })
+	b.until("the page knows of it", func() bool { return strings.Contains(b.page(), "<b>withdrawn</b>") })
+	if b.called("ResolveChannel") == 0 || b.called("Plan") < 4 || b.called("Publish") < 5 || b.called("Edit") == 0 {
+		t.Errorf("not everything was tried:\n%.3000s", b.page())
+	}
+	b.shows("platform", "Running", "Fire at the station is out", "revision 2", "A long read about bells", "(2 files)", "An article that will be withdrawn", "withdrawn", `&#34;@news&#34;`)
+	if strings.Contains(b.page()+b.out.String(), "secret-of-the-test") {
+		t.Error("a secret of the settings is shown")
+	}
+	for _, path := range []string{"/another", "/correct", "/withdraw"} {
+		posts, edits, deletions := b.called("Publish"), b.called("Edit"), b.called("Delete")
+		resp, err := http.Post(b.Base()+path, "", nil)
+		if err != nil || resp.StatusCode != http.StatusOK {
+			t.Fatal(path, resp, err)
+		}
+		_ = resp.Body.Close()
+		b.until(path+" was done", func() bool {
+			return b.called("Publish") > posts || b.called("Edit") > edits || b.called("Delete") > deletions
+		})
+	}
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, b.Base()+"/withdraw", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Sec-Fetch-Site", "cross-site")
+	resp, err := http.DefaultClient.Do(request)
+	if err != nil || resp.StatusCode != http.StatusForbidden {
+		t.Errorf("another site's button: %v, %v", resp, err)
+	}
+	_ = resp.Body.Close()
+}
+
+// What does not build leaves the old one running, and is built again when it was mended.
+func TestSourceIsBuiltAgain(t *testing.T) {
+	t.Parallel()
+	dir := project(t, asSource)
+	b := start(t, dir)
+	b.until("items came", func() bool { _, _, items, _ := b.journal.read(); return len(items) == 2 })
+	b.until("posts stand", func() bool { return strings.Contains(b.page(), "/c/"+channelName+"/") })
+	b.shows("newsroom", "Incendie à la gare (gare)", "Fetch", "2 items; cursor")
+
+	write(t, dir, "broken", "./api.go:12:3: undefined: x\n")
+	b.until("the complaint is there", func() bool { return b.state().Trouble != "" })
+	b.shows("The version before runs on", "It does not build", "./api.go:12:3: undefined: x")
+	if out := b.out.String(); !strings.Contains(out, "belfry: broken changed; it does not build; what ran before runs on\n./api.go:12:3: undefined: x\n") || strings.Contains(out, "# example.org") {
+		t.Errorf("the terminal says:\n%s", out)
+	}
+	fetches := func() int {
+		_, calls, _, _ := b.journal.read()
+		return calls[0].Number + calls[0].Again
+	}
+	before := fetches()
+	b.until("the old one is still fetched", func() bool { return fetches() > before })
+
+	write(t, dir, "broken", "")
+	b.until("it runs again", func() bool { s := b.state(); return s.Builds == 2 && s.Trouble == "" })
+	b.shows("Running", "build 2")
+	if programs, err := filepath.Glob(filepath.Join(b.temp, "newsroom-*")); err != nil || len(programs) != 1 {
+		t.Errorf("programs that nobody runs stay: %v, %v", programs, err)
+	}
+}
+
+// Settings that the plugin refuses are told before anything is touched, in the words of the dev.yaml.
+func TestWrongSettings(t *testing.T) {
+	t.Parallel()
+	dir := project(t, strings.Replace(asSource, "token:", "tokn:", 1))
+	b := start(t, dir)
+	b.until("the complaint is there", func() bool { return b.state().Trouble != "" })
+	b.shows("Not running", "The settings in dev.yaml cannot be used", `did you mean &#34;token&#34;?`)
+	if out := b.out.String(); strings.Contains(out, "belfry.yaml") || strings.Contains(out, b.temp) {
+		t.Errorf("files that the developer does not know are named:\n%s", out)
+	}
+	write(t, dir, SettingsFile, asSource)
+	b.until("it runs", func() bool { return b.state().Builds == 1 })
+	b.shows("Running")
+	write(t, dir, SettingsFile, "type: [\n")
+	b.until("the complaint is there", func() bool { return b.state().Trouble != "" })
+	b.shows("The version before runs on", "The settings cannot be used")
+}
+
+// A program that is none, and a plugin of another type, are told of.
+func TestNoPlugin(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct{ yaml, file, want string }{
+		"a program that ends": {"type: x\nprogram: run.sh\n", "#!/bin/sh\necho no plugin >&2\nexit 7\n", "The plugin does not start"},
+		"another type":        {strings.Replace(asSource, "newsroom", "cms", 1), "", "The plugin does not start"},
+		"no program is made":  {"type: x\nbuild: [\"true\"]\n", "", "made no program"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := project(t, tc.yaml)
+			write(t, dir, "run.sh", tc.file)
+			if err := os.Chmod(filepath.Join(dir, "run.sh"), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			b := start(t, dir)
+			b.until("the complaint is there", func() bool { return b.state().Trouble != "" })
+			b.shows("Not running", tc.want)
+		})
+	}
+}
+
+// The fake is started, its address takes its place, and what it says is in the log; it ends with the session.
+func TestFake(t *testing.T) {
+	t.Parallel()
+	dir := project(t, strings.Replace(asSource, "secret-of-the-test}", "\"${fake}/token\"}\nfake: [sh, fake.sh]", 1))
+	gone := filepath.Join(dir, ".gone")
+	write(t, dir, "fake.sh", "echo http://127.0.0.1:4000\necho ready >&2\ncat >/dev/null\necho bye > "+gone+"\n")
+	b := start(t, dir)
+	b.until("it runs", func() bool { return b.state().Builds == 1 })
+	b.until("the fake has spoken", func() bool {
+		_, _, _, log := b.journal.read()
+		for _, l := range log {
+			if l.From == "fake" && l.Text == "ready" {
+				return true
+			}
+		}
+		return false
+	})
+	text, err := os.ReadFile(filepath.Join(b.temp, "belfry.yaml"))
+	if err != nil || !strings.Contains(string(text), "token: http://127.0.0.1:4000/token") {
+		t.Errorf("the fake's address is not in the settings: %v\n%s", err, text)
+	}
+	write(t, dir, "fake.sh", "echo 4000\n")
+	b.until("the complaint is there", func() bool { return b.state().Trouble != "" })
+	b.shows("The fake does not run", "is &#34;4000&#34; and no address; it has to print one like http://127.0.0.1:4000")
+	if _, err := os.Stat(gone); err != nil {
+		t.Errorf("the first fake did not end by the end of its input: %v", err)
+	}
+	write(t, dir, "fake.sh", "echo the port is taken >&2\nexit 1\n")
+	b.until("the other complaint is there", func() bool { return strings.Contains(b.state().Said, "the port is taken") })
+	b.shows("the fake ended before it said where it is: the port is taken")
+}
+
+func TestStartRefuses(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct{ yaml, want string }{
+		"no dev.yaml":            {"", "there is no dev.yaml in"},
+		"an unknown key":         {"type: x\nsetting: {}\n", `unknown field "setting"`},
+		"no type":                {"settings: {}\n", `type "" is no type of a plugin`},
+		"two ways":               {"type: x\nprogram: a\nbuild: [b]\n", "build and program do not go together"},
+		"a program elsewhere":    {"type: x\nprogram: ../a\n", "is no file of this project"},
+		"a program that is gone": {"type: x\nprogram: a.py\n", "the program a.py is not there"},
+		"an address of no fake":  {"type: x\nsettings: {url: \"${fake}/api\"}\n", "no fake is named"},
+		"nothing to build":       {"type: x\n", "holds no go.mod and no program"},
+		"no such builder":        {"type: x\nbuild: [no-such-builder-anywhere]\n", "there is no no-such-builder-anywhere in the PATH of this machine; install it"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			if tc.yaml != "" {
+				write(t, dir, SettingsFile, tc.yaml)
+			}
+			if s, err := Start(t.Context(), Options{Dir: dir, Addr: "127.0.0.1:0"}); err == nil || !strings.Contains(err.Error(), tc.want) {
+				t.Errorf("got %v, %v, want %s", s, err, tc.want)
+			}
+		})
+	}
+}
+
+func TestLook(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for _, sub := range []string{".git", ".belfry-sdk", "testdata", "fake"} {
+		if err := os.Mkdir(filepath.Join(dir, sub), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	before := look(dir)
+	for _, name := range []string{".git/index", ".belfry-sdk/x.go", "testdata/a", "source_test.go", "source.go~", ".hidden", "belfry-plugin-x"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("x"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if names := changed(before, look(dir)); len(names) > 0 {
+		t.Errorf("the program is not made of %v", names)
+	}
+	write(t, dir, "fake/fake.go", "package fake")
+	write(t, dir, "source.go", "package main")
+	after := look(dir)
+	if names := changed(before, after); len(names) != 2 {
+		t.Errorf("got %v", names)
+	}
+	if err := os.Remove(filepath.Join(dir, "source.go")); err != nil {
+		t.Fatal(err)
+	}
+	if names := changed(after, look(dir)); len(names) != 1 || names[0] != "source.go" {
+		t.Errorf("got %v", names)
+	}
+}

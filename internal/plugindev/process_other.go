@@ -1,0 +1,8 @@
+//go:build !unix
+
+package plugindev
+
+import "os/exec"
+
+// own ends a command alone: there are no groups here.
+func own(cmd *exec.Cmd) { cmd.Cancel = func() error { return cmd.Process.Kill() } }

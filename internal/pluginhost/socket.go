@@ -1,0 +1,78 @@
+package pluginhost
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+)
+
+// dialSocket connects to a process that has no certificate. Its socket lies in its own folder, which only the daemon's user
+// may enter (see runner.PluginToHost), and whoever listens there must be the process or one of its group: the kernel says who
+// called listen. Without this, another program of the same user could put a socket, or a link to one, in its place.
+//
+// It is asked at every connection, so that what was true once is not believed for ever.
+func (p *process) dialSocket(ctx context.Context, _ string) (net.Conn, error) {
+	info, err := os.Lstat(p.socket)
+	if err != nil {
+		return nil, p.run.distrust("its socket cannot be looked at: %w", pathCause(err))
+	}
+	if info.Mode().Type() != fs.ModeSocket {
+		return nil, p.run.distrust("what lies at %s is no socket", p.socket)
+	}
+	var d net.Dialer
+	conn, err := d.DialContext(ctx, "unix", p.socket)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.checkPeer(conn); err != nil {
+		_ = conn.Close()
+		return nil, err
+	}
+	return conn, nil
+}
+
+// checkPeer checks who listens at the other end.
+func (p *process) checkPeer(conn net.Conn) error {
+	socket, ok := conn.(*net.UnixConn)
+	if !ok {
+		return p.run.distrust("its connection is no Unix socket")
+	}
+	raw, err := socket.SyscallConn()
+	if err != nil {
+		return p.run.distrust("its socket cannot be asked who listens: %w", err)
+	}
+	var who peer
+	var asked error
+	if err := raw.Control(func(fd uintptr) { who, asked = peerOf(fd) }); err != nil {
+		asked = err
+	}
+	if asked != nil {
+		return p.run.distrust("its socket cannot be asked who listens: %w", asked)
+	}
+	if who.uid != os.Geteuid() {
+		return p.run.distrust("somebody else listens on its socket (uid %d)", who.uid)
+	}
+	if who.pid != p.run.process() && groupOf(who.pid) != p.run.process() {
+		return p.run.distrust("another process listens on its socket (pid %d)", who.pid)
+	}
+	return nil
+}
+
+// peer is who listens on a socket.
+type peer struct{ pid, uid int }
+
+// process is the number of the process, which is that of its group too.
+func (r *runner) process() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.pid
+}
+
+// distrust makes the error of a socket that is not believed, and keeps it: gRPC says of a connection only that there is none.
+func (r *runner) distrust(format string, args ...any) error {
+	err := fmt.Errorf(format, args...)
+	r.out.refuse(err)
+	return err
+}

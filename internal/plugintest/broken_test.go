@@ -1,0 +1,5 @@
+//go:build linux
+
+package plugintest
+
+func serveBroken(string) {}

@@ -1,0 +1,109 @@
+//go:build linux
+
+package plugintest
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/belfry-news/belfry/internal/pluginhost"
+)
+
+// copied copies the files of an example to where only this user may change them, as plugins have to lie.
+func copied(t *testing.T, from string) string {
+	t.Helper()
+	to := t.TempDir()
+	err := filepath.WalkDir(from, func(path string, d os.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		rel, err := filepath.Rel(from, path)
+		if err != nil {
+			return err
+		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(to, rel)), 0o755); err != nil {
+			return err
+		}
+		return os.WriteFile(filepath.Join(to, rel), b, info.Mode().Perm()&0o755)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return to
+}
+
+// buildGo builds the Go example in its own module, offline.
+func buildGo(t *testing.T, folder string) string {
+	t.Helper()
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	mod, err := os.ReadFile(filepath.Join(folder, "go.mod"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(folder, "go.mod"), []byte(strings.Replace(string(mod), "=> ../..", "=> "+root, 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("go", "build", "-mod=mod", "-o", "notes", ".")
+	cmd.Dir = folder
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=", "GOPROXY=off", "GOWORK=off")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("the example does not build: %v\n%s", err, out)
+	}
+	return filepath.Join(folder, "notes")
+}
+
+// TestExamples runs the very same suites on finished programs in two languages, over the real protocol.
+func TestExamples(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		folder, program, kind, scenario, fake string
+		roles                                 string
+		least                                 int
+	}{
+		"Go":                  {"../../plugins/example", "", "notes", "test.yaml", "", "source", 23},
+		"a source in Python":  {"../../plugins/example-python", "notes.py", "notes-py", "notes.test.yaml", "", "source", 23},
+		"a connector, Python": {"../../plugins/example-python", "board.py", "board-py", "board.test.yaml", "fake_board.py", "resolver publisher editor deleter finder", 71},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			folder := copied(t, tc.folder)
+			path := filepath.Join(folder, tc.program)
+			if tc.program == "" {
+				path = buildGo(t, folder)
+			}
+			o := options(t, pluginhost.Command{Path: path, Foreign: true}, tc.kind)
+			if tc.fake != "" {
+				o.Fake = startFake(t, filepath.Join(folder, tc.fake))
+			}
+			o.Scenario = scenario(t, filepath.Join(folder, tc.scenario), o.Fake)
+			r, err := Run(t.Context(), o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, s := range r.Suites {
+				for _, c := range s.Results {
+					if c.State != Held {
+						t.Errorf("%s: %s: %s\n%s", s.Name, c.Promise, c.State, strings.Join(c.Said, "\n"))
+					}
+				}
+			}
+			if strings.Join(r.Roles, " ") != tc.roles || r.Held < tc.least {
+				t.Errorf("%d promises held, wanted are %d; roles %v", r.Held, tc.least, r.Roles)
+			}
+		})
+	}
+}

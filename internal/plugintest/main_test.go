@@ -1,0 +1,57 @@
+//go:build linux
+
+package plugintest
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/belfry-news/belfry/internal/pluginhost"
+	"go.uber.org/goleak"
+)
+
+// The test binary is also the broken plugins and the fakes of these tests: started with "plugin" and a fault, it serves that.
+func TestMain(m *testing.M) {
+	if len(os.Args) == 3 && os.Args[1] == "plugin" {
+		serveBroken(os.Args[2])
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// options are those of a test whose files end with it.
+func options(t *testing.T, c pluginhost.Command, kind string) Options {
+	t.Helper()
+	// A short path, as sockets need it.
+	run, err := os.MkdirTemp("", "pt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(run) })
+	// The race detector's own memory counts as a plugin's data.
+	return Options{Command: c, Kind: kind, RunDir: run, Memory: 1 << 40, Save: filepath.Join(t.TempDir(), "saved"), UserAgent: "belfry-test"}
+}
+
+func startFake(t *testing.T, command string) *Fake {
+	t.Helper()
+	f, err := StartFake(t.Context(), command, os.Stderr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(f.Close)
+	return f
+}
+
+func scenario(t *testing.T, path string, fake *Fake) Scenario {
+	t.Helper()
+	address := ""
+	if fake != nil {
+		address = fake.URL
+	}
+	s, err := ReadScenario(path, address, t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
