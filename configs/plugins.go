@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -44,6 +45,12 @@ type Plugin struct {
 	Read     []string
 	// Trusted is nil for a plugin that plugins.external names by its path.
 	Trusted *Trusted `json:"-"`
+}
+
+// Same reports whether two programs are started as the same one.
+func (p Plugin) Same(other Plugin) bool {
+	p.Trusted, other.Trusted = nil, nil
+	return reflect.DeepEqual(p, other)
 }
 
 // Plugin gives the program of a third party's type; false for other types.
