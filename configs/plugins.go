@@ -85,6 +85,21 @@ func (l *Loaded) PluginTypes() []string {
 	return slices.Compact(out)
 }
 
+// Uses reports whether a source or destination is of a type.
+func (l *Loaded) Uses(typ string) bool {
+	for _, s := range l.Sources {
+		if s.Type == typ {
+			return true
+		}
+	}
+	for _, d := range l.Destinations {
+		if d.Type == typ {
+			return true
+		}
+	}
+	return false
+}
+
 // PluginFolder is plugins.folder from the root on; empty when none is configured.
 func (l *Loaded) PluginFolder() string {
 	if l.Plugins.Folder == "" {
