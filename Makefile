@@ -31,7 +31,7 @@ build:
 
 # Packages that run without the race detector alone: they play the real program from outside, which is built without it, or
 # hold nothing that happens at once.
-UNRACED := ./internal/crash ./internal/hostile ./internal/operations ./internal/deptest ./scheduler ./sdk/render ./configs ./internal/admin \
+UNRACED := ./internal/crash ./internal/filetree ./internal/sandbox ./internal/trust ./internal/hostile ./internal/operations ./internal/deptest ./scheduler ./sdk/render ./configs ./internal/admin \
 	./internal/alert ./internal/bot/keyword ./internal/bot/newsroom ./internal/consent/history ./internal/consent/model ./internal/disk \
 	./internal/i18n ./internal/permit ./internal/policy ./internal/rehearse ./plugins/rss/internal/charset ./plugins/rss/internal/feeddate \
 	./plugins/rss/internal/feedjson ./plugins/rss/internal/feedxml \

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -46,6 +47,12 @@ type Plugin struct {
 	Trusted *Trusted `json:"-"`
 }
 
+// Same reports whether two programs are started as the same one.
+func (p Plugin) Same(other Plugin) bool {
+	p.Trusted, other.Trusted = nil, nil
+	return reflect.DeepEqual(p, other)
+}
+
 // Plugin gives the program of a third party's type; false for other types.
 func (l *Loaded) Plugin(typ string) (Plugin, bool) {
 	ext, named := l.Plugins.External[typ]
@@ -76,6 +83,21 @@ func (l *Loaded) PluginTypes() []string {
 	out = slices.AppendSeq(out, maps.Keys(l.trusted))
 	slices.Sort(out)
 	return slices.Compact(out)
+}
+
+// Uses reports whether a source or destination is of a type.
+func (l *Loaded) Uses(typ string) bool {
+	for _, s := range l.Sources {
+		if s.Type == typ {
+			return true
+		}
+	}
+	for _, d := range l.Destinations {
+		if d.Type == typ {
+			return true
+		}
+	}
+	return false
 }
 
 // PluginFolder is plugins.folder from the root on; empty when none is configured.

@@ -35,7 +35,7 @@ type tryCmd struct {
 func (*tryCmd) Help() string {
 	return `The source runs in a process of its own, under the limits and the guard of the daemon. Nothing is stored and no
 configuration is needed. --set sets an option of the type, such as --set zone=Europe/Paris. A plugin of a third party is
-found under plugins.external of the configuration that --config names.
+found by the configuration that --config names.
 
 Examples:
 

@@ -36,7 +36,7 @@ type PluginReport struct {
 // that are meant for it, and ends it. It waits no longer than a start and a call may take. A trusted plugin is not started: it
 // is compared with what was trusted.
 func CheckPlugins(ctx context.Context, l *configs.Loaded, runDir string, log *slog.Logger) PluginReport {
-	kinds := l.PluginTypes()
+	kinds := kindsToCheck(l)
 	if len(kinds) == 0 {
 		return PluginReport{}
 	}
@@ -60,8 +60,23 @@ func CheckPlugins(ctx context.Context, l *configs.Loaded, runDir string, log *sl
 	return all
 }
 
-// lookAtTrusted finds a trusted plugin that is not what was trusted, or that others could change. What it is configured
-// with was checked when the configuration was read.
+// kindsToCheck are the types that plugins.external names by a path, and of each trusted plugin that is used one type.
+func kindsToCheck(l *configs.Loaded) []string {
+	var out []string
+	seen := map[string]bool{}
+	for _, kind := range l.PluginTypes() {
+		p, _ := l.Plugin(kind)
+		if p.Trusted == nil {
+			out = append(out, kind)
+		} else if l.Uses(kind) && !seen[p.Trusted.Name] {
+			seen[p.Trusted.Name] = true
+			out = append(out, kind)
+		}
+	}
+	return out
+}
+
+// lookAtTrusted finds a trusted plugin that is not what was trusted, or that others could change.
 func lookAtTrusted(l *configs.Loaded, kind string, t configs.Trusted) (r PluginReport) {
 	command, err := PluginCommand(l, kind)
 	if err == nil {
@@ -110,7 +125,7 @@ func TrustedTypes(folder string) ([]configs.Trusted, error) {
 
 func askPlugin(ctx context.Context, l *configs.Loaded, host *pluginhost.Host, kind string) (r PluginReport) {
 	if p, _ := l.Plugin(kind); p.Trusted != nil {
-		return lookAtTrusted(l, kind, *p.Trusted)
+		return lookAtTrusted(l, kind, *p.Trusted) // its options were checked when the configuration was read
 	}
 	at := sdk.Pointer("plugins", "external", kind)
 	down := func(setting string, err error) PluginReport {

@@ -42,6 +42,8 @@ type start struct {
 	done chan struct{}
 	p    *process
 	err  *sdk.Error
+	// renew says that the process is to be replaced as soon as it runs. Guarded by the kind's lock.
+	renew bool
 }
 
 func newKind(h *Host, name string) *kind {
@@ -64,7 +66,7 @@ func (k *kind) process(ctx context.Context, op string) (*process, *sdk.Error) {
 			k.mu.Unlock()
 			return p, nil
 		}
-		k.retire(p)
+		k.retire(p, "files of the system that it reads were replaced")
 	}
 	if err := k.mayStart(op, &k.crashes); err != nil {
 		k.mu.Unlock()
@@ -81,6 +83,9 @@ func (k *kind) process(ctx context.Context, op string) (*process, *sdk.Error) {
 			s.p, s.err, k.starting = p, err, nil
 			if p != nil && !p.gone() {
 				k.shared = p
+				if s.renew {
+					k.retire(p, "it was started as what it is no more")
+				}
 			}
 			k.mu.Unlock()
 			close(s.done)

@@ -23,15 +23,29 @@ func (p *process) outdated(now time.Time) bool {
 	return sandbox.Stamp() != p.stamp
 }
 
+// Renew replaces the process of a kind: from now on calls are made in a fresh one, and those under way end in the old one.
+// It is for a program that is to be started as another one.
+func (h *Host) Renew(kindName string) {
+	k := h.kind(kindName)
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	switch {
+	case k.starting != nil:
+		k.starting.renew = true
+	case k.shared != nil:
+		k.retire(k.shared, "its program is another one")
+	}
+}
+
 // retire takes the shared process out of use. The kind's lock is held.
-func (k *kind) retire(p *process) {
+func (k *kind) retire(p *process, why string) {
 	k.shared = nil
 	p.mu.Lock()
 	if p.ending == "" {
 		p.ending = renewalEnd
 	}
 	p.mu.Unlock()
-	p.log.Info("plugin process is renewed, because files of the system that it reads were replaced")
+	p.log.Info("plugin process is renewed", "reason", why)
 	k.h.goRun(func(context.Context) { // the host's own end ends the process otherwise
 		for _, i := range p.inFlight() {
 			p.idle(i)

@@ -37,8 +37,11 @@ func TestAConfinedProcessIsRenewed(t *testing.T) {
 	if second == nil || second == first {
 		t.Fatal("it was not renewed")
 	}
+	f.Renew("good")
+	mustFetch(t, conn)
+	<-second.judged
 	s := f.status("good")
-	if s.Crashes != 0 || s.Starts != 2 || len(s.Instances) != 1 || s.Instances[0].State != StateWell || s.Instances[0].Strikes != 0 {
+	if s.Crashes != 0 || s.Starts != 3 || len(s.Instances) != 1 || s.Instances[0].State != StateWell || s.Instances[0].Strikes != 0 {
 		t.Errorf("%+v", s)
 	}
 }
