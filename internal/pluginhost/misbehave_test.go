@@ -63,7 +63,7 @@ func culprits() []culprit {
 	}...)
 }
 
-// neighbour is an innocent plugin of another kind, called without a pause.
+// neighbour is an innocent plugin of another kind, called all the time.
 type neighbour struct {
 	calls  atomic.Int64
 	failed atomic.Pointer[error]
@@ -77,7 +77,10 @@ func newNeighbour(f *fixture) *neighbour {
 	ctx, cancel := context.WithCancel(context.Background())
 	var done sync.WaitGroup
 	done.Go(func() {
+		tick := time.NewTicker(2 * time.Millisecond) // often, and not so that it is the load itself
+		defer tick.Stop()
 		for ctx.Err() == nil {
+			<-tick.C
 			b, err := s.Fetch(ctx, sdk.FetchRequest{})
 			if err == nil && (len(b.Items) != 1 || b.Items[0].Key != "0") {
 				err = fmt.Errorf("the answer is somebody else's: %+v", b)
