@@ -2,9 +2,11 @@ package configs
 
 import (
 	"encoding/json"
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strconv"
 
 	"github.com/belfry-news/belfry/sdk"
@@ -16,6 +18,7 @@ import (
 func Applied(o Options, tree map[string]any, key []byte) *Loaded {
 	l := newLoaded(o)
 	_ = sdk.Decode(numbers(unmarked(tree)), &l.Config) // a setting that is not understood keeps its default
+	l.readTrusted(o, newCollector(l, o))
 	l.readTemplates(newCollector(l, o))
 	l.DataDir = DataDir(o)
 	l.lendSecrets(o, tree, key)
@@ -34,7 +37,7 @@ func (l *Loaded) lendSecrets(o Options, tree map[string]any, key []byte) {
 	present, _ := is.(map[string]any)
 	l.withheld = map[string]bool{}
 	for name, d := range l.Destinations {
-		_, foreign := l.Plugins.External[d.Type]
+		_, foreign := l.Plugin(d.Type)
 		if foreign || present[name] == nil || !reflect.DeepEqual(applied[name], present[name]) {
 			l.withheld[name] = true
 			continue
@@ -62,9 +65,30 @@ func DataDir(o Options) string {
 	return Default().DataDir
 }
 
+// PluginsIn gives what a configuration says of plugins, and nothing else of it: it may have problems, or be missing.
+func PluginsIn(o Options) *Loaded {
+	l := newLoaded(o)
+	c := newCollector(l, o)
+	files, _ := configFiles(o.Path) // without any, the environment and the flags are left
+	tree := l.merge(o, files, c)
+	given, _ := l.substitute("", map[string]any{"plugins": tree["plugins"]}, c).(map[string]any)
+	_ = sdk.Decode(given, &l.Config) // what is not understood keeps its default
+	l.readTrusted(o, c)
+	return l
+}
+
+// TrustedTypes lists the types of trusted plugins, by name.
+func (l *Loaded) TrustedTypes() []Trusted {
+	list := make([]Trusted, 0, len(l.trusted))
+	for _, typ := range slices.Sorted(maps.Keys(l.trusted)) {
+		list = append(list, l.trusted[typ])
+	}
+	return list
+}
+
 func newLoaded(o Options) *Loaded {
 	l := &Loaded{Config: Default(), Path: o.Path, Dir: filepath.Dir(o.Path), nodes: map[string]node{}, templates: map[string]string{},
-		referred: map[string]referred{}, specs: map[string]*sdk.Spec{}}
+		referred: map[string]referred{}, specs: map[string]*sdk.Spec{}, trusted: map[string]Trusted{}}
 	if info, err := os.Stat(o.Path); err == nil && info.IsDir() {
 		l.Dir = o.Path
 	}

@@ -35,6 +35,15 @@ func (l *Loaded) checkOptions(c *collector) {
 			destinationTypes = append(destinationTypes, s.Type)
 		}
 	}
+	l.checkPlugins(c)
+	for typ, t := range l.trusted {
+		if t.has(sourceRoles) {
+			sourceTypes = append(sourceTypes, typ)
+		}
+		if t.has(destinationRoles) {
+			destinationTypes = append(destinationTypes, typ)
+		}
+	}
 	for _, name := range slices.Sorted(maps.Keys(l.Sources)) {
 		s := l.Sources[name]
 		l.checkType(c, "sources", name, s.Type, sourceTypes, s.Options, sdk.Fields(&Source{}))
@@ -50,8 +59,12 @@ func (l *Loaded) checkType(c *collector, section, name, typ string, known []stri
 	if typ == "" {
 		return // already reported as missing
 	}
-	if _, external := l.Plugins.External[typ]; external {
+	if ext := l.Plugins.External[typ]; ext.Path != "" {
 		return // its program describes itself when it is started
+	}
+	if t, trusted := l.trusted[typ]; trusted {
+		l.checkTrusted(c, t, section, name, options, own)
+		return
 	}
 	if !slices.Contains(known, typ) {
 		fix := "known are " + strings.Join(slices.Sorted(slices.Values(known)), ", ")
@@ -64,13 +77,17 @@ func (l *Loaded) checkType(c *collector, section, name, typ string, known []stri
 		c.at(at+"/type", fmt.Sprintf("unknown type %q in %s.%s", typ, section, name), fix)
 		return
 	}
-	spec := l.specs[typ]
+	c.addOptions(at, l.specs[typ].Check(options), own, l.specs[typ].Fields())
+}
+
+// addOptions reports what a type says of its options. Belfry knows some keys besides those of the type.
+func (c *collector) addOptions(at string, err error, own, fields []sdk.Field) {
 	var keys []string
 	for _, f := range own {
 		keys = append(keys, f.Path)
 	}
 	theirs := map[string]bool{}
-	for _, f := range spec.Fields() {
+	for _, f := range fields {
 		top, _, _ := strings.Cut(f.Path, ".")
 		top = strings.TrimSuffix(top, "[]")
 		theirs[top] = true
@@ -78,7 +95,6 @@ func (l *Loaded) checkType(c *collector, section, name, typ string, known []stri
 	}
 	slices.Sort(keys)
 	keys = slices.Compact(keys)
-	err := spec.Check(options)
 	ps, ok := errors.AsType[sdk.Problems](err)
 	if !ok {
 		if err != nil {
@@ -90,7 +106,7 @@ func (l *Loaded) checkType(c *collector, section, name, typ string, known []stri
 		token := strings.TrimPrefix(p.Pointer, "/")
 		p.Pointer = at + p.Pointer
 		if key := strings.NewReplacer("~1", "/", "~0", "~").Replace(token); p.OnKey && !strings.Contains(token, "/") && !theirs[key] {
-			p = sdk.UnknownKey(at, key, keys) // Belfry knows some besides those of the type
+			p = sdk.UnknownKey(at, key, keys)
 		}
 		c.addAll(sdk.Problems{p})
 	}

@@ -383,14 +383,16 @@ type Media struct {
 type Plugins struct {
 	Memory   int                 `yaml:"memory" min:"256" doc:"The most memory of one plugin process, in MiB; a Go program reserves 120 of them before it begins."`
 	Deadline sdk.Duration        `yaml:"deadline" doc:"How long one call to a plugin may take."`
-	External map[string]External `yaml:"external" doc:"Plugins of third parties, by the type they provide."`
+	Folder   string              `yaml:"folder" doc:"The folder of third parties' plugins; each has to be trusted there once (belfry plugin trust)." example:"/opt/belfry/plugins"`
+	External map[string]External `yaml:"external" doc:"More about plugins of third parties, by the type they provide."`
 }
 
 // External is a plugin of a third party.
 type External struct {
-	Path   string   `yaml:"path" required:"true" doc:"The program."`
+	Path   string   `yaml:"path" doc:"The program, of a plugin that is not trusted in plugins.folder."`
 	SHA256 string   `yaml:"sha256" doc:"Its checksum; another program is not started."`
 	Args   []string `yaml:"args" doc:"Its arguments."`
+	Read   []string `yaml:"read" doc:"Files and folders that it may read besides its own." example:"/srv/notes"`
 }
 
 // Localized is a text, or one for each language.

@@ -94,7 +94,7 @@ func TestOrigin(t *testing.T) {
 
 func compileSchema(t *testing.T) *jsonschema.Schema {
 	t.Helper()
-	text, err := json.Marshal(configs.Schema(specs()))
+	text, err := json.Marshal(configs.Schema(specs(), nil))
 	if err != nil {
 		t.Fatal(err)
 	}

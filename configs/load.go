@@ -29,6 +29,9 @@ type Options struct {
 	Flags map[string]string
 	// Specs are the types that sources and destinations may have.
 	Specs []*sdk.Spec
+	// Trusted reads the types of the plugins that are trusted in a folder; its error is a sentence. Nil means that there are
+	// none.
+	Trusted func(folder string) ([]Trusted, error)
 	// Checks look at the decoded configuration for what this package cannot tell, such as templates.
 	Checks []func(*Loaded) sdk.Problems
 }
@@ -46,7 +49,9 @@ type Loaded struct {
 	Hash string
 
 	specs map[string]*sdk.Spec
-	nodes map[string]node
+	// trusted are the types of trusted plugins.
+	trusted map[string]Trusted
+	nodes   map[string]node
 	// referred are the values that came from references, by pointer. Nothing shows them.
 	referred map[string]referred
 	// templates are the files that settings name, by pointer.
@@ -91,6 +96,7 @@ func Load(o Options) (*Loaded, error) {
 		c.decode(sdk.Decode(tree, &l.Config))
 	}
 	if !c.broken {
+		l.readTrusted(o, c)
 		// From here on everything is looked at, so that one look tells all.
 		for _, look := range []func(*collector){l.checkOptions, l.readTemplates, l.check} {
 			c.next()
@@ -107,7 +113,7 @@ func Load(o Options) (*Loaded, error) {
 	}
 	l.warn(tree)
 	inOrder(l.Warnings, files)
-	l.Hash = hashTree(tree, l.Files)
+	l.Hash = hashTree(tree, l.Files, l.trusted)
 	return l, nil
 }
 
@@ -382,7 +388,7 @@ func (l *Loaded) inside(p sdk.Problem, at Position) Position {
 func (l *Loaded) Spec(typ string) *sdk.Spec { return l.specs[typ] }
 
 // hashTree identifies every value and every template.
-func hashTree(tree map[string]any, files []string) string {
+func hashTree(tree map[string]any, files []string, trusted map[string]Trusted) string {
 	h := sha256.New()
 	if err := json.NewEncoder(h).Encode(tree); err != nil {
 		return "" // a tree of texts can be written
@@ -393,6 +399,10 @@ func hashTree(tree map[string]any, files []string) string {
 			h.Write(text)
 			h.Write([]byte{0})
 		}
+	}
+	for _, typ := range slices.Sorted(maps.Keys(trusted)) {
+		t := trusted[typ]
+		fmt.Fprintf(h, "%q %q %q %q\n", typ, t.Path, t.Args, t.Checksum)
 	}
 	return hex.EncodeToString(h.Sum(nil))
 }

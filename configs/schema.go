@@ -8,8 +8,8 @@ import (
 )
 
 // Schema is the JSON Schema (draft-07, which editors understand best) of a configuration whose sources and destinations
-// have these types. Types of third parties are allowed, and their settings are not checked.
-func Schema(specs []*sdk.Spec) map[string]any {
+// have these types. Other types of third parties are allowed, and their settings are not checked.
+func Schema(specs []*sdk.Spec, trusted []Trusted) map[string]any {
 	root := sdk.SchemaOf(Default())
 	root["$schema"] = "http://json-schema.org/draft-07/schema#"
 	root["title"] = "Belfry's configuration"
@@ -26,15 +26,25 @@ func Schema(specs []*sdk.Spec) map[string]any {
 		var each []any
 		for _, s := range specs {
 			if slices.ContainsFunc(roles, s.Has) {
-				each = append(each, map[string]any{
-					"if":   map[string]any{"properties": map[string]any{"type": map[string]any{"const": s.Type}}, "required": []string{"type"}},
-					"then": withOwn(entry, s.Schema()),
-				})
+				each = append(each, ifType(s.Type, withOwn(entry, s.Schema())))
+			}
+		}
+		for _, t := range trusted {
+			if t.has(roles) && t.Schema != nil {
+				each = append(each, ifType(t.Type, withOwn(entry, t.Schema)))
 			}
 		}
 		entry["allOf"] = each
 	}
 	return root
+}
+
+// ifType is a schema that holds for the entries of a type.
+func ifType(typ string, then map[string]any) map[string]any {
+	return map[string]any{
+		"if":   map[string]any{"properties": map[string]any{"type": map[string]any{"const": typ}}, "required": []string{"type"}},
+		"then": then,
+	}
 }
 
 // withOwn is the schema of an entry whose type's settings stand beside the host's.

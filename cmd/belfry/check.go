@@ -19,8 +19,9 @@ type checkCmd struct{}
 // Help is the long help.
 func (*checkCmd) Help() string {
 	return `Every problem is named at once as file:line:column: what is wrong; what would be right. With a store beside the
-configuration it also finds names that are gone and still hold posts. Plugins of third parties are started to be asked
-about their options, and ended. Nothing is changed and nothing is fetched.
+configuration it also finds names that are gone and still hold posts. Plugins that are trusted in plugins.folder are compared with
+what was trusted, and their options checked, without running them; those under plugins.external with a path are started to be
+asked, and ended. Nothing is changed and nothing is fetched.
 
 Example:
 
@@ -103,7 +104,7 @@ func (g *global) problems(ctx context.Context) (*configs.Loaded, []configs.Locat
 
 // askPlugins finds what third parties' plugins have to say about a configuration.
 func (g *global) askPlugins(ctx context.Context, cfg *configs.Loaded, std streams) ([]configs.Located, error) {
-	if len(cfg.Plugins.External) == 0 {
+	if len(cfg.PluginTypes()) == 0 {
 		return nil, nil
 	}
 	dir, err := os.MkdirTemp("", "belfry-")

@@ -44,7 +44,9 @@ type configSchemaCmd struct{}
 
 // Help is the long help.
 func (*configSchemaCmd) Help() string {
-	return `Example:
+	return `The settings of plugins that are trusted in plugins.folder are among it, when there is a configuration.
+
+Example:
 
     belfry config schema > belfry.schema.json
 
@@ -56,8 +58,8 @@ Exit codes: 0 printed.`
 }
 
 // Run prints the schema.
-func (c *configSchemaCmd) Run(std streams) error {
-	return writeJSON(std.out, configs.Schema(builtIn()))
+func (c *configSchemaCmd) Run(g *global, std streams) error {
+	return writeJSON(std.out, configs.Schema(builtIn(), configs.PluginsIn(g.options()).TrustedTypes()))
 }
 
 type configShowCmd struct {

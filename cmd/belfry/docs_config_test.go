@@ -25,7 +25,7 @@ func TestConfigurationPage(t *testing.T) {
 func TestSchemaFile(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	if err := writeJSON(&out, configs.Schema(builtIn())); err != nil {
+	if err := writeJSON(&out, configs.Schema(builtIn(), nil)); err != nil {
 		t.Fatal(err)
 	}
 	golden(t, filepath.Join("..", "..", "configs", "belfry.schema.json"), out.String())

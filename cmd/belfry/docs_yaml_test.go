@@ -111,7 +111,7 @@ func loadShown(t *testing.T, text string) error {
 
 func compiledSchema(t *testing.T) *jsonschema.Schema {
 	t.Helper()
-	text, err := json.Marshal(configs.Schema(builtIn()))
+	text, err := json.Marshal(configs.Schema(builtIn(), nil))
 	if err != nil {
 		t.Fatal(err)
 	}

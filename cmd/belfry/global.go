@@ -35,7 +35,7 @@ type global struct {
 }
 
 func (g *global) options() configs.Options {
-	return configs.Options{Path: g.Config, Environ: os.Environ(), Flags: g.Set, Specs: builtIn(),
+	return configs.Options{Path: g.Config, Environ: os.Environ(), Flags: g.Set, Specs: builtIn(), Trusted: app.TrustedTypes,
 		Checks: []func(*configs.Loaded) sdk.Problems{compose.Check, api.Check}}
 }
 

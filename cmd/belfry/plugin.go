@@ -11,6 +11,7 @@ import (
 
 	"github.com/belfry-news/belfry/configs"
 	"github.com/belfry-news/belfry/internal/desk"
+	"github.com/belfry-news/belfry/internal/filetree"
 	"github.com/belfry-news/belfry/internal/memory"
 	"github.com/belfry-news/belfry/internal/pluginhost"
 	"github.com/belfry-news/belfry/sdk"
@@ -18,9 +19,12 @@ import (
 )
 
 type pluginCmd struct {
-	List  pluginListCmd  `cmd:"" help:"List the types of sources and destinations."`
-	Check pluginCheckCmd `cmd:"" help:"Start a plugin of a third party and say what it is."`
-	Serve pluginServeCmd `cmd:"" hidden:"" help:"Serve one kind of plugin to the daemon that started this process."`
+	List   pluginListCmd   `cmd:"" help:"List the types of sources and destinations, and the plugins in the plugin folder."`
+	Info   pluginInfoCmd   `cmd:"" help:"What a type or plugin can do, takes and is shown, without running it."`
+	Trust  pluginTrustCmd  `cmd:"" help:"Look at a plugin of a third party and let the daemon run it as it is now."`
+	Doctor pluginDoctorCmd `cmd:"" help:"Look at the sandbox, the plugin folder and every plugin, and start each."`
+	Check  pluginCheckCmd  `cmd:"" help:"Start a plugin of a third party and say what it is."`
+	Serve  pluginServeCmd  `cmd:"" hidden:"" help:"Serve one kind of plugin to the daemon that started this process."`
 }
 
 type pluginServeCmd struct {
@@ -39,43 +43,6 @@ func (c *pluginServeCmd) Run() error {
 		return nil
 	}
 	return unusable("there is no kind of plugin called %q", c.Kind)
-}
-
-type pluginListCmd struct{}
-
-// Help is the long help.
-func (*pluginListCmd) Help() string {
-	return `Those of third parties are listed when a configuration names them under plugins.external.
-
-Example:
-
-    belfry plugin list
-
-Exit codes: 0 listed. With --json: a list of {type, summary, roles, path}.`
-}
-
-// Run lists types.
-func (c *pluginListCmd) Run(g *global, std streams) error {
-	var cfg *configs.Loaded
-	if _, err := os.Stat(g.Config); err == nil {
-		if cfg, err = g.load(); err != nil {
-			return err
-		}
-	}
-	list := desk.Types(builtIn(), cfg)
-	if g.JSON {
-		return writeJSON(std.out, list)
-	}
-	t := newTable("TYPE", "WHAT", "CAN")
-	for _, p := range list {
-		what := p.Summary
-		if p.Path != "" {
-			what = "a plugin of a third party: belfry plugin check " + p.Path
-		}
-		t.add(p.Type, what, desk.OrDash(roles(p.Roles)))
-	}
-	t.write(std.out)
-	return nil
 }
 
 func roles(list []sdk.Role) string {
@@ -137,7 +104,7 @@ func (c *pluginCheckCmd) Run(ctx context.Context, g *global, std streams) error 
 	if err != nil {
 		return pluginSentence(err)
 	}
-	sum, err := pluginhost.Digest(path)
+	sum, err := filetree.Digest(path)
 	if err != nil {
 		return err
 	}

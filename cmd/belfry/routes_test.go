@@ -62,6 +62,9 @@ var notServed = map[string]string{
 	"page item":      "it reads items of the terminal's machine; the daemon's own pages show the rest",
 	"url check":      "it says of any address what the guard of the terminal's machine would do",
 	"plugin check":   "it starts any program that is named",
+	"plugin trust":   "a person looks at a program and answers for it, as who owns the plugin folder",
+	"plugin info":    "it goes by the plugin folder as it is; listPlugins tells of what the daemon uses",
+	"plugin doctor":  "it starts plugins beside the daemon's own",
 
 	"webhook verify":         "it reads a file of the terminal's machine, secrets among them",
 	"bounce classify":        "it reads a file of the terminal's machine",

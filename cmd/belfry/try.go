@@ -235,7 +235,7 @@ func (c *tryCmd) input() string {
 // external finds a third party's type in the configuration.
 func (c *tryCmd) external(g *global) (*configs.Loaded, error) {
 	known := typesWith(sdk.RoleSource, sdk.RoleWebhook)
-	unknown := fmt.Errorf("there is no type of source called %q; known are %s, and those under plugins.external of the configuration", c.Type, strings.Join(known, ", "))
+	unknown := fmt.Errorf("there is no type of source called %q; known are %s, and those of the plugins that the configuration names", c.Type, strings.Join(known, ", "))
 	if near := sdk.Nearest(c.Type, known); near != "" {
 		unknown = fmt.Errorf("there is no type of source called %q; did you mean %q?", c.Type, near)
 	}
@@ -248,7 +248,7 @@ func (c *tryCmd) external(g *global) (*configs.Loaded, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w; and the configuration cannot be asked for others: %s", unknown, oneLine(err))
 	}
-	if _, ok := cfg.Plugins.External[c.Type]; !ok {
+	if _, ok := cfg.Plugin(c.Type); !ok {
 		return nil, unknown
 	}
 	return cfg, nil

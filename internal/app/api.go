@@ -52,7 +52,7 @@ func (a *App) startPlugin(ctx context.Context, kind string) error {
 func (a *App) openToCheck(ctx context.Context, name string) (c sdk.Connector, foreign bool, err error) {
 	l := a.Config()
 	d := l.Destinations[name]
-	_, foreign = l.Plugins.External[d.Type]
+	_, foreign = l.Plugin(d.Type)
 	c, err = a.opener.Open(ctx, name, d.Type, false, d.Options)
 	return c, foreign, err
 }

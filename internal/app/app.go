@@ -27,6 +27,7 @@ import (
 	"github.com/belfry-news/belfry/internal/metrics"
 	"github.com/belfry-news/belfry/internal/outbox"
 	"github.com/belfry-news/belfry/internal/pluginhost"
+	"github.com/belfry-news/belfry/internal/sandbox"
 	"github.com/belfry-news/belfry/internal/store"
 	"github.com/belfry-news/belfry/internal/store/sqlite"
 	"github.com/belfry-news/belfry/internal/web"
@@ -60,7 +61,7 @@ type App struct {
 	// programs is the configuration that says how plugins are started: of a reload, before anything else is of it.
 	programs   atomic.Pointer[configs.Loaded]
 	generation int
-	// ran says by kind as what a plugin's process was started last (configs.External).
+	// ran says by kind as what a plugin's process was started last (configs.Plugin).
 	ran          sync.Map
 	sources      instances
 	destinations instances
@@ -289,6 +290,13 @@ func (a *App) startPlugins(dir string) error {
 	limits := a.o.PluginLimits
 	limits.Memory, limits.Call = int64(a.Config().Plugins.Memory)<<20, a.Config().Plugins.Deadline.Std()
 	a.host = pluginhost.New(pluginhost.Config{Command: command, RunDir: runDir(dir), Log: a.log, Crashed: a.metrics.PluginCrashed, Limits: limits})
+	if len(a.Config().PluginTypes()) > 0 {
+		for _, ability := range sandbox.Probe() {
+			if !ability.Have {
+				a.log.Warn("the sandbox of plugins has a gap", "what", ability.What, "mend", ability.Mend)
+			}
+		}
+	}
 	a.onStop("plugins", a.host.Close)
 	a.onStop("replaced connectors", func(ctx context.Context) error { return wait(ctx, &a.retiring) })
 	specs := map[string]*sdk.Spec{}
@@ -301,7 +309,8 @@ func (a *App) startPlugins(dir string) error {
 
 func (a *App) pluginCommand(kind string) (pluginhost.Command, error) {
 	l := a.programs.Load()
-	a.ran.Store(kind, l.Plugins.External[kind])
+	started, _ := l.Plugin(kind)
+	a.ran.Store(kind, started)
 	return PluginCommand(l, kind)
 }
 
@@ -309,12 +318,8 @@ func (a *App) pluginCommand(kind string) (pluginhost.Command, error) {
 // configured. Without a configuration there are only built-in kinds.
 func PluginCommand(l *configs.Loaded, kind string) (pluginhost.Command, error) {
 	if l != nil {
-		if ext, ok := l.Plugins.External[kind]; ok {
-			path := ext.Path
-			if !filepath.IsAbs(path) {
-				path = filepath.Join(l.Dir, path)
-			}
-			return pluginhost.Command{Path: path, Args: ext.Args, Foreign: true, SHA256: ext.SHA256}, nil
+		if p, foreign := l.Plugin(kind); foreign {
+			return foreignCommand(p)
 		}
 	}
 	path, err := os.Executable()

@@ -56,7 +56,8 @@ func (a *App) openSources(ctx context.Context, l *configs.Loaded) (all map[strin
 	old := a.sources.all()
 	for _, name := range slices.Sorted(maps.Keys(l.Sources)) {
 		s := l.Sources[name]
-		mark := fingerprint(key, s.Type, s.Isolation, s.Options, l.Site.URL, l.Plugins.External[s.Type]) // its program is a part of it
+		program, _ := l.Plugin(s.Type) // it is a part of the source
+		mark := fingerprint(key, s.Type, s.Isolation, s.Options, l.Site.URL, program)
 		rules := sourceRules(name, s)
 		if before, ok := old[name]; ok && before.fingerprint == mark && before.rules == rules {
 			all[name] = before
@@ -159,8 +160,8 @@ func (a *App) openDestinations(ctx context.Context, l *configs.Loaded) (all map[
 
 // destinationMark changes with everything that a destination is, its program included.
 func destinationMark(key []byte, l *configs.Loaded, d configs.Destination) string {
-	if ext, foreign := external(l, d.Type); foreign {
-		return fingerprint(key, d.Type, d.Options, ext)
+	if program, foreign := l.Plugin(d.Type); foreign {
+		return fingerprint(key, d.Type, d.Options, program)
 	}
 	return fingerprint(key, d.Type, d.Options)
 }

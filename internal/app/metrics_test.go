@@ -93,7 +93,7 @@ listen: 127.0.0.1:0
 admin_listen: 127.0.0.1:0
 data_dir: data
 alerts: {to: [deaf]}
-plugins: {external: {notes: {path: "%PLUGIN%"}}}
+plugins: {external: {notes: {path: "%PLUGIN%", read: ["%NOTES%"]}}}
 sources:
   articles: {type: rss, url: "%SITE%/feed", poll: 1s, baseline: all, isolation: none, allow_private: [127.0.0.0/8]}
   broken: {type: rss, url: "%SITE%/broken", poll: 1s, isolation: none, allow_private: [127.0.0.0/8]}

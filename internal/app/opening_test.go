@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -146,7 +147,7 @@ func TestAPluginThatIsMended(t *testing.T) {
 	if err := os.Mkdir(notes, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	plugin, options := `{path: "`+filepath.Join(s.dir, "plugin")+`"}`, `, folder: "`+notes+`"`
+	plugin, options := `{read: ["`+notes+`"], path: "`+filepath.Join(s.dir, "plugin")+`"}`, `, folder: "`+notes+`"`
 	only := func(options string) string {
 		text := withNotes(plain, plugin, options)
 		return strings.NewReplacer("  board: {type: notes"+options+"}\n", "", ", {destination: board}", "").Replace(text)
@@ -168,20 +169,39 @@ func TestAPluginThatIsMended(t *testing.T) {
 	if r.Err == nil || !strings.Contains(r.Err.Error(), "belfry.yaml:8:") || !strings.Contains(r.Err.Error(), `unknown key "foldr"; did you mean "folder"?`) {
 		t.Errorf("got %v", r.Err)
 	}
-	// The same program as another one: the one that runs stays until the next start.
+	// The same program as another one takes the place of the one that runs.
+	before := s.pid("notes")
 	s.config(strings.Replace(only(options), `/plugin"}`, `/plugin", args: ["-v"]}`, 1))
-	if r := a.Reload(t.Context()); r.Err != nil || len(r.NeedRestart) != 1 || r.NeedRestart[0] != "plugins" {
+	if r := a.Reload(t.Context()); r.Err != nil || len(r.NeedRestart) != 0 {
 		t.Errorf("%+v", r)
 	}
+	s.until("another one runs", func() bool {
+		_ = a.Store().FetchNow(t.Context(), "carnet", false, time.Now())
+		a.poller.Wake()
+		pid := s.pid("notes")
+		return pid != "" && pid != before
+	})
+}
+
+// pid is the process of a kind of plugin; empty while none runs.
+func (s *stage) pid(kind string) string {
+	for _, p := range s.app.host.Status() {
+		if p.Kind == kind {
+			return p.PID
+		}
+	}
+	return ""
 }
 
 // A destination whose plugin hangs does not keep the daemon from ending.
 func TestStoppingWhileAPluginHangs(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
-	s.config(withNotes(plain, `{path: "`+s.program("notes", "touch \"$0-ran\"; sleep 60")+`"}`, ""))
+	s.config(withNotes(plain, `{path: "`+s.program("notes", "sleep 60")+`"}`, ""))
 	a := s.start()
-	s.until("it hangs", func() bool { _, err := os.Stat(filepath.Join(s.dir, "notes-ran")); return err == nil })
+	s.until("it hangs", func() bool {
+		return slices.ContainsFunc(a.host.Status(), func(p pluginhost.Process) bool { return p.Kind == "notes" && p.State == pluginhost.StateStarting })
+	})
 	ctx, cancel := context.WithTimeout(t.Context(), 40*time.Second)
 	defer cancel()
 	if err := a.Stop(ctx); err != nil {
@@ -197,10 +217,8 @@ func TestAPluginThatIsHeld(t *testing.T) {
 	if err := os.Mkdir(notes, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	s.example("plugin")
-	// It works until the file broken is there, and then ends at once.
-	script := s.program("sometimes", "if [ -e \"$0-broken\" ]; then echo \"the notebook is torn\" >&2; exit 7; fi\nexec \""+filepath.Join(s.dir, "plugin")+"\"\n")
-	s.config(strings.NewReplacer(", {destination: board}", "").Replace(withNotes(plain, `{path: "`+script+`"}`, `, folder: "`+notes+`"`)))
+	plugin := s.example("plugin")
+	s.config(strings.NewReplacer(", {destination: board}", "").Replace(withNotes(plain, `{read: ["`+notes+`"], path: "`+plugin+`"}`, `, folder: "`+notes+`"`)))
 	a := s.make()
 	a.o.PluginLimits = pluginhost.Limits{Budget: 2, BackoffMin: 10 * time.Millisecond}
 	if err := a.Start(t.Context()); err != nil {
@@ -209,7 +227,8 @@ func TestAPluginThatIsHeld(t *testing.T) {
 	s.app = a
 	t.Cleanup(func() { s.stop(a) })
 	s.until("it is read", func() bool { return !s.source("carnet").OKAt.IsZero() })
-	broken := script + "-broken"
+	// What stands in its place for a while ends at once.
+	good := plugin + "-good"
 	for _, mend := range []func(){
 		func() {
 			if err := a.Store().FetchNow(t.Context(), "carnet", true, time.Now()); err != nil {
@@ -223,9 +242,10 @@ func TestAPluginThatIsHeld(t *testing.T) {
 			}
 		},
 	} {
-		if err := os.WriteFile(broken, nil, 0o600); err != nil {
+		if err := os.Rename(plugin, good); err != nil {
 			t.Fatal(err)
 		}
+		s.program("plugin", "echo \"the notebook is torn\" >&2; exit 7")
 		for _, p := range a.host.Status() {
 			if pid, err := strconv.Atoi(p.PID); p.Kind == "notes" && err == nil {
 				if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
@@ -241,7 +261,7 @@ func TestAPluginThatIsHeld(t *testing.T) {
 		if got := s.alerts()["plugin_held"]; !strings.HasPrefix(got, "source carnet is not read any more, because plugin notes failed too often: plugin notes is held since ") {
 			t.Errorf("the alert says %q", got)
 		}
-		if err := os.Remove(broken); err != nil {
+		if err := os.Rename(good, plugin); err != nil {
 			t.Fatal(err)
 		}
 		failed := s.source("carnet").OKAt

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -13,8 +14,10 @@ import (
 	"time"
 
 	"github.com/belfry-news/belfry/configs"
+	"github.com/belfry-news/belfry/internal/filetree"
 	"github.com/belfry-news/belfry/internal/metrics"
 	"github.com/belfry-news/belfry/internal/pluginhost"
+	"github.com/belfry-news/belfry/internal/trust"
 	"github.com/belfry-news/belfry/sdk"
 )
 
@@ -29,10 +32,11 @@ type PluginReport struct {
 	Down []configs.Located
 }
 
-// CheckPlugins starts each plugin of a third party that a configuration names, once, asks it about the options that are
-// meant for it, and ends it. It waits no longer than a start and a call may take.
+// CheckPlugins starts each plugin of a third party that a configuration names by its path, once, asks it about the options
+// that are meant for it, and ends it. It waits no longer than a start and a call may take. A trusted plugin is not started: it
+// is compared with what was trusted.
 func CheckPlugins(ctx context.Context, l *configs.Loaded, runDir string, log *slog.Logger) PluginReport {
-	kinds := slices.Sorted(maps.Keys(l.Plugins.External))
+	kinds := l.PluginTypes()
 	if len(kinds) == 0 {
 		return PluginReport{}
 	}
@@ -56,7 +60,58 @@ func CheckPlugins(ctx context.Context, l *configs.Loaded, runDir string, log *sl
 	return all
 }
 
+// lookAtTrusted finds a trusted plugin that is not what was trusted, or that others could change. What it is configured
+// with was checked when the configuration was read.
+func lookAtTrusted(l *configs.Loaded, kind string, t configs.Trusted) (r PluginReport) {
+	command, err := PluginCommand(l, kind)
+	if err == nil {
+		err = pluginhost.Verify(command)
+	}
+	if err != nil {
+		what, fix := sdk.Sentence(err)
+		if _, changed := errors.AsType[*trust.ChangedError](err); !changed {
+			what = fmt.Sprintf("plugin %s cannot be used: %s", t.Name, what)
+		}
+		r.Down = append(r.Down, l.Locate(sdk.Problem{Pointer: "/plugins/folder", What: what, Fix: fix}))
+	}
+	return r
+}
+
+// foreignCommand is how a third party's program is started.
+func foreignCommand(p configs.Plugin) (pluginhost.Command, error) {
+	c := pluginhost.Command{Path: p.Path, Args: p.Args, Foreign: true, Folder: p.Folder, SHA256: p.Checksum, Read: p.Read}
+	if p.Trusted == nil {
+		return c, nil
+	}
+	if err := trust.CheckFolder(filepath.Dir(p.Folder)); err != nil {
+		return c, err
+	}
+	c.Explain = func(tree filetree.Tree) error { return trust.Explain(filepath.Dir(p.Folder), p.Trusted.Name, tree) }
+	return c, nil
+}
+
+// TrustedTypes are the types of the plugins that are trusted in a folder, for configs.Options.
+func TrustedTypes(folder string) ([]configs.Trusted, error) {
+	records, err := trust.Records(folder)
+	if err != nil {
+		return nil, err
+	}
+	var out []configs.Trusted
+	for _, r := range records {
+		for _, t := range r.Types {
+			var schema map[string]any
+			_ = json.Unmarshal(t.Schema, &schema) // a schema of another form is a Go boolean, and says nothing
+			out = append(out, configs.Trusted{Name: r.Name, Type: t.Type, Summary: t.Summary, Roles: t.Roles, Fields: t.FieldsOf(), Schema: schema,
+				Check: t.Checker().Check, Path: r.Path(folder), Args: r.Args, Folder: filepath.Join(folder, r.Name), Checksum: r.Checksum, Record: trust.RecordPath(folder, r.Name)})
+		}
+	}
+	return out, nil
+}
+
 func askPlugin(ctx context.Context, l *configs.Loaded, host *pluginhost.Host, kind string) (r PluginReport) {
+	if p, _ := l.Plugin(kind); p.Trusted != nil {
+		return lookAtTrusted(l, kind, *p.Trusted)
+	}
 	at := sdk.Pointer("plugins", "external", kind)
 	down := func(setting string, err error) PluginReport {
 		said := pluginSentence(kind, err)
@@ -97,7 +152,7 @@ func askPlugin(ctx context.Context, l *configs.Loaded, host *pluginhost.Host, ki
 		}
 		err := host.Check(ctx, kind, options)
 		if ps, wrong := errors.AsType[sdk.Problems](err); wrong {
-			r.Wrong = append(r.Wrong, l.LocateOptions(section, name, namedKeys(ps, options, slices.Concat(own, found.Fields)))...)
+			r.Wrong = append(r.Wrong, l.LocateOptions(section, name, configs.NamedKeys(ps, options, slices.Concat(own, found.Fields)))...)
 		} else if err != nil {
 			down("path", err)
 		}
@@ -115,25 +170,6 @@ func askPlugin(ctx context.Context, l *configs.Loaded, host *pluginhost.Host, ki
 	return r
 }
 
-// namedKeys says of keys that neither the plugin nor Belfry knows what both know: the plugin sees its own part only.
-func namedKeys(ps sdk.Problems, options map[string]any, fields []sdk.Field) sdk.Problems {
-	known := map[string]bool{}
-	for _, f := range fields {
-		top, _, _ := strings.Cut(f.Path, ".")
-		known[strings.TrimSuffix(top, "[]")] = true
-	}
-	keys := slices.Sorted(maps.Keys(known))
-	out := slices.Clone(ps)
-	for i, p := range out {
-		for key := range options {
-			if p.OnKey && p.Pointer == sdk.Pointer(key) && !known[key] {
-				out[i] = sdk.UnknownKey("", key, keys)
-			}
-		}
-	}
-	return out
-}
-
 // pluginSentence is an error of a plugin in the midst of a sentence that names the plugin and says itself what comes next.
 func pluginSentence(kind string, err error) string {
 	s := err.Error()
@@ -145,20 +181,13 @@ func pluginSentence(kind string, err error) string {
 	return s
 }
 
-// external is the program of a third party's type; false for built-in types.
-func external(l *configs.Loaded, typ string) (configs.External, bool) {
-	ext, ok := l.Plugins.External[typ]
-	return ext, ok
-}
-
 // pluginCheckCommand is the command with which a person looks at a plugin.
 func pluginCheckCommand(l *configs.Loaded, typ string) string {
-	ext, _ := external(l, typ)
-	path := ext.Path
-	if !filepath.IsAbs(path) {
-		path = filepath.Join(l.Dir, path)
+	p, _ := l.Plugin(typ)
+	if p.Trusted != nil {
+		return "belfry plugin doctor " + p.Trusted.Name
 	}
-	return fmt.Sprintf("belfry plugin check %s --type %s", path, typ)
+	return fmt.Sprintf("belfry plugin check %s --type %s", p.Path, typ)
 }
 
 // pluginsMeasured is what the host knows of each kind, for the metrics. Nobody asks before the host is there.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -13,7 +12,6 @@ import (
 	"github.com/belfry-news/belfry/internal/alert"
 	"github.com/belfry-news/belfry/internal/compose"
 	"github.com/belfry-news/belfry/internal/desk"
-	"github.com/belfry-news/belfry/internal/pluginhost"
 	"github.com/belfry-news/belfry/internal/store"
 	"github.com/belfry-news/belfry/sdk"
 )
@@ -88,9 +86,6 @@ func (a *App) reload(ctx context.Context, report *ReloadReport) error {
 	report.Changes = configs.Diff(a.Config().Marked(a.marks), loaded.Marked(a.marks))
 	// What was started counts, and not what was reloaded since.
 	report.NeedRestart = NeedRestart(configs.Diff(a.started, loaded.Marked(a.marks)))
-	if !slices.Contains(report.NeedRestart, "plugins") && a.runsAnother(loaded) {
-		report.NeedRestart = append(report.NeedRestart, "plugins")
-	}
 	if err := context.Cause(ctx); err != nil {
 		a.drop(ctx, append(fresh, freshDestinations...))
 		return err
@@ -107,6 +102,7 @@ func (a *App) reload(ctx context.Context, report *ReloadReport) error {
 		return err
 	}
 	a.programs.Store(loaded)
+	a.renewPlugins(loaded)
 	lanes, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(a.life, cancel)()
@@ -172,7 +168,7 @@ func (a *App) checkPlugins(ctx context.Context, l *configs.Loaded) error {
 	for _, c := range configs.Diff(a.Config().Marked(a.marks), l.Marked(a.marks)) {
 		changed = changed || slices.Contains([]string{"sources", "destinations", "plugins"}, strings.SplitN(c.Path, ".", 2)[0])
 	}
-	if len(l.Plugins.External) == 0 || !changed && a.Config().Hash == l.Hash {
+	if len(l.PluginTypes()) == 0 || !changed && a.Config().Hash == l.Hash {
 		return nil
 	}
 	r := CheckPlugins(ctx, l, runDir(DataDir(l)), a.log)
@@ -185,16 +181,15 @@ func (a *App) checkPlugins(ctx context.Context, l *configs.Loaded) error {
 	return nil
 }
 
-// runsAnother reports whether the process of a third party's plugin runs that was started as something else.
-func (a *App) runsAnother(l *configs.Loaded) bool {
+// renewPlugins has the processes of third parties' plugins replaced that were started as something else.
+func (a *App) renewPlugins(l *configs.Loaded) {
 	for _, p := range a.host.Status() {
-		if ext, foreign := external(l, p.Kind); foreign && p.State == pluginhost.StateRunning {
-			if ran, _ := a.ran.Load(p.Kind); !reflect.DeepEqual(ran, ext) {
-				return true
-			}
+		program, foreign := l.Plugin(p.Kind)
+		ran, started := a.ran.Load(p.Kind)
+		if before, ok := ran.(configs.Plugin); foreign && started && ok && !before.Same(program) {
+			a.host.Renew(p.Kind)
 		}
 	}
-	return false
 }
 
 // NeedRestart lists the settings that are read at the start only, of those that changed since.
@@ -202,8 +197,8 @@ func NeedRestart(changes []configs.Change) []string {
 	var out []string
 	for _, c := range changes {
 		top, _, _ := strings.Cut(c.Path, ".")
-		if strings.HasPrefix(c.Path, "plugins.external") {
-			continue // read whenever a plugin is started; see runsAnother
+		if strings.HasPrefix(c.Path, "plugins.external") || c.Path == "plugins.folder" {
+			continue // read whenever a plugin is started; see renewPlugins
 		}
 		if slices.Contains([]string{"listen", "admin_listen", "data_dir", "storage", "media", "plugins", "privacy"}, top) && !slices.Contains(out, top) {
 			out = append(out, top)

@@ -136,7 +136,7 @@ func (s *stage) start() *App {
 		log = os.Stderr
 	}
 	sqlitetest.Place(s.t, filepath.Join(s.dir, "data", sqlite.FileName))
-	a, err := New(Options{Config: configs.Options{Path: filepath.Join(s.dir, "belfry.yaml"), Specs: specs()}, Log: slog.New(slog.NewTextHandler(log, nil)), Version: "test"})
+	a, err := New(Options{Config: configs.Options{Path: filepath.Join(s.dir, "belfry.yaml"), Specs: specs(), Trusted: TrustedTypes}, Log: slog.New(slog.NewTextHandler(log, nil)), Version: "test"})
 	if err != nil {
 		s.t.Fatal(err)
 	}

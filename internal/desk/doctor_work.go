@@ -23,12 +23,12 @@ const (
 func (d *doctor) isolatedKinds() []string {
 	kinds := map[string]bool{}
 	for _, s := range d.Config.Sources {
-		if _, foreign := d.Config.Plugins.External[s.Type]; foreign || s.Isolation == "process" {
+		if _, foreign := d.Config.Plugin(s.Type); foreign || s.Isolation == "process" {
 			kinds[s.Type] = true
 		}
 	}
 	for _, x := range d.Config.Destinations {
-		if _, foreign := d.Config.Plugins.External[x.Type]; foreign {
+		if _, foreign := d.Config.Plugin(x.Type); foreign {
 			kinds[x.Type] = true
 		}
 	}
@@ -44,8 +44,11 @@ func (d *doctor) lookAtPlugins(ctx context.Context) {
 	for _, kind := range d.isolatedKinds() {
 		if err := d.x.StartPlugin(ctx, kind); err != nil {
 			mend := "see its last words: belfry doctor --log debug"
-			if ext, foreign := d.Config.Plugins.External[kind]; foreign {
-				mend = "belfry plugin check " + ext.Path
+			if p, foreign := d.Config.Plugin(kind); foreign {
+				mend = "belfry plugin check " + p.Path
+				if p.Trusted != nil {
+					mend = "belfry plugin doctor " + p.Trusted.Name
+				}
 			}
 			d.note(Trouble, "plugins", fmt.Sprintf("the plugin %s does not start: %s", kind, err), mend)
 			continue

@@ -3,12 +3,16 @@ package pluginhost
 import (
 	"log/slog"
 	"time"
+
+	"github.com/belfry-news/belfry/internal/filetree"
 )
 
 // Config says how plugins are run.
 type Config struct {
 	// Command tells how the process of a kind is started. Required.
 	Command func(kind string) (Command, error)
+	// AnyType lets a process serve other types than its kind's name: for asking a program what it is (Offers).
+	AnyType bool
 	// RunDir is a folder for sockets, made if it is missing. It is private to the daemon's user, on a local disk, and its
 	// path is short: at most 59 bytes, because a socket's path has a bound and more names follow. Required.
 	RunDir string
@@ -29,10 +33,17 @@ type Command struct {
 	Args []string
 	// Env is added to the process's environment ("NAME=value"). The daemon's own environment is never passed on.
 	Env []string
-	// Foreign says that the file is not Belfry's own, so that its owner and mode are checked.
+	// Foreign says that the file is not Belfry's own: it is checked before each start, and runs in a sandbox.
 	Foreign bool
-	// SHA256 is the hex digest that a foreign file must have; empty means that it is not compared.
+	// Folder holds all that a foreign program consists of; empty means that Path is all of it. It can read and execute
+	// nothing else besides the system's programs and libraries.
+	Folder string
+	// SHA256 is the checksum that Folder, or without one the file, must have (filetree.Tree.Sum); empty compares nothing.
 	SHA256 string
+	// Explain says what a tree has changed that has another checksum; nil says no more than that it has.
+	Explain func(filetree.Tree) error
+	// Read are further files and folders that a foreign program may read.
+	Read []string
 }
 
 // Limits bound what a plugin may take.

@@ -1,21 +1,23 @@
 package pluginhost
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
+
+	"github.com/belfry-news/belfry/internal/filetree"
 )
 
-// Verify checks, without starting anything, what is checked before a process of a third party is started: the file, who
-// may change it, and its digest. A digest that is another one is a *DigestError.
-func Verify(c Command) error { return verify(c) }
+// Verify checks, without starting anything, what is checked before a process of a third party is started: the file and
+// what belongs to it, who may change them, and their checksum. A checksum that is another one is a *DigestError.
+func Verify(c Command) error {
+	_, err := verify(c)
+	return err
+}
 
 // DigestError says that a file is not the one that the configuration names.
 type DigestError struct{ Path, Got string }
@@ -26,66 +28,58 @@ func (e *DigestError) Error() string {
 }
 
 // verify checks a foreign executable: that it is a file which only root or the daemon's own user can change, in folders
-// for which the same holds, and that it has the digest the configuration names. The check is as good as the folders are:
-// the file is started by its path afterwards.
-func verify(c Command) error {
+// for which the same holds, and that it, or the folder it belongs to, has the expected checksum. It gives the command with
+// every link followed. The check is as good as the folders are: the file is started by its path afterwards.
+func verify(c Command) (Command, error) {
 	if !c.Foreign {
-		return nil
+		return c, nil
 	}
 	if !filepath.IsAbs(c.Path) {
-		return fmt.Errorf("the path %q is not absolute; write it from the root on", c.Path)
+		return c, fmt.Errorf("the path %q is not absolute; write it from the root on", c.Path)
 	}
 	path, err := filepath.EvalSymlinks(c.Path)
 	if err != nil {
-		return fmt.Errorf("%s cannot be found: %w", c.Path, pathCause(err))
+		return c, fmt.Errorf("%s cannot be found: %w", c.Path, pathCause(err))
 	}
 	info, err := os.Stat(path)
 	if err != nil {
-		return fmt.Errorf("%s cannot be looked at: %w", path, err)
+		return c, fmt.Errorf("%s cannot be looked at: %w", path, pathCause(err))
 	}
 	if !info.Mode().IsRegular() {
-		return fmt.Errorf("%s is no file", path)
+		return c, fmt.Errorf("%s is no file", path)
 	}
 	if runtime.GOOS != "windows" && info.Mode().Perm()&0o111 == 0 {
-		return fmt.Errorf("%s is no program: nobody may execute it; chmod 755 %s", path, path)
+		return c, fmt.Errorf("%s is no program: nobody may execute it; chmod 755 %s", path, path)
 	}
-	if err := safeFrom(path, info); err != nil {
-		return err
+	if err := filetree.SafeFrom(path, info); err != nil {
+		return c, err
 	}
-	for dir, last := filepath.Dir(path), ""; dir != last; dir, last = filepath.Dir(dir), dir {
-		info, err := os.Stat(dir)
-		if err != nil {
-			return fmt.Errorf("%s cannot be looked at: %w", dir, err)
-		}
-		if err := safeFrom(dir, info); err != nil {
-			return err
-		}
+	if err := filetree.SafeFolders(filepath.Dir(path)); err != nil {
+		return c, err
 	}
+	c.Path = path
+	if c.Folder == "" {
+		c.Folder = path
+	} else if c.Folder, err = filepath.EvalSymlinks(c.Folder); err != nil {
+		return c, fmt.Errorf("the folder of %s cannot be found: %w", path, pathCause(err))
+	}
+	c.SHA256 = strings.ToLower(strings.TrimSpace(c.SHA256))
 	if c.SHA256 == "" {
-		return nil
+		return c, nil
 	}
-	got, err := Digest(path)
+	tree, err := filetree.Read(c.Folder)
 	if err != nil {
-		return err
+		return c, err
 	}
-	if !strings.EqualFold(got, strings.TrimSpace(c.SHA256)) {
-		return &DigestError{Path: path, Got: got}
+	if got := tree.Sum(); got != c.SHA256 {
+		if c.Explain != nil {
+			if err := c.Explain(tree); err != nil {
+				return c, err
+			}
+		}
+		return c, &DigestError{Path: c.Folder, Got: got}
 	}
-	return nil
-}
-
-// Digest is the SHA-256 of a program, in hexadecimal digits, as Command.SHA256 takes it.
-func Digest(path string) (string, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return "", fmt.Errorf("%s cannot be read: %w", path, err)
-	}
-	defer f.Close()
-	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
-		return "", fmt.Errorf("%s cannot be read: %w", path, err)
-	}
-	return hex.EncodeToString(h.Sum(nil)), nil
+	return c, nil
 }
 
 // pathCause takes the path out of a file error whose sentence names it already.

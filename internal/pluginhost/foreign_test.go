@@ -51,7 +51,8 @@ func buildExample(t *testing.T) (path, digest string) {
 func TestAThirdPartysPlugin(t *testing.T) {
 	t.Parallel()
 	path, digest := buildExample(t)
-	command := Command{Path: path, Foreign: true, SHA256: digest}
+	folder := t.TempDir()
+	command := Command{Path: path, Foreign: true, SHA256: digest, Read: []string{folder}}
 	f := newFixture(t, func(c *Config) {
 		c.Command = func(kind string) (Command, error) {
 			if kind != "notes" {
@@ -72,7 +73,6 @@ func TestAThirdPartysPlugin(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 
-	folder := t.TempDir()
 	if err := os.WriteFile(filepath.Join(folder, "fire.txt"), []byte("Fire at the station\n\nTrains do not run.\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -133,13 +133,13 @@ func TestForeignFilesAreChecked(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			tc.command.Foreign = true
-			err := verify(tc.command)
+			err := Verify(tc.command)
 			if (err == nil) != (tc.want == "") || err != nil && !strings.Contains(err.Error(), tc.want) {
 				t.Errorf("got %v, want %q", err, tc.want)
 			}
 		})
 	}
-	if err := verify(Command{Path: loose}); err != nil {
+	if err := Verify(Command{Path: loose}); err != nil {
 		t.Errorf("Belfry's own executable was refused: %v", err)
 	}
 	if os.Geteuid() == 0 {
@@ -147,7 +147,7 @@ func TestForeignFilesAreChecked(t *testing.T) {
 		if err := os.Chown(stranger, 4711, 4711); err != nil {
 			t.Fatal(err)
 		}
-		if err := verify(Command{Path: stranger, Foreign: true}); err == nil || !strings.Contains(err.Error(), "belongs to another user (uid 4711)") {
+		if err := Verify(Command{Path: stranger, Foreign: true}); err == nil || !strings.Contains(err.Error(), "belongs to another user (uid 4711)") {
 			t.Errorf("got %v", err)
 		}
 	}

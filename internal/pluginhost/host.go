@@ -89,6 +89,15 @@ func (h *Host) Describe(ctx context.Context, kindName string) (wire.Description,
 	return d, nil
 }
 
+// Offers asks a kind's process for every type that it has.
+func (h *Host) Offers(ctx context.Context, kindName string) ([]wire.Description, error) {
+	p, failed := h.kind(kindName).process(ctx, "describe")
+	if failed != nil {
+		return nil, failed
+	}
+	return slices.Clone(p.types), nil
+}
+
 // Check has a kind's process check a configuration. The error is sdk.Problems when the configuration is wrong.
 func (h *Host) Check(ctx context.Context, kindName string, config map[string]any) error {
 	ctx, cancel := context.WithTimeout(ctx, h.limits.Call)

@@ -18,12 +18,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/belfry-news/belfry/internal/sandbox"
 	"github.com/belfry-news/belfry/sdk"
 	"github.com/belfry-news/belfry/sdk/sdktest"
 	"go.uber.org/goleak"
 )
 
 func TestMain(m *testing.M) {
+	sandbox.Main()
 	if len(os.Args) == 3 {
 		switch os.Args[1] {
 		case "plugin":

@@ -42,6 +42,8 @@ type start struct {
 	done chan struct{}
 	p    *process
 	err  *sdk.Error
+	// renew says that the process is to be replaced as soon as it runs. Guarded by the kind's lock.
+	renew bool
 }
 
 func newKind(h *Host, name string) *kind {
@@ -60,8 +62,11 @@ func (k *kind) unavailable(op, format string, args ...any) *sdk.Error {
 func (k *kind) process(ctx context.Context, op string) (*process, *sdk.Error) {
 	k.mu.Lock()
 	if p := k.shared; p != nil && !p.gone() && p.wanted() == "" {
-		k.mu.Unlock()
-		return p, nil
+		if !p.outdated(k.h.now()) {
+			k.mu.Unlock()
+			return p, nil
+		}
+		k.retire(p, "files of the system that it reads were replaced")
 	}
 	if err := k.mayStart(op, &k.crashes); err != nil {
 		k.mu.Unlock()
@@ -78,6 +83,9 @@ func (k *kind) process(ctx context.Context, op string) (*process, *sdk.Error) {
 			s.p, s.err, k.starting = p, err, nil
 			if p != nil && !p.gone() {
 				k.shared = p
+				if s.renew {
+					k.retire(p, "it was started as what it is no more")
+				}
 			}
 			k.mu.Unlock()
 			close(s.done)
@@ -169,7 +177,7 @@ func (k *kind) watch(p *process) {
 	if k.shared == p {
 		k.shared = nil
 	}
-	stopped := k.h.isClosed() || wanted == idleEnd || wanted == stoppingEnd
+	stopped := k.h.isClosed() || wanted == idleEnd || wanted == stoppingEnd || wanted == renewalEnd
 	if !stopped {
 		k.last = fmt.Sprintf("its process ended (%s)", exit)
 		if wanted != "" {
@@ -204,6 +212,7 @@ func (k *kind) watch(p *process) {
 const (
 	idleEnd     = "nothing uses it"
 	stoppingEnd = "the daemon is stopping"
+	renewalEnd  = "it is renewed"
 )
 
 // turn waits until a call may be under way. leave ends it.

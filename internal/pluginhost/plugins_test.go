@@ -39,6 +39,8 @@ func servePlugin(kind string) {
 		plugin.Serve(goodSpec(kind))
 	case "bad":
 		plugin.Serve(badSpec())
+	case "spy":
+		plugin.Serve(spySpec())
 	case "platform":
 		p := &sdktest.Platform{}
 		p.AddChannel("@gazette")

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/belfry-news/belfry/internal/sandbox"
 	"github.com/belfry-news/belfry/internal/wire/v1"
 	"github.com/hashicorp/go-hclog"
 	goplugin "github.com/hashicorp/go-plugin"
@@ -26,7 +27,11 @@ type process struct {
 	log     *slog.Logger
 	alone   bool
 	started time.Time
-	types   []wire.Description
+	// stamp tells which files of the system a confined process may read; empty for others. looked is when it was compared
+	// last. Guarded by the kind's lock.
+	stamp  string
+	looked time.Time
+	types  []wire.Description
 
 	client *goplugin.Client
 	run    *runner // set once, before anything else sees the process
@@ -74,7 +79,7 @@ func startProcess(ctx context.Context, k *kind, alone bool) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := verify(command); err != nil {
+	if command, err = verify(command); err != nil {
 		return nil, err
 	}
 	dir, thread, err := h.ready()
@@ -83,6 +88,9 @@ func startProcess(ctx context.Context, k *kind, alone bool) (*process, error) {
 	}
 	p := &process{k: k, alone: alone, started: h.now(), opened: map[*instance]*opening{}, calls: map[*instance]int{},
 		judged: make(chan struct{})}
+	if command.Foreign {
+		p.stamp, p.looked = sandbox.Stamp(), p.started
+	}
 	out := newLines(k.log, h.limits, func() {
 		p.kill(fmt.Sprintf("it wrote more than %d MiB to its log at once", h.limits.Output>>20))
 	})
@@ -94,9 +102,13 @@ func startProcess(ctx context.Context, k *kind, alone bool) (*process, error) {
 				return nil, ctx.Err()
 			}
 			env := append(environment(h.limits.Memory, logLevel(k.log)), c.Env...)
+			run, err := newRunner(command, env, socketDir, thread, h.limits.Memory, out)
+			if err != nil {
+				return nil, err
+			}
 			p.mu.Lock()
 			defer p.mu.Unlock()
-			p.run = newRunner(command, env, socketDir, thread, h.limits.Memory, out)
+			p.run = run
 			return p.run, nil
 		},
 		AllowedProtocols: []goplugin.Protocol{goplugin.ProtocolGRPC},
@@ -151,7 +163,7 @@ func (p *process) connect(ctx context.Context) error {
 	if err != nil {
 		return p.startFailure(ctx, err)
 	}
-	if _, ok := p.description(); !ok {
+	if _, ok := p.description(); !ok && !p.k.h.config.AnyType {
 		names := make([]string, len(p.types))
 		for i, t := range p.types {
 			names[i] = t.Type
@@ -182,6 +194,9 @@ func (p *process) startFailure(ctx context.Context, err error) error {
 	}
 	select {
 	case <-p.run.done:
+		if why := p.run.refusal(); why != "" {
+			return errors.New(why)
+		}
 		if exit := p.run.ownExit(); exit != "" {
 			return fmt.Errorf("it ended before it was ready (%s); its last words are in the log", exit)
 		}

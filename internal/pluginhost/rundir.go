@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/belfry-news/belfry/internal/filetree"
 )
 
 const (
@@ -33,7 +35,7 @@ func newRunDir(parent string) (*runDir, error) {
 	}
 	info, err := os.Stat(parent)
 	if err == nil {
-		err = safeFrom(parent, info)
+		err = filetree.SafeFrom(parent, info)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("the folder for the sockets of plugins cannot be used: %w", err)

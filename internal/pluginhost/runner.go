@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/belfry-news/belfry/internal/sandbox"
 	"github.com/belfry-news/belfry/internal/wire/v1"
 )
 
@@ -24,6 +25,7 @@ type runner struct {
 	dir    string // where its sockets may lie
 	out    *handshake
 	lines  *lines
+	first  *beginning    // of its standard error, for what its launcher has to say
 	done   chan struct{} // closed when the process is gone and its outputs are read
 
 	mu     sync.Mutex
@@ -38,15 +40,46 @@ type runner struct {
 // outputWait is how long the outputs of an ended process are read, should something it started still hold them.
 const outputWait = 500 * time.Millisecond
 
-func newRunner(c Command, env []string, dir string, t *thread, memory int64, l *lines) *runner {
-	r := &runner{cmd: exec.Command(c.Path, c.Args...), thread: t, memory: memory, dir: dir, lines: l, done: make(chan struct{})}
+func newRunner(c Command, env []string, dir string, t *thread, memory int64, l *lines) (*runner, error) {
+	r := &runner{thread: t, dir: dir, lines: l, first: &beginning{}, done: make(chan struct{})}
+	if c.Foreign {
+		policy := sandbox.Policy{Folder: c.Folder, Read: c.Read, Writable: []string{dir}, Checksum: c.SHA256, Memory: memory}
+		cmd, err := policy.Command(context.Background(), c.Path, c.Args...)
+		if err != nil {
+			return nil, err
+		}
+		r.cmd = cmd
+	} else {
+		r.cmd, r.memory = exec.Command(c.Path, c.Args...), memory
+		r.cmd.SysProcAttr = processAttributes()
+		r.cmd.Env = []string{"TMPDIR=" + dir}
+	}
+	r.cmd.Env = append(append(r.cmd.Env, c.Env...), env...)
 	r.out = newHandshake(l.stream("stdout"))
-	r.cmd.Env = append(append([]string(nil), c.Env...), env...)
-	r.cmd.Env = append(r.cmd.Env, "TMPDIR="+dir)
-	r.cmd.Stdout, r.cmd.Stderr = r.out, l.stream("stderr")
+	r.cmd.Stdout, r.cmd.Stderr = r.out, io.MultiWriter(r.first, l.stream("stderr"))
 	r.cmd.WaitDelay = outputWait
-	r.cmd.SysProcAttr = processAttributes()
-	return r
+	return r, nil
+}
+
+// beginning keeps the first bytes of an output.
+type beginning struct{ b []byte }
+
+// Write implements io.Writer.
+func (b *beginning) Write(p []byte) (int, error) {
+	const most = 512
+	b.b = append(b.b, p[:min(len(p), most-len(b.b))]...)
+	return len(p), nil
+}
+
+// refusal is why the launcher of an ended process did not start its program; empty when it did.
+func (r *runner) refusal() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.ended || r.cmd.ProcessState == nil || r.cmd.ProcessState.ExitCode() != sandbox.ExitRefused {
+		return ""
+	}
+	why, _, _ := strings.Cut(string(r.first.b), "\n")
+	return cutText(why)
 }
 
 // Start starts the process. Its end is waited for by a goroutine that closes done.

@@ -1,9 +1,6 @@
 package pluginhost
 
-import (
-	"io/fs"
-	"os"
-)
+import "os"
 
 // killGroup ends a process; what it started is not known.
 func killGroup(pid int) {
@@ -14,9 +11,6 @@ func killGroup(pid int) {
 
 // yieldTo changes nothing.
 func yieldTo(string) error { return nil }
-
-// safeFrom cannot judge: rights on Windows are no mode.
-func safeFrom(string, fs.FileInfo) error { return nil }
 
 // maxSocket is the longest path of a socket, in bytes.
 const maxSocket = 107

@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -11,6 +12,9 @@ import (
 
 // launcher is the command of this program as the launcher.
 func launcher(ctx context.Context, order, _ string, _ []string) (*exec.Cmd, error) {
+	if !mainCalled.Load() {
+		return nil, errors.New("this program cannot launch others: its main does not call sandbox.Main")
+	}
 	// The same file again, even after it was replaced.
 	self := "/proc/self/exe"
 	if _, err := os.Stat(self); err != nil {

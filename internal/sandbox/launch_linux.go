@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"runtime"
 	"strconv"
+	"strings"
+	"sync/atomic"
 	"syscall"
 
 	"github.com/landlock-lsm/go-landlock/landlock"
@@ -19,9 +21,13 @@ import (
 	"github.com/belfry-news/belfry/internal/filetree"
 )
 
+// mainCalled is set by Main. Without it, a program that starts itself would do everything again instead of launching.
+var mainCalled atomic.Bool
+
 // Main makes this process the program that a Command was made for, when a Command started it; otherwise it does nothing.
 // The main of every program that uses Command calls it first.
 func Main() {
+	mainCalled.Store(true)
 	if len(os.Args) != 4 || os.Args[1] != "plugin" || os.Args[2] != "launch" {
 		return
 	}
@@ -125,7 +131,10 @@ func dropCapabilities() error {
 		}
 	}
 	head := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
-	var none [2]unix.CapUserData
+	var has, none [2]unix.CapUserData
+	if err := unix.Capget(&head, &has[0]); err == nil && has == none {
+		return nil // where there are none, asking may be forbidden (SystemCallFilter=~@privileged)
+	}
 	return unix.Capset(&head, &none[0])
 }
 
@@ -202,6 +211,19 @@ var facts = []string{
 	"/proc/meminfo", "/proc/cpuinfo", "/proc/stat", "/proc/loadavg", "/proc/filesystems", "/proc/sys/vm/overcommit_memory", "/proc/sys/kernel/ngroups_max",
 	"/sys/devices/system/cpu", "/sys/kernel/mm/transparent_hugepage",
 	"/dev/zero", "/dev/random", "/dev/urandom",
+}
+
+// Stamp tells the files apart that facts names: it changes when one of them is replaced by another file, which a program that
+// was confined before cannot open.
+func Stamp() string {
+	var b strings.Builder
+	for _, path := range facts {
+		var st unix.Stat_t
+		if unix.Stat(path, &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFREG {
+			fmt.Fprintf(&b, "%s %d %d\n", path, st.Dev, st.Ino)
+		}
+	}
+	return b.String()
 }
 
 // resolvers are folders in which the file behind /etc/resolv.conf is replaced by another one whenever the network changes,

@@ -11,6 +11,9 @@ import (
 // Main does nothing: there is no launcher on this system.
 func Main() {}
 
+// Stamp tells apart what a confined program may read; nothing is confined here.
+func Stamp() string { return "" }
+
 // launcher is the program itself. Its checksum is compared by whoever starts it.
 func launcher(ctx context.Context, _, path string, args []string) (*exec.Cmd, error) {
 	cmd := exec.CommandContext(ctx, path, args...)
@@ -22,7 +25,6 @@ func lookPath(name string) (string, error) { return exec.LookPath(name) }
 
 // Probe says what this system gives to a sandbox and what it does not, the most important first.
 func Probe() []Ability {
-	return []Ability{{"files", false, "plugins can open every file that Belfry's user can: there is no sandbox on " + runtime.GOOS + "; run Belfry on Linux, or only plugins that you wrote"},
-		{"memory", false, "the memory of a plugin's process is bounded by the plugin itself alone"},
-		{"network", false, "plugins can connect to every address that this machine can"}}
+	return []Ability{{"files", false, "plugins can open every file that Belfry's user can, because there is no sandbox on " + runtime.GOOS, "run Belfry on Linux"},
+		{"limits", false, "a plugin's memory is bounded by the plugin itself alone, because there is no sandbox on " + runtime.GOOS, "run Belfry on Linux"}}
 }

@@ -115,6 +115,8 @@ type Ability struct {
 	Name string `json:"name"`
 	// Have says whether this system gives it.
 	Have bool `json:"have"`
-	// What says it in a sentence without a full stop: what is kept from plugins, or what is not, and what would help.
+	// What says it in a sentence without a full stop: what is kept from plugins, or what is not.
 	What string `json:"what"`
+	// Mend is what would help; empty where nothing is missing.
+	Mend string `json:"mend"`
 }

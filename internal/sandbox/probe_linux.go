@@ -30,32 +30,25 @@ func Probe() []Ability { return abilities(landlockABI(), os.Geteuid() == 0) }
 
 func abilities(abi int, root bool) []Ability {
 	from := func(name string, least int, have, not string) Ability {
-		a := Ability{Name: name, Have: abi >= least, What: have}
 		switch {
-		case a.Have:
+		case abi >= least:
+			return Ability{name, true, have, ""}
 		case abi == 0:
-			a.What = not + ": this kernel has no Landlock, or it is switched off (Linux 5.13 or newer; lsm=landlock,… at boot)"
-		default:
-			a.What = fmt.Sprintf("%s: this kernel's Landlock is version %d, and %d would be needed", not, abi, least)
+			return Ability{name, false, not + ", because this kernel has no Landlock or it is switched off", "Linux 5.13 or newer, and landlock among lsm= at boot"}
 		}
-		return a
+		return Ability{name, false, fmt.Sprintf("%s: this kernel has version %d of Landlock, and %d is needed", not, abi, least), "a newer Linux"}
 	}
 	list := []Ability{
-		from("files", abiFiles, "plugins open no file but the system's programs and libraries, certificates, their own folder and what plugins.external.<name>.read names",
+		from("files", abiFiles, "plugins open no file but the system's programs, libraries and certificates, their own, and what plugins.external.<name>.read names",
 			"plugins can open every file that Belfry's user can"),
-		from("truncate", abiTruncate, "plugins cannot empty files either", "plugins can empty every file that Belfry's user can write"),
+		from("truncate", abiTruncate, "plugins cannot empty files of others", "plugins can empty every file that Belfry's user can write"),
 		from("devices", abiDevices, "plugins control no devices", "plugins can control the devices that Belfry's user can open"),
-		from("signals", abiScopes, "plugins signal and reach no process but their own", "plugins can end other processes of Belfry's user"),
-		from("sockets", abiSockets, "plugins connect to no local socket of other programs", "plugins can connect to the local sockets (files) that Belfry's user can"),
-		{"memory", true, "the memory of a plugin's process is bounded (plugins.memory)"},
-		{"open files", true, "the files and connections that a plugin may have open are bounded"},
+		from("signals", abiScopes, "plugins signal no process but their own", "plugins can end other processes of Belfry's user"),
+		from("sockets", abiSockets, "plugins connect to no local socket of other programs", "plugins can connect to the local sockets that Belfry's user can connect to"),
+		{"limits", true, "a plugin's memory, open files and sizes of files are bounded", ""},
 	}
 	if root {
-		list = append(list, Ability{"processes", false, "the number of a plugin's processes is not bounded, because Belfry runs as root: run it as a user of its own"},
-			Ability{"capabilities", true, "plugins have none of root's capabilities"})
-	} else {
-		list = append(list, Ability{"processes", true, "the number of a plugin's processes is bounded"},
-			Ability{"capabilities", true, "plugins have no capabilities, and cannot gain any"})
+		return append(list, Ability{"processes", false, "the number of a plugin's processes is not bounded, because Belfry runs as root", "run Belfry as a user of its own"})
 	}
-	return append(list, Ability{"network", false, "plugins can connect to every address that this machine can: platforms lie there; a firewall for Belfry's user bounds it"})
+	return append(list, Ability{"processes", true, "the number of a plugin's processes is bounded", ""})
 }

@@ -145,7 +145,7 @@ func (s *source) read(name string) (sdk.Item, error) {
 func readError(err error, what string) error {
 	switch {
 	case errors.Is(err, fs.ErrPermission):
-		return sdk.Errorf(sdk.CodeForbidden, "fetch", "%s may not be read; give Belfry's user the right to: %w", what, err)
+		return sdk.Errorf(sdk.CodeForbidden, "fetch", "%s may not be read; name the folder under plugins.external.notes.read, and let Belfry's user read it: %w", what, err)
 	case errors.Is(err, fs.ErrNotExist):
 		return sdk.Errorf(sdk.CodeUnavailable, "fetch", "%s is not there: %w", what, err)
 	}

@@ -1,0 +1,175 @@
+//go:build linux
+
+package pluginhost
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/belfry-news/belfry/sdk"
+)
+
+// spyConfig configures a plugin that looks for everything it should not see.
+type spyConfig struct {
+	Look   []string   `yaml:"look" doc:"Files and folders that it tries to read."`
+	Secret sdk.Secret `yaml:"secret" doc:"Its own."`
+}
+
+func spySpec() *sdk.Spec {
+	return sdk.Define("spy", "looks for what it should not see", spyConfig{},
+		func(_ context.Context, _ sdk.Settings, c spyConfig) (*spy, error) { return &spy{config: c}, nil })
+}
+
+type spy struct{ config spyConfig }
+
+// Close implements sdk.Connector.
+func (*spy) Close(context.Context) error { return nil }
+
+// Message implements sdk.Messenger.
+func (*spy) Message(context.Context, sdk.DirectMessage) (sdk.MessageRef, error) {
+	return sdk.MessageRef{}, nil
+}
+
+// Fetch implements sdk.Source: what it found are its notices.
+func (s *spy) Fetch(context.Context, sdk.FetchRequest) (sdk.Batch, error) {
+	found := slices.Concat(os.Environ(), os.Args)
+	host := fmt.Sprint("/proc/", os.Getppid())
+	look := []string{"/proc/self/environ", "/proc/self/maps", "/proc/self/mem", "/proc/self/cmdline", "/proc/self/fd", "/proc", "/etc/passwd", "/etc/shadow", "/root", "/home", "/",
+		host + "/environ", host + "/cmdline", host + "/mem", host + "/fd", host + "/root" + "/etc/passwd", host + "/cwd", host + "/task"}
+	for _, path := range append(look, s.config.Look...) {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			var list []os.DirEntry
+			list, err = os.ReadDir(path)
+			b = fmt.Append(nil, list)
+		}
+		if err != nil {
+			found = append(found, "refused "+path)
+			continue
+		}
+		found = append(found, "read "+path+": "+string(b))
+	}
+	for n := range 64 {
+		if to, err := os.Readlink(fmt.Sprint("/proc/self/fd/", n)); err == nil {
+			found = append(found, "open "+to)
+		}
+	}
+	return sdk.Batch{Notices: found}, nil
+}
+
+// A plugin that looks for secrets finds nothing but its own.
+func TestAPluginSeesNothingThatIsNotItsOwn(t *testing.T) {
+	t.Setenv("BELFRY_TEST_SECRET", "secret-of-the-daemon")
+	data := t.TempDir()
+	for name, text := range map[string]string{"belfry.db": "secret-in-the-store", "belfry.yaml": "token: secret-in-the-configuration"} {
+		if err := os.WriteFile(filepath.Join(data, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f := newFixture(t, func(c *Config) {
+		c.Command = func(kind string) (Command, error) {
+			command, err := ownCommand(kind)
+			command.Foreign = kind == "spy"
+			return command, err
+		}
+	})
+	other := f.open("good", "other", map[string]any{"secret": "secret-of-another-instance"})
+	mustFetch(t, source(t, other))
+	look := []any{data, filepath.Join(data, "belfry.db"), filepath.Join(data, "belfry.yaml"), "/proc/" + f.status("good").PID + "/environ", f.dir}
+	conn, err := f.Open(t.Context(), "spy", nil, sdk.Settings{Instance: "spy"}, map[string]any{"secret": "secret-of-its-own", "look": look})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The protocol has no messages to people yet: whoever adds them shows here that this plugin sees the address of the
+	// message that it is to send, and no other.
+	if _, ok := sdk.As[sdk.Messenger](conn); ok {
+		t.Error("messages reach plugins, and nothing here looks at which addresses do")
+	}
+	found := mustFetch(t, source(t, conn)).Notices
+	refused := 0
+	for _, line := range found {
+		name, rest, _ := strings.Cut(line, " ")
+		switch name {
+		case "refused":
+			refused++
+		case "read":
+			t.Errorf("it read %s", rest)
+		case "open":
+			if outside := strings.HasPrefix(rest, "/") && rest != "/dev/null"; outside {
+				t.Errorf("a file was left open for it: %s", rest)
+			}
+		}
+		for _, secret := range []string{"secret-of-the-daemon", "secret-in-the-store", "secret-in-the-configuration", "secret-of-another-instance"} {
+			if strings.Contains(line, secret) {
+				t.Errorf("it found %q", line)
+			}
+		}
+	}
+	if refused != 18+len(look) {
+		t.Errorf("%d places were refused:\n%s", refused, strings.Join(found, "\n"))
+	}
+}
+
+// examples are the plugins that Belfry ships as examples, each as a folder with a program: how it is built, what it is
+// given, and what it must find. An example that is added belongs here.
+var examples = []example{
+	{name: "notes", build: func(t *testing.T) Command { path, _ := buildExample(t); return Command{Path: path} }, typ: "notes",
+		options: func(readable string) map[string]any { return map[string]any{"folder": readable} }, readable: map[string]string{"fire.txt": "Fire at the station\n\nTrains do not run.\n"},
+		want: "Fire at the station"},
+}
+
+type example struct {
+	name, typ string
+	build     func(t *testing.T) Command
+	// readable are files in a folder that the configuration lets it read.
+	readable map[string]string
+	options  func(readable string) map[string]any
+	// want is the title of the first item.
+	want string
+}
+
+// Every example runs in the sandbox as it is shipped: with the limits that are the defaults, and with no file but its own
+// and what the configuration names.
+func TestTheExamplesRunInTheSandbox(t *testing.T) {
+	t.Parallel()
+	for _, e := range examples {
+		t.Run(e.name, func(t *testing.T) {
+			t.Parallel()
+			readable := t.TempDir()
+			for name, text := range e.readable {
+				if err := os.WriteFile(filepath.Join(readable, name), []byte(text), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			command := e.build(t)
+			command.Foreign = true
+			for _, allowed := range []bool{true, false} {
+				if allowed {
+					command.Read = []string{readable}
+				} else {
+					command.Read = nil
+				}
+				f := newFixture(t, func(c *Config) {
+					c.Limits.Memory = 0 // the default; what is tested was not built with the race detector
+					c.Command = func(string) (Command, error) { return command, nil }
+				})
+				conn, err := f.Open(t.Context(), e.typ, nil, sdk.Settings{Instance: e.name}, e.options(readable))
+				if err != nil {
+					t.Fatalf("%v\n%s", err, f.log)
+				}
+				b, err := source(t, conn).Fetch(t.Context(), sdk.FetchRequest{})
+				if allowed && (err != nil || len(b.Items) == 0 || b.Items[0].Title != e.want) {
+					t.Errorf("got %+v %v\n%s", b.Items, err, f.log)
+				}
+				if !allowed && len(e.readable) > 0 && err == nil {
+					t.Errorf("it read what nobody let it read: %+v", b.Items)
+				}
+			}
+		})
+	}
+}
