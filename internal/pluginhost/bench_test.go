@@ -118,10 +118,12 @@ func BenchmarkNeighbour(b *testing.B) {
 			ctx, cancel := context.WithCancel(b.Context())
 			var culprit sync.WaitGroup
 			if c.name != "nobody" {
-				call := c.call(f)
+				call := c.call(f, "")
 				culprit.Go(func() {
 					for ctx.Err() == nil {
-						_ = call() // it fails, as it is meant to
+						short, end := context.WithTimeout(ctx, 2*time.Second)
+						_ = call(short) // it fails, as it is meant to
+						end()
 						select {
 						case <-time.After(pause):
 						case <-ctx.Done():
