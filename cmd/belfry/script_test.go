@@ -81,10 +81,9 @@ func TestScripts(t *testing.T) {
 			}
 			env.Setenv("BELFRY", self)
 			env.Setenv("TMPDIR", env.WorkDir)
-			if env.Vars, err = withExamples(env.Vars); err != nil {
-				return err
-			}
-			return nil
+			examples, err := filepath.Abs("../../plugins/exec/example")
+			env.Setenv("EXAMPLES", examples)
+			return err
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"feed":      scriptFeed,

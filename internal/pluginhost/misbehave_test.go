@@ -27,7 +27,9 @@ type culprit struct {
 	kind, do string
 	// cursor makes a "liar" lie.
 	cursor string
-	limits func(l *Limits)
+	// hangs says that the call ends only when it is given up, starts how long a process may take to start.
+	hangs  bool
+	starts time.Duration
 	// code and says are of the error that the caller gets; no code when the call itself goes well.
 	code sdk.Code
 	says string
@@ -39,18 +41,16 @@ type culprit struct {
 
 // culprits are the fourteen of which the daemon promises that they cost nobody else anything; some come in two ways.
 func culprits() []culprit {
-	short := func(l *Limits) { l.Start = 2 * time.Second }
-	soon := func(l *Limits) { l.Call = 2 * time.Second }
-	const silence, left = "did not answer in time", `msg="plugin left processes behind, which were ended"`
+	const givenUp, left = "the call was given up", `msg="plugin left processes behind, which were ended"`
 	return append(memoryCulprits(), []culprit{
 		{name: "exits at once", kind: "exits", code: sdk.CodeUnavailable, says: "ended before it was ready (exit status 7)", ends: true, held: true},
 		{name: "crash loop", do: "crash", code: sdk.CodeUnavailable, says: "broke off the call", ends: true, held: true},
-		{name: "hangs in handshake", kind: "silent", limits: short, code: sdk.CodeUnavailable, says: "not ready within 2s", ends: true},
-		{name: "hangs in call", do: "hang", limits: soon, code: sdk.CodeUnavailable, says: silence, ends: true},
+		{name: "hangs in handshake", kind: "silent", starts: time.Second, code: sdk.CodeUnavailable, says: "not ready within 1s", ends: true},
+		{name: "hangs in call", do: "hang", hangs: true, code: sdk.CodeUnavailable, says: givenUp, ends: true},
 		{name: "ignores SIGTERM", kind: "deaf"},
 		{name: "forks a grandchild", do: "leave a child", logged: left},
 		{name: "forks a grandchild that leaves", do: "leave a child in a session of its own", logged: left},
-		{name: "spins", do: "spin", limits: soon, code: sdk.CodeUnavailable, says: silence, ends: true},
+		{name: "spins", do: "spin", hangs: true, code: sdk.CodeUnavailable, says: givenUp, ends: true},
 		{name: "prints a 1 GB line", do: "write a line of 1 GB", code: sdk.CodeUnavailable, says: "broke off the call", logged: "it wrote more than 32 MiB to its log at once", ends: true},
 		{name: "wrong protocol version", kind: "wrong-version", code: sdk.CodeUnavailable, says: "speaks version 7 of the plugin protocol", ends: true},
 		// What it answers is nobody's, and it is asked again by itself.
@@ -63,7 +63,7 @@ func culprits() []culprit {
 	}...)
 }
 
-// neighbour is an innocent plugin of another kind, called without a pause.
+// neighbour is an innocent plugin of another kind, called all the time.
 type neighbour struct {
 	calls  atomic.Int64
 	failed atomic.Pointer[error]
@@ -77,7 +77,10 @@ func newNeighbour(f *fixture) *neighbour {
 	ctx, cancel := context.WithCancel(context.Background())
 	var done sync.WaitGroup
 	done.Go(func() {
+		tick := time.NewTicker(2 * time.Millisecond) // often, and not so that it is the load itself
+		defer tick.Stop()
 		for ctx.Err() == nil {
+			<-tick.C
 			b, err := s.Fetch(ctx, sdk.FetchRequest{})
 			if err == nil && (len(b.Items) != 1 || b.Items[0].Key != "0") {
 				err = fmt.Errorf("the answer is somebody else's: %+v", b)
@@ -101,22 +104,34 @@ func TestMisbehaviour(t *testing.T) {
 	for _, c := range culprits() {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			f := newFixture(t, func(cfg *Config) {
-				if c.limits != nil {
-					c.limits(&cfg.Limits)
-				}
-			})
+			f := newFixture(t, nil)
 			beside := newNeighbour(f)
 			defer beside.stop()
 			before := f.status("good")
+			if c.starts > 0 {
+				f.limits.Start = c.starts // from now on: the neighbour may have needed longer
+			}
 
-			call := c.call(f)
+			began := ""
+			if c.hangs {
+				began = filepath.Join(t.TempDir(), "began")
+			}
+			fetch := c.call(f, began)
+			ctx, giveUp := context.WithCancel(context.Background())
+			defer giveUp()
+			call := func() error { return fetch(ctx) }
 			failed := make(chan error, 1)
 			under := make(chan struct{})
 			var calling sync.WaitGroup
 			calling.Go(func() { close(under); failed <- call() })
 			<-under
 			atStart := beside.calls.Load()
+			if c.hangs {
+				await(t, "the culprit's call", func() bool { return exists(began) })
+				atStart = beside.calls.Load()
+				await(t, "calls of the neighbour meanwhile", func() bool { return beside.calls.Load() >= atStart+20 || beside.failed.Load() != nil })
+				giveUp()
+			}
 			err := <-failed
 			calling.Wait()
 			if c.code == "" && err != nil {
@@ -174,17 +189,17 @@ func (c culprit) kindName() string {
 	return c.kind
 }
 
-// call opens the culprit and gives what calls it.
-func (c culprit) call(f *fixture) func() error {
+// call opens the culprit and gives what calls it. The first call makes the file began, unless that is empty.
+func (c culprit) call(f *fixture, began string) func(ctx context.Context) error {
 	var s sdk.Source
 	switch c.kind {
 	case "":
-		s = source(f.t, f.open("bad", "culprit", map[string]any{"do": c.do, "once": ""}))
+		s = source(f.t, f.open("bad", "culprit", map[string]any{"do": c.do, "once": began}))
 	default:
 		s = source(f.t, mustOpenKind(f.t, f, c.kind))
 	}
-	return func() error {
-		b, err := s.Fetch(context.Background(), sdk.FetchRequest{Cursor: sdk.Cursor(c.cursor)})
+	return func(ctx context.Context) error {
+		b, err := s.Fetch(ctx, sdk.FetchRequest{Cursor: sdk.Cursor(c.cursor)})
 		if string(b.Next) == "stolen" {
 			return errors.New("it got the answer to a call that it did not make")
 		}

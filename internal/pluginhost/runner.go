@@ -34,6 +34,7 @@ type runner struct {
 	cpu    time.Duration // once it has ended, with that of the children it waited for
 	ended  bool
 	killed bool
+	left   int // how many processes that it had started were there when it was killed
 }
 
 // outputWait is how long the outputs of an ended process are read, should something it started still hold them.
@@ -104,6 +105,9 @@ func (r *runner) wait() {
 	left := len(marked(r.dir))
 	killGroup(r.pid)
 	killStrays(r.dir)
+	r.mu.Lock()
+	left = max(r.left, left)
+	r.mu.Unlock()
 	if left > 0 {
 		r.lines.log.Warn("plugin left processes behind, which were ended", "processes", left)
 	}
@@ -157,6 +161,10 @@ func (r *runner) Kill(context.Context) error {
 	r.killed = r.killed || !ended
 	r.mu.Unlock()
 	if pid != 0 && !ended {
+		left := len(marked(r.dir)) - 1 // they end with it
+		r.mu.Lock()
+		r.left = max(r.left, left)
+		r.mu.Unlock()
 		killGroup(pid)
 	}
 	return nil

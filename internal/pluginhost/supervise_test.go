@@ -20,7 +20,7 @@ import (
 // A process that hangs as a whole is ended although nobody calls it.
 func TestAProcessThatDoesNotAnswerIsEnded(t *testing.T) {
 	t.Parallel()
-	f := newFixture(t, func(c *Config) { c.Limits.Health, c.Limits.HealthWait = 20*time.Millisecond, 200*time.Millisecond })
+	f := newFixture(t, func(c *Config) { c.Limits.Health, c.Limits.HealthWait = 20*time.Millisecond, time.Second })
 	s := source(t, f.open("good", "a", map[string]any{}))
 	mustFetch(t, s)
 	pid := f.status("good").PID
