@@ -106,19 +106,19 @@ func flaws() map[string]flaw {
 		}},
 		"does not end": {suite: "process", want: "was asked to end", shuts: func(*grpc.Server) {}},
 		"ends badly":   {suite: "process", want: `ended with "exit status 4"`, shuts: func(*grpc.Server) { os.Exit(4) }},
-		"trips over unknown fields": {suite: "other versions", want: "fields and messages that it does not know", unary: func(ctx context.Context, req any, _ *grpc.UnaryServerInfo, h grpc.UnaryHandler) (any, error) {
+		"trips over unknown fields": {suite: "versions", want: "fields and messages that it does not know", unary: func(ctx context.Context, req any, _ *grpc.UnaryServerInfo, h grpc.UnaryHandler) (any, error) {
 			if m, ok := req.(proto.Message); ok && len(m.ProtoReflect().GetUnknown()) > 0 {
 				return nil, status.Error(codes.InvalidArgument, "what is this")
 			}
 			return h(ctx, req)
 		}},
-		"needs what was added": {suite: "other versions", want: "an older host", stream: func(s any, ss grpc.ServerStream, info *grpc.StreamServerInfo, h grpc.StreamHandler) error {
+		"needs what was added": {suite: "versions", want: "an older host", stream: func(s any, ss grpc.ServerStream, info *grpc.StreamServerInfo, h grpc.StreamHandler) error {
 			if strings.HasSuffix(info.FullMethod, "/Fetch") {
 				return status.Error(codes.Unimplemented, "old")
 			}
 			return h(s, ss)
 		}},
-		"takes the newest version": {suite: "other versions", want: "a newer host", line: func(socket string) string {
+		"takes the newest version": {suite: "versions", want: "a newer host", line: func(socket string) string {
 			offered := strings.Split(os.Getenv("PLUGIN_PROTOCOL_VERSIONS"), ",")
 			newest := ""
 			for _, v := range offered {
@@ -128,7 +128,7 @@ func flaws() map[string]flaw {
 			}
 			return fmt.Sprintf("1|%s|unix|%s|grpc|socket", newest, socket)
 		}},
-		"hangs without its version": {suite: "other versions", want: "neither said which version it speaks nor ended", starts: func() {
+		"hangs without its version": {suite: "versions", want: "neither said which version it speaks nor ended", starts: func() {
 			if os.Getenv("PLUGIN_PROTOCOL_VERSIONS") == "1000" {
 				forever()
 			}
