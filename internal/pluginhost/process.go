@@ -35,7 +35,8 @@ type process struct {
 
 	wiring *goplugin.ClientConfig // read by client when it connects
 	client *goplugin.Client
-	socket string  // of a process without a certificate; set before it is dialled
+	socket string // of a process without a certificate; set before it is dialled
+	token  token
 	run    *runner // set once, before anything else sees the process
 	conn   grpc.ClientConnInterface
 	many   *wire.FetchStream
@@ -89,7 +90,7 @@ func startProcess(ctx context.Context, k *kind, alone bool) (*process, error) {
 		return nil, err
 	}
 	p := &process{k: k, alone: alone, started: h.now(), opened: map[*instance]*opening{}, calls: map[*instance]int{},
-		judged: make(chan struct{})}
+		judged: make(chan struct{}), token: newToken()}
 	if command.Foreign {
 		p.stamp, p.looked = sandbox.Stamp(), p.started
 	}
@@ -112,6 +113,7 @@ func startProcess(ctx context.Context, k *kind, alone bool) (*process, error) {
 				return nil, ctx.Err()
 			}
 			env := append(environment(h.limits.Memory, logLevel(k.log)), c.Env...)
+			env = append(env, wire.EnvToken+"="+string(p.token))
 			run, err := newRunner(command, env, socketDir, thread, h.limits.Memory, out)
 			if err != nil {
 				return nil, err
@@ -166,7 +168,7 @@ func (p *process) connect(ctx context.Context) error {
 	if p.run.out.bySocket() {
 		p.socket = address.String()
 		p.wiring.TLSConfig = nil
-		p.wiring.GRPCDialOptions = append(p.wiring.GRPCDialOptions, grpc.WithContextDialer(p.dialSocket))
+		p.wiring.GRPCDialOptions = append(p.wiring.GRPCDialOptions, grpc.WithContextDialer(p.dialSocket), grpc.WithPerRPCCredentials(p.token))
 	}
 	protocol, err := p.client.Client()
 	if err != nil {
