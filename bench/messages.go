@@ -81,7 +81,7 @@ func (b *bench) message(ctx context.Context, sink *mailSink, people int, rows me
 func (n *newsletter) write(ctx context.Context, d *daemon, sink *mailSink, title string, rows messageRows) (float64, error) {
 	used := cpu(d.cmd.Process.Pid)
 	watch := watchMemory(d.cmd.Process.Pid)
-	defer watch.end()
+	defer func() { _, _ = watch.end() }()
 	stream, err := n.publish(ctx, title)
 	if err != nil {
 		return 0, err

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"path/filepath"
+	"strings"
 
 	"github.com/belfry-news/belfry/internal/consent"
 	"github.com/belfry-news/belfry/internal/desk"
@@ -35,25 +37,18 @@ events, messages}.`
 
 // Run prints a record.
 func (c *consentShowCmd) Run(ctx context.Context, g *global, std streams) error {
-	r, err := g.openPeople(ctx, std)
-	if err != nil {
-		return err
-	}
-	defer r.close()
-	ref, err := c.ref(ctx, r, std)
-	if err != nil {
-		return err
-	}
-	look, err := r.people.Look(ctx, ref, c.Reason, "", false)
-	if err != nil {
-		return err
-	}
-	if g.JSON {
-		return writeJSON(std.out, recordOf(look))
-	}
-	r.printShown(desk.Shown(look))
-	r.printRecord(look)
-	return nil
+	return c.with(ctx, g, std, func(r *registrar, ref string) error {
+		look, err := r.people.Look(ctx, ref, c.Reason, "", false)
+		if err != nil {
+			return err
+		}
+		if g.JSON {
+			return writeJSON(std.out, recordOf(look))
+		}
+		r.printShown(desk.Shown(look))
+		r.printRecord(look)
+		return nil
+	})
 }
 
 // record is a person's record for programs.
@@ -84,7 +79,7 @@ func (r *registrar) printRecord(l consent.Look) {
 		r.print("\nmessages:")
 		t := newTable()
 		for _, m := range l.Messages {
-			t.add("  "+r.At(m.At), m.Medium, m.Outcome, clip(desk.OrDash(m.Title), 50), reasonOf(m.Reason))
+			t.add("  "+r.At(m.At), m.Medium, m.Outcome, clip(desk.Plain(cmp.Or(m.Title, strings.TrimSpace(string(m.Kind)+" "+m.Purpose.Name))), 50), reasonOf(m.Reason))
 		}
 		t.write(r.std.out)
 	}
@@ -99,13 +94,13 @@ func reasonOf(reason string) string {
 
 // howOf says how something was shown to be wanted.
 func howOf(e consent.Evidence) string {
-	out := fmt.Sprintf("by %s (%s)", e.Actor, e.Method)
+	out := []string{fmt.Sprintf("by %s (%s)", e.Actor, e.Method)}
 	for _, part := range []struct{ name, text string }{{"", e.Note}, {"at ", e.Where}, {"wording ", e.Version}} {
 		if part.text != "" {
-			out += ", " + part.name + desk.Plain(part.text)
+			out = append(out, part.name+desk.Plain(part.text))
 		}
 	}
-	return out
+	return strings.Join(out, ", ")
 }
 
 type consentExportCmd struct {
@@ -133,23 +128,16 @@ func (c *consentExportCmd) Run(ctx context.Context, g *global, std streams) erro
 	if c.HTML && g.JSON {
 		return unusable("--html and --json do not go together; give one of them")
 	}
-	r, err := g.openPeople(ctx, std)
-	if err != nil {
-		return err
-	}
-	defer r.close()
-	ref, err := c.ref(ctx, r, std)
-	if err != nil {
-		return err
-	}
-	data, err := r.people.Export(ctx, ref, c.Reason)
-	if err == nil && c.HTML {
-		data, err = r.people.ExportPage(data)
-	}
-	if err != nil {
-		return err
-	}
-	return c.give(data, std)
+	return c.with(ctx, g, std, func(r *registrar, ref string) error {
+		data, err := r.people.Export(ctx, ref, c.Reason)
+		if err == nil && c.HTML {
+			data, err = r.people.ExportPage(data)
+		}
+		if err != nil {
+			return err
+		}
+		return c.give(data, std)
+	})
 }
 
 func (c *consentExportCmd) give(data []byte, std streams) error {
@@ -189,34 +177,27 @@ func (c *consentEraseCmd) Run(ctx context.Context, g *global, std streams) error
 	if c.Person == "-" && !c.Yes {
 		return unusable("an address on standard input leaves no room for an answer there; add --yes, or name the person as belfry subscriber show does")
 	}
-	r, err := g.openPeople(ctx, std)
-	if err != nil {
+	return c.with(ctx, g, std, func(r *registrar, ref string) error {
+		if err := r.people.Known(ctx, ref); err != nil {
+			return err
+		}
+		if err := confirmed(std, c.Yes, ref, fmt.Sprintf("Everything about %s will be taken away. There is no way back.", ref)); err != nil {
+			return err
+		}
+		out, err := r.people.Erase(ctx, ref, c.Reason, r.copiesBeside)
+		if err != nil {
+			return err
+		}
+		if g.JSON {
+			err = writeJSON(std.out, out)
+		} else {
+			r.printErased(out)
+		}
+		if err == nil && !out.Purged {
+			return &exitError{code: exitFailed}
+		}
 		return err
-	}
-	defer r.close()
-	ref, err := c.ref(ctx, r, std)
-	if err != nil {
-		return err
-	}
-	if err := r.people.Known(ctx, ref); err != nil {
-		return err
-	}
-	if err := confirmed(std, c.Yes, ref, fmt.Sprintf("Everything about %s will be taken away. There is no way back.", ref)); err != nil {
-		return err
-	}
-	out, err := r.people.Erase(ctx, ref, c.Reason, r.copiesBeside)
-	if err != nil {
-		return err
-	}
-	if g.JSON {
-		err = writeJSON(std.out, out)
-	} else {
-		r.printErased(out)
-	}
-	if err == nil && !out.Purged {
-		return &exitError{code: exitFailed}
-	}
-	return err
+	})
 }
 
 func (r *registrar) printErased(out desk.ErasedPerson) {

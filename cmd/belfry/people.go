@@ -120,6 +120,20 @@ func (p *person) ref(ctx context.Context, r *registrar, std streams) (string, er
 	return r.people.RefOf(ctx, p.Medium, line)
 }
 
+// with opens the store and does something about the person.
+func (p *person) with(ctx context.Context, g *global, std streams, do func(r *registrar, ref string) error) error {
+	r, err := g.openPeople(ctx, std)
+	if err != nil {
+		return err
+	}
+	defer r.close()
+	ref, err := p.ref(ctx, r, std)
+	if err != nil {
+		return err
+	}
+	return do(r, ref)
+}
+
 // confirmed asks for a word to be typed before something that cannot be undone.
 func confirmed(std streams, yes bool, word, question string) error {
 	if yes {

@@ -89,24 +89,17 @@ seen, lang, zone, quiet_hours, paused_until, per_day, import, addresses, grants,
 
 // Run shows a person.
 func (c *subscriberShowCmd) Run(ctx context.Context, g *global, std streams) error {
-	r, err := g.openPeople(ctx, std)
-	if err != nil {
-		return err
-	}
-	defer r.close()
-	ref, err := c.ref(ctx, r, std)
-	if err != nil {
-		return err
-	}
-	look, err := r.people.Look(ctx, ref, c.Reason, "", c.Address)
-	if err != nil {
-		return err
-	}
-	if g.JSON {
-		return writeJSON(std.out, desk.Shown(look))
-	}
-	r.printShown(desk.Shown(look))
-	return nil
+	return c.with(ctx, g, std, func(r *registrar, ref string) error {
+		look, err := r.people.Look(ctx, ref, c.Reason, "", c.Address)
+		if err != nil {
+			return err
+		}
+		if g.JSON {
+			return writeJSON(std.out, desk.Shown(look))
+		}
+		r.printShown(desk.Shown(look))
+		return nil
+	})
 }
 
 func (r *registrar) printShown(s desk.PersonShown) {
@@ -229,32 +222,25 @@ used. With --json: {ref, at, ended, settled}.`
 
 // Run withdraws.
 func (c *subscriberWithdrawCmd) Run(ctx context.Context, g *global, std streams) error {
-	r, err := g.openPeople(ctx, std)
-	if err != nil {
-		return err
-	}
-	defer r.close()
-	ref, err := c.ref(ctx, r, std)
-	if err != nil {
-		return err
-	}
-	out, err := r.people.Withdraw(ctx, ref, c.Channel, c.By, c.Reason)
-	if err != nil {
-		return err
-	}
-	switch {
-	case g.JSON:
-		err = writeJSON(std.out, out)
-	case len(out.Ended) == 0:
-		r.print("%s had left it already", out.Ref)
-	default:
-		r.print("%s does not follow %s any more", out.Ref, strings.Join(out.Ended, ", "))
-	}
-	if err == nil && !out.Settled {
-		if !g.JSON {
-			r.print("  it is recorded; one message may already be under way")
+	return c.with(ctx, g, std, func(r *registrar, ref string) error {
+		out, err := r.people.Withdraw(ctx, ref, c.Channel, c.By, c.Reason)
+		if err != nil {
+			return err
 		}
-		return &exitError{code: exitFailed}
-	}
-	return err
+		switch {
+		case g.JSON:
+			err = writeJSON(std.out, out)
+		case len(out.Ended) == 0:
+			r.print("%s had left it already", out.Ref)
+		default:
+			r.print("%s does not follow %s any more", out.Ref, strings.Join(out.Ended, ", "))
+		}
+		if err == nil && !out.Settled {
+			if !g.JSON {
+				r.print("  it is recorded; one message may already be under way")
+			}
+			return &exitError{code: exitFailed}
+		}
+		return err
+	})
 }

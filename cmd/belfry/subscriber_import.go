@@ -137,8 +137,7 @@ func (c *subscriberImportCmd) as(wording string) string {
 
 // unusableRow says that it is the input that cannot be used.
 func unusableRow(err error) error {
-	var re *consent.RowError
-	if errors.As(err, &re) {
+	if _, is := errors.AsType[*consent.RowError](err); is {
 		return unusable("%w", err)
 	}
 	return desk.PersonError("", err)

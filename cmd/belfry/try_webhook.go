@@ -121,7 +121,7 @@ func (c *tryCmd) mapped(ctx context.Context, g *global, std streams) (sdk.Batch,
 		err = batch.Validate()
 	}
 	if err != nil {
-		return sdk.Batch{}, fmt.Errorf("%s: %s", inputName(c.From), pluginSentence(err))
+		return sdk.Batch{}, fmt.Errorf("%s: %w", inputName(c.From), pluginSentence(err))
 	}
 	return batch, nil
 }

@@ -57,7 +57,11 @@ func seconds(n float64) (time.Time, bool) {
 // the call unlike any other, so that one that was seen lets nobody tell anything else with it.
 func (h *hook) mailgunSigned(r sdk.WebhookRequest) (once string, err error) {
 	var c struct {
-		Signature struct{ Timestamp, Token, Signature string }
+		Signature struct {
+			Timestamp string `json:"timestamp"`
+			Token     string `json:"token"`
+			Signature string `json:"signature"`
+		} `json:"signature"`
 	}
 	if err := json.Unmarshal(r.Body, &c); err != nil {
 		return "", unread("Mailgun", err)
@@ -78,20 +82,29 @@ var mailgunReasons = map[string]word{"suppress-bounce": hardBounce, "suppress-co
 func readMailgun(body []byte) ([]told, error) {
 	var c struct {
 		Event struct {
-			ID, Event, Severity, Reason, Recipient string
-			Timestamp                              float64
-			DeliveryStatus                         struct {
-				Code                 int
-				EnhancedCode         string `json:"enhanced-code"`
-				Message, Description string
+			ID             string  `json:"id"`
+			Event          string  `json:"event"`
+			Severity       string  `json:"severity"`
+			Reason         string  `json:"reason"`
+			Recipient      string  `json:"recipient"`
+			Timestamp      float64 `json:"timestamp"`
+			DeliveryStatus struct {
+				Code         int    `json:"code"`
+				EnhancedCode string `json:"enhanced-code"`
+				Message      string `json:"message"`
+				Description  string `json:"description"`
 			} `json:"delivery-status"`
-			Envelope struct{ Sender string }
-			Message  struct {
+			Envelope struct {
+				Sender string `json:"sender"`
+			} `json:"envelope"`
+			Message struct {
 				Headers struct {
 					MessageID string `json:"message-id"`
-				}
-			}
-			UserVariables struct{ Belfry string } `json:"user-variables"`
+				} `json:"headers"`
+			} `json:"message"`
+			UserVariables struct {
+				Belfry string `json:"belfry"`
+			} `json:"user-variables"`
 		} `json:"event-data"`
 	}
 	if err := json.Unmarshal(body, &c); err != nil {
@@ -146,12 +159,22 @@ var postmarkTypes = map[string]word{"HardBounce": hardBounce, "BadEmailAddress":
 
 func readPostmark(body []byte) ([]told, error) {
 	var e struct {
-		RecordType, Type, Details, Description, Email, Recipient, MessageID string
-		ID                                                                  int64
-		BouncedAt, ChangedAt                                                string
-		SuppressSending                                                     bool
-		Origin, SuppressionReason                                           string
-		Metadata                                                            struct{ Belfry string }
+		RecordType        string `json:"RecordType"`
+		Type              string `json:"Type"`
+		Details           string `json:"Details"`
+		Description       string `json:"Description"`
+		Email             string `json:"Email"`
+		Recipient         string `json:"Recipient"`
+		MessageID         string `json:"MessageID"`
+		ID                int64  `json:"ID"`
+		BouncedAt         string `json:"BouncedAt"`
+		ChangedAt         string `json:"ChangedAt"`
+		SuppressSending   bool   `json:"SuppressSending"`
+		Origin            string `json:"Origin"`
+		SuppressionReason string `json:"SuppressionReason"`
+		Metadata          struct {
+			Belfry string `json:"Belfry"`
+		} `json:"Metadata"`
 	}
 	if err := json.Unmarshal(body, &e); err != nil {
 		return nil, unread("Postmark", err)
@@ -226,11 +249,16 @@ const mostEvents = 10_000
 
 func readSendGrid(body []byte) ([]told, error) {
 	var list []struct {
-		Event, Type, Email, Reason, Status, Belfry string
-		Timestamp                                  float64
-		ID                                         string `json:"sg_event_id"`
-		MessageID                                  string `json:"smtp-id"`
-		Classification                             string `json:"bounce_classification"`
+		Event          string  `json:"event"`
+		Type           string  `json:"type"`
+		Email          string  `json:"email"`
+		Reason         string  `json:"reason"`
+		Status         string  `json:"status"`
+		Belfry         string  `json:"belfry"`
+		Timestamp      float64 `json:"timestamp"`
+		ID             string  `json:"sg_event_id"`
+		MessageID      string  `json:"smtp-id"`
+		Classification string  `json:"bounce_classification"`
 	}
 	if err := json.Unmarshal(body, &list); err != nil || len(list) > mostEvents {
 		return nil, unread("SendGrid", err)
@@ -279,11 +307,13 @@ var brevoEvents = map[string]word{"hard_bounce": hardBounce, "hardBounce": hardB
 
 func readBrevo(body []byte) ([]told, error) {
 	type event struct {
-		Event, Email, Reason string
-		TS                   float64 `json:"ts"`
-		TSEvent              float64 `json:"ts_event"`
-		MessageID            string  `json:"message-id"`
-		Belfry               string  `json:"X-Mailin-custom"`
+		Event     string  `json:"event"`
+		Email     string  `json:"email"`
+		Reason    string  `json:"reason"`
+		TS        float64 `json:"ts"`
+		TSEvent   float64 `json:"ts_event"`
+		MessageID string  `json:"message-id"`
+		Belfry    string  `json:"X-Mailin-custom"`
 	}
 	var list []event
 	if bytes.HasPrefix(bytes.TrimSpace(body), []byte("[")) {

@@ -263,7 +263,7 @@ func readSES(body []byte) ([]told, error) {
 	if len(m.Mail.Tags.Belfry) == 1 {
 		t.id = m.Mail.Tags.Belfry[0]
 	}
-	stamp := ""
+	var stamp string
 	switch {
 	case kind == "":
 		return nil, unread("Amazon SES", nil)

@@ -3,6 +3,7 @@ package telegram_test
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
@@ -346,9 +347,7 @@ func TestWebhookSettings(t *testing.T) {
 		"set and taken away": {map[string]any{"webhook": "https://news.example/x", "webhook_secret": "0123456789abcdef", "replace_webhook": true}, "takes webhooks away"},
 	} {
 		settings := map[string]any{"token": token}
-		for k, v := range c.settings {
-			settings[k] = v
-		}
+		maps.Copy(settings, c.settings)
 		if err := telegram.Spec().Check(settings); err == nil || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%s: %v", name, err)
 		}

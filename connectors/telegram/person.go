@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -149,7 +150,7 @@ func (c *Connector) fit(common *sdk.Common, values map[string]string) sdk.Body {
 		body = append(body, sdk.Paragraph(sdk.Link(link, sdk.Text(link)))) // the rest can be read there
 	}
 	body = render.Cut(body, bound)
-	return append(body[:len(body):len(body)], footer...)
+	return slices.Concat(body, footer)
 }
 
 // footerOf says why the message came and where it can be changed or ended. A link without an address is left out; where it

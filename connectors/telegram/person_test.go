@@ -150,7 +150,7 @@ func TestMessagesThatAreRefusedHere(t *testing.T) {
 	}{
 		"a template":          {direct(t, anna, sdk.MessageContent{Template: "welcome"}), sdk.CodeUnsupported, "no templates"},
 		"nothing":             {direct(t, anna, sdk.MessageContent{}), sdk.CodeInvalid, "no text"},
-		"an empty text":       {direct(t, anna, sdk.MessageContent{Common: &sdk.Common{Body: sdk.Body{sdk.Paragraph(sdk.Text("​ "))}}}), sdk.CodeInvalid, "no text"},
+		"an empty text":       {direct(t, anna, sdk.MessageContent{Common: &sdk.Common{Body: sdk.Body{sdk.Paragraph(sdk.Text("\u200b "))}}}), sdk.CodeInvalid, "no text"},
 		"no button text":      {direct(t, anna, button(sdk.Button{Data: "x"})), sdk.CodeInvalid, "no text"},
 		"a button of both":    {direct(t, anna, button(sdk.Button{Text: "x", Data: "x", URL: "https://x.example/"})), sdk.CodeInvalid, "not both"},
 		"a button of nothing": {direct(t, anna, button(sdk.Button{Text: "x"})), sdk.CodeInvalid, "not both"},

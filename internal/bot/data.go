@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
+	"slices"
 	"strings"
 
 	"github.com/belfry-news/belfry/internal/consent"
@@ -65,7 +66,7 @@ func (t *turn) pressed(ctx context.Context) (Reply, error) {
 	if len(parts) < 2 || parts[0] != version {
 		return t.stale(), nil
 	}
-	verb, args := parts[1], append(parts[2:], "", "") // so that two can always be read
+	verb, args := parts[1], slices.Concat(parts[2:], []string{"", ""}) // so that two can always be read
 	switch verb {
 	case verbChannels:
 		return t.channels(ctx, args[0])

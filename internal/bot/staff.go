@@ -323,11 +323,11 @@ func (t *turn) held(ctx context.Context, _ string) (Reply, error) {
 	p := &page{}
 	p.say(t.words.Text("bot.staff.held"))
 	for _, h := range list[:min(listed, len(list))] {
-		text := t.words.Count("bot.staff.held.source", h.Items, "source", h.Source, "note", h.Note)
+		lines := []string{t.words.Count("bot.staff.held.source", h.Items, "source", h.Source, "note", h.Note)}
 		for _, title := range h.Titles[:min(3, len(h.Titles))] {
-			text += "\n• " + cut(title, 100)
+			lines = append(lines, "• "+cut(title, 100))
 		}
-		p.say(text)
+		p.say(strings.Join(lines, "\n"))
 		p.rows = append(p.rows, []sdk.Button{
 			{Text: label(t.words.Text("bot.button.release", "source", h.Source)), Data: data(verbRelease, short(h.Source), "0")},
 			{Text: label(t.words.Text("bot.button.discard", "source", h.Source)), Data: data(verbRelease, short(h.Source), "1")},
@@ -392,7 +392,7 @@ func (t *turn) staffPressed(ctx context.Context, verb string, args []string) (Re
 	}
 	var o order
 	if !found || json.Unmarshal(text, &o) != nil {
-		return t.answer(t.words.Text("bot.staff.over")), nil
+		return t.answer(t.words.Text("bot.staff.over")), nil //nolint:nilerr // an order of an earlier version is over, too
 	}
 	if verb == verbDrop {
 		return t.answer(t.words.Text("bot.staff.dropped")), nil

@@ -73,6 +73,68 @@ func (p *probe) silent(what string, err error, addresses ...string) {
 	}
 }
 
+// ownValues checks that each message holds its own person's values, as they are.
+func ownValues(p *probe, o MessengerOptions) {
+	c := open[sdk.Messenger](p)
+	common := sampleCommon("values")
+	values := []string{"anna", `<b>&amp;"o'neill`, "a*b_c[d](e) `f` \\g"}
+	got := p.news(o, func() {
+		for i, v := range values {
+			ref, err := c.Message(p.ctx(), p.message(o, fmt.Sprint("values", i), content(common, v)))
+			if err != nil {
+				p.fails("Message", err)
+				p.Fatalf("Message: %v", err)
+			}
+			if ref.ID == "" {
+				p.Error("Message gave a reference without an id")
+			}
+		}
+	})
+	if len(got) != len(values) {
+		p.Fatalf("%d messages came of %d", len(got), len(values))
+	}
+	for i, text := range got {
+		for j, v := range values {
+			switch has := strings.Contains(text, "for "+v+"."); {
+			case i == j && !has:
+				p.Errorf("the value %q does not stand in its message as it is: %q", v, text)
+			case i != j && has:
+				p.Errorf("the value %q stands in somebody else's message", v)
+			}
+		}
+		if fixed, names := sdk.Slots(text); len(names) > 0 || strings.ContainsAny(text, "\ufdd0\ufdd1") {
+			p.Errorf("places for slots are left in the text: %q", fixed)
+		}
+	}
+}
+
+// sideBySide checks that messages that are sent at once arrive once each.
+func sideBySide(p *probe, o MessengerOptions) {
+	c := open[sdk.Messenger](p)
+	common := sampleCommon("together")
+	const n = 8
+	errs := make([]error, n)
+	messages := make([]sdk.DirectMessage, n)
+	for i := range n {
+		messages[i] = p.message(o, fmt.Sprint("together", i), content(common, fmt.Sprint("number", i)))
+	}
+	ctx := p.ctx()
+	got := p.news(o, func() {
+		together(n, func(i int) { _, errs[i] = c.Message(ctx, messages[i]) })
+	})
+	for i, err := range errs {
+		if err != nil {
+			p.fails("Message", err)
+			p.Errorf("message %d of %d at once: %v", i, n, err)
+		}
+		if count := len(slices.DeleteFunc(slices.Clone(got), func(s string) bool {
+			return !strings.Contains(s, fmt.Sprintf("number%d.", i))
+		})); err == nil && count != 1 {
+			p.Errorf("message %d came %d times", i, count)
+		}
+	}
+}
+
 // Messenger checks a connector that writes to people. It runs directly only: the role does not cross to another process.
 func Messenger(o MessengerOptions) []Check {
 	send := func(p *probe, m sdk.Messenger) func(ctx context.Context) error {
@@ -117,66 +179,8 @@ func Messenger(o MessengerOptions) []Check {
 			p := newProbe(tb, o.Options)
 			refused(p, "a message without a text", p.message(o, "empty", sdk.MessageContent{}), sdk.CodeInvalid, sdk.CodeUnsupported)
 		}},
-		{"each person's own values", func(tb T) {
-			p := newProbe(tb, o.Options)
-			c := open[sdk.Messenger](p)
-			common := sampleCommon("values")
-			values := []string{"anna", `<b>&amp;"o'neill`, "a*b_c[d](e) `f` \\g"}
-			got := p.news(o, func() {
-				for i, v := range values {
-					ref, err := c.Message(p.ctx(), p.message(o, fmt.Sprint("values", i), content(common, v)))
-					if err != nil {
-						p.fails("Message", err)
-						p.Fatalf("Message: %v", err)
-					}
-					if ref.ID == "" {
-						p.Error("Message gave a reference without an id")
-					}
-				}
-			})
-			if len(got) != len(values) {
-				p.Fatalf("%d messages came of %d", len(got), len(values))
-			}
-			for i, text := range got {
-				for j, v := range values {
-					switch has := strings.Contains(text, "for "+v+"."); {
-					case i == j && !has:
-						p.Errorf("the value %q does not stand in its message as it is: %q", v, text)
-					case i != j && has:
-						p.Errorf("the value %q stands in somebody else's message", v)
-					}
-				}
-				if fixed, names := sdk.Slots(text); len(names) > 0 || strings.ContainsAny(text, "\ufdd0\ufdd1") {
-					p.Errorf("places for slots are left in the text: %q", fixed)
-				}
-			}
-		}},
-		{"messages side by side", func(tb T) {
-			p := newProbe(tb, o.Options)
-			c := open[sdk.Messenger](p)
-			common := sampleCommon("together")
-			const n = 8
-			errs := make([]error, n)
-			messages := make([]sdk.DirectMessage, n)
-			for i := range n {
-				messages[i] = p.message(o, fmt.Sprint("together", i), content(common, fmt.Sprint("number", i)))
-			}
-			ctx := p.ctx()
-			got := p.news(o, func() {
-				together(n, func(i int) { _, errs[i] = c.Message(ctx, messages[i]) })
-			})
-			for i, err := range errs {
-				if err != nil {
-					p.fails("Message", err)
-					p.Errorf("message %d of %d at once: %v", i, n, err)
-				}
-				if count := len(slices.DeleteFunc(slices.Clone(got), func(s string) bool {
-					return !strings.Contains(s, fmt.Sprintf("number%d.", i))
-				})); err == nil && count != 1 {
-					p.Errorf("message %d came %d times", i, count)
-				}
-			}
-		}},
+		{"each person's own values", func(tb T) { ownValues(newProbe(tb, o.Options), o) }},
+		{"messages side by side", func(tb T) { sideBySide(newProbe(tb, o.Options), o) }},
 		{"a shared text stays as it is", func(tb T) {
 			p := newProbe(tb, o.Options)
 			c := open[sdk.Messenger](p)

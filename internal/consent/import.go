@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"runtime"
 	"slices"
 	"strconv"
@@ -275,9 +276,7 @@ func (r *Registry) Import(ctx context.Context, store ImportStore, i *Import, chu
 		}
 		fates = w.fates
 		next.Rows, next.Fates, next.NewPersons = i.Rows+int64(len(fates)), map[Fate]int{}, i.NewPersons+len(w.people)
-		for f, n := range i.Fates {
-			next.Fates[f] = n
-		}
+		maps.Copy(next.Fates, i.Fates)
 		for _, f := range fates {
 			next.Fates[f]++
 		}

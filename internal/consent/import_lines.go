@@ -150,7 +150,7 @@ func (l *rowLines) line1() (textLine, error) {
 		decoded, err := charmap.Windows1252.NewDecoder().Bytes(line.text)
 		if err != nil || slices.ContainsFunc(line.text, notWindows1252) {
 			line.fault, line.text = "it is neither UTF-8 nor Windows-1252; save the file as UTF-8", nil
-			return line, nil
+			return line, nil //nolint:nilerr // it is the fault of the line
 		}
 		line.text = decoded
 		l.legacy++

@@ -362,10 +362,10 @@ func TestImportDry(t *testing.T) {
 	if o.state("lea@example.org", alertes) != "" {
 		t.Error("the dry run made a person")
 	}
-	_, real, err := o.take(text, false)
+	_, taken, err := o.take(text, false)
 	must(t, err)
-	if diff := cmp.Diff(dry, real); diff != "" {
-		t.Errorf("(-dry +real)\n%s", diff)
+	if diff := cmp.Diff(dry, taken); diff != "" {
+		t.Errorf("(-dry +taken)\n%s", diff)
 	}
 }
 

@@ -77,12 +77,7 @@ func OpenJournal(path string) (*Journal, error) {
 // Close closes the file.
 func (j *Journal) Close() error { return j.f.Close() }
 
-// add writes a line, waits for the disk, and gives the size of the file before and after it.
-func (j *Journal) add(e entry) (before, size int64, err error) {
-	return j.addAll([]entry{e})
-}
-
-// addAll writes lines together, and waits for the disk once.
+// addAll writes lines together, waits for the disk once, and gives the size of the file before and after them.
 func (j *Journal) addAll(list []entry) (before, size int64, err error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -306,13 +301,12 @@ func nowCalled(tx Tx, purpose string, at time.Time) (string, error) {
 			return "", err
 		}
 		to, when, _ := strings.Cut(text, " ")
-		renamed, err := time.Parse(time.RFC3339Nano, when)
-		if err != nil || !at.Before(renamed) {
+		if renamed, err := time.Parse(time.RFC3339Nano, when); err != nil || !at.Before(renamed) {
 			break // never renamed, or the name is that of another channel since
 		}
 		name, purpose = to, Purpose{Channel, to}.String()
 	}
-	return purpose, nil
+	return purpose, nil //nolint:nilerr // a mark that cannot be read renames nothing
 }
 
 // grantedAfter reports whether the person agreed to something of what an entry ended after that, on the same medium, whatever

@@ -84,7 +84,7 @@ func (r *Registry) Reader(ctx context.Context, link string) (out Reader, err err
 func (r *Registry) ReaderOf(ctx context.Context, h sdk.Handle) (out Reader, found bool, err error) {
 	_, compare, err := Normalize(h.Medium, h.Value)
 	if err != nil {
-		return out, false, nil // nobody has such an address
+		return out, false, nil //nolint:nilerr // nobody has such an address
 	}
 	err = r.s.Store.People(ctx, func(tx Tx) error {
 		p, err := r.at(tx, h.Medium, r.s.Keys.Hash(h.Medium, compare))

@@ -105,7 +105,7 @@ func (r *Registry) ask(tx Tx, s SealedSignup) error {
 		return r.askChange(tx, s, string(address), w, now)
 	}
 	if err := r.check(&w, s.Medium); err != nil {
-		return nil // no longer offered
+		return nil //nolint:nilerr // no longer offered
 	}
 	list, err := tx.Suppressions(s.Medium, s.Hash)
 	if err != nil {

@@ -123,6 +123,14 @@ type Fixed struct {
 
 // Tx are the rows of people inside a transaction. What is not there is ErrNotFound.
 type Tx interface {
+	PersonTx
+	GrantTx
+	SignupTx
+	RecordTx
+}
+
+// PersonTx are people with their keys and addresses.
+type PersonTx interface {
 	Subscriber(id PersonID) (Subscriber, error)
 	SubscriberByRef(ref string) (Subscriber, error)
 	SubscriberByExternal(hash string) (Subscriber, error)
@@ -143,7 +151,12 @@ type Tx interface {
 	// PutAddress gives a person their one address of a medium.
 	PutAddress(a Address) error
 	DropAddress(p PersonID, medium string) error
+	// Forget takes everything personal out of a person's rows, apart from addresses, keys and grants.
+	Forget(p PersonID) error
+}
 
+// GrantTx are consents, and what forbids to write whatever they say.
+type GrantTx interface {
 	Grants(p PersonID) ([]Grant, error)
 	Grant(id int64) (Grant, error)
 	// PutGrant adds a grant, or replaces the one of the same person, purpose and medium; it gives the id.
@@ -154,7 +167,10 @@ type Tx interface {
 	Suppressions(medium, hash string) ([]Suppression, error)
 	Suppress(s Suppression) error
 	Lift(s Suppression) error
+}
 
+// SignupTx are wishes, and the confirmations that were asked for.
+type SignupTx interface {
 	Signups(most int) ([]SealedSignup, error)
 	AddSignup(s SealedSignup) error
 	DropSignup(id int64) error
@@ -163,16 +179,17 @@ type Tx interface {
 	// Asked is how often an address was asked since its last click, and when it was last.
 	Asked(medium, hash string) (int, time.Time, error)
 	SetAsked(medium, hash string, times int, last time.Time) error
+	// Queue makes the message of a fixed text. Those for a medium without a destination fail with ErrNotFound.
+	Queue(f Fixed) error
+}
 
+// RecordTx is what was done, and how far.
+type RecordTx interface {
 	AddEvent(e LedgerEvent) error
 	// EventsOf are the newest events about a person.
 	EventsOf(p PersonID, most int) ([]LedgerEvent, error)
 	// MessagesOf are the newest messages to a person that have an outcome.
 	MessagesOf(p PersonID, most int) ([]Sent, error)
-	// Queue makes the message of a fixed text. Those for a medium without a destination fail with ErrNotFound.
-	Queue(f Fixed) error
-	// Forget takes everything personal out of a person's rows, apart from addresses, keys and grants.
-	Forget(p PersonID) error
 	// Mark and SetMark keep how far something was done.
 	Mark(name string) (string, error)
 	SetMark(name, value string) error

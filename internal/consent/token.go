@@ -58,7 +58,7 @@ func newRef() string {
 func (k *Keys) sign(kind, name string) string { return name + "." + k.mac(kind, name) }
 
 func (k *Keys) mac(kind, name string) string {
-	m := k.links.Get().(hash.Hash) //nolint:errcheck // the pool holds nothing else
+	m, _ := k.links.Get().(hash.Hash) // the pool holds nothing else
 	defer k.links.Put(m)
 	m.Reset()
 	m.Write([]byte(kind + "\x00" + name))

@@ -219,11 +219,11 @@ func (c *crowd) play(s emailtest.Step) string {
 		}
 	case "end":
 		// Whatever becomes of it, it has begun.
-		switch {
-		case c.chance(10):
+		switch drops, full := c.chance(10), c.chance(10); {
+		case drops:
 			c.attempts = append(c.attempts, c.open[s.Connection])
 			return emailtest.Drop
-		case c.chance(10):
+		case full:
 			c.attempts = append(c.attempts, c.open[s.Connection])
 			return "451 4.3.0 the disk is full"
 		}

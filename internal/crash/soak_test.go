@@ -172,8 +172,9 @@ func (h *harness) scrape() map[string]float64 {
 	out := map[string]float64{}
 	for line := range strings.Lines(string(body)) {
 		name, value, _ := strings.Cut(strings.TrimSpace(line), " ")
-		if i := strings.IndexByte(line, '}'); i >= 0 {
-			name, value = line[:strings.IndexByte(line, '{')], strings.TrimSpace(line[i+1:])
+		if labelled, after, found := strings.Cut(line, "}"); found {
+			name, _, _ = strings.Cut(labelled, "{")
+			value = strings.TrimSpace(after)
 		}
 		if v, err := strconv.ParseFloat(value, 64); err == nil {
 			out[name] += v

@@ -2,6 +2,7 @@ package demo
 
 import (
 	"context"
+	"errors"
 	"html"
 	"net/http"
 	"net/url"
@@ -241,7 +242,7 @@ func TestOneClickStaysHere(t *testing.T) {
 		"another page":     {OneClick: true, Unsubscribe: "http://127.0.0.1:9/me/x"},
 		"not offered":      {Unsubscribe: "http://127.0.0.1:9/leave/x"},
 	} {
-		if _, err := b.OneClick(context.Background(), m); err != errNothingToDo { //nolint:errorlint // it is returned as it is
+		if _, err := b.OneClick(context.Background(), m); !errors.Is(err, errNothingToDo) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

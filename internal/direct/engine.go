@@ -6,9 +6,11 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/belfry-news/belfry/internal/consent"
+	"github.com/belfry-news/belfry/internal/lanes"
 	"github.com/belfry-news/belfry/internal/policy"
 	"github.com/belfry-news/belfry/sdk"
 )
@@ -95,13 +97,12 @@ type Settings struct {
 // Engine serves all destinations that write to people.
 type Engine struct {
 	s       Settings
-	mu      sync.Mutex
-	lanes   map[string]*lane
+	lanes   lanes.Set[*lane]
 	wake    chan struct{}
 	ctx     context.Context
 	cancel  context.CancelFunc
 	done    sync.WaitGroup
-	blocked error
+	blocked atomic.Bool
 }
 
 // The times of the protocol.
@@ -121,7 +122,7 @@ func New(s Settings) *Engine {
 	if s.Now == nil {
 		s.Now = time.Now
 	}
-	return &Engine{s: s, lanes: map[string]*lane{}, wake: make(chan struct{}, 1)}
+	return &Engine{s: s, wake: make(chan struct{}, 1)}
 }
 
 // Start recovers what an earlier run left and begins. alone says that no other node can be alive.
@@ -141,43 +142,21 @@ func (e *Engine) Start(ctx context.Context, alone bool) error {
 
 // Block stops every lane for a reason, such as that withdrawals may be missing; nil lets them go.
 func (e *Engine) Block(why error) {
-	e.mu.Lock()
-	e.blocked = why
-	e.mu.Unlock()
+	e.blocked.Store(why != nil)
 	e.Wake()
-}
-
-func (e *Engine) isBlocked() bool {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.blocked != nil
 }
 
 // Use serves exactly these destinations from now on, and returns when nothing uses the old connectors any more.
 func (e *Engine) Use(ctx context.Context, destinations map[string]Destination) {
-	e.mu.Lock()
-	var ending []*lane
-	for name, l := range e.lanes {
-		if d, stays := destinations[name]; !stays || !d.same(l.d) {
-			ending = append(ending, l)
-			delete(e.lanes, name)
-		}
-	}
-	e.mu.Unlock()
-	for _, l := range ending {
-		l.stop(ctx)
-	}
+	e.lanes.End(ctx, func(name string, l *lane) bool {
+		d, stays := destinations[name]
+		return stays && d.same(l.d)
+	})
 	for _, d := range destinations {
 		e.resend(ctx, d)
 	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
 	for name, d := range destinations {
-		if _, runs := e.lanes[name]; !runs {
-			l := newLane(e, d)
-			e.lanes[name] = l
-			l.start(e.ctx)
-		}
+		e.lanes.Begin(e.ctx, name, func() *lane { return newLane(e, d) })
 	}
 }
 
@@ -199,30 +178,13 @@ func (d Destination) same(o Destination) bool {
 		d.NoRates == o.NoRates && slices.Equal(d.Rates, o.Rates)
 }
 
-func (e *Engine) destinations() (out []Destination) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	for _, l := range e.lanes {
-		out = append(out, l.d)
-	}
-	return out
-}
-
 // Wake makes the engine look for work now.
 func (e *Engine) Wake() {
 	select {
 	case e.wake <- struct{}{}:
 	default:
 	}
-	e.wakeLanes()
-}
-
-func (e *Engine) wakeLanes() {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	for _, l := range e.lanes {
-		l.wakeUp()
-	}
+	e.lanes.Wake()
 }
 
 // Stop starts nothing more, waits for what is under way until ctx ends, and gives the rest up: it is unknown then.
@@ -230,18 +192,7 @@ func (e *Engine) Stop(ctx context.Context) error {
 	if e.cancel == nil {
 		return nil
 	}
-	e.mu.Lock()
-	ending := make([]*lane, 0, len(e.lanes))
-	for name, l := range e.lanes {
-		ending = append(ending, l)
-		delete(e.lanes, name)
-	}
-	e.mu.Unlock()
-	var wg sync.WaitGroup
-	for _, l := range ending {
-		wg.Go(func() { l.stop(ctx) })
-	}
-	wg.Wait()
+	e.lanes.Stop(ctx)
 	e.cancel()
 	e.done.Wait()
 	return context.Cause(ctx)
@@ -255,7 +206,7 @@ func (e *Engine) make() {
 		if n, err := e.s.People.Work(e.ctx); err != nil && e.ctx.Err() == nil {
 			e.s.Log.Error("sign-ups cannot be worked on", "err", err)
 		} else if n > 0 {
-			e.wakeLanes()
+			e.lanes.Wake()
 		}
 		if err := e.fanOut(); err != nil && e.ctx.Err() == nil {
 			e.s.Log.Error("messages cannot be made", "err", err)
@@ -285,7 +236,7 @@ func (e *Engine) fanOut() error {
 				return fmt.Errorf("stream %d: %w", s.ID, err)
 			}
 			if made > 0 {
-				e.wakeLanes()
+				e.lanes.Wake()
 			}
 			if whole || made == 0 {
 				break // a correction that made none waits for what is under way
@@ -312,8 +263,8 @@ func (e *Engine) keep() {
 		}
 		if lost = lost || unknown > 0; lost {
 			lost = false
-			for _, d := range e.destinations() {
-				lost = !e.resend(e.ctx, d) || lost
+			for _, l := range e.lanes.All() {
+				lost = !e.resend(e.ctx, l.d) || lost
 			}
 		}
 		if _, err := e.s.Store.FinishStreams(e.ctx, e.s.Now()); err != nil && e.ctx.Err() == nil {

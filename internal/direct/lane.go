@@ -73,7 +73,8 @@ func newLane(e *Engine, d Destination) *lane {
 	return &lane{e: e, d: d, wake: make(chan struct{}, 1), moved: make(chan struct{}, 1), ended: make(chan struct{}), under: map[string]*item{}, arrived: make(chan struct{}), limits: limits(d.Conn, d.Rates, d.NoRates)}
 }
 
-func (l *lane) wakeUp() { signal(l.wake) }
+// Wake implements lanes.Lane.
+func (l *lane) Wake() { signal(l.wake) }
 
 func signal(c chan struct{}) {
 	select {
@@ -82,7 +83,8 @@ func signal(c chan struct{}) {
 	}
 }
 
-func (l *lane) start(parent context.Context) {
+// Start implements lanes.Lane.
+func (l *lane) Start(parent context.Context) {
 	running, stop := context.WithCancel(parent)
 	sending, kill := context.WithCancel(context.WithoutCancel(parent))
 	l.stopC, l.kill = stop, kill
@@ -95,8 +97,8 @@ func (l *lane) start(parent context.Context) {
 	}()
 }
 
-// stop starts nothing more and waits for what is under way until ctx ends.
-func (l *lane) stop(ctx context.Context) {
+// Stop starts nothing more and waits for what is under way until ctx ends.
+func (l *lane) Stop(ctx context.Context) {
 	l.stopC()
 	defer l.kill()
 	select {
@@ -157,7 +159,7 @@ type claimed struct {
 }
 
 func (l *lane) claim(ctx context.Context) claimed {
-	if l.e.isBlocked() {
+	if l.e.blocked.Load() {
 		return claimed{}
 	}
 	b, err := l.e.s.Store.ClaimMessages(ctx, l.d.Name, l.e.s.Now(), leaseTime, l.size())
@@ -190,7 +192,7 @@ func (l *lane) pause(ctx context.Context, d time.Duration) {
 // have started before; it gives those that are left, with this one.
 func (l *lane) serve(running context.Context, b *batch, ending []*batch) []*batch {
 	now := l.e.s.Now
-	for b.behind < len(b.People) && running.Err() == nil && !l.e.isBlocked() {
+	for b.behind < len(b.People) && running.Err() == nil && !l.e.blocked.Load() {
 		if !l.room(running) {
 			break
 		}

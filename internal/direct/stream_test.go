@@ -22,7 +22,7 @@ type crowdSink struct {
 func (s *crowdSink) Close(context.Context) error { return nil }
 
 func (s *crowdSink) Stream(ctx context.Context, ms sdk.Messages) error {
-	ms.(sdk.Connected).Over(s.connections) //nolint:errcheck // a lane wants to know
+	ms.(sdk.Connected).Over(s.connections)
 	var wg sync.WaitGroup
 	for range s.connections {
 		wg.Go(func() {

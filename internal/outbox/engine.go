@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/belfry-news/belfry/internal/lanes"
 	"github.com/belfry-news/belfry/sdk"
 )
 
@@ -61,15 +62,14 @@ type Settings struct {
 // Engine serves all destinations, each in lanes of its own, so that one that is down delays no other.
 type Engine struct {
 	s      Settings
-	mu     sync.Mutex
-	lanes  map[string]*destinationLanes
+	lanes  lanes.Set[*destinationLanes]
 	cancel context.CancelFunc
 	ctx    context.Context
 	done   sync.WaitGroup
 }
 
 // NewEngine makes an Engine; Start starts it.
-func NewEngine(s Settings) *Engine { return &Engine{s: s, lanes: map[string]*destinationLanes{}} }
+func NewEngine(s Settings) *Engine { return &Engine{s: s} }
 
 // Start recovers what an earlier run left and begins to serve. alone says that no other node can be alive, so that every
 // lease of before is over.
@@ -90,37 +90,17 @@ func (e *Engine) Start(ctx context.Context, alone bool) error {
 // the calls under way have ended; Use returns when nothing uses the old connectors any more, or soon after ctx has ended:
 // then only calls that ignored their deadline may still do so.
 func (e *Engine) Use(ctx context.Context, destinations map[string]Destination) {
-	e.mu.Lock()
-	var ending []*destinationLanes
-	for name, l := range e.lanes {
-		if d, stays := destinations[name]; !stays || !d.same(l.dest) {
-			ending = append(ending, l)
-			delete(e.lanes, name)
-		}
-	}
-	e.mu.Unlock()
-	for _, l := range ending {
-		l.stop(ctx)
-	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
+	e.lanes.End(ctx, func(name string, l *destinationLanes) bool {
+		d, stays := destinations[name]
+		return stays && d.same(l.dest)
+	})
 	for name, d := range destinations {
-		if _, runs := e.lanes[name]; !runs {
-			l := newDestinationLanes(e, d)
-			e.lanes[name] = l
-			l.start(e.ctx)
-		}
+		e.lanes.Begin(e.ctx, name, func() *destinationLanes { return newDestinationLanes(e, d) })
 	}
 }
 
 // Wake makes every lane look for due deliveries now.
-func (e *Engine) Wake() {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	for _, l := range e.lanes {
-		l.wakeUp()
-	}
-}
+func (e *Engine) Wake() { e.lanes.Wake() }
 
 // Stop starts no further call, waits for those under way until ctx ends, and then gives them up: their outcome is
 // unknown, and the next start finds them so.
@@ -128,18 +108,7 @@ func (e *Engine) Stop(ctx context.Context) error {
 	if e.cancel == nil {
 		return nil
 	}
-	e.mu.Lock()
-	ending := make([]*destinationLanes, 0, len(e.lanes))
-	for name, l := range e.lanes {
-		ending = append(ending, l)
-		delete(e.lanes, name)
-	}
-	e.mu.Unlock()
-	var wg sync.WaitGroup
-	for _, l := range ending {
-		wg.Go(func() { l.stop(ctx) })
-	}
-	wg.Wait()
+	e.lanes.Stop(ctx)
 	e.cancel()
 	e.done.Wait()
 	if err := context.Cause(ctx); err != nil {

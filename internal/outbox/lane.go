@@ -52,14 +52,15 @@ func newDestinationLanes(e *Engine, d Destination) *destinationLanes {
 	return l
 }
 
-func (l *destinationLanes) start(ctx context.Context) {
+// Start implements lanes.Lane.
+func (l *destinationLanes) Start(ctx context.Context) {
 	ctx, l.cancel = context.WithCancel(ctx)
 	l.running.Go(func() { l.run(ctx) })
 	l.running.Go(func() { l.lookAfterUnknown(ctx) })
 }
 
-// stop drains the lanes: the calls under way may end until ctx does.
-func (l *destinationLanes) stop(ctx context.Context) {
+// Stop drains the lanes: the calls under way may end until ctx does.
+func (l *destinationLanes) Stop(ctx context.Context) {
 	close(l.drain)
 	ended := make(chan struct{})
 	go func() { l.running.Wait(); close(ended) }()
@@ -82,7 +83,8 @@ func (l *destinationLanes) await(ctx context.Context) {
 	}
 }
 
-func (l *destinationLanes) wakeUp() { hint(l.wake) }
+// Wake implements lanes.Lane.
+func (l *destinationLanes) Wake() { hint(l.wake) }
 
 // hint leaves a hint, unless one lies there already.
 func hint(c chan struct{}) {

@@ -71,7 +71,7 @@ func (l *destinationLanes) resolveUnknown(ctx context.Context, asked map[int64]a
 			continue
 		}
 		if r.Repeat || r.Anew || r.Accepted {
-			l.wakeUp()
+			l.Wake()
 		}
 		log.Info("an unknown outcome was looked after", "delivery", u.Delivery, "accepted", r.Accepted, "repeat", r.Repeat, "anew", r.Anew,
 			"person", !r.Accepted && !r.Repeat && !r.Anew)

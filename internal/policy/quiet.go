@@ -73,8 +73,9 @@ type Zones struct {
 
 // Of gives the time zone of a person.
 func (z *Zones) Of(h consent.Habits) *time.Location {
-	if zone, found := z.known.Load(h.Zone); found {
-		return zone.(*time.Location)
+	if known, found := z.known.Load(h.Zone); found {
+		zone, _ := known.(*time.Location) // nothing else is stored
+		return zone
 	}
 	if h.Zone != "" {
 		if zone, err := scheduler.LoadZone(h.Zone); err == nil {

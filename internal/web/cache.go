@@ -81,13 +81,14 @@ func (c *cache) get(ctx context.Context, key string, now time.Time, version func
 	render func(ctx context.Context) (document, error)) (*entry, error) {
 	c.follow(ctx, now, version)
 	epoch := c.epoch.Load()
-	c.mu.RLock()
-	old := c.entries[key]
-	c.mu.RUnlock()
-	if old != nil && old.fresh(epoch, now) {
-		return old, nil
+	if e := c.kept(key); e != nil && e.fresh(epoch, now) {
+		return e, nil
 	}
 	v, err, _ := c.flights.Do(strconv.FormatUint(epoch, 36)+" "+key, func() (any, error) {
+		old := c.kept(key)
+		if old != nil && old.fresh(epoch, now) {
+			return old, nil // a flight has ended since
+		}
 		// Others may wait for this rendering: it outlives the request that began it.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), renderTime)
 		defer cancel()
@@ -104,6 +105,13 @@ func (c *cache) get(ctx context.Context, key string, now time.Time, version func
 	}
 	e, _ := v.(*entry) // nothing else flies here
 	return e, nil
+}
+
+// kept is what was rendered last under a key, fresh or not; nil when nothing is.
+func (c *cache) kept(key string) *entry {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return c.entries[key]
 }
 
 // follow reads the store's version now and then, so that changes by other processes show within a second. A store that

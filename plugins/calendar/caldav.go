@@ -82,7 +82,7 @@ func (s *Source) fetchCollection(ctx context.Context, r sdk.FetchRequest, c *cur
 	}
 	b := d.w.batch()
 	b.About = sdk.About{Title: c.DAV.Name}
-	b.Notices = append(d.notices, d.w.notices...)
+	b.Notices = slices.Concat(d.notices, d.w.notices)
 	// A batch of groups: what is in none of them stays as it is.
 	if b.Whole = d.whole; len(b.Whole) == 0 {
 		b.Whole = []string{group("")}
@@ -280,7 +280,7 @@ func (d *round) sync() error {
 	for range maxTurnover {
 		m, a, err := d.ask("REPORT", d.at, "0", dav.Sync(token), http.StatusForbidden, http.StatusConflict, http.StatusBadRequest, http.StatusPreconditionFailed)
 		if err == nil && a.Status == http.StatusBadRequest { // some insist on a depth
-			m, a, err = d.ask("REPORT", d.at, "1", dav.Sync(token), http.StatusForbidden, http.StatusConflict, http.StatusBadRequest, http.StatusPreconditionFailed)
+			m, _, err = d.ask("REPORT", d.at, "1", dav.Sync(token), http.StatusForbidden, http.StatusConflict, http.StatusBadRequest, http.StatusPreconditionFailed)
 		}
 		if err != nil {
 			return err

@@ -3,6 +3,7 @@ package calendar
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -54,9 +55,7 @@ func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p := s.page
 	s.requests = append(s.requests, r)
 	s.mu.Unlock()
-	for name, values := range p.header {
-		w.Header()[name] = values
-	}
+	maps.Copy(w.Header(), p.header)
 	if tag := p.header.Get("ETag"); tag != "" && r.Header.Get("If-None-Match") == tag {
 		w.WriteHeader(http.StatusNotModified)
 		return

@@ -56,11 +56,12 @@ func (c *Config) Validate() error {
 	} else if n != (NoticeMapping{}) && !n.given() {
 		ps.Add("/map/notice", "nothing says which notice it is", "add name, such as name: '\"parcels\"'")
 	}
-	if c.Preset == "" && c.Map.Key == "" && c.Map.Notice.given() && c.Map.Title == "" {
+	switch {
+	case c.Preset == "" && c.Map.Key == "" && c.Map.Notice.given() && c.Map.Title == "":
 		// Nothing but notices.
-	} else if c.Preset == "" && c.Map.Key == "" {
+	case c.Preset == "" && c.Map.Key == "":
 		ps.Add("/map", "nothing says what becomes of a call", "add preset: ghost, or another one, or a map with key and title", "/preset")
-	} else if c.Preset == "" && c.Map.Title == "" {
+	case c.Preset == "" && c.Map.Title == "":
 		ps.Add("/map", "the map yields no title", "add title, such as title: body.title", "/preset")
 	}
 	_, more := c.mapping().compile()

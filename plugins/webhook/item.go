@@ -352,7 +352,7 @@ func (e *evaluation) urgency() int {
 			v = n
 		}
 	}
-	n := 0
+	var n int
 	switch v := v.(type) {
 	case nil:
 		return 0

@@ -148,7 +148,10 @@ func (s *Source) permit(r sdk.WebhookRequest) (sdk.WebhookReply, bool) {
 func (s *Source) handshake(r sdk.WebhookRequest) (sdk.Verdict, bool) {
 	switch s.config.Signature {
 	case "slack":
-		var call struct{ Type, Challenge string }
+		var call struct {
+			Type      string `json:"type"`
+			Challenge string `json:"challenge"`
+		}
 		if bytes.Contains(r.Body, []byte("url_verification")) && json.Unmarshal(r.Body, &call) == nil && call.Type == "url_verification" {
 			return answer(http.StatusOK, "text/plain; charset=utf-8", []byte(call.Challenge)), true
 		}

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -26,9 +27,7 @@ var at = time.Date(2026, 11, 20, 6, 0, 0, 0, time.UTC)
 func open(tb testing.TB, config tree) *webhook.Source {
 	tb.Helper()
 	all := tree{"signature": "github", "secret": secret}
-	for k, v := range config {
-		all[k] = v
-	}
+	maps.Copy(all, config)
 	c, err := webhook.Spec().Open(tb.Context(), sdk.Settings{}, all)
 	if err != nil {
 		tb.Fatal(err)
@@ -65,13 +64,8 @@ func TestMap(t *testing.T) {
 	}
 	plain := tree{"key": "entry.id", "title": "entry.title"}
 	with := func(more tree) tree {
-		m := tree{}
-		for k, v := range plain {
-			m[k] = v
-		}
-		for k, v := range more {
-			m[k] = v
-		}
+		m := maps.Clone(plain)
+		maps.Copy(m, more)
 		return tree{"map": m}
 	}
 	p := func(text string) sdk.Body { return sdk.Body{sdk.Paragraph(sdk.Text(text))} }

@@ -49,7 +49,7 @@ func TestClassify(t *testing.T) {
 		"Arre\u0302t":                        keyword.Stop,
 		"ARRET SVP":                          keyword.Stop,
 		"désabonner, merci":                  keyword.Stop,
-		"STOP STOP STOP":                     keyword.Stop,
+		strings.Repeat("STOP ", 3):           keyword.Stop,
 		"stop\nsent from my phone":           keyword.Stop,
 		"ايقاف":                              keyword.Stop,
 		"إيقــاف":                            keyword.Stop,

@@ -30,8 +30,7 @@ const reads = "bot"
 
 // told makes a sentence for staff of what the desk says to people; its own trouble stays an error.
 func told(err error) error {
-	var e *desk.Error
-	if errors.As(err, &e) {
+	if e, is := errors.AsType[*desk.Error](err); is {
 		return sdk.Errorf(sdk.CodeInvalid, "newsroom", "%s", e.Error())
 	}
 	return err

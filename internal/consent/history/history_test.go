@@ -65,13 +65,13 @@ func (s *rows) whole(person int) int {
 	}
 }
 
-func (s *rows) grant(p Place, make bool) *grantRow {
+func (s *rows) grant(p Place, create bool) *grantRow {
 	i := slices.IndexFunc(s.grants, func(g *grantRow) bool { return g.Place == p })
 	if i >= 0 {
 		return s.grants[i]
 	}
 	g := &grantRow{Place: p, state: "none"}
-	if make {
+	if create {
 		s.grants = append(s.grants, g)
 	}
 	return g

@@ -196,31 +196,7 @@ func (s *state) logWithdrawal(p, moment uint8, every bool) {
 
 // house are the steps of those who run the daemon, and of the daemon outside of its lanes.
 func (m model) house(s *state, take func(act, func(*state) string)) {
-	one, two := s.db.people[0], s.db.people[mostPeople-1]
-	busy := s.started(0, 255) || s.started(1, 255)
-	if m.Merge && !two.merged && (!busy || m.flaw == MergeAtOnce) {
-		take(act{doMerge, 0, 1}, func(to *state) string {
-			g := max(one.grant, two.grant) // withdrawn beats active beats none
-			if m.flaw == MergeRevives && (one.grant == active || two.grant == active) {
-				g = active
-			}
-			to.db.people[0] = person{grant: g, version: one.version}
-			if one.grant == none {
-				to.db.people[0].version = two.version
-			}
-			to.db.people[1] = person{merged: true}
-			if g == withdrawn && m.flaw != MergeUnlogged {
-				to.logWithdrawal(0, s.clock, true)
-			}
-			for i := range to.db.messages {
-				to.db.messages[i].to = 0
-			}
-			to.leaving = [mostPeople]uint8{max(s.leaving[0], s.leaving[1]), 0}
-			to.ending = [mostPeople]uint8{s.ending[0] | s.ending[1], 0}
-			to.gone[0], to.left[0] = s.gone[0] || s.gone[1], s.left[0] || s.left[1]
-			return ""
-		})
-	}
+	m.merge(s, take)
 	for i := range m.Messages {
 		r := s.db.messages[i]
 		if r.row == absent && (i == 0 || s.db.messages[i-1].row != absent) {
@@ -254,6 +230,35 @@ func (m model) house(s *state, take func(act, func(*state) string)) {
 	}
 	if s.backups > 0 && !s.restored {
 		take(act{doRestore, 0, 0}, func(to *state) string { to.restore(m.flaw); return "" })
+	}
+}
+
+// merge makes the two people one.
+func (m model) merge(s *state, take func(act, func(*state) string)) {
+	one, two := s.db.people[0], s.db.people[mostPeople-1]
+	busy := s.started(0, 255) || s.started(1, 255)
+	if m.Merge && !two.merged && (!busy || m.flaw == MergeAtOnce) {
+		take(act{doMerge, 0, 1}, func(to *state) string {
+			g := max(one.grant, two.grant) // withdrawn beats active beats none
+			if m.flaw == MergeRevives && (one.grant == active || two.grant == active) {
+				g = active
+			}
+			to.db.people[0] = person{grant: g, version: one.version}
+			if one.grant == none {
+				to.db.people[0].version = two.version
+			}
+			to.db.people[1] = person{merged: true}
+			if g == withdrawn && m.flaw != MergeUnlogged {
+				to.logWithdrawal(0, s.clock, true)
+			}
+			for i := range to.db.messages {
+				to.db.messages[i].to = 0
+			}
+			to.leaving = [mostPeople]uint8{max(s.leaving[0], s.leaving[1]), 0}
+			to.ending = [mostPeople]uint8{s.ending[0] | s.ending[1], 0}
+			to.gone[0], to.left[0] = s.gone[0] || s.gone[1], s.left[0] || s.left[1]
+			return ""
+		})
 	}
 }
 

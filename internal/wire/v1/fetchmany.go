@@ -311,7 +311,7 @@ func (s *FetchStream) take() *FetchCalls {
 			n++
 			continue // given up before it was sent
 		}
-		if size += proto.Size(q.message); size > chunk && len(m.Calls) > 0 {
+		if size += proto.Size(q.message); size > chunk && len(m.GetCalls()) > 0 {
 			break
 		}
 		if q.of != nil {
@@ -323,7 +323,7 @@ func (s *FetchStream) take() *FetchCalls {
 	if s.queue = s.queue[n:]; len(s.queue) == 0 {
 		s.queue = nil
 	}
-	if len(m.Calls) == 0 {
+	if len(m.GetCalls()) == 0 {
 		return nil
 	}
 	return m

@@ -17,9 +17,11 @@ const (
 
 	// chunk is the size that the chunks of a batch, the pieces of a file and the messages of a FetchStream aim at, in bytes.
 	chunk = 256 << 10
-	// StreamWindow and ConnWindow are how far ahead of its reader one call, and all calls of a process together, may send, in
-	// bytes. Fixed ones keep gRPC from measuring the delay of a local socket with pings beside every small call.
-	StreamWindow, ConnWindow = 2 * chunk, 16 * chunk
+	// StreamWindow is how far ahead of its reader one call may send, in bytes. Fixed ones keep gRPC from measuring the delay of a
+	// local socket with pings beside every small call.
+	StreamWindow = 2 * chunk
+	// ConnWindow is the same of all calls of a process together.
+	ConnWindow = 16 * chunk
 
 	// maxStray is how many results of fetches that nobody asked for a stream survives, and how many messages that hold nothing
 	// it or a batch does. A plugin that keeps to the protocol sends none.

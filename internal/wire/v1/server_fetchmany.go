@@ -130,19 +130,19 @@ func (f *fetches) fetch(c *fetching) {
 			if err != nil {
 				return err
 			}
-			if chunk.End != nil {
+			if chunk.GetEnd() != nil {
 				last.Chunk = raw
 				return nil
 			}
-			return f.send(&FetchResult{Call: last.Call, Chunk: raw})
+			return f.send(&FetchResult{Call: last.GetCall(), Chunk: raw})
 		})
 	})
 	if err != nil {
 		last.Chunk, last.Error = nil, crossing(err)
 	}
 	f.mu.Lock()
-	cancel := f.cancels[last.Call]
-	delete(f.cancels, last.Call)
+	cancel := f.cancels[last.GetCall()]
+	delete(f.cancels, last.GetCall())
 	f.mu.Unlock()
 	cancel()
 	_ = f.send(last) // a host that is gone waits for nothing
@@ -166,7 +166,7 @@ func (f *fetches) write(stream grpc.BidiStreamingServer[FetchCalls, FetchResults
 		runtime.Gosched() // those that are about to answer share the message
 		m, size := &FetchResults{}, 0
 		for waits := true; waits; {
-			if size += proto.Size(r); size > chunk && len(m.Results) > 0 {
+			if size += proto.Size(r); size > chunk && len(m.GetResults()) > 0 {
 				break
 			}
 			m.Results = append(m.Results, r)

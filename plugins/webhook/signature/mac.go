@@ -137,7 +137,7 @@ func unitWord(unit time.Duration) string {
 // pairs reads a list such as "t=1, v1=ab, v1=cd". Every name keeps its values in their order.
 func pairs(values []string) map[string][]string {
 	out := map[string][]string{}
-	for _, part := range strings.Split(strings.Join(values, ","), ",") {
+	for part := range strings.SplitSeq(strings.Join(values, ","), ",") {
 		name, value, ok := strings.Cut(strings.TrimSpace(part), "=")
 		if ok && len(out[name]) < maxSignatures {
 			out[name] = append(out[name], value)

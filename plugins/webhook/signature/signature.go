@@ -106,7 +106,7 @@ func makers() map[string]func(Options) (scheme, error) {
 // those of HMAC.
 func New(o Options) (*Verifier, error) {
 	var ps sdk.Problems
-	make, known := makers()[o.Scheme]
+	maker, known := makers()[o.Scheme]
 	if !known {
 		fix := "known are " + strings.Join(Schemes(), ", ")
 		if near := sdk.Nearest(o.Scheme, Schemes()); near != "" {
@@ -130,7 +130,7 @@ func New(o Options) (*Verifier, error) {
 	if err := ps.Err(); err != nil {
 		return nil, err
 	}
-	s, err := make(o)
+	s, err := maker(o)
 	if err != nil {
 		return nil, err
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -80,7 +81,7 @@ func (s *standard) verify(h http.Header, r sdk.WebhookRequest) (Accepted, error)
 		return Accepted{}, err
 	}
 	var macs, signed [][]byte
-	for _, w := range strings.Fields(strings.Join(written, " ")) {
+	for w := range strings.FieldsSeq(strings.Join(written, " ")) {
 		version, value, _ := strings.Cut(w, ",")
 		sum, err := base64.StdEncoding.DecodeString(value)
 		switch {
@@ -101,7 +102,7 @@ func (s *standard) verify(h http.Header, r sdk.WebhookRequest) (Accepted, error)
 		return a, nil
 	}
 	if len(signed) > 0 && len(s.public) > 0 {
-		message := append(start, r.Body...)
+		message := slices.Concat(start, r.Body)
 		for i, key := range s.public {
 			for _, sig := range signed {
 				if ed25519.Verify(key, message, sig) {

@@ -42,8 +42,8 @@ func told(list []Occurrence) []string {
 		} else if o.End.After(o.Start) {
 			s += " +" + o.End.Sub(o.Start).String()
 		}
-		if o.Detail.Summary != "S" {
-			s += " " + o.Detail.Summary
+		if o.Summary != "S" {
+			s += " " + o.Summary
 		}
 		if o.Cancelled {
 			s += " cancelled"

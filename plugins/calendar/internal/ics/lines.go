@@ -3,6 +3,7 @@ package ics
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -145,43 +146,61 @@ type cleaner struct {
 	events  int
 }
 
-func (c *cleaner) clean(b []byte) error {
-	var open []string
-	var text, head strings.Builder // of the component in a calendar, and of the calendar itself
-	skip := 0                      // depth within what is passed over
-	var failed error
-	write := func(line string) {
-		to := &text
-		if len(open) == 1 {
-			to = &head
-		}
-		to.WriteString(line)
-		to.WriteString("\r\n")
+// nesting are the components that are open.
+type nesting struct {
+	c          *cleaner
+	open       []string
+	text, head strings.Builder // of the component in a calendar, and of the calendar itself
+}
+
+func (n *nesting) write(line string) {
+	to := &n.text
+	if len(n.open) == 1 {
+		to = &n.head
 	}
-	// end closes what is open down to a depth. Only what was closed by its own line is whole.
-	end := func(depth int, whole bool) {
-		for len(open) > depth {
-			name := open[len(open)-1]
-			whole := whole && len(open) == depth+1
-			switch len(open) {
-			case 1:
-				c.give(name, head.String())
-				head.Reset()
-			case 2:
-				if whole {
-					c.give(name, text.String()+"END:"+name+"\r\n")
-				}
-				text.Reset()
-			default:
-				text.WriteString("END:" + name + "\r\n")
+	to.WriteString(line)
+	to.WriteString("\r\n")
+}
+
+// end closes what is open down to a depth. Only what was closed by its own line is whole.
+func (n *nesting) end(depth int, whole bool) {
+	for len(n.open) > depth {
+		name := n.open[len(n.open)-1]
+		whole := whole && len(n.open) == depth+1
+		switch len(n.open) {
+		case 1:
+			n.c.give(name, n.head.String())
+			n.head.Reset()
+		case 2:
+			if whole {
+				n.c.give(name, n.text.String()+"END:"+name+"\r\n")
 			}
-			open = open[:len(open)-1]
+			n.text.Reset()
+		default:
+			n.text.WriteString("END:" + name + "\r\n")
+		}
+		n.open = n.open[:len(n.open)-1]
+	}
+}
+
+// close closes the innermost component of a name, if one is open, and all inside it.
+func (n *nesting) close(name string) {
+	for depth, open := range slices.Backward(n.open) {
+		if open == name {
+			n.end(depth, true)
+			return
 		}
 	}
+}
+
+func (c *cleaner) clean(b []byte) error {
+	in := nesting{c: c}
+	skip := 0 // depth within what is passed over
+	var failed error
 	unfold(decodeText(b), func(line string) bool {
 		name, at, ok := splitLine(line)
 		if !ok {
-			if len(open) > 0 && strings.TrimSpace(line) != "" && skip == 0 {
+			if len(in.open) > 0 && strings.TrimSpace(line) != "" && skip == 0 {
 				if c.bad++; c.bad == 1 {
 					c.badLine = shorten(line, 60)
 				}
@@ -194,15 +213,15 @@ func (c *cleaner) clean(b []byte) error {
 		}
 		switch {
 		case name == "BEGIN" && value == "VCALENDAR" && skip == 0:
-			end(0, false) // one before it may have no end
+			in.end(0, false) // one before it may have no end
 			c.found = true
-			open = append(open, value)
+			in.open = append(in.open, value)
 		case name == "BEGIN" && skip > 0:
 			skip++
 		case name == "END" && skip > 0:
 			skip--
 		case name == "BEGIN":
-			if len(open) == 0 || !kept(value) || len(open) >= maxDepth || len(open) == 1 && !c.only(value) {
+			if len(in.open) == 0 || !kept(value) || len(in.open) >= maxDepth || len(in.open) == 1 && !c.only(value) {
 				skip++
 				break
 			}
@@ -212,22 +231,17 @@ func (c *cleaner) clean(b []byte) error {
 					return false
 				}
 			}
-			open = append(open, value)
-			write("BEGIN:" + value)
+			in.open = append(in.open, value)
+			in.write("BEGIN:" + value)
 		case name == "END":
-			for depth := len(open) - 1; depth >= 0; depth-- {
-				if open[depth] == value {
-					end(depth, true)
-					break
-				}
-			}
-		case skip == 0 && len(open) > 0:
-			write(line)
+			in.close(value)
+		case skip == 0 && len(in.open) > 0:
+			in.write(line)
 		}
 		return true
 	})
-	c.cut = len(open) > 0 || skip > 0 && c.found
-	end(0, false)
+	c.cut = len(in.open) > 0 || skip > 0 && c.found
+	in.end(0, false)
 	return failed
 }
 

@@ -154,18 +154,18 @@ func (r *rule) untilWall(wholeDays bool, zone *time.Location) time.Time {
 
 // unit is the length of one step of a rule from weekly downwards.
 func (r *rule) unit() time.Duration {
-	step := time.Duration(max(1, r.option.Interval))
+	unit := time.Second
 	switch r.option.Freq {
 	case rrule.WEEKLY:
-		return step * 7 * 24 * time.Hour
+		unit = 7 * 24 * time.Hour
 	case rrule.DAILY:
-		return step * 24 * time.Hour
+		unit = 24 * time.Hour
 	case rrule.HOURLY:
-		return step * time.Hour
+		unit = time.Hour
 	case rrule.MINUTELY:
-		return step * time.Minute
+		unit = time.Minute
 	}
-	return step * time.Second
+	return time.Duration(max(1, r.option.Interval)) * unit
 }
 
 // between gives the wall times of a rule from lo to before hi of which use, if there is one, says that they count. It begins
@@ -234,8 +234,8 @@ func (r *rule) loop(o rrule.ROption, from, lo, hi time.Time, use func(time.Time)
 	in := func(list []int, n int) bool { return len(list) == 0 || slices.Contains(list, n) }
 	// jump goes to the first step at or after a time.
 	jump := func(t, to time.Time) time.Time {
-		n := (to.Sub(t) + unit - 1) / unit
-		return t.Add(max(1, n) * unit)
+		steps := int64((to.Sub(t) + unit - 1) / unit)
+		return t.Add(time.Duration(max(1, steps)) * unit)
 	}
 	for t := from; t.Before(hi); {
 		if err := b.step(); err != nil {
