@@ -26,10 +26,11 @@ type CallStore interface {
 	CallTried(ctx context.Context, id int64) error
 	// NewItems counts the items of a source that came since then, among so many that came last.
 	NewItems(ctx context.Context, source string, since time.Time, most int) (int, error)
-	// FoundKeys is Store.Found without what the source listed last: a call says nothing of what it does not name.
+	// FoundKeys is Store.Found without what the source listed last, since a call says nothing of what it does not name, and with
+	// when items were last changed.
 	FoundKeys(ctx context.Context, source string, batch sdk.Batch) (Found, error)
-	// Found is that of Store.
-	Found(ctx context.Context, source string, batch sdk.Batch) (Found, error)
+	// Found is that of Store, with what FoundKeys tells of the keys besides.
+	FoundPushed(ctx context.Context, source string, batch sdk.Batch) (Found, error)
 	CommitIntake(ctx context.Context, ch Change, now time.Time) error
 	SourceState(ctx context.Context, name string) (State, error)
 }
@@ -298,8 +299,13 @@ func (m *Mapper) fault(ctx context.Context, log *slog.Logger, c Call, err *sdk.E
 	return true
 }
 
-// merge adds what a later call says. Of an item, what is said last counts.
+// merge adds what a later call says. Of an item, what is said last counts, unless it is an older version that comes late.
 func merge(all *sdk.Batch, later sdk.Batch) {
+	known := map[string]time.Time{}
+	for _, it := range all.Items {
+		known[it.Key] = it.Updated
+	}
+	later.Items = slices.DeleteFunc(later.Items, func(it sdk.Item) bool { return overtaken(it, known[it.Key]) })
 	said := map[string]bool{}
 	for _, it := range later.Items {
 		said[it.Key] = true
@@ -325,7 +331,7 @@ func (m *Mapper) commit(ctx context.Context, r Rules, name string, b sdk.Batch, 
 		now := time.Now()
 		look := m.s.Store.FoundKeys
 		if r.Pushed {
-			look = m.s.Store.Found
+			look = m.s.Store.FoundPushed
 		}
 		found, err := look(ctx, name, b)
 		if err != nil {
