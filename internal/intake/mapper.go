@@ -49,6 +49,8 @@ type MapperSettings struct {
 	Notify func(ctx context.Context, source string, n sdk.PersonNotice, came time.Time) error
 	// Committed is called after items changed.
 	Committed func()
+	// Mapped is told what became of calls: mapped, failed, or again for one that is tried again; may be nil.
+	Mapped func(source, outcome string, calls int)
 }
 
 // Mapper makes items of the calls that were kept, source by source in the order in which they came. What cannot be mapped is
@@ -208,8 +210,15 @@ func (m *Mapper) work(ctx context.Context, name string) bool {
 			}
 			return false
 		}
+		m.tell(name, "mapped", len(mapped))
 	}
 	return more && len(calls) == callsAtOnce
+}
+
+func (m *Mapper) tell(source, outcome string, calls int) {
+	if m.s.Mapped != nil {
+		m.s.Mapped(source, outcome, calls)
+	}
 }
 
 func (m *Mapper) call(ctx context.Context, inst Instance, c Call) (sdk.Batch, error) {
@@ -280,6 +289,7 @@ func (m *Mapper) fault(ctx context.Context, log *slog.Logger, c Call, err *sdk.E
 		if terr := m.s.Store.CallTried(ctx, c.ID); terr != nil && ctx.Err() == nil {
 			log.Error("an attempt cannot be counted", "err", terr)
 		}
+		m.tell(c.Source, "again", 1)
 		m.rest(c.Source, now.Add(max(pollEvery<<(2*c.Attempts), min(err.RetryAfter, longestReopen))))
 		return true
 	}
@@ -290,6 +300,7 @@ func (m *Mapper) fault(ctx context.Context, log *slog.Logger, c Call, err *sdk.E
 		Many:     fmt.Sprintf("source %s: {n} webhooks could not be mapped, the last because: %s; they are kept", c.Source, reason),
 		Mend:     fmt.Sprintf("look: belfry source show %s; correct its map, then: belfry source replay %s; or forget them: belfry source replay %s --drop", c.Source, c.Source, c.Source)}, now)
 	if ferr == nil {
+		m.tell(c.Source, "failed", 1)
 		return false
 	}
 	if ctx.Err() == nil {

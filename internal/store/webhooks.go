@@ -234,6 +234,23 @@ func (db *DB) Calls(ctx context.Context, source string) (c Calls, err error) {
 	return c, err
 }
 
+// CallCount says how many calls of a source wait to be mapped, and how many could not be.
+type CallCount struct{ Waiting, Failed int }
+
+// CallCounts counts the kept calls that are not mapped, by source.
+func (db *DB) CallCounts(ctx context.Context) (map[string]CallCount, error) {
+	out := map[string]CallCount{}
+	err := db.query(ctx, func(r scanner) error {
+		var name string
+		var c CallCount
+		err := r.Scan(&name, &c.Waiting, &c.Failed)
+		out[name] = c
+		return err
+	}, `SELECT s.name, (SELECT count(*) FROM raw_webhooks w WHERE w.source = s.name AND w.state = 'waiting'), (SELECT count(*) FROM raw_webhooks w WHERE w.source = s.name AND w.state = 'failed')
+		FROM sources s WHERE s.configured = 1 AND (s.called = 1 OR EXISTS (SELECT 1 FROM subscriptions x WHERE x.source = s.name))`)
+	return out, err
+}
+
 // webhooks takes out calls that were mapped, or failed, long ago, and the names of deliveries that nobody repeats any more.
 func (p *Pruner) webhooks(ctx context.Context) (out Pruned, err error) {
 	const old = `ended_at > 0 AND ended_at < CASE WHEN state = 'mapped' THEN $1 ELSE $2 END`
