@@ -307,11 +307,9 @@ func TestACallTellsOnePerson(t *testing.T) {
 	if l := p.letters()[0]; l.to != "client@example.invalid" || !strings.Contains(l.text, "Il arrive mardi.") {
 		t.Errorf("it reads %+v", l)
 	}
-	if n, err := a.Store().ReplayCalls(ctx, "shop", true, "test", time.Now()); err != nil || n != 2 {
-		t.Fatalf("%d %v", n, err)
+	if n, err := a.Store().ReplayCalls(ctx, "shop", true, "test", time.Now()); err != nil || n != 0 {
+		t.Errorf("%d calls about people are kept, %v", n, err)
 	}
-	p.until("all is mapped again", mapped)
-	p.never("it is told again", func() bool { return len(p.letters()) > 1 })
 }
 
 // A call that comes late with an older version changes nothing, whether or not the newer one was mapped before it came.

@@ -197,6 +197,8 @@ type Change struct {
 	Resolve []alert.Key
 	// Mapped are the calls that it comes from, which are done with it.
 	Mapped []int64
+	// Forget are those of them that said nothing but news about single persons: it was given, and what is kept of it goes.
+	Forget []int64
 }
 
 // rekeyWindow is how long after an item was first seen its link or title under a new key means the same item.

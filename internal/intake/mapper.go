@@ -179,7 +179,7 @@ func (m *Mapper) work(ctx context.Context, name string) bool {
 		return false
 	}
 	var all sdk.Batch
-	var mapped []int64
+	var mapped, forget []int64
 	more := true
 	if other := slices.IndexFunc(calls, func(c Call) bool { return (c.Topic == "") != (calls[0].Topic == "") }); other > 0 {
 		calls = calls[:other] // a source of another type had the name before
@@ -193,6 +193,9 @@ func (m *Mapper) work(ctx context.Context, name string) bool {
 		if err == nil {
 			merge(&all, b)
 			mapped = append(mapped, c.ID)
+			if len(b.PersonNotices) > 0 && len(b.Items)+len(b.Removed) == 0 {
+				forget = append(forget, c.ID)
+			}
 			continue
 		}
 		if again := m.fault(ctx, log, c, sdk.AsError(err)); again {
@@ -203,7 +206,7 @@ func (m *Mapper) work(ctx context.Context, name string) bool {
 	if len(mapped) > 0 {
 		slices.Reverse(all.Items) // the newest stands first in a batch
 		inst.Rules.Pushed = calls[0].Topic != ""
-		if err := m.commit(ctx, inst.Rules, name, all, mapped); err != nil {
+		if err := m.commit(ctx, inst.Rules, name, all, mapped, forget); err != nil {
 			if ctx.Err() == nil {
 				log.Error("what webhooks say cannot be stored", "err", err)
 				m.rest(name, time.Now().Add(5*pollEvery))
@@ -332,7 +335,7 @@ func merge(all *sdk.Batch, later sdk.Batch) {
 }
 
 // commit decides and writes, again when a command changed the source meanwhile.
-func (m *Mapper) commit(ctx context.Context, r Rules, name string, b sdk.Batch, mapped []int64) error {
+func (m *Mapper) commit(ctx context.Context, r Rules, name string, b sdk.Batch, mapped, forget []int64) error {
 	r.Called, r.BaselineAll = true, true
 	for range 5 {
 		st, err := m.s.Store.SourceState(ctx, name)
@@ -353,7 +356,7 @@ func (m *Mapper) commit(ctx context.Context, r Rules, name string, b sdk.Batch, 
 		}
 		b.Next = st.Cursor
 		ch := Decide(r, st, b, found, now)
-		ch.Mapped = mapped
+		ch.Mapped, ch.Forget = mapped, forget
 		err = m.s.Store.CommitIntake(ctx, ch, now)
 		if errors.Is(err, ErrConflict) {
 			continue

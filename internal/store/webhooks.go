@@ -169,13 +169,18 @@ func (db *DB) updated(ctx context.Context, f *intake.Found, batch sdk.Batch) err
 }
 
 // mapped marks calls whose items are committed by the same transaction, and ends the alert about those of the source that
-// failed when none is left.
-func (tx *Tx) mapped(source string, calls []int64, now time.Time) error {
+// failed when none is left. Of some nothing is to be kept.
+func (tx *Tx) mapped(source string, calls, forget []int64, now time.Time) error {
 	if len(calls) == 0 {
 		return nil
 	}
 	if err := tx.run(`UPDATE raw_webhooks SET state = 'mapped', reason = '', told = 1, ended_at = $2 WHERE id IN @list($1)`, jsonList(calls), micros(now)); err != nil {
 		return err
+	}
+	if len(forget) > 0 {
+		if err := tx.run(`DELETE FROM raw_webhooks WHERE id IN @list($1)`, jsonList(forget)); err != nil {
+			return err
+		}
 	}
 	return tx.endCallAlert(source, now)
 }
