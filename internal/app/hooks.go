@@ -16,7 +16,7 @@ import (
 
 // newDoor makes the handler of /hooks/NAME: sources that are called, and destinations whose platforms call.
 func (a *App) newDoor() *hook.Door {
-	return hook.New(hook.Settings{Store: a.db, Hubs: a.hubs, Log: a.log, Low: a.low.Load, Other: a.receive,
+	return hook.New(hook.Settings{Store: a.db, Hubs: a.hubs, Answered: a.metrics.Answered, Log: a.log, Low: a.low.Load, Other: a.receive,
 		Closed: func(name string) bool {
 			c, configured := a.Config().Sources[name]
 			return configured && a.called(c.Type)
@@ -48,7 +48,7 @@ func (a *App) newMapper() *intake.Mapper {
 	if a.people != nil {
 		notify = a.notifyPerson
 	}
-	return intake.NewMapper(intake.MapperSettings{Notify: notify, Store: a.db, Log: a.log, Deadline: a.Config().Plugins.Deadline.Std(), Committed: a.taken,
+	return intake.NewMapper(intake.MapperSettings{Notify: notify, Store: a.db, Log: a.log, Deadline: a.Config().Plugins.Deadline.Std(), Committed: a.taken, Mapped: a.metrics.Mapped,
 		Instance: func(name string) (intake.Instance, func(), bool) {
 			i, done, ok := a.sources.acquire(name)
 			if !ok {

@@ -27,6 +27,8 @@ import (
 	"github.com/belfry-news/belfry/connectors/telegram/telegramtest"
 	"github.com/belfry-news/belfry/internal/store"
 	"github.com/belfry-news/belfry/internal/store/sqlite"
+	"github.com/belfry-news/belfry/internal/websub"
+	"github.com/belfry-news/belfry/internal/websub/websubtest"
 	"github.com/belfry-news/belfry/plugins/rss/feedtest"
 )
 
@@ -99,6 +101,8 @@ sources:
   broken: {type: rss, url: "%SITE%/broken", poll: 1s, isolation: none, allow_private: [127.0.0.0/8]}
   away: {type: rss, url: "%SITE%/away", poll: 1s, isolation: none, allow_private: [127.0.0.0/8]}
   flood: {type: rss, url: "%SITE%/flood", poll: 1s, max_new: 3, isolation: none, allow_private: [127.0.0.0/8]}
+  told: {type: rss, url: "%SITE%/told", poll: 1s, isolation: none, allow_private: [127.0.0.0/8]}
+  desk: {type: webhook, isolation: none, signature: bearer, secret: "0123456789abcdef-token", map: {key: entry.id, title: entry.title}}
   carnet: {type: notes, poll: 1s, folder: "%NOTES%"}
 destinations:
   telegram: {type: telegram, token: "%TOKEN%", api: "%TELEGRAM%", rates: off, allow_private: [127.0.0.0/8]}
@@ -200,6 +204,12 @@ func TestEveryMetricMoves(t *testing.T) {
 	publish(1)
 	s.site.Set("/broken", feedtest.Page{Status: http.StatusInternalServerError})
 	s.site.Set("/away", feedtest.Page{Status: http.StatusGone})
+	hub := websubtest.New(websubtest.Options{Client: websubtest.Through(func() string { return s.app.Addr() })})
+	hub.Refuse(http.StatusInternalServerError)
+	hubServer := httptest.NewServer(hub)
+	t.Cleanup(hubServer.Close)
+	t.Cleanup(hub.Wait)
+	s.site.Set("/told", feedtest.Page{Type: "application/rss+xml", Header: http.Header{"Link": {"<" + hubServer.URL + ">; rel=hub"}}, Body: flood.RSS()})
 	a := s.start()
 	db, now := a.Store(), time.Now
 
@@ -208,6 +218,31 @@ func TestEveryMetricMoves(t *testing.T) {
 		is(`belfry_destination_waiting{destination="hook"}`, 0), is(`belfry_destination_unknown{destination="lossy"}`, 0), is(`belfry_destination_needs_a_person{destination="fixed"}`, 0),
 		is(`belfry_destination_dead{destination="strict",state="failed"}`, 0), is(`belfry_destination_stopped{destination="telegram"}`, 0), is(`belfry_destination_last_success_timestamp_seconds{destination="hook"}`, 0),
 		is(`belfry_alerts_refused{destination="deaf"}`, 0), gone(`belfry_paused{name="shy",scope="destination"}`), gone(`belfry_plugin_crashes_total{kind="notes"}`), gone(`belfry_source_held{source="flood"}`))
+
+	s.expects("while the hub refuses", is(`belfry_source_hub_active{source="told"}`, 0))
+	hub.Refuse(0)
+	for _, sub := range subscriptions(t, db) {
+		if err := db.SubscriptionEnded(t.Context(), sub.ID, websub.Pending, "", now()); err != nil { // it is asked again at once
+			t.Fatal(err)
+		}
+	}
+	a.wakeHubs()
+	for body, token := range map[string]string{`{"id":"1","title":"Un appel"}`: "0123456789abcdef-token", `{"id":"2"}`: "0123456789abcdef-token", `{}`: "another"} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+a.Addr()+"/hooks/desk", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Content-Type", "application/json")
+		req.Header.Set("Authorization", "Bearer "+token)
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = resp.Body.Close()
+	}
+	s.expects("once somebody called", is(`belfry_webhook_answer_duration_seconds_count{outcome="accepted",source="desk"}`, 2), is(`belfry_webhook_answer_duration_seconds_count{outcome="401",source="desk"}`, 1),
+		is(`belfry_webhooks_mapped_total{outcome="mapped",source="desk"}`, 1), is(`belfry_webhooks_mapped_total{outcome="failed",source="desk"}`, 1), is(`belfry_webhooks_waiting{source="desk"}`, 0),
+		is(`belfry_webhooks_failed{source="desk"}`, 1), is(`belfry_source_hub_active{source="told"}`, 1))
 
 	deaf.Store(true) // from now on: the failing sources are told as soon as they have failed
 	// A post everywhere; then its correction, while Telegram takes the bot's rights away.
@@ -242,7 +277,7 @@ func TestEveryMetricMoves(t *testing.T) {
 		more(`belfry_plugin_resident_memory_bytes{kind="notes"}`, 1<<20), more(`belfry_plugin_cpu_seconds_total{kind="notes"}`, 0), is(`belfry_plugin_held{kind="notes"}`, 0),
 		is(`belfry_plugin_calls{kind="notes",state="waiting"}`, 0),
 		is(`belfry_http_request_duration_seconds_count{class="front",status="2xx"}`, 1), is(`belfry_http_request_duration_seconds_count{class="channel",status="2xx"}`, 1), is(`belfry_http_request_duration_seconds_count{class="feed",status="2xx"}`, 1),
-		is(`belfry_http_request_duration_seconds_count{class="post",status="2xx"}`, 1), is(`belfry_http_request_duration_seconds_count{class="other",status="4xx"}`, 1),
+		is(`belfry_http_request_duration_seconds_count{class="post",status="2xx"}`, 1), is(`belfry_http_request_duration_seconds_count{class="other",status="4xx"}`, 2),
 		recent(`belfry_source_last_success_timestamp_seconds{source="articles"}`), is(`belfry_source_last_success_timestamp_seconds{source="broken"}`, 0),
 		more(`belfry_source_failures{source="broken"}`, 0), is(`belfry_source_failures{source="articles"}`, 0),
 		is(`belfry_source_gone{source="away"}`, 1), is(`belfry_source_gone{source="articles"}`, 0), is(`belfry_source_held{source="flood"}`, 11), is(`belfry_source_held{source="articles"}`, 0),
@@ -309,6 +344,15 @@ func TestEveryMetricMoves(t *testing.T) {
 	s.expects("when it can be read again", is("belfry_collect_success", 1), is(`belfry_destination_dead{destination="shy",state="dropped"}`, 2))
 	s.checkReference()
 	s.checkQueries()
+}
+
+func subscriptions(t *testing.T, db *store.DB) []websub.Subscription {
+	t.Helper()
+	subs, err := db.Subscriptions(t.Context())
+	if err != nil || len(subs) == 0 {
+		t.Fatalf("%v %v", subs, err)
+	}
+	return subs
 }
 
 var row = regexp.MustCompile("(?m)^\\| `(belfry_[a-z_]+)` \\| ([a-z]+) \\| ([^|]+) \\|")

@@ -56,6 +56,9 @@ type Settings struct {
 	Hubs Hubs
 	// Low says that the disk has no room for more.
 	Low func() bool
+	// Answered is told of each answer to a call of a source: what became of it (accepted, duplicate, ignored, asked, or the status
+	// with which it was refused), and how long it took; may be nil.
+	Answered func(source, outcome string, took time.Duration)
 	// Came is called after a call was kept.
 	Came func()
 	Log  *slog.Logger
@@ -107,6 +110,9 @@ func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer src.Done()
+	a := d.answer(w)
+	w = a
+	defer a.done(name)
 	body, ok := d.body(w, r, src)
 	if !ok {
 		return
@@ -125,7 +131,7 @@ func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		Reply(w, v.Reply)
 	default:
-		_ = d.keep(w, r, src, intake.Call{Source: name, Delivery: v.DeliveryID, Request: call}, v)
+		_ = d.keep(a, r, src, intake.Call{Source: name, Delivery: v.DeliveryID, Request: call}, v)
 	}
 }
 
@@ -166,7 +172,7 @@ func (d *Door) body(w http.ResponseWriter, r *http.Request, src Source) ([]byte,
 }
 
 // keep commits a genuine call and answers it. It says whether the call was kept.
-func (d *Door) keep(w http.ResponseWriter, r *http.Request, src Source, c intake.Call, v sdk.Verdict) bool {
+func (d *Door) keep(w *answer, r *http.Request, src Source, c intake.Call, v sdk.Verdict) bool {
 	name := c.Source
 	if d.s.Low != nil && d.s.Low() {
 		later(w, "disk_low", "Belfry has no room on its disk at the moment; send the call again")
@@ -191,8 +197,10 @@ func (d *Door) keep(w http.ResponseWriter, r *http.Request, src Source, c intake
 		d.s.Log.Warn("a delivery came again with another body", "source", name, "delivery", v.DeliveryID)
 		Refuse(w, http.StatusConflict, "delivery_conflict", fmt.Sprintf("delivery %.100q came before with another body; give each delivery an id of its own, and repeat the same body under the same id", v.DeliveryID))
 	case outcome == intake.KeptDuplicate:
+		w.outcome = "duplicate"
 		Reply(w, sdk.WebhookReply{Status: http.StatusOK, Header: map[string][]string{"Content-Type": {"application/json"}}, Body: []byte(`{"status":"duplicate"}` + "\n")})
 	default:
+		w.outcome = "accepted"
 		if d.s.Came != nil {
 			d.s.Came()
 		}

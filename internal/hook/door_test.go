@@ -4,12 +4,14 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -47,7 +49,9 @@ func (r receiver) Verify(context.Context, sdk.WebhookRequest) (sdk.Verdict, erro
 func TestDoor(t *testing.T) {
 	t.Parallel()
 	post := func(body string) *http.Request {
-		return httptest.NewRequest(http.MethodPost, "/hooks/desk?a=b", strings.NewReader(body))
+		r := httptest.NewRequest(http.MethodPost, "/hooks/desk?a=b", strings.NewReader(body))
+		r.SetPathValue("name", "desk")
+		return r
 	}
 	cases := []struct {
 		name    string
@@ -73,8 +77,8 @@ func TestDoor(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			done, came := 0, 0
-			s := Settings{Store: &c.store, Log: slog.New(slog.DiscardHandler), Came: func() { came++ },
+			done, came, outcome := 0, 0, ""
+			s := Settings{Store: &c.store, Answered: func(source, o string, _ time.Duration) { outcome = source + " " + o }, Log: slog.New(slog.DiscardHandler), Came: func() { came++ },
 				Source: func(string) (Source, bool) {
 					return Source{Receiver: receiver{err: c.err}, MaxBody: 100, PerSecond: 2, Done: func() { done++ }}, true
 				}}
@@ -100,6 +104,9 @@ func TestDoor(t *testing.T) {
 			}
 			if c.nothing != (len(c.store.kept) == 0) || came != len(c.store.kept) {
 				t.Errorf("%d are kept, %d were told of", len(c.store.kept), came)
+			}
+			if want := map[bool]string{true: "desk accepted", false: fmt.Sprintf("desk %d", c.status)}[c.status == 200]; s.Closed == nil && outcome != want {
+				t.Errorf("it was told of as %q", outcome)
 			}
 			if s.Closed == nil && done != c.calls+1 {
 				t.Errorf("given back %d times", done)

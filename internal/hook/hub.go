@@ -60,6 +60,9 @@ func (d *Door) Hub(w http.ResponseWriter, r *http.Request) {
 		Refuse(w, http.StatusGone, "gone", "nothing is taken here any more; end this subscription")
 		return
 	}
+	a := d.answer(w)
+	w = a
+	defer a.done(sub.Source)
 	src := Source{MaxBody: mostContent, PerSecond: contentPerSecond}
 	body, ok := d.body(w, r, src)
 	if !ok {
@@ -69,11 +72,12 @@ func (d *Door) Hub(w http.ResponseWriter, r *http.Request) {
 	taken := sdk.WebhookReply{Status: http.StatusAccepted}
 	if sub.State != websub.Active || !sub.Genuine(r.Header.Values(signature), body) {
 		d.s.Log.Warn("what came as if from a hub was ignored", "source", sub.Source, "state", string(sub.State), "bytes", len(body))
+		a.outcome = "ignored"
 		Reply(w, taken)
 		return
 	}
 	call := sdk.WebhookRequest{Method: r.Method, Path: websub.Path, Header: r.Header, Body: body, ReceivedAt: time.Now().UTC()}
-	if !d.keep(w, r, src, intake.Call{Source: sub.Source, Topic: sub.Topic, Request: call}, sdk.Verdict{Reply: taken, Forget: []string{signature}}) {
+	if !d.keep(a, r, src, intake.Call{Source: sub.Source, Topic: sub.Topic, Request: call}, sdk.Verdict{Reply: taken, Forget: []string{signature}}) {
 		return
 	}
 	if err := d.s.Hubs.Delivered(context.WithoutCancel(r.Context()), sub); err != nil {

@@ -102,6 +102,8 @@ type Known struct {
 	// Listed says that the last whole document of the source held it; ListedAt is when it was last seen there, to the day.
 	Listed   bool
 	ListedAt time.Time
+	// Updated is when its source last changed it, as the source says; known only where calls are decided on (FoundKeys).
+	Updated time.Time
 	// Due is when what it announces happens; zero when it announces nothing. It is known only of items that are listed and are
 	// absent from a batch in which absences count.
 	Due time.Time
@@ -190,4 +192,6 @@ type Change struct {
 	Resolve []alert.Key
 	// Mapped are the calls that it comes from, which are done with it.
 	Mapped []int64
+	// Forget are those of them that said nothing but news about single persons: it was given, and what is kept of it goes.
+	Forget []int64
 }

@@ -123,6 +123,10 @@ func (d *decision) known(k Known, in Insert) {
 	if k.State == Blocked {
 		return
 	}
+	if d.rules.Called && overtaken(in.Item, k.Updated) {
+		d.notice("an older version of %s came late, and changes nothing", short(k.Key))
+		return
+	}
 	u := Update{ID: k.ID, State: k.State, Alias: k.Alias}
 	switch {
 	case k.State == Removed:
@@ -148,6 +152,10 @@ func (d *decision) known(k Known, in Insert) {
 		d.ch.Updates = append(d.ch.Updates, u)
 	}
 }
+
+// overtaken says that a version is older than one of another time. Calls come in any order; where the sender says when it changed
+// an item, that counts, and else the order in which they came.
+func overtaken(it sdk.Item, by time.Time) bool { return !it.Updated.IsZero() && it.Updated.Before(by) }
 
 // rekeyed finds a listed item that this one replaces: the same link, or else the same title, first seen within two days
 // and not in the document any more under its own key.

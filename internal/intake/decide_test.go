@@ -450,3 +450,33 @@ func TestBlockedItemsAreCounted(t *testing.T) {
 		t.Errorf("(-want +got):\n%s%d came", diff, len(ch.Inserts))
 	}
 }
+
+func TestMergeOfCalls(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 11, 20, 10, 0, 0, 0, time.UTC)
+	item := func(title string, updated time.Time) sdk.Batch {
+		return sdk.Batch{Items: []sdk.Item{{Key: "a", Title: title, Updated: updated}}}
+	}
+	for name, c := range map[string]struct {
+		first, later sdk.Batch
+		want         string
+	}{
+		"in order":          {item("old", at), item("new", at.Add(time.Minute)), "new"},
+		"late":              {item("new", at.Add(time.Minute)), item("old", at), "new"},
+		"as old":            {item("first", at), item("second", at), "second"},
+		"without a time":    {item("first", at), item("second", time.Time{}), "second"},
+		"withdrawn":         {item("first", at), sdk.Batch{Removed: []sdk.Removal{{Key: "a"}}}, ""},
+		"withdrawn and old": {sdk.Batch{Removed: []sdk.Removal{{Key: "a"}}}, item("again", at), "again"},
+	} {
+		var all sdk.Batch
+		merge(&all, c.first)
+		merge(&all, c.later)
+		got := ""
+		for _, it := range all.Items {
+			got += it.Title
+		}
+		if got != c.want {
+			t.Errorf("%s: %q", name, got)
+		}
+	}
+}

@@ -26,10 +26,11 @@ type CallStore interface {
 	CallTried(ctx context.Context, id int64) error
 	// NewItems counts the items of a source that came since then, among so many that came last.
 	NewItems(ctx context.Context, source string, since time.Time, most int) (int, error)
-	// FoundKeys is Store.Found without what the source listed last: a call says nothing of what it does not name.
+	// FoundKeys is Store.Found without what the source listed last, since a call says nothing of what it does not name, and with
+	// when items were last changed.
 	FoundKeys(ctx context.Context, source string, batch sdk.Batch) (Found, error)
-	// Found is that of Store.
-	Found(ctx context.Context, source string, batch sdk.Batch) (Found, error)
+	// Found is that of Store, with what FoundKeys tells of the keys besides.
+	FoundPushed(ctx context.Context, source string, batch sdk.Batch) (Found, error)
 	CommitIntake(ctx context.Context, ch Change, now time.Time) error
 	SourceState(ctx context.Context, name string) (State, error)
 }
@@ -48,6 +49,8 @@ type MapperSettings struct {
 	Notify func(ctx context.Context, source string, n sdk.PersonNotice, came time.Time) error
 	// Committed is called after items changed.
 	Committed func()
+	// Mapped is told what became of calls: mapped, failed, or again for one that is tried again; may be nil.
+	Mapped func(source, outcome string, calls int)
 }
 
 // Mapper makes items of the calls that were kept, source by source in the order in which they came. What cannot be mapped is
@@ -176,7 +179,7 @@ func (m *Mapper) work(ctx context.Context, name string) bool {
 		return false
 	}
 	var all sdk.Batch
-	var mapped []int64
+	var mapped, forget []int64
 	more := true
 	if other := slices.IndexFunc(calls, func(c Call) bool { return (c.Topic == "") != (calls[0].Topic == "") }); other > 0 {
 		calls = calls[:other] // a source of another type had the name before
@@ -190,6 +193,9 @@ func (m *Mapper) work(ctx context.Context, name string) bool {
 		if err == nil {
 			merge(&all, b)
 			mapped = append(mapped, c.ID)
+			if len(b.PersonNotices) > 0 && len(b.Items)+len(b.Removed) == 0 {
+				forget = append(forget, c.ID)
+			}
 			continue
 		}
 		if again := m.fault(ctx, log, c, sdk.AsError(err)); again {
@@ -200,15 +206,22 @@ func (m *Mapper) work(ctx context.Context, name string) bool {
 	if len(mapped) > 0 {
 		slices.Reverse(all.Items) // the newest stands first in a batch
 		inst.Rules.Pushed = calls[0].Topic != ""
-		if err := m.commit(ctx, inst.Rules, name, all, mapped); err != nil {
+		if err := m.commit(ctx, inst.Rules, name, all, mapped, forget); err != nil {
 			if ctx.Err() == nil {
 				log.Error("what webhooks say cannot be stored", "err", err)
 				m.rest(name, time.Now().Add(5*pollEvery))
 			}
 			return false
 		}
+		m.tell(name, "mapped", len(mapped))
 	}
 	return more && len(calls) == callsAtOnce
+}
+
+func (m *Mapper) tell(source, outcome string, calls int) {
+	if m.s.Mapped != nil {
+		m.s.Mapped(source, outcome, calls)
+	}
 }
 
 func (m *Mapper) call(ctx context.Context, inst Instance, c Call) (sdk.Batch, error) {
@@ -279,6 +292,7 @@ func (m *Mapper) fault(ctx context.Context, log *slog.Logger, c Call, err *sdk.E
 		if terr := m.s.Store.CallTried(ctx, c.ID); terr != nil && ctx.Err() == nil {
 			log.Error("an attempt cannot be counted", "err", terr)
 		}
+		m.tell(c.Source, "again", 1)
 		m.rest(c.Source, now.Add(max(pollEvery<<(2*c.Attempts), min(err.RetryAfter, longestReopen))))
 		return true
 	}
@@ -289,6 +303,7 @@ func (m *Mapper) fault(ctx context.Context, log *slog.Logger, c Call, err *sdk.E
 		Many:     fmt.Sprintf("source %s: {n} webhooks could not be mapped, the last because: %s; they are kept", c.Source, reason),
 		Mend:     fmt.Sprintf("look: belfry source show %s; correct its map, then: belfry source replay %s; or forget them: belfry source replay %s --drop", c.Source, c.Source, c.Source)}, now)
 	if ferr == nil {
+		m.tell(c.Source, "failed", 1)
 		return false
 	}
 	if ctx.Err() == nil {
@@ -298,8 +313,13 @@ func (m *Mapper) fault(ctx context.Context, log *slog.Logger, c Call, err *sdk.E
 	return true
 }
 
-// merge adds what a later call says. Of an item, what is said last counts.
+// merge adds what a later call says. Of an item, what is said last counts, unless it is an older version that comes late.
 func merge(all *sdk.Batch, later sdk.Batch) {
+	known := map[string]time.Time{}
+	for _, it := range all.Items {
+		known[it.Key] = it.Updated
+	}
+	later.Items = slices.DeleteFunc(later.Items, func(it sdk.Item) bool { return overtaken(it, known[it.Key]) })
 	said := map[string]bool{}
 	for _, it := range later.Items {
 		said[it.Key] = true
@@ -315,7 +335,7 @@ func merge(all *sdk.Batch, later sdk.Batch) {
 }
 
 // commit decides and writes, again when a command changed the source meanwhile.
-func (m *Mapper) commit(ctx context.Context, r Rules, name string, b sdk.Batch, mapped []int64) error {
+func (m *Mapper) commit(ctx context.Context, r Rules, name string, b sdk.Batch, mapped, forget []int64) error {
 	r.Called, r.BaselineAll = true, true
 	for range 5 {
 		st, err := m.s.Store.SourceState(ctx, name)
@@ -325,7 +345,7 @@ func (m *Mapper) commit(ctx context.Context, r Rules, name string, b sdk.Batch, 
 		now := time.Now()
 		look := m.s.Store.FoundKeys
 		if r.Pushed {
-			look = m.s.Store.Found
+			look = m.s.Store.FoundPushed
 		}
 		found, err := look(ctx, name, b)
 		if err != nil {
@@ -336,7 +356,7 @@ func (m *Mapper) commit(ctx context.Context, r Rules, name string, b sdk.Batch, 
 		}
 		b.Next = st.Cursor
 		ch := Decide(r, st, b, found, now)
-		ch.Mapped = mapped
+		ch.Mapped, ch.Forget = mapped, forget
 		err = m.s.Store.CommitIntake(ctx, ch, now)
 		if errors.Is(err, ErrConflict) {
 			continue

@@ -13,6 +13,7 @@ import (
 	"github.com/belfry-news/belfry/internal/alert"
 	"github.com/belfry-news/belfry/internal/compose"
 	"github.com/belfry-news/belfry/internal/store"
+	"github.com/belfry-news/belfry/internal/websub"
 	"github.com/belfry-news/belfry/scheduler"
 )
 
@@ -27,6 +28,8 @@ type Store interface {
 	AlertPlaces(ctx context.Context) ([]store.AlertPlace, error)
 	Pauses(ctx context.Context) ([]store.Pause, error)
 	PausedChannels(ctx context.Context) (map[string]time.Time, error)
+	CallCounts(ctx context.Context) (map[string]store.CallCount, error)
+	Subscriptions(ctx context.Context) ([]websub.Subscription, error)
 	EventTimes(ctx context.Context, sources []string, now time.Time) (map[string]scheduler.Windows, error)
 }
 
@@ -54,7 +57,7 @@ func newCollector(s Settings) *collector {
 	c := &collector{s: s, descs: map[string]*prometheus.Desc{}}
 	for _, f := range families() {
 		switch f.name {
-		case deliveryLag, callDuration, fetchDuration, pluginRestarts, requestDuration, buildInfo: // instruments
+		case deliveryLag, callDuration, fetchDuration, pluginRestarts, requestDuration, webhookDuration, webhooksMapped, buildInfo: // instruments
 		case pluginProcesses, pluginMemory, pluginCPU, pluginStarts, pluginHeld, pluginCalls: // see pluginCollector
 		default:
 			c.descs[f.name] = prometheus.NewDesc(f.name, f.help, f.labels, nil)
@@ -131,7 +134,7 @@ func truth(b bool) float64 {
 	return 0
 }
 
-func (c *collector) sources(ctx context.Context, g *gauges, cfg *configs.Loaded, _ time.Time) error {
+func (c *collector) sources(ctx context.Context, g *gauges, cfg *configs.Loaded, now time.Time) error {
 	rows, err := c.s.Store.SourceHealths(ctx)
 	for _, r := range rows {
 		if _, ok := cfg.Sources[r.Name]; !ok {
@@ -141,6 +144,29 @@ func (c *collector) sources(ctx context.Context, g *gauges, cfg *configs.Loaded,
 		g.add(sourceFailures, float64(r.Failures), r.Name)
 		g.add(sourceGone, truth(r.Gone), r.Name)
 		g.add(sourceHeld, float64(r.Held), r.Name)
+	}
+	if err != nil {
+		return err
+	}
+	calls, err := c.s.Store.CallCounts(ctx)
+	if err != nil {
+		return err
+	}
+	for _, name := range slices.Sorted(maps.Keys(calls)) {
+		if _, ok := cfg.Sources[name]; ok {
+			g.add(webhooksWaiting, float64(calls[name].Waiting), name)
+			g.add(webhooksFailed, float64(calls[name].Failed), name)
+		}
+	}
+	subs, err := c.s.Store.Subscriptions(ctx)
+	active := map[string]bool{}
+	for _, s := range subs {
+		if _, ok := cfg.Sources[s.Source]; ok && s.State != websub.Leaving {
+			active[s.Source] = active[s.Source] || s.State == websub.Active && now.Before(s.ExpiresAt)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(active)) {
+		g.add(hubActive, truth(active[name]), name)
 	}
 	return err
 }

@@ -38,6 +38,11 @@ const (
 	fetchDuration   = "belfry_source_fetch_duration_seconds"
 	pluginRestarts  = "belfry_plugin_crashes_total"
 	requestDuration = "belfry_http_request_duration_seconds"
+	webhookDuration = "belfry_webhook_answer_duration_seconds"
+	webhooksMapped  = "belfry_webhooks_mapped_total"
+	webhooksWaiting = "belfry_webhooks_waiting"
+	webhooksFailed  = "belfry_webhooks_failed"
+	hubActive       = "belfry_source_hub_active"
 
 	pluginProcesses = "belfry_plugin_processes"
 	pluginMemory    = "belfry_plugin_resident_memory_bytes"
@@ -72,11 +77,17 @@ func families() []familyOf {
 		{pluginCalls, "gauge", "Calls of a kind of plugin, by state.", []string{"kind", "state"}, "`state` is `running` or `waiting`."},
 		{requestDuration, "histogram", "Duration of answers of the public pages, by class of page and class of status.", []string{"class", "status"},
 			"`class` is `front`, `channel`, `feed`, `post`, `media`, `static`, `people` or `other`; `status` is `2xx`, `3xx`, `4xx` or `5xx`."},
+		{webhookDuration, "histogram", "Duration of answers to the calls of a source, from their first byte on, by what became of them.", []string{"source", "outcome"},
+			"`outcome` is `accepted`, `duplicate`, `ignored` (what carries no signature of the feed's hub), `asked` (questions and pings that bring nothing), or the status with which the call was refused; what they mean: [webhooks.md](webhooks.md#what-a-sender-is-told)."},
+		{webhooksMapped, "counter", "Calls of a source of which items were made, or could not be.", []string{"source", "outcome"}, "`outcome` is `mapped`, `failed` or `again`, for one that is tried again."},
 
 		{sourceLastSuccess, "gauge", "When a source last answered well, in Unix time; 0 when it never did.", []string{"source"}, "Its age is `time() - …`."},
 		{sourceFailures, "gauge", "Fetches of a source that failed in a row.", []string{"source"}, ""},
 		{sourceGone, "gauge", "Whether the server of a source said that it is gone for good.", []string{"source"}, ""},
 		{sourceHeld, "gauge", "Items and withdrawals that the flood brake of a source holds for a person.", []string{"source"}, ""},
+		{webhooksWaiting, "gauge", "Calls of a source that are kept and wait to be mapped.", []string{"source"}, "Only of sources that were called."},
+		{webhooksFailed, "gauge", "Calls of a source that could not be mapped, and are kept for a person.", []string{"source"}, "The alert `webhook_failed` tells of them."},
+		{hubActive, "gauge", "Whether the hub that a feed names tells what is new.", []string{"source"}, "Only of feeds that name a hub."},
 
 		{channelPosts, "gauge", "Posts of a channel that are on show.", []string{"channel"}, ""},
 		{channelWaiting, "gauge", "Items that wait to be used by a channel.", []string{"channel"}, ""},

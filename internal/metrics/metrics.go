@@ -48,6 +48,8 @@ type Metrics struct {
 	fetches  *prometheus.HistogramVec
 	requests *prometheus.HistogramVec
 	restarts *prometheus.CounterVec
+	answers  *prometheus.HistogramVec
+	mapped   *prometheus.CounterVec
 }
 
 // New makes a Metrics with a registry of its own.
@@ -65,12 +67,14 @@ func New(s Settings) *Metrics {
 		calls:    histogram(callDuration, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30),
 		fetches:  histogram(fetchDuration, .01, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 90),
 		requests: histogram(requestDuration, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 5),
-		restarts: prometheus.NewCounterVec(prometheus.CounterOpts{Name: pluginRestarts, Help: family(pluginRestarts).help}, family(pluginRestarts).labels),
+		restarts: counter(pluginRestarts),
+		answers:  histogram(webhookDuration, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 5),
+		mapped:   counter(webhooksMapped),
 	}
 	liveHeap := regexp.MustCompile(`^/gc/heap/live:bytes$`) // what is growing for good; the others go up and down between collections
 	build := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: buildInfo, Help: family(buildInfo).help}, family(buildInfo).labels)
 	build.WithLabelValues(s.Version, runtime.Version()).Set(1)
-	m.registry.MustRegister(m.lag, m.calls, m.fetches, m.requests, m.restarts, build, newCollector(s), newPluginCollector(s.Plugins),
+	m.registry.MustRegister(m.lag, m.calls, m.fetches, m.requests, m.restarts, m.answers, m.mapped, build, newCollector(s), newPluginCollector(s.Plugins),
 		collectors.NewGoCollector(collectors.WithGoCollectorRuntimeMetrics(collectors.GoRuntimeMetricsRule{Matcher: liveHeap})), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -78,6 +82,11 @@ func New(s Settings) *Metrics {
 func histogram(name string, buckets ...float64) *prometheus.HistogramVec {
 	f := family(name)
 	return prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: name, Help: f.help, Buckets: buckets}, f.labels)
+}
+
+func counter(name string) *prometheus.CounterVec {
+	f := family(name)
+	return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: f.help}, f.labels)
 }
 
 // Handler answers scrapes, in the text format or in OpenMetrics.
@@ -104,6 +113,16 @@ func (m *Metrics) Fetched(sourceType string, code sdk.Code, took time.Duration) 
 
 // PluginCrashed tells that a process of a kind of plugin ended and nobody wanted it to.
 func (m *Metrics) PluginCrashed(kind string) { m.restarts.WithLabelValues(kind).Inc() }
+
+// Answered tells of one answer to a call of a source.
+func (m *Metrics) Answered(source, outcome string, took time.Duration) {
+	m.answers.WithLabelValues(source, outcome).Observe(took.Seconds())
+}
+
+// Mapped tells of calls of a source that were mapped (mapped), set aside (failed), or are tried again (again).
+func (m *Metrics) Mapped(source, outcome string, calls int) {
+	m.mapped.WithLabelValues(source, outcome).Add(float64(calls))
+}
 
 // Served tells of one answer of the pages: the class of the page and the status.
 func (m *Metrics) Served(class string, status int, took time.Duration) {

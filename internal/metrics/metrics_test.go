@@ -23,8 +23,10 @@ import (
 	"github.com/belfry-news/belfry/internal/alert"
 	"github.com/belfry-news/belfry/internal/compose"
 	"github.com/belfry-news/belfry/internal/desk/desktest"
+	"github.com/belfry-news/belfry/internal/intake"
 	"github.com/belfry-news/belfry/internal/store"
 	"github.com/belfry-news/belfry/internal/store/sqlite/sqlitetest"
+	"github.com/belfry-news/belfry/internal/websub"
 	"github.com/belfry-news/belfry/sdk"
 )
 
@@ -60,6 +62,9 @@ func fixture(t *testing.T, now time.Time) (*store.DB, *configs.Loaded) {
 		}
 	}
 	must(db.UseSources(t.Context(), []store.SourceSetting{{Name: "articles"}}, now))
+	must(db.ChangeSubscriptions(t.Context(), []websub.Subscription{{Source: "articles", Hub: "https://hub.example/", Topic: "https://news.example/", Token: "token", Secret: "secret"}}, nil, nil, now))
+	_, err := db.KeepCall(t.Context(), intake.Call{Source: "articles", Topic: "https://news.example/", Request: sdk.WebhookRequest{Body: []byte("<feed/>"), ReceivedAt: now}})
+	must(err)
 	must(db.UseDestinations(t.Context(), []store.DestinationSetting{{Name: "ops"}, {Name: "wire"}}))
 	id, err := db.CreatePost(t.Context(), compose.NewPost{Channel: "alertes", Kind: compose.KindEditor, Status: compose.PostLive,
 		Content: compose.Content{Title: "Incendie à la gare"}, VisibleAt: now.Add(-time.Minute), Targets: []compose.NewTarget{{Destination: "ops"}}}, nil, "test",
@@ -109,6 +114,8 @@ func use(m *Metrics) {
 	m.Called("ops", "from_tomorrow", 20*time.Millisecond)
 	m.Fetched("rss", "", time.Second)
 	m.PluginCrashed("rss")
+	m.Answered("desk", "accepted", time.Millisecond)
+	m.Mapped("desk", "mapped", 3)
 	m.Served("post", 200, time.Millisecond)
 	m.Served("post", 0, time.Millisecond)
 }
@@ -152,7 +159,13 @@ func TestScrape(t *testing.T) {
 		`belfry_source_failures{source="articles"} 0`,
 		`belfry_source_fetch_duration_seconds_count{outcome="ok",type="rss"} 1`, `belfry_source_fetch_duration_seconds_sum{outcome="ok",type="rss"} 1`,
 		`belfry_source_gone{source="articles"} 0`, `belfry_source_held{source="articles"} 0`,
+		`belfry_source_hub_active{source="articles"} 0`,
 		`belfry_source_last_success_timestamp_seconds{source="articles"} 0`,
+		`belfry_webhook_answer_duration_seconds_count{outcome="accepted",source="desk"} 1`,
+		`belfry_webhook_answer_duration_seconds_sum{outcome="accepted",source="desk"} 0.001`,
+		`belfry_webhooks_failed{source="articles"} 0`,
+		`belfry_webhooks_mapped_total{outcome="mapped",source="desk"} 3`,
+		`belfry_webhooks_waiting{source="articles"} 1`,
 	}
 	for _, state := range []string{"dropped", "expired", "failed"} {
 		for _, name := range []string{"ops", "wire"} {

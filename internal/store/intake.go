@@ -279,7 +279,7 @@ func (db *DB) CommitIntake(ctx context.Context, ch intake.Change, now time.Time)
 		if err := tx.intakeRows(ch, now); err != nil {
 			return err
 		}
-		if err := tx.mapped(st.Name, ch.Mapped, now); err != nil {
+		if err := tx.mapped(st.Name, ch.Mapped, ch.Forget, now); err != nil {
 			return err
 		}
 		return tx.alerts(ch.Alerts, ch.Resolve, now)

@@ -120,17 +120,67 @@ func (db *DB) NewItems(ctx context.Context, source string, since time.Time, most
 
 // FoundKeys implements intake.CallStore.
 func (db *DB) FoundKeys(ctx context.Context, source string, batch sdk.Batch) (intake.Found, error) {
-	return db.found(ctx, source, batch, false)
+	f, err := db.found(ctx, source, batch, false)
+	if err != nil {
+		return f, err
+	}
+	return f, db.updated(ctx, &f, batch)
+}
+
+// FoundPushed implements intake.CallStore.
+func (db *DB) FoundPushed(ctx context.Context, source string, batch sdk.Batch) (intake.Found, error) {
+	f, err := db.found(ctx, source, batch, true)
+	if err != nil {
+		return f, err
+	}
+	return f, db.updated(ctx, &f, batch)
+}
+
+// updated finds when the items of a batch that are known were last changed, where the batch says it of them too.
+func (db *DB) updated(ctx context.Context, f *intake.Found, batch sdk.Batch) error {
+	at := map[int64]string{}
+	var ids []int64
+	for _, it := range batch.Items {
+		if k, known := f.ByKey[it.Key]; known && !it.Updated.IsZero() {
+			at[k.ID] = it.Key
+			ids = append(ids, k.ID)
+		}
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	return db.query(ctx, func(r scanner) error {
+		var id int64
+		var content string
+		if err := r.Scan(&id, &content); err != nil {
+			return err
+		}
+		var it struct {
+			Updated time.Time `json:"updated"`
+		}
+		if err := decode(content, &it); err != nil {
+			return err
+		}
+		k := f.ByKey[at[id]]
+		k.Updated = it.Updated
+		f.ByKey[at[id]] = k
+		return nil
+	}, `SELECT id, content FROM items WHERE id IN @list($1)`, jsonList(ids))
 }
 
 // mapped marks calls whose items are committed by the same transaction, and ends the alert about those of the source that
-// failed when none is left.
-func (tx *Tx) mapped(source string, calls []int64, now time.Time) error {
+// failed when none is left. Of some nothing is to be kept.
+func (tx *Tx) mapped(source string, calls, forget []int64, now time.Time) error {
 	if len(calls) == 0 {
 		return nil
 	}
 	if err := tx.run(`UPDATE raw_webhooks SET state = 'mapped', reason = '', told = 1, ended_at = $2 WHERE id IN @list($1)`, jsonList(calls), micros(now)); err != nil {
 		return err
+	}
+	if len(forget) > 0 {
+		if err := tx.run(`DELETE FROM raw_webhooks WHERE id IN @list($1)`, jsonList(forget)); err != nil {
+			return err
+		}
 	}
 	return tx.endCallAlert(source, now)
 }
@@ -187,6 +237,23 @@ func (db *DB) Calls(ctx context.Context, source string) (c Calls, err error) {
 		return err
 	}, `SELECT reason FROM raw_webhooks WHERE source = $1 AND state = 'failed' GROUP BY reason ORDER BY max(id) DESC LIMIT 10`, source)
 	return c, err
+}
+
+// CallCount says how many calls of a source wait to be mapped, and how many could not be.
+type CallCount struct{ Waiting, Failed int }
+
+// CallCounts counts the kept calls that are not mapped, by source.
+func (db *DB) CallCounts(ctx context.Context) (map[string]CallCount, error) {
+	out := map[string]CallCount{}
+	err := db.query(ctx, func(r scanner) error {
+		var name string
+		var c CallCount
+		err := r.Scan(&name, &c.Waiting, &c.Failed)
+		out[name] = c
+		return err
+	}, `SELECT s.name, (SELECT count(*) FROM raw_webhooks w WHERE w.source = s.name AND w.state = 'waiting'), (SELECT count(*) FROM raw_webhooks w WHERE w.source = s.name AND w.state = 'failed')
+		FROM sources s WHERE s.configured = 1 AND (s.called = 1 OR EXISTS (SELECT 1 FROM subscriptions x WHERE x.source = s.name))`)
+	return out, err
 }
 
 // webhooks takes out calls that were mapped, or failed, long ago, and the names of deliveries that nobody repeats any more.
