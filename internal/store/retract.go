@@ -70,6 +70,9 @@ func (db *DB) RetractItem(ctx context.Context, item int64, reason, actor string,
 	return out, err
 }
 
+// RetractedSince is the reason of a post that a backup shows and that must not be shown, until the retraction is repeated.
+const RetractedSince = "retracted since the backup"
+
 // BlockedError says that an address was retracted for good.
 type BlockedError struct {
 	URL, Reason string
@@ -360,6 +363,10 @@ func (tx *Tx) dropFromDigests(item int64, images map[string]bool, out *Retracted
 			if err := tx.run(`UPDATE post_revisions SET content = $3, note = '' WHERE post = $1 AND revision = $2`, id, n, text); err != nil {
 				return err
 			}
+		}
+		// A restore hid it because of this item.
+		if err := tx.run(`UPDATE posts SET visible_at = created_at, reason = '' WHERE id = $1 AND visible_at = 0 AND reason = $2`, id, RetractedSince); err != nil {
+			return err
 		}
 		// The copies still show the entry: a further revision makes them follow, even where its content is the same now.
 		if err := tx.reviseSame(id, now); err != nil {
