@@ -240,7 +240,7 @@ func (d *clerk) printLeft(list []sqlite.Left) {
 
 // quoted writes a text as one word for a shell.
 func quoted(text string) string {
-	return "'" + strings.ReplaceAll(desk.Plain(text), "'", `'\\''`) + "'"
+	return "'" + strings.ReplaceAll(desk.Plain(text), "'", `'\''`) + "'"
 }
 
 // beVerb writes a number with a noun whose plural is its own.
