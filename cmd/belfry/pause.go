@@ -18,8 +18,8 @@ type pauseCmd struct{ pausable }
 
 // Help is the long help.
 func (*pauseCmd) Help() string {
-	return `A paused source is not fetched, a paused channel makes no posts, and to a paused destination nothing leaves. What comes
-meanwhile waits; digests that are missed count as missed, and catch_up decides. A pause survives restarts.
+	return `A paused source is not fetched, a paused channel makes no posts, and to a paused destination nothing leaves, retractions neither. What
+comes meanwhile waits; digests that are missed count as missed, and catch_up decides. A pause survives restarts.
 
 Examples:
 

@@ -138,14 +138,15 @@ next fetch of each source. The command lists what left since, exactly where the 
     3. go on                                        belfry resume all
 
 Sources are fetched only after step 3; what they hold then is released or dropped in the same way. What was retracted for good
-since the backup stays so where the database of before could be read, and has to be retracted again otherwise.
+since the backup is hidden where the database of before could be read: the commands that are printed retract it again, and take
+its text out of the restored store. Where it could not be read, nothing is known of it.
 
 Example:
 
     belfry store restore /var/backups/belfry-2026-11-20.db
 
 Exit codes: 0 restored and paused, 1 nothing was changed, 2 the command line cannot be used. With --json: {file, taken, aside,
-held, compared, why, left, out, images, wanted_images, lost_images}.`
+held, compared, why, left, retracted_for_good, out, images, wanted_images, lost_images}.`
 }
 
 // Run restores a backup.
@@ -193,6 +194,10 @@ func (d *clerk) printRestored(r sqlite.Restored) {
 		}
 	}
 	d.printLeft(r.Left)
+	for _, g := range r.Gone {
+		d.print("  an item of %s was retracted for good since: whatever has it is hidden, digests too; retract it again: belfry post retract --item %s --source %s --legal --reason %s",
+			g.Source, quoted(g.Key), g.Source, quoted(g.Reason))
+	}
 	d.print("")
 	h := r.Held
 	d.print("held for you, since it may have left: %s, %s, %s, %s", count(h.Items, "waiting item"), count(h.Posts, "planned post"),
@@ -219,11 +224,23 @@ func (d *clerk) printLeft(list []sqlite.Left) {
 	if len(list) > mostLeft {
 		d.print("  and %s more; all of them: --json", desk.Thousands(len(list)-mostLeft))
 	}
+	said := map[string]bool{}
 	for _, l := range list {
-		if l.What == "retracted" {
-			d.print("  %s was retracted since: its page is hidden; retract its copies again: belfry post retract %s", l.Post, l.Post)
+		if l.What != "retracted" || said[l.Post] {
+			continue
 		}
+		said[l.Post] = true
+		legal := ""
+		if l.Legal {
+			legal = " --legal"
+		}
+		d.print("  %s was retracted since: its page is hidden; retract its copies again: belfry post retract %s%s --reason %s", l.Post, l.Post, legal, quoted(l.Reason))
 	}
+}
+
+// quoted writes a text as one word for a shell.
+func quoted(text string) string {
+	return "'" + strings.ReplaceAll(desk.Plain(text), "'", `'\''`) + "'"
 }
 
 // beVerb writes a number with a noun whose plural is its own.

@@ -62,6 +62,8 @@ func TestWhoMaySee(t *testing.T) {
 		"metrics from here with a wrong token":    {from: here, path: "/metrics", token: "guess", want: 401, says: "not known"},
 		"metrics through a proxy here":            {from: here, path: "/metrics", header: "X-Forwarded-For", want: 401},
 		"metrics through another proxy here":      {from: here, path: "/metrics", header: "Via", want: 401},
+		"metrics through a third proxy here":      {from: here, path: "/metrics", header: "X-Real-Ip", want: 401},
+		"metrics through a fourth proxy here":     {from: here, path: "/metrics", header: "X-Forwarded-Host", want: 401},
 		"metrics by a name that leads here":       {from: here, host: "rebound.example:9080", path: "/metrics", want: 401},
 		"metrics by localhost":                    {from: here, host: "localhost:9080", path: "/metrics", want: 200, says: "belfry_"},
 		"profiles from here":                      {from: here, path: "/debug/pprof/", want: 200, says: "goroutine"},

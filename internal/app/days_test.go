@@ -68,6 +68,10 @@ func TestAThousandDays(t *testing.T) {
 		{name: "another zone", after: time.Minute, lasts: 100 * daily, zone: "America/New_York"},
 		{name: "a pause", after: time.Minute, lasts: 50 * daily, zone: "America/New_York", paused: 5 * daily, late: []string{""}},
 		{name: "a blackout", after: time.Minute, lasts: 50 * daily, zone: "Pacific/Auckland", blackout: true},
+		// Somebody sets the clock while the blackout, from 7 to 8, keeps the digest back: at 07:40 to 06:40, at 07:40 to 08:40.
+		{name: "into a blackout", after: time.Minute, lasts: 3*daily + 7*time.Hour + 36*time.Minute, zone: "Pacific/Auckland", blackout: true},
+		{name: "an hour back in a blackout", after: -time.Hour, lasts: 3*daily + time.Hour, zone: "Pacific/Auckland", blackout: true},
+		{name: "an hour ahead in a blackout", after: time.Hour, lasts: 3 * daily, zone: "Pacific/Auckland", blackout: true, late: []string{"2029-03-13"}},
 	} {
 		at = at.Add(s.after)
 		synctest.Test(t, func(t *testing.T) { l.live(t, s, at) })

@@ -104,10 +104,10 @@ func (h *heart) once(ctx context.Context) error {
 func (h *heart) works(ctx context.Context) error {
 	call, cancel := context.WithTimeoutCause(ctx, 10*time.Second, errors.New("it did not answer within 10 s"))
 	defer cancel()
-	if err := h.db.Write(call, func(*store.Tx) error { return nil }); err != nil {
+	now := time.Now()
+	if err := h.db.Try(call, now); err != nil {
 		return fmt.Errorf("the store takes nothing: %w", err)
 	}
-	now := time.Now()
 	mute, err := unheard(call, h.db, h.Config(), now.Add(-overdue))
 	switch {
 	case err != nil:

@@ -3,6 +3,7 @@ package app
 import (
 	"bytes"
 	"context"
+	"database/sql"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -16,6 +17,7 @@ import (
 	"github.com/belfry-news/belfry/configs"
 	"github.com/belfry-news/belfry/internal/alert"
 	"github.com/belfry-news/belfry/internal/store"
+	"github.com/belfry-news/belfry/internal/store/sqlite"
 	"github.com/belfry-news/belfry/internal/store/sqlite/sqlitetest"
 )
 
@@ -49,11 +51,11 @@ func TestHeartbeatOfADaemon(t *testing.T) {
 // heartOf is the heart of a daemon that has only a store, which started an hour ago.
 func heartOf(t *testing.T, service http.Handler) (h *heart, log func() string) {
 	t.Helper()
-	db := sqlitetest.Open(t, filepath.Join(t.TempDir(), "belfry.db"))
-	t.Cleanup(func() { _ = db.Close() })
 	server := httptest.NewServer(service)
 	t.Cleanup(server.Close)
 	path := filepath.Join(t.TempDir(), "belfry.yaml")
+	db := sqlitetest.Open(t, filepath.Join(filepath.Dir(path), sqlite.FileName))
+	t.Cleanup(func() { _ = db.Close() })
 	s := &stage{t: t, dir: filepath.Dir(path)}
 	s.config(`alerts: {to: [ops], heartbeat: {url: "` + server.URL + `/ping/key?token=hunter2", allow_private: [127.0.0.0/8]}}
 destinations: {ops: {type: http, url: "https://ops.example/hook", secret: "%SECRET%"}}`)
@@ -146,7 +148,22 @@ func TestHeartbeatMissed(t *testing.T) {
 	}
 	beat(1, "")
 
-	// A store that takes nothing.
+	// A store that takes no row, as on a full disk, although a transaction without any would pass.
+	raw, err := sql.Open("sqlite", filepath.Join(filepath.Dir(h.Config().Path), sqlite.FileName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer raw.Close()
+	if _, err := raw.Exec(`CREATE TRIGGER full BEFORE INSERT ON meta BEGIN SELECT RAISE(ABORT, 'no room'); END`); err != nil {
+		t.Fatal(err)
+	}
+	beat(0, "the store takes nothing")
+	if _, err := raw.Exec(`DROP TRIGGER full`); err != nil {
+		t.Fatal(err)
+	}
+	beat(1, "the heartbeat goes on")
+
+	// A store that is gone.
 	if err := h.db.Close(); err != nil {
 		t.Fatal(err)
 	}

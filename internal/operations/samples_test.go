@@ -17,6 +17,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -199,6 +200,11 @@ func TestUnit(t *testing.T) {
 	out, err := exec.Command("systemd-analyze", "verify", "--man=no", path).CombinedOutput()
 	if err != nil || strings.Contains(string(out), "belfry.service") {
 		t.Errorf("systemd-analyze: %v\n%s", err, out)
+	}
+	// A daemon that cannot start for a while, on a full disk, is not given up: nobody may be there to start it by hand.
+	head, _, _ := strings.Cut(sample(t, "belfry.service"), "[Service]")
+	if !slices.Contains(strings.Split(head, "\n"), "StartLimitIntervalSec=0") {
+		t.Errorf("systemd gives up after five failed starts:\n%s", head)
 	}
 }
 

@@ -36,6 +36,17 @@ func (tx *Tx) keepClock(now time.Time) error {
 	return tx.run(`INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value`, clockRead, strconv.FormatInt(micros(now), 10))
 }
 
+// heartbeat is the name in the table meta of the last time that the store was tried.
+const heartbeat = "heartbeat"
+
+// Try commits a row, and so says whether the store takes anything: an empty transaction leaves nothing on the disk, and a full
+// disk takes it.
+func (db *DB) Try(ctx context.Context, now time.Time) error {
+	return db.Write(ctx, func(tx *Tx) error {
+		return tx.run(`INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value`, heartbeat, strconv.FormatInt(micros(now), 10))
+	})
+}
+
 // planned are the columns that say when something is to be done next: by the clock of when it was decided, plus a wait.
 var planned = map[string][]string{
 	"sources":         {"next_at", "wait_until", "lease"},

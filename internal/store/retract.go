@@ -70,6 +70,9 @@ func (db *DB) RetractItem(ctx context.Context, item int64, reason, actor string,
 	return out, err
 }
 
+// RetractedSince is the reason of a post that a backup shows and that must not be shown, until the retraction is repeated.
+const RetractedSince = "retracted since the backup"
+
 // BlockedError says that an address was retracted for good.
 type BlockedError struct {
 	URL, Reason string
@@ -126,8 +129,16 @@ func (tx *Tx) post(id int64) (Post, error) {
 	return scanPost(tx.row(`SELECT `+postColumns+` FROM posts p JOIN post_revisions r ON r.post = p.id AND r.revision = p.revision WHERE p.id = $1`, id))
 }
 
+// showAgain shows what a restore hid, now that nothing is left in it that must not be seen.
+func (tx *Tx) showAgain(post int64) error {
+	return tx.run(`UPDATE posts SET visible_at = created_at, reason = '' WHERE id = $1 AND visible_at = 0 AND reason = $2`, post, RetractedSince)
+}
+
 // retract gives a post its last revision.
 func (tx *Tx) retract(p Post, c compose.Content, purge bool, now time.Time) error {
+	if err := tx.showAgain(p.ID); err != nil { // its page says that it was retracted
+		return err
+	}
 	if err := tx.revise(p.ID, c, compose.PostRetracted, purge, now); err != nil {
 		return err
 	}
@@ -360,6 +371,9 @@ func (tx *Tx) dropFromDigests(item int64, images map[string]bool, out *Retracted
 			if err := tx.run(`UPDATE post_revisions SET content = $3, note = '' WHERE post = $1 AND revision = $2`, id, n, text); err != nil {
 				return err
 			}
+		}
+		if err := tx.showAgain(id); err != nil {
+			return err
 		}
 		// The copies still show the entry: a further revision makes them follow, even where its content is the same now.
 		if err := tx.reviseSame(id, now); err != nil {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"database/sql"
 	"errors"
+	"fmt"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -396,6 +397,67 @@ func TestImagesInABackup(t *testing.T) {
 	ok(t, os.WriteFile(hand, text, 0o600))
 	if _, err := sqlite.Open(t.Context(), hand); err == nil || !strings.Contains(err.Error(), "belfry store restore") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// An item that was retracted for good after a backup comes back with it, in the digests too: nothing that has it is shown, the
+// list names it, and the retraction is repeated by what the list says.
+func TestWhatWasRetractedForGoodSince(t *testing.T) {
+	t.Parallel()
+	file, db := newDatabase(t)
+	d := newDesk(t, db, "")
+	d.fetch(article(2, 0), article(1, 0))
+	d.post(100)
+	ctx := t.Context()
+	to := filepath.Join(t.TempDir(), "backup.db")
+	backup(t, file, to)
+	each, digest := "", ""
+	for _, p := range d.posts() {
+		switch {
+		case p.Kind == compose.KindDigest:
+			digest = p.PublicID
+		case p.Content.Title == "Article 1.0":
+			each = p.PublicID
+			_, err := db.RetractPost(ctx, p.ID, true, "court order 12", "test", d.now)
+			ok(t, err)
+		}
+	}
+	if each == "" || digest == "" {
+		t.Fatalf("%+v", d.posts())
+	}
+	closed(t, db)
+
+	out := restore(t, to, file)
+	if diff := cmp.Diff([]sqlite.Gone{{Source: "feed", Key: "key-1", Reason: "court order 12"}}, out.Gone); diff != "" {
+		t.Error(diff)
+	}
+	var err error
+	db, err = sqlite.Open(ctx, file)
+	ok(t, err)
+	defer closed(t, db)
+	shown := func(id string) bool {
+		t.Helper()
+		p, err := db.PostByID(ctx, id)
+		ok(t, err)
+		return !p.VisibleAt.IsZero()
+	}
+	if shown(each) || shown(digest) {
+		t.Errorf("its post is shown: %v, the digest that has it: %v", shown(each), shown(digest))
+	}
+	items, err := db.Found(ctx, "feed", sdk.Batch{Items: []sdk.Item{article(1, 0)}})
+	ok(t, err)
+	id := items.ByKey["key-1"].ID
+	_, err = db.RetractItem(ctx, id, "court order 12", "test", d.now)
+	ok(t, err)
+	if !shown(digest) || !shown(each) {
+		t.Errorf("the digest without it is shown again: %v, and the page that says so: %v", shown(digest), shown(each))
+	}
+	for _, name := range []string{each, digest} {
+		p, err := db.PostByID(ctx, name)
+		ok(t, err)
+		if text := fmt.Sprintf("%+v", p.Content); strings.Contains(text, "Article 1.0") || name == digest && !strings.Contains(text, "Article 2.0") {
+			t.Errorf("%s says %s", name, text)
+		}
 	}
 }
 

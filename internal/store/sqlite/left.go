@@ -11,6 +11,8 @@ import (
 	"os"
 	"strings"
 	"time"
+
+	"github.com/belfry-news/belfry/internal/store"
 )
 
 // Left is a copy of a post that left, or may have left, after a backup was taken.
@@ -23,10 +25,20 @@ type Left struct {
 	Chat        string `json:"chat"`
 	Title       string `json:"title"`
 	URL         string `json:"url"`
+	// Reason is why it was retracted, and Legal that it was for good.
+	Reason string `json:"reason"`
+	Legal  bool   `json:"legal"`
 	// Delivery is its number in the restored store; 0 when the store knows none.
 	Delivery int64 `json:"delivery"`
 	// At is when it happened; zero when that is not known.
 	At time.Time `json:"at,omitzero"`
+}
+
+// Gone is an item of the backup that was retracted for good since.
+type Gone struct {
+	Source string `json:"source"`
+	Key    string `json:"key"`
+	Reason string `json:"reason"`
 }
 
 // Place names where it is.
@@ -49,7 +61,7 @@ func mayHaveLeft(ctx context.Context, db *sql.DB) (list []Left, out int, err err
 		if err := rows.Scan(&l.What, &l.Post, &l.Channel, &l.Destination, &l.Chat, &content, &l.Delivery); err != nil {
 			return nil, 0, err
 		}
-		l.Title = titleOf(content)
+		l.Title = contentOf(content).Title
 		list = append(list, l)
 	}
 	if err := rows.Err(); err != nil {
@@ -58,13 +70,17 @@ func mayHaveLeft(ctx context.Context, db *sql.DB) (list []Left, out int, err err
 	return list, out, db.QueryRowContext(ctx, `SELECT count(*) FROM publications WHERE out_at > 0 AND have_gone = 0`).Scan(&out)
 }
 
-// titleOf reads the title out of a post's content.
-func titleOf(content string) string {
-	var c struct {
-		Title string `json:"title"`
-	}
-	_ = json.Unmarshal([]byte(content), &c) // a title is for people, and its absence no fault
-	return c.Title
+// said is what a list tells of a post's content.
+type said struct {
+	Title  string `json:"title"`
+	Purged bool   `json:"purged"`
+	Reason string `json:"reason"`
+}
+
+// contentOf reads a post's content.
+func contentOf(content string) (c said) {
+	_ = json.Unmarshal([]byte(content), &c) // it is for people, and its absence no fault
+	return c
 }
 
 // sinceBackup is what the database of before (now) knows and the backup does not.
@@ -87,20 +103,20 @@ const sinceBackup = `
 
 // compare reads the database of before, and gives exactly what left since the backup was taken. What was retracted for good
 // since stays so: nothing of it comes back, and its page shows nothing.
-func compare(ctx context.Context, db *sql.DB, file string, taken time.Time) ([]Left, error) {
+func compare(ctx context.Context, db *sql.DB, file string, taken time.Time) ([]Left, []Gone, error) {
 	if _, err := os.Stat(file); err != nil {
-		return nil, fs.ErrNotExist
+		return nil, nil, fs.ErrNotExist
 	}
 	if err := checkLog(file); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	// What is damaged is only looked at: opening it as a database would change it and its log.
 	if err := untouched(ctx, file); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	other, err := connect(file, url.Values{"mode": {"rw"}, "_pragma": {"busy_timeout(10000)"}})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	// Whoever attaches it below does not empty its log; this connection does when it closes, and reads all of it first.
 	_, err = schemaOf(ctx, other, file)
@@ -111,26 +127,45 @@ func compare(ctx context.Context, db *sql.DB, file string, taken time.Time) ([]L
 		err = e
 	}
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	dropMark(file)
 	if _, err := db.ExecContext(ctx, `ATTACH ? AS now`, file); err != nil {
-		return nil, damaged(file, err)
+		return nil, nil, damaged(file, err)
 	}
 	defer func() { _, _ = db.ExecContext(context.WithoutCancel(ctx), `DETACH now`) }() // closing does it too
 	list, err := readLeft(ctx, db)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return list, inTx(ctx, db, func(tx *sql.Tx) error {
+	gone := []Gone{}
+	err = inTx(ctx, db, func(tx *sql.Tx) error {
 		if err := run(ctx, tx,
 			statement{`INSERT OR IGNORE INTO main.blocked (kind, source, value, at, reason) SELECT kind, source, value, at, reason FROM now.blocked`, nil},
-			statement{`UPDATE main.posts SET visible_at = 0, reason = 'retracted since the backup' WHERE visible_at > 0 AND status IN ('live', 'withdrawn')
-				AND public_id IN (SELECT public_id FROM now.posts WHERE status = 'retracted')`, nil}); err != nil {
+			statement{`UPDATE main.posts SET visible_at = 0, reason = ?1 WHERE visible_at > 0 AND status IN ('live', 'withdrawn')
+				AND public_id IN (SELECT public_id FROM now.posts WHERE status = 'retracted')`, []any{store.RetractedSince}},
+			// A digest of the backup has the item still; it is shown again when the retraction is repeated.
+			statement{`UPDATE main.posts SET visible_at = 0, reason = ?1 WHERE visible_at > 0 AND status IN ('live', 'withdrawn') AND id IN (SELECT pi.post
+				FROM main.post_items pi JOIN main.items i ON i.id = pi.item JOIN main.blocked b ON b.kind = 'key' AND b.source = i.source AND b.value = i.key
+				WHERE i.state <> 'blocked')`, []any{store.RetractedSince}}); err != nil {
 			return fmt.Errorf("carry over what was retracted since %s: %w", taken.Format(time.RFC3339), err)
 		}
-		return nil
+		rows, err := tx.QueryContext(ctx, `SELECT i.source, i.key, b.reason FROM main.items i JOIN main.blocked b ON b.kind = 'key' AND b.source = i.source AND b.value = i.key
+			WHERE i.state <> 'blocked' ORDER BY i.id`)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var g Gone
+			if err := rows.Scan(&g.Source, &g.Key, &g.Reason); err != nil {
+				return err
+			}
+			gone = append(gone, g)
+		}
+		return rows.Err()
 	})
+	return list, gone, err
 }
 
 // untouched checks the pages of a database without its log.
@@ -156,7 +191,10 @@ func readLeft(ctx context.Context, db *sql.DB) ([]Left, error) {
 		if err := rows.Scan(&l.What, &l.Post, &l.Channel, &l.Destination, &l.Chat, &content, &l.URL, &l.Delivery, &at); err != nil {
 			return nil, err
 		}
-		l.Title = titleOf(content)
+		c := contentOf(content)
+		if l.Title = c.Title; l.What == "retracted" {
+			l.Reason, l.Legal = c.Reason, c.Purged
+		}
 		if at > 0 {
 			l.At = time.UnixMicro(at).UTC()
 		}

@@ -37,6 +37,8 @@ type Restored struct {
 	Compared bool   `json:"compared"`
 	Why      string `json:"why,omitempty"`
 	Left     []Left `json:"left"`
+	// Gone are items that were retracted for good since, and that the backup has still: nothing that has them is shown.
+	Gone []Gone `json:"retracted_for_good"`
 	// Out counts copies that are out by the backup, and may have been edited or deleted since.
 	Out int `json:"out"`
 	// Images came out of the backup, Wanted ones are fetched again, and Lost ones are nowhere.
@@ -51,7 +53,7 @@ var ErrUnchanged = errors.New("nothing was changed")
 // Run checks the backup, moves the database of before aside, and puts the backup in its place, paused. Until the backup
 // has been found to be good nothing is touched; the change itself is one rename.
 func (r Restore) Run(ctx context.Context) (out Restored, err error) {
-	out = Restored{File: r.From, Left: []Left{}}
+	out = Restored{File: r.From, Left: []Left{}, Gone: []Gone{}}
 	fresh := r.To + ".restoring"
 	if err := removeAll(fresh); err != nil {
 		return out, err
@@ -163,10 +165,10 @@ func (r Restore) prepare(ctx context.Context, fresh string, out *Restored) error
 	if out.Left, out.Out, err = mayHaveLeft(ctx, db); err != nil {
 		return err
 	}
-	exact, err := compare(ctx, db, r.To, out.Taken)
+	exact, gone, err := compare(ctx, db, r.To, out.Taken)
 	switch {
 	case err == nil:
-		out.Left, out.Compared = exact, true
+		out.Left, out.Gone, out.Compared = exact, gone, true
 	case errors.Is(err, fs.ErrNotExist):
 		out.Why = "there was no database before"
 	default:

@@ -246,6 +246,32 @@ func TestNothingPrunedIsPostedAgain(t *testing.T) {
 	})
 }
 
+// What the newest document of a source lists keeps its content however old it is: its source may be away for months, and its
+// next document is compared with it.
+func TestWhatIsListedStays(t *testing.T) {
+	t.Parallel()
+	_, db := newDatabase(t)
+	defer closed(t, db)
+	d := newDesk(t, db, "")
+	d.fetch(article(2, 0), article(1, 0))
+	d.post(100)
+	for _, p := range d.posts() {
+		if p.Kind == compose.KindDigest { // it would keep its items by itself
+			_, err := d.db.RetractPost(t.Context(), p.ID, false, "test", "test", d.now)
+			ok(t, err)
+		}
+	}
+	d.now = d.now.Add(100 * day)
+	if out := prune(t, d.db, store.Retention{Items: 90 * day}, d.now); out.Items != 0 {
+		t.Errorf("%d items were emptied that the document lists", out.Items)
+	}
+	d.fetch(article(3, 0))
+	d.now = d.now.Add(100 * day)
+	if out := prune(t, d.db, store.Retention{Items: 90 * day}, d.now); out.Items != 2 {
+		t.Errorf("%d items were emptied, want the two that left the document", out.Items)
+	}
+}
+
 // The content of what is listed, waits, or makes up a digest stays; of other old items the key does.
 func TestWhatStays(t *testing.T) {
 	t.Parallel()
