@@ -33,7 +33,7 @@ build:
 # hold nothing that happens at once.
 UNRACED := ./internal/crash ./internal/hostile ./internal/operations ./internal/deptest ./scheduler ./sdk/render ./configs ./internal/admin \
 	./internal/alert ./internal/bot/keyword ./internal/bot/newsroom ./internal/consent/history ./internal/consent/model ./internal/disk \
-	./internal/i18n ./internal/permit ./internal/policy ./internal/rehearse ./plugins/rss/internal/charset ./plugins/rss/internal/feeddate \
+	./internal/i18n ./internal/permit ./internal/plugintest ./internal/policy ./internal/rehearse ./plugins/rss/internal/charset ./plugins/rss/internal/feeddate \
 	./plugins/rss/internal/feedjson ./plugins/rss/internal/feedxml \
 	./internal/scaffold/...
 # Packages whose tests the detector makes so slow that under it they play fewer of their cases, and all of them without it.

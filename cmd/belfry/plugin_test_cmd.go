@@ -22,6 +22,7 @@ type pluginTestCmd struct {
 	Args   []string `arg:"" optional:"" help:"Its arguments."`
 	Type   string   `placeholder:"TYPE" help:"The type that is tested; without it, its file's name without belfry-plugin-."`
 	Fake   string   `placeholder:"CMD" help:"A program that plays the platform; its first line of output is its address."`
+	Only   []string `placeholder:"WHAT" enum:"process,source,checker,webhook,resolver,publisher,editor,deleter,finder,faults,versions" help:"What is checked: process, faults, versions or an ability; without it, everything."`
 	Save   string   `default:"belfry-plugin-test" placeholder:"FOLDER" help:"The folder for the calls that show what is broken."`
 	Memory int      `default:"256" env:"BELFRY__PLUGINS__MEMORY" placeholder:"MIB" help:"The most memory of its process, in MiB."`
 }
@@ -59,12 +60,12 @@ func (c *pluginTestCmd) Run(ctx context.Context, g *global, std streams) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	sockets, work := filepath.Join(dir, "r"), filepath.Join(dir, "test")
+	work := filepath.Join(dir, "test")
 	if err := os.Mkdir(work, 0o700); err != nil {
 		return err
 	}
-	o := plugintest.Options{Command: pluginhost.Command{Path: path, Args: c.Args, Foreign: true}, Kind: typeOf(c.Type, path), RunDir: sockets,
-		Memory: int64(c.Memory) << 20, Save: c.Save, Log: g.quiet(std.err).Handler(),
+	o := plugintest.Options{Command: pluginhost.Command{Path: path, Args: c.Args, Foreign: true}, Kind: typeOf(c.Type, path), RunDir: dir,
+		Memory: int64(c.Memory) << 20, Only: c.Only, Save: c.Save, Log: g.quiet(std.err).Handler(),
 		UserAgent: app.UserAgent(version, &configs.Loaded{Config: configs.Default()})}
 	address := ""
 	if c.Fake != "" {

@@ -78,6 +78,11 @@ func TestScripts(t *testing.T) {
 				return err
 			}
 			env.Setenv("BELFRY", self)
+			examples, err := filepath.Abs(filepath.Join("..", "..", "plugins"))
+			if err != nil {
+				return err
+			}
+			env.Setenv("EXAMPLES", examples)
 			env.Setenv("TMPDIR", env.WorkDir)
 			return nil
 		},

@@ -18,8 +18,12 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// promptly is how soon an answer comes that waits for nothing.
-const promptly = 5 * time.Second
+const (
+	// promptly is how soon an answer comes that waits for nothing.
+	promptly = 10 * time.Second
+	// patience is how long a process may take to say that it cannot work with a host.
+	patience = 15 * time.Second
+)
 
 // processChecks are what every plugin keeps to, whatever it can do.
 func (t *tester) processChecks() []conformance.Check {
@@ -220,14 +224,14 @@ func (t *tester) versionChecks() []conformance.Check {
 		{Name: "a host that no longer speaks its version", Run: func(tb conformance.T) {
 			host := t.newHost(func(c *pluginhost.Config) {
 				c.Offer = []int{1000}
-				c.Limits.Start = 10 * time.Second
+				c.Limits.Start = patience + time.Second
 			})
 			defer closeHost(tb.Context(), host)
 			start := time.Now()
-			if _, err := host.Describe(tb.Context(), t.o.Kind); err == nil && time.Since(start) < promptly {
+			if _, err := host.Describe(tb.Context(), t.o.Kind); err == nil && time.Since(start) < patience {
 				return // it said its own version, which this host happens to speak
 			}
-			if time.Since(start) > promptly {
+			if time.Since(start) > patience {
 				tb.Error("it neither said which version it speaks nor ended; people would wait for a time-out and not learn why")
 			}
 		}},

@@ -31,6 +31,8 @@ type Options struct {
 	Scenario Scenario
 	// Fake may be nil.
 	Fake *Fake
+	// Only are the suites that run; nil means all of them.
+	Only []string
 	// Save is the folder that gets the calls of broken promises; it is made when there are any.
 	Save string
 	// UserAgent is what instances are told to call themselves.
@@ -82,7 +84,7 @@ type Report struct {
 }
 
 // grace is how long a call may go on after its end before it counts as one that does not end.
-const grace = 3 * time.Second
+const grace = 5 * time.Second
 
 // tester is one test.
 type tester struct {
@@ -131,7 +133,9 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
-		t.run(ctx, s)
+		if o.Only == nil || slices.Contains(o.Only, s.name) {
+			t.run(ctx, s)
+		}
 	}
 	return t.report, nil
 }

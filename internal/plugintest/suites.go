@@ -96,7 +96,7 @@ func (t *tester) suites() []suite {
 		}
 		out = append(out, one)
 	}
-	return append(out, suite{name: "other versions", offered: true, checks: t.versionChecks()})
+	return append(out, suite{name: "versions", offered: true, checks: t.versionChecks()})
 }
 
 func (t *tester) publisherOptions(options conformance.Options) conformance.PublisherOptions {

@@ -248,8 +248,10 @@ def serve(*types):
     while not done.wait(0.5):
         if os.getppid() != parent:
             os._exit(3)  # the host was killed
-    server.stop(grace=1).wait()
+    server.stop(grace=0.5).wait()
     process.close()
+    sys.stderr.flush()
+    os._exit(0)  # at once: no thread has anything left to do
 
 
 class _Instance:

@@ -1,0 +1,66 @@
+//go:build linux
+
+package plugintest
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/belfry-news/belfry/internal/pluginhost"
+)
+
+// TestMutatedConnectorsAreFound breaks the example in one place and wants the suite to say so.
+func TestMutatedConnectorsAreFound(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct{ from, to, suite, want string }{
+		"unavailable after sending": {"            if sends:\n", "            if False:\n", "faults",
+			"publish: the connection is cut after the work was done: Publish when the connection is cut after the work was done: the error has the code unavailable, wanted is [unknown_outcome]"},
+		"unknown before sending": {`raise belfry_plugin.Error("unavailable", "the board cannot be reached")`, `raise belfry_plugin.Error("unknown_outcome", "the board cannot be reached")`,
+			"faults", "Publish when nobody listens: the error has the code unknown_outcome, wanted is [unavailable]"},
+		"its own pause": {`float(after) if after.isdigit() else 60.0`, `60.0`, "faults", "the platform asked for 7s, and the error for 1m0s"},
+		"the token in an error": {`"the board does not know the token; make a new one there"`, `"the board does not know canary-4f2e9b"`, "faults",
+			"a secret of the configuration stands in the error"},
+		"another key each time": {`headers["Idempotency-Key"] = key`, `headers["Idempotency-Key"] = key + str(id(connection)) + str(call.remaining())`, "publisher", "with one key"},
+		"blind and sure": {`raise belfry_plugin.Error("unavailable", "the board did not answer") from fault`, `return {"posts": []}`, "faults",
+			"answered that nothing was accepted, although it could not look"},
+		"people as channels":        {`if found["kind"] != "channel":`, `if False:`, "resolver", `ResolveChannel("@someone"): no error`},
+		"limits that are a lie":     {`limits = channel_pb2.Limits(text=TEXT,`, `limits = channel_pb2.Limits(text=TEXT // 2,`, "publisher", "the channel takes 250"},
+		"an edit that does nothing": {`return self.ref(self.ask(call, "PUT", self.at(ref), json.loads(part.request)))`, `return ref`, "editor", "the platform shows"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			folder := copied(t, "../../plugins/example-python")
+			path := filepath.Join(folder, "board.py")
+			b, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if strings.Count(string(b), tc.from) != 1 {
+				t.Fatalf("the example no longer holds %q", tc.from)
+			}
+			if err := os.WriteFile(path, []byte(strings.Replace(string(b), tc.from, tc.to, 1)), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			o := options(t, pluginhost.Command{Path: path, Foreign: true}, "board-py")
+			o.Fake, o.Only = startFake(t, filepath.Join(folder, "fake_board.py")), []string{tc.suite}
+			o.Scenario = scenario(t, filepath.Join(folder, "board.test.yaml"), o.Fake)
+			r, err := Run(t.Context(), o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var said []string
+			for _, s := range r.Suites {
+				for _, c := range s.Results {
+					if c.State == Broken {
+						said = append(said, c.Promise+": "+strings.Join(c.Said, "; "))
+					}
+				}
+			}
+			if !strings.Contains(strings.Join(said, "\n"), tc.want) {
+				t.Errorf("said was:\n%s\nwanted is %q", strings.Join(said, "\n"), tc.want)
+			}
+		})
+	}
+}
