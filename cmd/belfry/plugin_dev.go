@@ -21,8 +21,8 @@ posts, calls and log as they happen. When a file is saved, it is built again and
 build or does not start leaves the old one running, and the compiler's words stand on the page and in the terminal. A connector
 gets sample posts: an article that is corrected, a long text, pictures, and an article that is withdrawn.
 
-The file dev.yaml in the folder says what the plugin is given: its settings, the command that starts what it talks to (the
-fake, whose address takes the place of ${fake}), and for a connector where it posts to.
+The file dev.yaml in the folder says what the plugin is given: its settings below config, the command that starts what it talks to
+(the fake, which prints its address on its first line; the address takes the place of $FAKE), and for a connector its channel.
 
 Examples:
 

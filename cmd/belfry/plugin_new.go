@@ -8,12 +8,13 @@ import (
 
 	"github.com/belfry-news/belfry/internal/scaffold"
 	"github.com/belfry-news/belfry/internal/scaffold/bundle"
+	"github.com/belfry-news/belfry/plugins/example-python"
 )
 
 type pluginNewCmd struct {
 	Name   string `arg:"" help:"The type's name in the configuration, such as our-cms; also the name of the new folder."`
 	Kind   string `required:"" placeholder:"KIND" help:"What it is: source (it brings items) or connector (it posts to channels)."`
-	Lang   string `default:"go" placeholder:"LANGUAGE" help:"The language it is written in: go."`
+	Lang   string `default:"go" placeholder:"LANGUAGE" help:"The language it is written in: go or python."`
 	Module string `placeholder:"PATH" help:"The path of its Go module; without it, example.org/NAME."`
 	SDK    string `name:"sdk" placeholder:"VERSION" help:"The release of Belfry whose SDK is fetched; without it, the SDK comes out of this program."`
 }
@@ -24,9 +25,12 @@ func (*pluginNewCmd) Help() string {
 the same process and over the wire, and a README with the next commands. It builds and passes its tests as it stands, without
 the network: the SDK and all that it imports are written beside it.
 
+In Python it speaks the protocol with Debian's python3-grpcio, and belfry plugin test runs the suite.
+
 Examples:
 
     belfry plugin new our-cms --kind source
+    belfry plugin new our-cms --kind source --lang python
     belfry plugin new boards --kind connector --module git.news.example/boards
 
 With --json: {dir, files}.
@@ -36,14 +40,16 @@ Exit codes: 0 written, 1 it could not be written, and nothing was, 2 the command
 
 // Run writes the project.
 func (c *pluginNewCmd) Run(g *global, std streams) error {
-	if c.Lang != "go" {
-		return unusable("there is no project in %q; --lang is go", c.Lang)
-	}
 	o := scaffold.Options{Name: c.Name, Parent: ".", Kind: scaffold.Kind(c.Kind), Module: c.Module, SDK: c.SDK}
 	for _, s := range builtIn() {
 		o.Taken = append(o.Taken, s.Type)
 	}
-	if c.SDK == "" {
+	switch {
+	case c.Lang == "python":
+		o.Python = examplepython.Files()
+	case c.Lang != "go":
+		return unusable("there is no project in %q; --lang is go or python", c.Lang)
+	case c.SDK == "":
 		var err error
 		if o.Bundle, err = scaffold.Bundle(); err != nil && !errors.Is(err, scaffold.ErrNoBundle) {
 			return err
@@ -61,7 +67,15 @@ func (c *pluginNewCmd) Run(g *global, std streams) error {
 	if g.JSON {
 		return writeJSON(std.out, map[string]any{"dir": p.Dir, "files": p.Files})
 	}
-	fmt.Fprintf(std.out, "%s is written. What you replace is marked in api.go; README.md says the rest.\n\n    cd %s\n", p.Dir, p.Dir)
+	if c.Lang == "python" {
+		fake := ""
+		if o.Kind == scaffold.Connector {
+			fake = " --fake ./fake.py"
+		}
+		fmt.Fprintf(std.out, "%[1]s is written. README.md says what you replace.\n\n    cd %[1]s\n    belfry plugin test ./%[1]s.py --type %[1]s --config test.yaml%[2]s\n    belfry plugin dev .\n", p.Dir, fake)
+		return nil
+	}
+	fmt.Fprintf(std.out, "%[1]s is written. What you replace is marked in api.go; README.md says the rest.\n\n    cd %[1]s\n", p.Dir)
 	if c.SDK != "" {
 		fmt.Fprintf(std.out, "    go mod tidy\n")
 	}

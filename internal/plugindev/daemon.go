@@ -46,6 +46,7 @@ func (e *troubleError) Error() string { return e.trouble + ": " + e.said }
 type daemon struct {
 	o       Options
 	dir     string
+	project string
 	log     *slog.Logger
 	journal *journal
 	samples *samples
@@ -183,7 +184,7 @@ func (d *daemon) configuration(s settings, roles []sdk.Role, program, address st
 		"media":   map[string]any{"allow_private": []string{"127.0.0.0/8"}},
 		"plugins": map[string]any{"memory": d.memory, "external": map[string]any{s.Type: map[string]any{"path": program}}},
 	}
-	own, _ := filled(s.Settings, address).(map[string]any)
+	own, _ := filled(s.Config, address, d.project).(map[string]any)
 	options := map[string]any{}
 	for k, v := range own {
 		options[k] = v
@@ -193,8 +194,8 @@ func (d *daemon) configuration(s settings, roles []sdk.Role, program, address st
 	switch can := func(role sdk.Role) bool { return slices.Contains(roles, role) }; {
 	case can(sdk.RolePublisher):
 		to := map[string]any{"destination": pluginName, "media": 4, "template": sampleTemplate}
-		if s.Chat != "" {
-			to["chat"] = s.Chat
+		if s.Channel != "" {
+			to["chat"] = s.Channel
 		}
 		tree["sources"] = map[string]any{samplesName: map[string]any{"type": samplesType, "isolation": "none", "poll": "1s", "baseline": "all"}}
 		tree["destinations"] = map[string]any{pluginName: options}

@@ -60,8 +60,8 @@ func write(t *testing.T, dir, name, text string) {
 }
 
 const (
-	asConnector = "type: platform\nbuild: [sh, build.sh, \"${out}\"]\nchat: \"@news\"\nsettings: {token: secret-of-the-test}\n"
-	asSource    = "type: newsroom\nbuild: [sh, build.sh, \"${out}\"]\nsettings: {token: secret-of-the-test}\n"
+	asConnector = "type: platform\nbuild: [sh, build.sh, \"${out}\"]\nchannel: \"@news\"\nconfig: {token: secret-of-the-test}\n"
+	asSource    = "type: newsroom\nbuild: [sh, build.sh, \"${out}\"]\nconfig: {token: secret-of-the-test}\n"
 )
 
 // terminal is what a developer sees in the terminal.
@@ -282,9 +282,9 @@ func TestNoPlugin(t *testing.T) {
 // The fake is started, its address takes its place, and what it says is in the log; it ends with the session.
 func TestFake(t *testing.T) {
 	t.Parallel()
-	dir := project(t, strings.Replace(asSource, "secret-of-the-test}", "\"${fake}/token\"}\nfake: [sh, fake.sh]", 1))
+	dir := project(t, strings.Replace(asSource, "secret-of-the-test}", "\"$FAKE/token\"}\nfake: [sh, fake.sh]", 1))
 	gone := filepath.Join(dir, ".gone")
-	write(t, dir, "fake.sh", "echo http://127.0.0.1:4000\necho ready >&2\ncat >/dev/null\necho bye > "+gone+"\n")
+	write(t, dir, "fake.sh", "echo http://127.0.0.1:4000\necho ready >&2\ntrap 'echo bye > "+gone+"; exit' TERM\nwhile :; do sleep 0.1; done\n")
 	b := start(t, dir)
 	b.until("it runs", func() bool { return b.state().Builds == 1 })
 	b.until("the fake has spoken", func() bool {
@@ -304,7 +304,7 @@ func TestFake(t *testing.T) {
 	b.until("the complaint is there", func() bool { return b.state().Trouble != "" })
 	b.shows("The fake does not run", "is &#34;4000&#34; and no address; it has to print one like http://127.0.0.1:4000")
 	if _, err := os.Stat(gone); err != nil {
-		t.Errorf("the first fake did not end by the end of its input: %v", err)
+		t.Errorf("the first fake was not asked to end: %v", err)
 	}
 	write(t, dir, "fake.sh", "echo the port is taken >&2\nexit 1\n")
 	b.until("the other complaint is there", func() bool { return strings.Contains(b.state().Said, "the port is taken") })
@@ -315,12 +315,12 @@ func TestStartRefuses(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct{ yaml, want string }{
 		"no dev.yaml":            {"", "there is no dev.yaml in"},
-		"an unknown key":         {"type: x\nsetting: {}\n", `unknown field "setting"`},
-		"no type":                {"settings: {}\n", `type "" is no type of a plugin`},
+		"an unknown key":         {"type: x\nsettings: {}\n", `unknown field "settings"`},
+		"no type":                {"config: {}\n", `type "" is no type of a plugin`},
 		"two ways":               {"type: x\nprogram: a\nbuild: [b]\n", "build and program do not go together"},
 		"a program elsewhere":    {"type: x\nprogram: ../a\n", "is no file of this project"},
 		"a program that is gone": {"type: x\nprogram: a.py\n", "the program a.py is not there"},
-		"an address of no fake":  {"type: x\nsettings: {url: \"${fake}/api\"}\n", "no fake is named"},
+		"an address of no fake":  {"type: x\nconfig: {url: [\"$FAKE/api\"]}\n", "no fake is named"},
 		"nothing to build":       {"type: x\n", "holds no go.mod and no program"},
 		"no such builder":        {"type: x\nbuild: [no-such-builder-anywhere]\n", "there is no no-such-builder-anywhere in the PATH of this machine; install it"},
 	} {

@@ -16,6 +16,7 @@ import (
 // fake is the process that plays the part of what the plugin talks to.
 type fake struct {
 	Address string
+	cmd     *exec.Cmd
 	stdin   io.Closer
 	cancel  context.CancelFunc
 	ended   chan struct{}
@@ -25,7 +26,7 @@ type fake struct {
 const (
 	// fakeStart is how long a fake may take until it says where it is; it may have to be compiled first.
 	fakeStart = 3 * time.Minute
-	// fakeStop is how long it may take to end once its standard input has ended.
+	// fakeStop is how long it may take to end once it was asked to.
 	fakeStop = 2 * time.Second
 )
 
@@ -35,7 +36,7 @@ func startFake(ctx context.Context, dir string, command []string, tell func(line
 	cmd := exec.CommandContext(life, command[0], command[1:]...)
 	own(cmd)
 	cmd.Dir, cmd.Env, cmd.WaitDelay = dir, append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS="+strings.TrimSpace(os.Getenv("GOFLAGS")+" -trimpath")), time.Second
-	f := &fake{cancel: cancel, ended: make(chan struct{})}
+	f := &fake{cmd: cmd, cancel: cancel, ended: make(chan struct{})}
 	stdin, err1 := cmd.StdinPipe()
 	stdout, err2 := cmd.StdoutPipe()
 	stderr, err3 := cmd.StderrPipe()
@@ -92,12 +93,13 @@ func startFake(ctx context.Context, dir string, command []string, tell func(line
 	return nil, err
 }
 
-// Stop ends the fake: its input ends, and then it and what it started are killed.
+// Stop ends the fake: it is asked to end, and then it and what it started are killed.
 func (f *fake) Stop() {
 	if f == nil {
 		return
 	}
 	_ = f.stdin.Close()
+	askToEnd(f.cmd)
 	select {
 	case <-f.ended:
 	case <-time.After(fakeStop):

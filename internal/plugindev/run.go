@@ -116,7 +116,7 @@ func Start(ctx context.Context, o Options) (*Session, error) {
 		}
 		return a
 	}}))
-	s.daemon = &daemon{o: o, dir: temp, log: log, journal: s.journal, samples: s.samples, memory: o.Memory}
+	s.daemon = &daemon{o: o, dir: temp, project: dir, log: log, journal: s.journal, samples: s.samples, memory: o.Memory}
 	routes, err := s.routes()
 	if err != nil {
 		_ = ln.Close()

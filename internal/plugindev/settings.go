@@ -25,14 +25,18 @@ type settings struct {
 	Program string   `yaml:"program"`
 	// Fake is the command that starts what the plugin talks to; empty when there is none.
 	Fake []string `yaml:"fake"`
-	// Chat is where a connector posts to.
-	Chat string `yaml:"chat"`
-	// Settings are those of the plugin, as they would stand in belfry.yaml.
-	Settings map[string]any `yaml:"settings"`
+	// Channel is where a connector posts to.
+	Channel string `yaml:"channel"`
+	// Config holds the settings of the plugin, as they would stand in belfry.yaml.
+	Config map[string]any `yaml:"config"`
 }
 
-// fakeAddress stands in the settings for the address that the fake prints.
-const fakeAddress = "${fake}"
+// What stands in the settings for the address that the fake prints, and for the folder of the project. The files of belfry
+// plugin test name them so, too.
+const (
+	fakeAddress = "$FAKE"
+	ownFolder   = "$DIR"
+)
 
 var typeForm = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,62}$`)
 
@@ -57,27 +61,39 @@ func readSettings(dir string) (settings, error) {
 		return s, fmt.Errorf("%s: build and program do not go together; program is for what needs no building", path)
 	case s.Program != "" && !filepath.IsLocal(s.Program):
 		return s, fmt.Errorf("%s: program %q is no file of this project; write its path from the project's folder on", path, s.Program)
-	case len(s.Fake) == 0 && strings.Contains(string(text), fakeAddress+"/"):
-		return s, fmt.Errorf("%s: %s stands in the settings, and no fake is named; write its command, like fake: [go, run, ./fake/serve]", path, fakeAddress)
+	case len(s.Fake) == 0 && mentions(s.Config, fakeAddress):
+		return s, fmt.Errorf("%s: %s stands below config, and no fake is named; write its command, like fake: [go, run, ./fake/serve]", path, fakeAddress)
 	}
 	return s, nil
 }
 
-// filled are the plugin's settings with the fake's address in its places.
-func filled(v any, address string) any {
+// mentions says whether a text stands somewhere in the settings.
+func mentions(v any, text string) (found bool) {
+	each(v, func(s string) string { found = found || strings.Contains(s, text); return s })
+	return found
+}
+
+// filled are the plugin's settings with addresses and folders in their places.
+func filled(v any, address, dir string) any {
+	r := strings.NewReplacer(fakeAddress, address, ownFolder, dir)
+	return each(v, r.Replace)
+}
+
+// each changes the texts in settings.
+func each(v any, change func(string) string) any {
 	switch v := v.(type) {
 	case string:
-		return strings.ReplaceAll(v, fakeAddress, address)
+		return change(v)
 	case []any:
 		out := make([]any, len(v))
 		for i := range v {
-			out[i] = filled(v[i], address)
+			out[i] = each(v[i], change)
 		}
 		return out
 	case map[string]any:
 		out := make(map[string]any, len(v))
 		for k := range v {
-			out[k] = filled(v[k], address)
+			out[k] = each(v[k], change)
 		}
 		return out
 	}

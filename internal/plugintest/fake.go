@@ -94,6 +94,8 @@ func (f *Fake) listen(addr string) error {
 	defer f.mu.Unlock()
 	f.addr = l.Addr().String()
 	f.server = &http.Server{Handler: f.proxy, ReadHeaderTimeout: time.Minute}
+	// On a connection that is kept a plugin cannot tell whether its request left before the other end had gone.
+	f.server.SetKeepAlivesEnabled(false)
 	server := f.server
 	f.work.Go(func() { _ = server.Serve(l) })
 	return nil

@@ -34,6 +34,8 @@ type Options struct {
 	// Parent is the folder in which the project's own is made.
 	Parent string
 	Kind   Kind
+	// Python holds the example in Python, whose files the project is made of; nil makes one in Go.
+	Python fs.FS
 	// Module is the path of the Go module; empty means one below example.org.
 	Module string
 	// SDK is the version of Belfry's module to require; empty means the sources in Bundle, which are written beside the project.
@@ -107,6 +109,12 @@ func (o *Options) check() error {
 	case o.SDK != "" && !bundle.IsRelease(o.SDK):
 		return unusable("--sdk %q is no version; write one like v1.2.3, or leave it out to take the SDK from this program", o.SDK)
 	}
+	if o.Python != nil {
+		if o.SDK != "" || o.Module != "" {
+			return unusable("--sdk and --module are for plugins in Go; one in Python speaks the protocol by itself")
+		}
+		return nil
+	}
 	if o.Module == "" {
 		o.Module = "example.org/" + o.Name
 	}
@@ -122,7 +130,7 @@ func New(o Options) (*Project, error) {
 	if err := o.check(); err != nil {
 		return nil, err
 	}
-	if o.SDK == "" && len(o.Bundle) == 0 {
+	if o.Python == nil && o.SDK == "" && len(o.Bundle) == 0 {
 		return nil, ErrNoBundle
 	}
 	dir := filepath.Join(o.Parent, o.Name)
@@ -152,6 +160,21 @@ func New(o Options) (*Project, error) {
 
 // write writes the project's files into a folder.
 func (o *Options) write(into string, p *Project) error {
+	ignored, err := projects.ReadFile("project/gitignore")
+	if err == nil {
+		err = o.put(into, p, ".gitignore", ignored)
+	}
+	if err == nil && o.Python != nil {
+		err = o.writePython(into, p)
+	} else if err == nil {
+		err = o.writeGo(into, p)
+	}
+	slices.Sort(p.Files)
+	return err
+}
+
+// writeGo writes a project in Go.
+func (o *Options) writeGo(into string, p *Project) error {
 	root := "project/" + string(o.Kind)
 	err := fs.WalkDir(projects, root, func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
@@ -166,22 +189,11 @@ func (o *Options) write(into string, p *Project) error {
 	if err != nil {
 		return err
 	}
-	ignored, err := projects.ReadFile("project/gitignore")
-	if err != nil {
-		return err
-	}
-	if err := o.put(into, p, ".gitignore", ignored); err != nil {
-		return err
-	}
 	mod, err := o.goMod(into)
 	if err != nil {
 		return err
 	}
-	if err := o.put(into, p, "go.mod", mod); err != nil {
-		return err
-	}
-	slices.Sort(p.Files)
-	return nil
+	return o.put(into, p, "go.mod", mod)
 }
 
 func (o *Options) put(into string, p *Project, name string, content []byte) error {
@@ -190,7 +202,11 @@ func (o *Options) put(into string, p *Project, name string, content []byte) erro
 		return err
 	}
 	p.Files = append(p.Files, name)
-	return os.WriteFile(to, content, 0o644)
+	mode := os.FileMode(0o644)
+	if bytes.HasPrefix(content, []byte("#!")) {
+		mode = 0o755
+	}
+	return os.WriteFile(to, content, mode)
 }
 
 // fill puts the plugin's own names into a file.

@@ -126,6 +126,44 @@ func TestNames(t *testing.T) {
 	}
 }
 
+// A project in Python is the example with other names, whose programs may be run.
+func TestPython(t *testing.T) {
+	t.Parallel()
+	example := os.DirFS(filepath.Join("..", "..", "plugins", "example-python"))
+	for kind, want := range map[Kind][]string{
+		Source:    {"README.md", "belfry/plugin/v1/item_pb2.py", "belfry_plugin.py", "dev.yaml", "our-cms.py", "sample/first.txt", "test.yaml"},
+		Connector: {"README.md", "belfry/plugin/v1/item_pb2.py", "belfry_plugin.py", "dev.yaml", "fake.py", "our-cms.py", "test.yaml"},
+	} {
+		t.Run(string(kind), func(t *testing.T) {
+			t.Parallel()
+			p, err := New(Options{Name: "our-cms", Kind: kind, Parent: t.TempDir(), Python: example})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, name := range want {
+				if !slices.Contains(p.Files, name) {
+					t.Errorf("there is no %s in %v", name, p.Files)
+				}
+			}
+			for _, name := range p.Files {
+				text := read(t, p.Dir, name)
+				for _, never := range []string{sampleName, "notes-py", "board-py", "notes.test.yaml", "board.test.yaml", "fake_board", "./notes.py", "./board.py"} {
+					if strings.Contains(text, never) {
+						t.Errorf("%s holds %q", name, never)
+					}
+				}
+				info, err := os.Stat(filepath.Join(p.Dir, name))
+				if program := name == "our-cms.py" || name == "fake.py"; err != nil || (info.Mode().Perm()&0o111 != 0) != program {
+					t.Errorf("%s: %v, %v", name, info.Mode(), err)
+				}
+			}
+			if text := read(t, p.Dir, "our-cms.py"); !strings.Contains(text, `name = "our-cms"`) {
+				t.Error("the type has another name")
+			}
+		})
+	}
+}
+
 func TestRefusals(t *testing.T) {
 	t.Parallel()
 	good := Options{Name: "our-cms", Kind: Source, SDK: "v1.2.3", Taken: []string{"rss"}}

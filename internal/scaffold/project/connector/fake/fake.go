@@ -69,6 +69,10 @@ func (p *Platform) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (p *Platform) serve(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path == "/.belfry/posts" { // what belfry plugin test asks about
+		p.held(w)
+		return
+	}
 	if subtle.ConstantTimeCompare([]byte(r.Header.Get("Authorization")), []byte("Bearer "+p.Token)) == 0 {
 		http.Error(w, "no valid token", http.StatusUnauthorized)
 		return
@@ -82,6 +86,15 @@ func (p *Platform) serve(w http.ResponseWriter, r *http.Request) {
 	mux.HandleFunc("PUT /api/posts/{id}", p.edit)
 	mux.HandleFunc("DELETE /api/posts/{id}", p.remove)
 	mux.ServeHTTP(w, r)
+}
+
+// held says which posts the platform holds.
+func (p *Platform) held(w http.ResponseWriter) {
+	posts := []map[string]any{}
+	for _, post := range p.Posts() {
+		posts = append(posts, map[string]any{"ids": []string{post.ID}, "text": post.Text, "deleted": post.Deleted})
+	}
+	answer(w, http.StatusOK, posts)
 }
 
 func (p *Platform) board(w http.ResponseWriter, r *http.Request) {

@@ -1,15 +1,15 @@
-// Command serve runs the fake platform for belfry plugin dev: it prints its address on the first line, and ends when its
-// standard input does. What happens there it writes to standard error.
+// Command serve runs the fake platform for belfry plugin dev and belfry plugin test: it prints its address on the first line,
+// and ends with whoever started it. What happens there it writes to standard error.
 package main
 
 import (
 	"flag"
 	"fmt"
-	"io"
 	"log"
 	"net"
 	"net/http"
 	"os"
+	"time"
 
 	"github.com/belfry-news/belfry/internal/scaffold/project/connector/fake"
 )
@@ -26,5 +26,7 @@ func main() {
 	platform := &fake.Platform{Token: *token, Happened: func(what string) { log.Println(what) }}
 	go func() { log.Fatal(http.Serve(ln, platform)) }()
 	fmt.Printf("http://%s\n", ln.Addr())
-	_, _ = io.Copy(io.Discard, os.Stdin) // until whoever started it has gone
+	for parent := os.Getppid(); os.Getppid() == parent; { // until whoever started it has gone
+		time.Sleep(time.Second)
+	}
 }

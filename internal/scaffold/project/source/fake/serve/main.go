@@ -1,11 +1,11 @@
-// Command serve runs the fake newsroom for belfry plugin dev: it prints its address on the first line, and ends when its
-// standard input does. Every few seconds something happens there: an article, a correction, a withdrawal.
+// Command serve runs the fake newsroom for belfry plugin dev and belfry plugin test: it prints its address on the first line,
+// and ends with whoever started it. Every few seconds something happens there: an article, a correction, a withdrawal. With
+// -every 0 it has two articles, and something happens by POST /publish alone.
 package main
 
 import (
 	"flag"
 	"fmt"
-	"io"
 	"log"
 	"net"
 	"net/http"
@@ -25,21 +25,40 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	go func() { log.Fatal(http.Serve(ln, newsroom)) }()
-	go work(newsroom, *every)
+	published := 0
+	publish := func() fake.Article {
+		published++
+		a := article(published)
+		newsroom.Publish(a)
+		return a
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/api/", newsroom)
+	if *every == 0 {
+		publish()
+		publish()
+		mux.HandleFunc("POST /publish", func(http.ResponseWriter, *http.Request) { publish() })
+	} else {
+		go work(newsroom, publish, *every)
+	}
+	go func() { log.Fatal(http.Serve(ln, mux)) }()
 	fmt.Printf("http://%s\n", ln.Addr())
-	_, _ = io.Copy(io.Discard, os.Stdin) // until whoever started it has gone
+	for parent := os.Getppid(); os.Getppid() == parent; { // until whoever started it has gone
+		time.Sleep(time.Second)
+	}
+}
+
+func article(number int) fake.Article {
+	now, id := time.Now().UTC().Truncate(time.Second), fmt.Sprintf("a%d", number)
+	return fake.Article{ID: id, Title: fmt.Sprintf("Article number %d", number), Summary: "What it is about, in a sentence.",
+		Text: []string{"The first paragraph.", "The second one, which says more."}, URL: "https://news.example/" + id,
+		Tags: []string{"sample"}, Published: now, Changed: now}
 }
 
 // work lets things happen in the newsroom. Of every three articles the second is corrected and the third withdrawn.
-func work(n *fake.Newsroom, every time.Duration) {
+func work(n *fake.Newsroom, publish func() fake.Article, every time.Duration) {
 	for i := 1; ; i++ {
-		now := time.Now().UTC().Truncate(time.Second)
-		id := fmt.Sprintf("a%d", i)
-		a := fake.Article{ID: id, Title: fmt.Sprintf("Article number %d", i), Summary: "What it is about, in a sentence.",
-			Text: []string{"The first paragraph.", "The second one, which says more."}, URL: "https://news.example/" + id,
-			Tags: []string{"sample"}, Published: now, Changed: now}
-		n.Publish(a)
+		a := publish()
 		time.Sleep(every)
 		switch i % 3 {
 		case 1:
@@ -48,7 +67,7 @@ func work(n *fake.Newsroom, every time.Duration) {
 			a.Title, a.Changed = a.Title+", corrected", time.Now().UTC().Truncate(time.Second)
 			n.Publish(a)
 		case 0:
-			n.Withdraw(id)
+			n.Withdraw(a.ID)
 		}
 		time.Sleep(every)
 	}
