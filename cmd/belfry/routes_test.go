@@ -29,7 +29,7 @@ var served = map[string][]string{
 	"post resolve":      {"resolveDelivery"},
 	"message held":      {"listHeldMessages"},
 	"message release":   {"releaseMessages"},
-	"message settle":    {"settleMessages"},
+	"message settle":    {"settleMessages", "listHeldPeople"},
 	"post release":      {"releasePost", "releaseChannel"},
 	"source list":       {"listSources"},
 	"source show":       {"getSource"},
@@ -65,6 +65,9 @@ var notServed = map[string]string{
 	"plugin trust":   "a person looks at a program and answers for it, as who owns the plugin folder",
 	"plugin info":    "it goes by the plugin folder as it is; listPlugins tells of what the daemon uses",
 	"plugin doctor":  "it starts plugins beside the daemon's own",
+	"plugin new":     "it writes files on the machine of whoever develops",
+	"plugin dev":     "it builds and starts a program that is being written, in a daemon of its own",
+	"plugin test":    "it starts any program that is named",
 
 	"webhook verify":         "it reads a file of the terminal's machine, secrets among them",
 	"bounce classify":        "it reads a file of the terminal's machine",
