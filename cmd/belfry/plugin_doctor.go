@@ -127,10 +127,14 @@ func (d *pluginDoctor) folder(ctx context.Context, only, said string, enough boo
 	}
 	var name string
 	if only != "" {
-		if name, err = trust.Find(folder, only); err != nil && !enough {
+		found, err := trust.Find(folder, only)
+		switch {
+		case err == nil:
+			name = found
+		case enough:
+			return nil //nolint:nilerr // it is one that plugins.external names
+		default:
 			return &exitError{exitUsage, err}
-		} else if err != nil {
-			return nil
 		}
 	}
 	if err := trust.CheckFolder(folder); err != nil {
@@ -140,7 +144,7 @@ func (d *pluginDoctor) folder(ctx context.Context, only, said string, enough boo
 	}
 	list, err := trust.List(folder)
 	if err != nil {
-		return nil // it was said
+		return nil //nolint:nilerr // it was said of the folder
 	}
 	if len(list) == 0 {
 		d.note(desk.Advice, "folder", folder+" is empty", "put a plugin there, then: belfry plugin trust NAME")

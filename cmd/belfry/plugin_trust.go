@@ -142,10 +142,7 @@ func (c *pluginTrustCmd) free(folder, name, typ string) error {
 	if specOf(typ) != nil {
 		return fmt.Errorf("%s cannot be trusted: it provides the type %s, which Belfry has itself; its author has to give it another name", name, typ)
 	}
-	others, err := trust.Records(folder)
-	if err != nil {
-		return nil // that of another plugin, which is named where it matters
-	}
+	others, _ := trust.Records(folder) // where one cannot be read, that is said of its plugin
 	for _, o := range others {
 		if o.Name != name && slices.Contains(o.TypeNames(), typ) {
 			return fmt.Errorf("%s cannot be trusted: the plugin %s provides the type %s already; take one of them out of %s", name, o.Name, typ, folder)

@@ -102,11 +102,11 @@ func inside(root, path string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("the link %s leads to nothing: %w", path, cause(err))
 	}
-	real, err := filepath.EvalSymlinks(root)
+	top, err := filepath.EvalSymlinks(root)
 	if err != nil {
 		return "", fmt.Errorf("%s cannot be found: %w", root, cause(err))
 	}
-	if Below(target, real) || Below(target, SystemFolder) {
+	if Below(target, top) || Below(target, SystemFolder) {
 		return link, nil
 	}
 	return "", fmt.Errorf("the link %s leads out of %s, to %s; put a copy in its place", path, root, target)

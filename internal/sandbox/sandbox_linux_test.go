@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -19,6 +21,11 @@ import (
 
 func TestMain(m *testing.M) {
 	Main()
+	if len(os.Args) == 4 && os.Args[1] == "start" {
+		runtime.LockOSThread() // the kernel goes by the thread
+		startAndWait(os.Args[2], os.Args[3])
+		return
+	}
 	os.Exit(m.Run())
 }
 
@@ -366,5 +373,51 @@ func TestProbeSaysWhatIsMissing(t *testing.T) {
 				t.Error(d)
 			}
 		})
+	}
+}
+
+// startAndWait starts a program under a policy, as a caller that is killed before it ends.
+func startAndWait(path, run string) {
+	cmd, err := Policy{Folder: filepath.Dir(path), Writable: []string{run}, Memory: -1}.Command(context.Background(), path)
+	if err != nil {
+		panic(err)
+	}
+	cmd.Stdout = os.Stdout
+	if err := cmd.Run(); err != nil {
+		panic(err)
+	}
+}
+
+// The kernel ends the program with who started it, although it was the launcher that was started.
+func TestTheProgramEndsWithWhoStartedIt(t *testing.T) {
+	t.Parallel()
+	path := script(t, "echo ready; exec sleep 10000\n")
+	caller := exec.Command("/proc/self/exe", "start", path, t.TempDir())
+	out, err := caller.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := caller.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := out.Read(make([]byte, 6)); err != nil {
+		t.Fatal(err)
+	}
+	if err := caller.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	// The program holds the output as long as it lives.
+	if rest, err := io.ReadAll(out); err != nil || len(rest) > 0 {
+		t.Errorf("%q %v", rest, err)
+	}
+	_ = caller.Wait()
+}
+
+func TestAnOrderThatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	out, err := exec.Command("/proc/self/exe", "plugin", "launch", "{").CombinedOutput()
+	exit := (*exec.ExitError)(nil)
+	if !errors.As(err, &exit) || exit.ExitCode() != ExitRefused || !strings.HasPrefix(string(out), "what the launcher was told to start cannot be read: ") {
+		t.Errorf("%v %q", err, out)
 	}
 }

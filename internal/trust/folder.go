@@ -40,14 +40,14 @@ var named = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$`)
 
 // CheckFolder reports why a folder cannot hold plugins: it is missing, or others may change it or a folder above it.
 func CheckFolder(folder string) error {
-	real, err := filepath.EvalSymlinks(folder)
+	target, err := filepath.EvalSymlinks(folder)
 	if errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("the plugin folder %s is not there; make it: mkdir -p %s", folder, folder)
 	}
 	if err != nil {
 		return fmt.Errorf("the plugin folder %s cannot be found: %w", folder, cause(err))
 	}
-	info, err := os.Stat(real)
+	info, err := os.Stat(target)
 	if err != nil {
 		return fmt.Errorf("the plugin folder %s cannot be looked at: %w", folder, cause(err))
 	}
@@ -57,7 +57,7 @@ func CheckFolder(folder string) error {
 	if info.Mode()&fs.ModeSticky != 0 && info.Mode().Perm()&0o022 != 0 {
 		return fmt.Errorf("the plugin folder %s can be changed by others (mode %04o): everybody may add plugins to it; chmod go-w %s", folder, info.Mode().Perm(), folder)
 	}
-	if err := filetree.SafeFolders(real); err != nil {
+	if err := filetree.SafeFolders(target); err != nil {
 		return fmt.Errorf("the plugin folder %s is not safe: %w", folder, err)
 	}
 	return nil

@@ -8,8 +8,8 @@ import (
 
 // Sees says in plain words what Belfry hands to a plugin of these abilities, the most personal first.
 func Sees(roles []sdk.Role) []string {
-	has := func(any ...sdk.Role) bool {
-		return slices.ContainsFunc(any, func(r sdk.Role) bool { return slices.Contains(roles, r) })
+	has := func(one ...sdk.Role) bool {
+		return slices.ContainsFunc(one, func(r sdk.Role) bool { return slices.Contains(roles, r) })
 	}
 	var out []string
 	say := func(when bool, what string) {
