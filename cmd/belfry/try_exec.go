@@ -76,7 +76,9 @@ func (c *tryCmd) printRun(batch sdk.Batch, std streams) error {
 	if err := printCalled(batch, std); err != nil {
 		return err
 	}
-	var stored struct{ Cursor json.RawMessage }
+	var stored struct {
+		Cursor json.RawMessage `json:"cursor"`
+	}
 	if err := json.Unmarshal(batch.Next, &stored); err != nil {
 		return fmt.Errorf("the cursor cannot be read: %w", err)
 	}
