@@ -21,7 +21,7 @@ func (c *tryCmd) commandOptions(g *global) (map[string]any, error) {
 	if c.From == "" && c.Source == "" && g.Set["command"] == "" {
 		return nil, errors.New("FROM is missing: give the program, such as ./cms.py, or --source NAME; see: belfry try --help")
 	}
-	options := optionsTree(g.Set)
+	options := typed(optionsTree(g.Set))
 	if c.Source != "" {
 		var err error
 		if options, _, err = c.calledOptions(g); err != nil {
@@ -36,6 +36,27 @@ func (c *tryCmd) commandOptions(g *global) (map[string]any, error) {
 		options["command"] = []any{path}
 	}
 	return options, nil
+}
+
+// typed makes plain text of what --set says for the command's config, which the source takes for secrets otherwise: whoever
+// typed it may see it.
+func typed(set map[string]any) map[string]any {
+	var plain func(tree any) any
+	plain = func(tree any) any {
+		switch t := tree.(type) {
+		case sdk.Untyped:
+			return string(t)
+		case map[string]any:
+			for key, value := range t {
+				t[key] = plain(value)
+			}
+		}
+		return tree
+	}
+	if config, ok := set["config"]; ok {
+		set["config"] = plain(config)
+	}
+	return set
 }
 
 // endJSON is what the last line of a command said.
@@ -55,7 +76,9 @@ func (c *tryCmd) printRun(batch sdk.Batch, std streams) error {
 	if err := printCalled(batch, std); err != nil {
 		return err
 	}
-	var stored struct{ Cursor json.RawMessage }
+	var stored struct {
+		Cursor json.RawMessage `json:"cursor"`
+	}
 	if err := json.Unmarshal(batch.Next, &stored); err != nil {
 		return fmt.Errorf("the cursor cannot be read: %w", err)
 	}

@@ -130,6 +130,9 @@ func (c *tryCmd) mapped(ctx context.Context, g *global, std streams) (sdk.Batch,
 // made up: nothing is verified here.
 func (c *tryCmd) calledOptions(g *global) (map[string]any, *configs.Loaded, error) {
 	set := optionsTree(g.Set)
+	if c.runs() {
+		set = typed(set)
+	}
 	if c.Source == "" {
 		if set["signature"] == nil {
 			set["signature"], set["secret"] = "bearer", strings.Repeat("0", 16)

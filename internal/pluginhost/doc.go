@@ -36,6 +36,13 @@
 //
 // A hold is an *sdk.Error with CodeUnavailable whose cause is a *HeldError.
 //
+// # What keeps one from costing the others
+//
+// A shared process is asked every Limits.Health whether it is well; one that is silent three times is ended, so that a process
+// which hangs as a whole does not cost the next call all its time. Limits.Calls of a kind are under way at once, Limits.Queue
+// wait, and more are refused. Whoever is called alone yields the processors to the others (nice 10). The fourteen ways to
+// misbehave that TestMisbehaviour knows are the contract; BenchmarkNeighbour measures what they cost a plugin of another kind.
+//
 // # What a process can do to the host
 //
 // Standard output before the handshake line and everything on standard error becomes lines of the log, cut and counted

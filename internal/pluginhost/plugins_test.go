@@ -204,7 +204,8 @@ func (s *badSource) Fetch(ctx context.Context, r sdk.FetchRequest) (sdk.Batch, e
 	if s.config.Once != "" {
 		f, err := os.OpenFile(s.config.Once, os.O_CREATE|os.O_EXCL, 0o600)
 		if errors.Is(err, fs.ErrExist) {
-			return sdk.Batch{Next: sdk.Cursor("afterwards")}, nil
+			yields, err := syscall.Getpriority(syscall.PRIO_PROCESS, 0) // 20 less the nice value
+			return sdk.Batch{Next: sdk.Cursor("afterwards"), Notices: []string{fmt.Sprint("nice ", 20-yields)}}, err
 		} else if err != nil {
 			return sdk.Batch{}, err
 		}

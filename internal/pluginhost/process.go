@@ -118,6 +118,7 @@ func startProcess(ctx context.Context, k *kind, alone bool) (*process, error) {
 			if err != nil {
 				return nil, err
 			}
+			run.yields = alone // it holds somebody who is suspected of worse: the others come first
 			p.mu.Lock()
 			defer p.mu.Unlock()
 			p.run = run
@@ -146,10 +147,6 @@ func startProcess(ctx context.Context, k *kind, alone bool) (*process, error) {
 		}
 		p.free()
 		return nil, err
-	}
-	if alone {
-		// It holds somebody who is suspected of worse: the others come first.
-		_ = yieldTo(p.run.ID())
 	}
 	p.log = k.log.With("pid", p.run.ID())
 	p.log.Debug("plugin started", "alone", alone, "took", h.now().Sub(p.started))

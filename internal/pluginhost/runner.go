@@ -28,6 +28,8 @@ type runner struct {
 	first  *beginning    // of its standard error, for what its launcher has to say
 	done   chan struct{} // closed when the process is gone and its outputs are read
 
+	yields bool // it takes only the time of the processors that others leave
+
 	mu     sync.Mutex
 	pid    int
 	exit   string
@@ -94,6 +96,9 @@ func (r *runner) Start(context.Context) error {
 	r.mu.Unlock()
 	if r.memory > 0 {
 		limitProcess(r.pid, r.memory)
+	}
+	if r.yields {
+		yieldTo(r.pid)
 	}
 	go r.wait()
 	return nil

@@ -95,3 +95,20 @@ func TestWhatAPluginTakesIsKnown(t *testing.T) {
 		t.Errorf("of this process: %s, %d", cpu, resident)
 	}
 }
+
+// Who is called alone has only the time of the processors that the others leave.
+func TestASuspectYields(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, nil)
+	own, err := syscall.Getpriority(syscall.PRIO_PROCESS, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The first call ends the shared process, its repetition is made alone, and the one after that in the shared process again.
+	s := source(t, f.open("bad", "a", map[string]any{"do": "crash", "once": filepath.Join(t.TempDir(), "once")}))
+	for _, want := range []int{max(10, 20-own), 20 - own} {
+		if got := mustFetch(t, s).Notices[0]; got != fmt.Sprint("nice ", want) {
+			t.Errorf("got %q, want nice %d", got, want)
+		}
+	}
+}

@@ -4,7 +4,7 @@ package pluginhost
 
 import (
 	"os"
-	"strconv"
+	"runtime"
 	"syscall"
 )
 
@@ -12,12 +12,12 @@ import (
 func killGroup(pid int) { _ = syscall.Kill(-pid, syscall.SIGKILL) }
 
 // yieldTo lets a process and what it started have only the time of the processors that others leave.
-func yieldTo(pid string) error {
-	group, err := strconv.Atoi(pid)
-	if err != nil {
-		return err
+func yieldTo(pid int) {
+	nice := 10
+	if own, err := syscall.Getpriority(syscall.PRIO_PROCESS, 0); err == nil && runtime.GOOS == "linux" {
+		nice = max(nice, 20-own) // what Linux gives is 20 less the nice value
 	}
-	return syscall.Setpriority(syscall.PRIO_PGRP, group, 10)
+	_ = syscall.Setpriority(syscall.PRIO_PGRP, pid, nice) // a process that has ended already yields too
 }
 
 // maxSocket is the longest path of a socket, in bytes.

@@ -161,6 +161,7 @@ func TestRunsThatEndBadly(t *testing.T) {
 		"no account":                {`exit 67`, sdk.CodeUnauthenticated, []string{"exit code 67"}},
 		"any other code":            {oneItem + done + `; exit 3`, sdk.CodeUnavailable, []string{"exit code 3"}},
 		"no such program":           {`no-such-program`, sdk.CodeInvalid, []string{"exit code 127", "no-such-program"}},
+		"a file it may not read":    {`echo "cms.py: /srv/cms: Permission denied" >&2; exit 1`, sdk.CodeUnavailable, []string{"exit code 1: cms.py: /srv/cms: Permission denied; a file or folder that it may read stands under read"}},
 		"a signal":                  {`kill -SEGV $$`, sdk.CodeUnavailable, []string{"was ended by a signal: segmentation fault"}},
 		"no output":                 {`true`, sdk.CodeUnavailable, []string{"without having printed anything", `print a last line {"cursor": …}`}},
 		"no cursor":                 {oneItem, sdk.CodeUnavailable, []string{"ended well after 1 item in 1 lines and did not say that this was all"}},

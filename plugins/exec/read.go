@@ -58,14 +58,14 @@ func (r *lineReader) read(in io.Reader) error {
 	r.keys = map[string]int{}
 	lines := bufio.NewReaderSize(in, 64<<10)
 	for {
-		line, err := r.nextLine(lines)
-		if err != nil && !errors.Is(err, io.EOF) {
+		line, whole, err := r.nextLine(lines)
+		if err != nil {
 			return err
 		}
 		if r.line >= maxLines {
 			return r.fail(sdk.CodeTooLarge, "there are more than %d lines; print less at a time, and more: true in the last line", maxLines)
 		}
-		if whole := err == nil; len(bytes.TrimSpace(line)) > 0 {
+		if len(bytes.TrimSpace(line)) > 0 {
 			r.line++
 			wrong := r.take(line)
 			if wrong != nil && !whole && truncated(line) {
@@ -78,7 +78,7 @@ func (r *lineReader) read(in io.Reader) error {
 		} else if whole {
 			r.line++
 		}
-		if err != nil {
+		if !whole {
 			return nil // the end
 		}
 	}
@@ -90,25 +90,24 @@ func truncated(text []byte) bool {
 	return errors.Is(json.NewDecoder(bytes.NewReader(text)).Decode(&v), io.ErrUnexpectedEOF)
 }
 
-// nextLine gives the next line, with io.EOF for one that has no end.
-func (r *lineReader) nextLine(in *bufio.Reader) ([]byte, error) {
-	var line []byte
+// nextLine gives the next line; the last one, which may be empty, is not whole.
+func (r *lineReader) nextLine(in *bufio.Reader) (line []byte, whole bool, err error) {
 	for {
 		part, err := in.ReadSlice('\n')
 		if r.bytes += len(part); r.bytes > maxOutput {
-			return nil, r.fail(sdk.CodeTooLarge, "the output has more than %d MiB; print less at a time, and more: true in the last line", maxOutput>>20)
+			return nil, false, r.fail(sdk.CodeTooLarge, "the output has more than %d MiB; print less at a time, and more: true in the last line", maxOutput>>20)
 		}
 		if len(line)+len(part) > maxLine {
 			r.line++
-			return nil, r.fail(sdk.CodeTooLarge, "the line has more than %d MiB; an item holds one article", maxLine>>20)
+			return nil, false, r.fail(sdk.CodeTooLarge, "the line has more than %d MiB; an item holds one article", maxLine>>20)
 		}
 		line = append(line, part...)
 		switch {
 		case err == nil:
-			return line, nil
+			return line, true, nil
 		case errors.Is(err, bufio.ErrBufferFull):
 		default:
-			return line, io.EOF // also a pipe that was closed from here
+			return line, false, nil // also of a pipe that was closed from here
 		}
 	}
 }
@@ -316,7 +315,9 @@ type lastLine struct {
 }
 
 func (r *lineReader) end(tree map[string]any, text []byte) error {
-	var own struct{ Cursor json.RawMessage }
+	var own struct {
+		Cursor json.RawMessage `json:"cursor"`
+	}
 	if err := json.Unmarshal(text, &own); err != nil { // it was read before
 		return r.fail(sdk.CodeInvalid, "the cursor cannot be read")
 	}

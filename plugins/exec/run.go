@@ -181,6 +181,9 @@ func exitError(e end) *sdk.Error {
 	if last == "" {
 		last = "it said nothing on standard error"
 	}
+	if strings.Contains(last, "ermission denied") {
+		last += "; a file or folder that it may read stands under read"
+	}
 	return sdk.Errorf(code, opFetch, "%s: %s", how, last)
 }
 
