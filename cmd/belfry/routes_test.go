@@ -27,7 +27,7 @@ var served = map[string][]string{
 	"post deliveries":   {"listDeliveries"},
 	"post resend":       {"resendDelivery"},
 	"post resolve":      {"resolveDelivery"},
-	"message held":      {"listHeldMessages"},
+	"message held":      {"listHeldMessages", "listHeldPeople"},
 	"message release":   {"releaseMessages"},
 	"message settle":    {"settleMessages", "listHeldPeople"},
 	"post release":      {"releasePost", "releaseChannel"},

@@ -99,7 +99,7 @@ func (s *sns) open(ctx context.Context, body []byte, now time.Time) ([]byte, err
 		return sdk.Errorf(sdk.CodeForbidden, "receive", format, args...)
 	}
 	var c snsCall
-	if err := json.Unmarshal(body, &c); err != nil {
+	if err := json.Unmarshal(body, &c); err != nil { //nolint:musttag // the keys are the names of the fields
 		return nil, unread("Amazon SNS", err)
 	}
 	switch {
@@ -252,7 +252,7 @@ var sesPermanent = map[string]sdk.BounceClass{"NoEmail": sdk.BounceHard, "Suppre
 
 func readSES(body []byte) ([]told, error) {
 	var m sesMail
-	if err := json.Unmarshal(body, &m); err != nil {
+	if err := json.Unmarshal(body, &m); err != nil { //nolint:musttag // the keys are the names of the fields but for their case
 		return nil, unread("Amazon SES", err)
 	}
 	kind := m.NotificationType

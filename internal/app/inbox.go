@@ -388,7 +388,7 @@ func (x *inbox) handle(ctx context.Context, b *bot.Bot, w consent.Waiting) (outc
 			break
 		}
 		var text []byte
-		if text, err = json.Marshal(r.Answer); err == nil {
+		if text, err = json.Marshal(r.Answer); err == nil { //nolint:musttag // kept sealed for seconds, and read back by the same type
 			err = x.a.people.Answer(ctx, w.Event.From, text, time.Now().Add(answerFor))
 		}
 		if errors.Is(err, consent.ErrNotFound) {

@@ -220,7 +220,7 @@ func (r *Registry) move(ctx context.Context, tx Tx, t Token, w Wish, there perso
 			return there, err
 		}
 	}
-	known := there.row.External != "" || slices.ContainsFunc(own, func(g Grant) bool { return g.State != Pending && g.State != Expired || !g.Since.IsZero() })
+	known := there.known(own)
 	if known {
 		err = mover.handOver(t.Medium, grants, own, there, e, now)
 	} else {
@@ -243,6 +243,12 @@ func (r *Registry) move(ctx context.Context, tx Tx, t Token, w Wish, there perso
 		lang = w.Habits.Lang
 	}
 	return reached, r.tellBefore(tx, t.Medium, string(before), at.Hash, lang, now)
+}
+
+// known reports whether somebody once agreed to something, by their grants, or is known to the sender's own system. Everybody else
+// is only an address that was asked.
+func (p person) known(own []Grant) bool {
+	return p.row.External != "" || slices.ContainsFunc(own, func(g Grant) bool { return g.State != Pending && g.State != Expired || !g.Since.IsZero() })
 }
 
 // leaveBehind ends what somebody left at the address that another one moves to, and remembers there what the other one left.

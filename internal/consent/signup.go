@@ -218,6 +218,8 @@ type Asked struct {
 	// Change says that it is about another address for what the person has; From is where it comes now, masked.
 	Change bool
 	From   string
+	// Joins says that somebody is reached there already, who becomes one person with who has it.
+	Joins bool
 }
 
 // Asked shows what a confirmation link is about, and changes nothing: scanners follow links. Its error is ErrToken.
@@ -245,6 +247,11 @@ func (r *Registry) Asked(ctx context.Context, token string) (a Asked, err error)
 					a.Change, a.From = true, m.Text
 				}
 			}
+			own, err := tx.Grants(p.row.ID)
+			if err != nil {
+				return err
+			}
+			a.Joins = p.known(own)
 		}
 		addresses, err := p.masked()
 		for _, m := range addresses {

@@ -65,7 +65,7 @@ func TestAnotherAddress(t *testing.T) {
 	token := h.asks("New@example.invalid")
 	asked, err := h.people.Asked(t.Context(), token)
 	must(t, err)
-	if !asked.Change || asked.From != "r…@example.invalid" || asked.Masked != "N…@example.invalid" || len(asked.Purposes) != 1 {
+	if asked.Joins || !asked.Change || asked.From != "r…@example.invalid" || asked.Masked != "N…@example.invalid" || len(asked.Purposes) != 1 {
 		t.Errorf("it is asked like this: %+v", asked)
 	}
 	h.publish()
@@ -206,7 +206,11 @@ func TestMovingToWhoFollowsMakesOnePerson(t *testing.T) {
 	h.until("news at the old address", func() bool { n, _ := h.mails(old); return n == 1 })
 	leave := h.out.all()[0].slots["leave"]
 	must(t, h.people.ChangeAddress(t.Context(), me.ID, "email", fresh, byMe))
-	r, err := h.people.Confirm(t.Context(), h.asks(fresh), byMe)
+	token := h.asks(fresh)
+	if asked, err := h.people.Asked(t.Context(), token); err != nil || !asked.Joins {
+		t.Errorf("it is not said that they become one: %+v, %v", asked, err)
+	}
+	r, err := h.people.Confirm(t.Context(), token, byMe)
 	must(t, err)
 	one, found := h.reader(fresh)
 	if want := []string{"alertes active", "alertes active", "brief withdrawn"}; !found || r.ID != there.ID || one.ID != there.ID || !sameWords(states(one), want) {

@@ -67,6 +67,24 @@ func TestConfirmingAnotherAddress(t *testing.T) {
 	}
 }
 
+// TestConfirmingWhereTheyFollow: who becomes one person with who is reached there is told so, and agrees to that.
+func TestConfirmingWhereTheyFollow(t *testing.T) {
+	t.Parallel()
+	n, p := openPeople(t, gazette(), nil)
+	asked := p.asked[confirmToken]
+	asked.Change, asked.From, asked.Joins = true, "m…@example.org", true
+	p.asked[confirmToken] = asked
+	path := "/confirm/" + confirmToken
+	form := filled(t, n.get(path).Body)
+	form.Set("act", "confirm")
+	if a := n.form(path, form); a.Status != http.StatusOK {
+		t.Errorf("status %d:\n%s", a.Status, a.Body)
+	}
+	if e := p.last(t); !strings.Contains(e.Wording, "tout est réuni") {
+		t.Errorf("the evidence is %+v", e)
+	}
+}
+
 func TestANoticeIsSeenLeftAndAskedForAgain(t *testing.T) {
 	t.Parallel()
 	n, p := openPeople(t, gazette(), nil)

@@ -68,11 +68,15 @@ func (s *Server) confirmPage(v *view, a consent.Asked) confirmPage {
 
 // confirmWording is what a person agrees to with the button of a confirmation.
 func (s *Server) confirmWording(v *view, a consent.Asked) string {
-	switch {
-	case a.Change && len(a.Purposes) == 0:
-		return v.words.Text("people.wording.change.none", "site", v.site.title, "from", a.From)
-	case a.Change:
-		return v.words.Text("people.wording.change", "site", v.site.title, "from", a.From, "channels", s.titles(v, a.Purposes))
+	if a.Change {
+		wording := v.words.Text("people.wording.change", "site", v.site.title, "from", a.From, "channels", s.titles(v, a.Purposes))
+		if len(a.Purposes) == 0 {
+			wording = v.words.Text("people.wording.change.none", "site", v.site.title, "from", a.From)
+		}
+		if a.Joins {
+			wording += " " + v.words.Text("people.wording.change.joins")
+		}
+		return wording
 	}
 	return v.words.Text("people.wording.confirm", "site", v.site.title, "channels", s.titles(v, a.Purposes), "medium", v.medium(a.Medium))
 }

@@ -238,9 +238,7 @@ func TestConfig(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			all := tree{"signature": "github", "secret": secret}
-			for k, v := range c.config {
-				all[k] = v
-			}
+			maps.Copy(all, c.config)
 			ps, _ := errors.AsType[sdk.Problems](webhook.Spec().Check(all))
 			if len(ps) != 1 || ps[0].Pointer != c.pointer || ps[0].Line != c.line || ps[0].Column != c.column || !strings.Contains(ps[0].String(), c.says) {
 				t.Errorf("%+v", ps)

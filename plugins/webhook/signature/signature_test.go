@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"net/http"
 	"strings"
 	"testing"
@@ -178,9 +179,7 @@ func TestChanged(t *testing.T) {
 			for name := range c.header {
 				for what, change := range map[string]string{"empty": "", "cut": c.header[name][0][:len(c.header[name][0])-1], "noise": "\x00\xff"} {
 					h := map[string][]string{}
-					for k, values := range c.header {
-						h[k] = values
-					}
+					maps.Copy(h, c.header)
 					h[name] = []string{change}
 					_, err := v.Verify(sdk.WebhookRequest{Method: "POST", Path: "/hooks/desk", Header: h, Body: []byte(c.body)}, time.Unix(c.now, 0))
 					// What comes last there is no part of what fits: v0, or a time that is not signed.
@@ -313,9 +312,7 @@ func FuzzVerify(f *testing.F) {
 	f.Fuzz(func(t *testing.T, which uint8, name, value string, body []byte) {
 		c := all[int(which)%len(all)]
 		h := http.Header{}
-		for k, values := range c.header {
-			h[k] = values
-		}
+		maps.Copy(h, c.header)
 		h[name] = []string{value}
 		a, err := verifier(t, c.options).Verify(sdk.WebhookRequest{Method: "POST", Path: "/hooks/desk", Header: h, Body: body}, time.Unix(c.now, 0))
 		if err != nil {
