@@ -67,6 +67,7 @@ func Run(t *testing.T, open Open) {
 		{"troubled destinations", trouble},
 		{"renamed destinations", renames},
 		{"webhooks", webhooks},
+		{"subscriptions", subscriptions},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
