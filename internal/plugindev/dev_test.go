@@ -218,6 +218,20 @@ func TestSourceIsBuiltAgain(t *testing.T) {
 	b.until("posts stand", func() bool { return strings.Contains(b.page(), "/c/"+channelName+"/") })
 	b.shows("newsroom", "Incendie à la gare (gare)", "Fetch", "2 items; cursor")
 
+	hook := regexp.MustCompile(`http://127\.0\.0\.1:\d+/hooks/plugin`).FindString(b.page())
+	call, err := http.NewRequestWithContext(t.Context(), http.MethodPost, hook, strings.NewReader(`{"key": "called", "title": "By a call"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	call.Header.Set("Token", "secret-of-the-test")
+	resp, err := http.DefaultClient.Do(call)
+	if err != nil || resp.StatusCode != http.StatusAccepted {
+		t.Fatalf("the call: %v, %v", resp, err)
+	}
+	_ = resp.Body.Close()
+	b.until("what was called is there", func() bool { return b.called("Verify") == 1 && b.called("Map") == 1 })
+	b.shows("By a call")
+
 	write(t, dir, "broken", "./api.go:12:3: undefined: x\n")
 	b.until("the complaint is there", func() bool { return b.state().Trouble != "" })
 	b.shows("The version before runs on", "It does not build", "./api.go:12:3: undefined: x")

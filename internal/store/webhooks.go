@@ -63,7 +63,7 @@ func (db *DB) CalledSources(ctx context.Context) (names []string, err error) {
 		err := r.Scan(&name)
 		names = append(names, name)
 		return err
-	}, `SELECT name FROM sources WHERE configured = 1 AND called = 1
+	}, `SELECT name FROM sources WHERE configured = 1
 		AND EXISTS (SELECT 1 FROM raw_webhooks w WHERE w.source = sources.name AND w.state = 'waiting')
 		AND NOT EXISTS (SELECT 1 FROM pauses p WHERE p.scope = 'all' OR p.scope = 'source' AND p.name = sources.name) ORDER BY name`)
 	return names, err
