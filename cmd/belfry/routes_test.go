@@ -62,6 +62,7 @@ var notServed = map[string]string{
 	"page item":      "it reads items of the terminal's machine; the daemon's own pages show the rest",
 	"url check":      "it says of any address what the guard of the terminal's machine would do",
 	"plugin check":   "it starts any program that is named",
+	"plugin test":    "it starts any program that is named, and runs the commands of a file",
 
 	"webhook verify":         "it reads a file of the terminal's machine, secrets among them",
 	"bounce classify":        "it reads a file of the terminal's machine",

@@ -26,7 +26,7 @@ type ResolverOptions struct {
 
 // Resolver checks a connector that turns names of channels into references.
 func Resolver(o ResolverOptions) []Check {
-	resolve := func(_ *probe, r sdk.Resolver) func(ctx context.Context) error {
+	resolve := func(_ *Probe, r sdk.Resolver) func(ctx context.Context) error {
 		return func(ctx context.Context) error {
 			_, _, err := r.ResolveChannel(ctx, o.Channels[0])
 			return err
@@ -34,8 +34,8 @@ func Resolver(o ResolverOptions) []Check {
 	}
 	checks := []Check{
 		{"channels", func(tb T) {
-			p := newProbe(tb, o.Options)
-			a, b := open[sdk.Resolver](p), open[sdk.Resolver](p)
+			p := NewProbe(tb, o.Options)
+			a, b := Open[sdk.Resolver](p), Open[sdk.Resolver](p)
 			for _, name := range o.Channels {
 				ref, limits := p.resolve(a, name)
 				checkLimits(p, name, limits)
@@ -49,34 +49,34 @@ func Resolver(o ResolverOptions) []Check {
 			}
 		}},
 		{"what is no channel is refused", func(tb T) {
-			p := newProbe(tb, o.Options)
-			r := open[sdk.Resolver](p)
+			p := NewProbe(tb, o.Options)
+			r := Open[sdk.Resolver](p)
 			for _, name := range o.NotChannels {
-				ref, _, err := r.ResolveChannel(p.ctx(), name)
-				p.fails(fmt.Sprintf("ResolveChannel(%q)", name), err, sdk.CodeNotAChannel)
+				ref, _, err := r.ResolveChannel(p.Ctx(), name)
+				p.Fails(fmt.Sprintf("ResolveChannel(%q)", name), err, sdk.CodeNotAChannel)
 				if ref.ID != "" {
 					p.Errorf("ResolveChannel(%q) refused and gave a reference", name)
 				}
 			}
 		}},
 		{"what does not exist is refused", func(tb T) {
-			p := newProbe(tb, o.Options)
-			r := open[sdk.Resolver](p)
+			p := NewProbe(tb, o.Options)
+			r := Open[sdk.Resolver](p)
 			for _, name := range append([]string{"", " ", "\x00", strings.Repeat("x", 10_000)}, o.Missing...) {
-				_, _, err := r.ResolveChannel(p.ctx(), name)
-				p.fails(fmt.Sprintf("ResolveChannel(%.20q)", name), err, sdk.CodeNotAChannel, sdk.CodeGone, sdk.CodeInvalid,
+				_, _, err := r.ResolveChannel(p.Ctx(), name)
+				p.Fails(fmt.Sprintf("ResolveChannel(%.20q)", name), err, sdk.CodeNotAChannel, sdk.CodeGone, sdk.CodeInvalid,
 					sdk.CodeForbidden, sdk.CodeTooLarge)
 			}
 		}},
 	}
-	return append(checks, conduct(o.Options, "ResolveChannel", resolve)...)
+	return append(checks, Conduct(o.Options, "ResolveChannel", resolve)...)
 }
 
-func (p *probe) resolve(r sdk.Resolver, name string) (sdk.ChannelRef, sdk.Limits) {
+func (p *Probe) resolve(r sdk.Resolver, name string) (sdk.ChannelRef, sdk.Limits) {
 	p.Helper()
-	ref, limits, err := r.ResolveChannel(p.ctx(), name)
+	ref, limits, err := r.ResolveChannel(p.Ctx(), name)
 	if err != nil {
-		p.fails("ResolveChannel", err)
+		p.Fails("ResolveChannel", err)
 		p.Fatalf("ResolveChannel(%q): %v", name, err)
 	}
 	switch {
@@ -140,7 +140,7 @@ type PublisherOptions struct {
 
 // Publisher checks a connector that posts to channels.
 func Publisher(o PublisherOptions) []Check {
-	publish := func(p *probe, c sdk.Publisher) func(ctx context.Context) error {
+	publish := func(p *Probe, c sdk.Publisher) func(ctx context.Context) error {
 		to, _ := p.channel(c, o)
 		part := p.ready(p.plan(c, to, samplePost("a short text"))[0], "conduct")
 		return func(ctx context.Context) error {
@@ -150,17 +150,17 @@ func Publisher(o PublisherOptions) []Check {
 	}
 	checks := []Check{
 		{"plans are the same every time", func(tb T) {
-			p := newProbe(tb, o.Options)
-			a, b := open[sdk.Publisher](p), open[sdk.Publisher](p)
+			p := NewProbe(tb, o.Options)
+			a, b := Open[sdk.Publisher](p), Open[sdk.Publisher](p)
 			to, _ := p.channel(a, o)
 			for name, post := range samplePosts() {
 				want, err := a.Plan(to, post)
 				if err != nil {
-					p.fails("Plan of "+name, err)
+					p.Fails("Plan of "+name, err)
 					continue
 				}
 				plans, errs := make([][]sdk.Part, 4), make([]error, 4)
-				together(4, func(i int) { plans[i], errs[i] = []sdk.Publisher{a, b}[i%2].Plan(to, samplePosts()[name]) })
+				Together(4, func(i int) { plans[i], errs[i] = []sdk.Publisher{a, b}[i%2].Plan(to, samplePosts()[name]) })
 				for i := range plans {
 					if diff := cmp.Diff(want, plans[i], equal()); errs[i] != nil || diff != "" {
 						p.Errorf("the plan of %s differs the next time (%v, -first +second):\n%s", name, errs[i], diff)
@@ -169,8 +169,8 @@ func Publisher(o PublisherOptions) []Check {
 			}
 		}},
 		{"plans keep to the rules", func(tb T) {
-			p := newProbe(tb, o.Options)
-			c := open[sdk.Publisher](p)
+			p := NewProbe(tb, o.Options)
+			c := Open[sdk.Publisher](p)
 			to, limits := p.channel(c, o)
 			for name, post := range samplePosts() {
 				before := samplePosts()[name]
@@ -184,8 +184,8 @@ func Publisher(o PublisherOptions) []Check {
 			}
 		}},
 		{"parts are accepted", func(tb T) {
-			p := newProbe(tb, o.Options)
-			c := open[sdk.Publisher](p)
+			p := NewProbe(tb, o.Options)
+			c := Open[sdk.Publisher](p)
 			to, _ := p.channel(c, o)
 			for name, post := range samplePosts() {
 				if parts, err := c.Plan(to, post); err == nil {
@@ -194,14 +194,14 @@ func Publisher(o PublisherOptions) []Check {
 			}
 		}},
 		{"only channels are written to", func(tb T) {
-			p := newProbe(tb, o.Options)
-			c := open[sdk.Publisher](p)
+			p := NewProbe(tb, o.Options)
+			c := Open[sdk.Publisher](p)
 			to, _ := p.channel(c, o)
 			parts := p.plan(c, to, samplePost("a short text"))
 			for _, ref := range append([]sdk.ChannelRef{{}}, o.Forged...) {
 				before := p.posts(o)
-				_, err := c.Publish(p.ctx(), ref, p.ready(parts[0], "forged"))
-				p.fails(fmt.Sprintf("Publish to %q, which no channel name resolves to", ref.ID), err, sdk.CodeNotAChannel)
+				_, err := c.Publish(p.Ctx(), ref, p.ready(parts[0], "forged"))
+				p.Fails(fmt.Sprintf("Publish to %q, which no channel name resolves to", ref.ID), err, sdk.CodeNotAChannel)
 				if after := p.posts(o); after != before {
 					p.Errorf("Publish to %q posted something", ref.ID)
 				}
@@ -209,8 +209,8 @@ func Publisher(o PublisherOptions) []Check {
 		}},
 	}
 	checks = append(checks, Check{"the same key posts once", func(tb T) {
-		p := newProbe(tb, o.Options)
-		c := open[sdk.Publisher](p)
+		p := NewProbe(tb, o.Options)
+		c := Open[sdk.Publisher](p)
 		to, limits := p.channel(c, o)
 		if limits.Rules.SameKeyFor == 0 {
 			return // the platform does not recognise keys, and the connector says so
@@ -225,11 +225,11 @@ func Publisher(o PublisherOptions) []Check {
 			p.Errorf("the second attempt with one key posted again")
 		}
 	}})
-	return append(checks, conduct(o.Options, "Publish", publish)...)
+	return append(checks, Conduct(o.Options, "Publish", publish)...)
 }
 
 // channel is where a check posts to.
-func (p *probe) channel(c sdk.Connector, o PublisherOptions) (sdk.ChannelRef, sdk.Limits) {
+func (p *Probe) channel(c sdk.Connector, o PublisherOptions) (sdk.ChannelRef, sdk.Limits) {
 	p.Helper()
 	if r, ok := sdk.As[sdk.Resolver](c); ok && o.Channel != "" {
 		return p.resolve(r, o.Channel)
@@ -237,11 +237,11 @@ func (p *probe) channel(c sdk.Connector, o PublisherOptions) (sdk.ChannelRef, sd
 	return o.To, sdk.Limits{}
 }
 
-func (p *probe) plan(c sdk.Publisher, to sdk.ChannelRef, post sdk.Post) []sdk.Part {
+func (p *Probe) plan(c sdk.Publisher, to sdk.ChannelRef, post sdk.Post) []sdk.Part {
 	p.Helper()
 	parts, err := c.Plan(to, post)
 	if err != nil {
-		p.fails("Plan", err)
+		p.Fails("Plan", err)
 	}
 	if err != nil || len(parts) == 0 {
 		p.Fatalf("Plan of a short text gave %d parts, %v", len(parts), err)
@@ -249,11 +249,11 @@ func (p *probe) plan(c sdk.Publisher, to sdk.ChannelRef, post sdk.Post) []sdk.Pa
 	return parts
 }
 
-func (p *probe) publish(c sdk.Publisher, to sdk.ChannelRef, part sdk.Part) sdk.PartRef {
+func (p *Probe) publish(c sdk.Publisher, to sdk.ChannelRef, part sdk.Part) sdk.PartRef {
 	p.Helper()
-	ref, err := c.Publish(p.ctx(), to, part)
+	ref, err := c.Publish(p.Ctx(), to, part)
 	if err != nil {
-		p.fails("Publish", err)
+		p.Fails("Publish", err)
 		p.Fatalf("Publish: %v", err)
 	}
 	p.checkRef("Publish", ref)
@@ -261,7 +261,7 @@ func (p *probe) publish(c sdk.Publisher, to sdk.ChannelRef, part sdk.Part) sdk.P
 }
 
 // publishAll posts the parts of a plan as the host does.
-func (p *probe) publishAll(c sdk.Publisher, to sdk.ChannelRef, name string, parts []sdk.Part) []sdk.PartRef {
+func (p *Probe) publishAll(c sdk.Publisher, to sdk.ChannelRef, name string, parts []sdk.Part) []sdk.PartRef {
 	p.Helper()
 	var refs []sdk.PartRef
 	for i, part := range parts {
@@ -274,7 +274,7 @@ func (p *probe) publishAll(c sdk.Publisher, to sdk.ChannelRef, name string, part
 	return refs
 }
 
-func (p *probe) checkRef(what string, ref sdk.PartRef) {
+func (p *Probe) checkRef(what string, ref sdk.PartRef) {
 	p.Helper()
 	if len(ref.IDs) == 0 || slices.Contains(ref.IDs, "") {
 		p.Errorf("%s gave a reference without an id: %v", what, ref.IDs)
@@ -289,7 +289,7 @@ func (p *probe) checkRef(what string, ref sdk.PartRef) {
 	}
 }
 
-func (p *probe) posts(o PublisherOptions) int {
+func (p *Probe) posts(o PublisherOptions) int {
 	if o.Posts == nil {
 		return 0
 	}
@@ -297,8 +297,8 @@ func (p *probe) posts(o PublisherOptions) int {
 }
 
 // ready readies a part as the host does: with a key, which no other check uses, and the content of its files.
-func (p *probe) ready(part sdk.Part, name string) sdk.Part {
-	part.Key = p.key(name)
+func (p *Probe) ready(part sdk.Part, name string) sdk.Part {
+	part.Key = p.Key(name)
 	files := slices.Clone(part.Files)
 	for i := range files {
 		files[i].Data = sampleFile(files[i].SHA256)
@@ -307,7 +307,7 @@ func (p *probe) ready(part sdk.Part, name string) sdk.Part {
 	return part
 }
 
-func (p *probe) checkPlan(name string, parts []sdk.Part, l sdk.Limits) {
+func (p *Probe) checkPlan(name string, parts []sdk.Part, l sdk.Limits) {
 	p.Helper()
 	wrong := func(i int, format string, args ...any) {
 		p.Helper()

@@ -18,7 +18,7 @@ type CheckerOptions struct {
 func Checker(o CheckerOptions) []Check {
 	all := append(append([]sdk.ItemRef(nil), o.There...), o.Gone...)
 	// A checker that is given up has no evidence: either it says so item by item, or it fails.
-	ask := func(_ *probe, c sdk.Checker) func(ctx context.Context) error {
+	ask := func(_ *Probe, c sdk.Checker) func(ctx context.Context) error {
 		return func(ctx context.Context) error {
 			got, err := c.CheckItems(ctx, all)
 			if err == nil && allUnknown(got, len(all)) {
@@ -29,10 +29,10 @@ func Checker(o CheckerOptions) []Check {
 	}
 	checks := []Check{
 		{"what is there and what is gone", func(tb T) {
-			p := newProbe(tb, o.Options)
-			got, err := open[sdk.Checker](p).CheckItems(p.ctx(), all)
+			p := NewProbe(tb, o.Options)
+			got, err := Open[sdk.Checker](p).CheckItems(p.Ctx(), all)
 			if err != nil {
-				p.fails("CheckItems", err)
+				p.Fails("CheckItems", err)
 				p.Fatalf("CheckItems: %v", err)
 			}
 			if len(got) != len(all) {
@@ -52,14 +52,14 @@ func Checker(o CheckerOptions) []Check {
 			}
 		}},
 		{"the order of the answers", func(tb T) {
-			p := newProbe(tb, o.Options)
-			c := open[sdk.Checker](p)
+			p := NewProbe(tb, o.Options)
+			c := Open[sdk.Checker](p)
 			back := make([]sdk.ItemRef, len(all))
 			for i := range all {
 				back[len(all)-1-i] = all[i]
 			}
-			forth, err1 := c.CheckItems(p.ctx(), all)
-			turned, err2 := c.CheckItems(p.ctx(), back)
+			forth, err1 := c.CheckItems(p.Ctx(), all)
+			turned, err2 := c.CheckItems(p.Ctx(), back)
 			if err1 != nil || err2 != nil || len(forth) != len(turned) {
 				p.Fatalf("CheckItems: %d presences, %v; turned around %d, %v", len(forth), err1, len(turned), err2)
 			}
@@ -70,22 +70,22 @@ func Checker(o CheckerOptions) []Check {
 			}
 		}},
 		{"no item at all", func(tb T) {
-			p := newProbe(tb, o.Options)
-			if got, err := open[sdk.Checker](p).CheckItems(p.ctx(), nil); err != nil || len(got) != 0 {
+			p := NewProbe(tb, o.Options)
+			if got, err := Open[sdk.Checker](p).CheckItems(p.Ctx(), nil); err != nil || len(got) != 0 {
 				p.Errorf("CheckItems of nothing gave %d presences, %v", len(got), err)
 			}
 		}},
 		{"an item that cannot be looked at", func(tb T) {
-			p := newProbe(tb, o.Options)
-			got, err := open[sdk.Checker](p).CheckItems(p.ctx(), []sdk.ItemRef{{Key: "no-such-item", URL: "::not an address"}})
+			p := NewProbe(tb, o.Options)
+			got, err := Open[sdk.Checker](p).CheckItems(p.Ctx(), []sdk.ItemRef{{Key: "no-such-item", URL: "::not an address"}})
 			if err != nil {
-				p.fails("CheckItems", err)
+				p.Fails("CheckItems", err)
 			} else if len(got) != 1 {
 				p.Errorf("CheckItems gave %d presences for one item", len(got))
 			}
 		}},
 	}
-	return append(checks, conduct(o.Options, "CheckItems", ask)...)
+	return append(checks, Conduct(o.Options, "CheckItems", ask)...)
 }
 
 func allUnknown(got []sdk.Presence, n int) bool {

@@ -57,7 +57,7 @@ func happenings() []happening {
 func writes(r *http.Request) bool { return r.Method != http.MethodGet && r.Method != http.MethodHead }
 
 // under makes one call while something goes wrong.
-func (p *probe) under(o FaultOptions, h happening, sends bool, call func(ctx context.Context) error) error {
+func (p *Probe) under(o FaultOptions, h happening, sends bool, call func(ctx context.Context) error) error {
 	p.Helper()
 	met := o.Script.Met()
 	restore := func() { o.Script.Clear() }
@@ -71,7 +71,7 @@ func (p *probe) under(o FaultOptions, h happening, sends bool, call func(ctx con
 		}
 		o.Script.Add(f)
 	}
-	err := call(p.ctx())
+	err := call(p.Ctx())
 	restore()
 	if !h.refuse && o.Script.Met() == met {
 		p.Fatalf("no request of this call reached the fake; does the configuration name it?")
@@ -80,12 +80,12 @@ func (p *probe) under(o FaultOptions, h happening, sends bool, call func(ctx con
 }
 
 // judge checks what a call made of it.
-func (p *probe) judge(what string, h happening, codes []sdk.Code, err error) {
+func (p *Probe) judge(what string, h happening, codes []sdk.Code, err error) {
 	p.Helper()
 	if err == nil && h.mayWork {
 		return
 	}
-	p.fails(what+" when "+h.name, err, codes...)
+	p.Fails(what+" when "+h.name, err, codes...)
 	if e := sdk.AsError(err); e != nil && h.retry > 0 && e.Code == sdk.CodeRateLimited && e.RetryAfter != h.retry {
 		p.Errorf("%s when %s: the platform asked for %s, and the error for %s", what, h.name, h.retry, e.RetryAfter)
 	}
@@ -99,8 +99,8 @@ func SourceFaults(o FaultOptions) (checks []Check) {
 	}
 	for _, h := range happenings() {
 		checks = append(checks, Check{"fetch: " + h.name, func(tb T) {
-			p := newProbe(tb, o.Options)
-			s := open[sdk.Source](p)
+			p := NewProbe(tb, o.Options)
+			s := Open[sdk.Source](p)
 			p.fetch(s, sdk.FetchRequest{Now: now})
 			err := p.under(o, h, false, func(ctx context.Context) error {
 				_, err := s.Fetch(ctx, sdk.FetchRequest{Now: now, Force: true})
@@ -117,8 +117,8 @@ func SourceFaults(o FaultOptions) (checks []Check) {
 func PublisherFaults(o FaultOptions) (checks []Check) {
 	for _, h := range happenings() {
 		checks = append(checks, Check{"publish: " + h.name, func(tb T) {
-			p := newProbe(tb, o.Options)
-			c := open[sdk.Publisher](p)
+			p := NewProbe(tb, o.Options)
+			c := Open[sdk.Publisher](p)
 			to, limits := p.channel(c, o.PublisherOptions)
 			part := p.ready(p.plan(c, to, samplePost("posted when "+h.name))[0], h.name)
 			before := p.posts(o.PublisherOptions)
@@ -128,9 +128,9 @@ func PublisherFaults(o FaultOptions) (checks []Check) {
 			})
 			p.judge("Publish", h, h.sent, err)
 			if f, ok := sdk.As[sdk.Finder](c); ok {
-				_, found, err := f.Find(p.ctx(), to, part.Key)
+				_, found, err := f.Find(p.Ctx(), to, part.Key)
 				if err != nil {
-					p.fails("Find", err)
+					p.Fails("Find", err)
 				}
 				if found != h.done || err != nil {
 					p.Errorf("Find after a publication when %s: %t, %v; the platform has it: %t", h.name, found, err, h.done)
@@ -151,8 +151,8 @@ func PublisherFaults(o FaultOptions) (checks []Check) {
 			codes = either // a revision and a deletion may be repeated
 		}
 		checks = append(checks, Check{"edit: " + h.name, func(tb T) {
-			p := newProbe(tb, o.Options)
-			e, ok := sdk.As[sdk.Editor](p.openAny())
+			p := NewProbe(tb, o.Options)
+			e, ok := sdk.As[sdk.Editor](p.OpenAny())
 			if !ok {
 				return
 			}
@@ -163,8 +163,8 @@ func PublisherFaults(o FaultOptions) (checks []Check) {
 			err := p.under(o, h, true, func(ctx context.Context) error { _, err := e.Edit(ctx, ref, part); return err })
 			p.judge("Edit", h, codes, err)
 		}}, Check{"delete: " + h.name, func(tb T) {
-			p := newProbe(tb, o.Options)
-			d, ok := sdk.As[sdk.Deleter](p.openAny())
+			p := NewProbe(tb, o.Options)
+			d, ok := sdk.As[sdk.Deleter](p.OpenAny())
 			if !ok {
 				return
 			}
@@ -172,14 +172,14 @@ func PublisherFaults(o FaultOptions) (checks []Check) {
 			err := p.under(o, h, true, func(ctx context.Context) error { return d.Delete(ctx, ref) })
 			p.judge("Delete", h, codes, err)
 		}}, Check{"find: " + h.name, func(tb T) {
-			p := newProbe(tb, o.Options)
-			f, ok := sdk.As[sdk.Finder](p.openAny())
+			p := NewProbe(tb, o.Options)
+			f, ok := sdk.As[sdk.Finder](p.OpenAny())
 			if !ok {
 				return
 			}
 			to, _ := p.channel(f, o.PublisherOptions)
 			err := p.under(o, h, false, func(ctx context.Context) error {
-				_, found, err := f.Find(ctx, to, p.key("never"))
+				_, found, err := f.Find(ctx, to, p.Key("never"))
 				if err == nil && !found && !h.mayWork {
 					p.Errorf("Find when %s answered that nothing was accepted, although it could not look", h.name)
 				}

@@ -52,8 +52,8 @@ type Check struct {
 	Run  func(tb T)
 }
 
-// probe opens instances for one check and watches them.
-type probe struct {
+// Probe opens instances for one check and watches them.
+type Probe struct {
 	T
 	o      Options
 	log    *secretLog
@@ -62,18 +62,18 @@ type probe struct {
 	unique string
 }
 
-func newProbe(tb T, o Options) *probe {
+func NewProbe(tb T, o Options) *Probe {
 	tb.Helper()
 	if o.Open == nil {
 		tb.Fatal("sdktest: Options.Open is missing")
 	}
-	p := &probe{T: tb, o: o, log: &secretLog{}, labels: labelGoroutine(), unique: rand.Text()}
+	p := &Probe{T: tb, o: o, log: &secretLog{}, labels: labelGoroutine(), unique: rand.Text()}
 	tb.Cleanup(p.finish)
 	return p
 }
 
 // finish closes what the check opened. Then no goroutine of it may be left.
-func (p *probe) finish() {
+func (p *Probe) finish() {
 	defer p.labels.restore()
 	ctx, cancel := context.WithTimeout(p.labels.context(), callTime)
 	defer cancel()
@@ -95,30 +95,36 @@ func (p *probe) finish() {
 	}
 }
 
-// key makes an idempotency key that no other check and no other run uses.
-func (p *probe) key(name string) string {
+// Key makes an idempotency key that no other check and no other run uses.
+func (p *Probe) Key(name string) string {
 	sum := sha256.Sum256([]byte(p.unique + name))
 	return hex.EncodeToString(sum[:16])
 }
 
-// ctx is for one call.
-func (p *probe) ctx() context.Context {
+// Ctx is for one call.
+func (p *Probe) Ctx() context.Context {
 	ctx, cancel := context.WithTimeout(p.labels.context(), callTime)
 	p.Cleanup(cancel)
 	return ctx
 }
 
+// Background is the context of whatever the check does.
+func (p *Probe) Background() context.Context { return p.labels.context() }
+
+// Logged finds a line of the connector's log that holds a text.
+func (p *Probe) Logged(text string) (line string, found bool) { return p.log.holds(text) }
+
 // cancelled is a context that is over.
-func (p *probe) cancelled() context.Context {
+func (p *Probe) cancelled() context.Context {
 	ctx, cancel := context.WithCancel(p.labels.context())
 	cancel()
 	return ctx
 }
 
-// openAny opens an instance, which is closed with the check.
-func (p *probe) openAny() sdk.Connector {
+// OpenAny opens an instance, which is closed with the check.
+func (p *Probe) OpenAny() sdk.Connector {
 	p.Helper()
-	conn, err := p.o.Open(p.ctx(), sdk.Settings{Instance: "sdktest", UserAgent: "belfry-sdktest", Log: slog.New(p.log)}, p.o.Config)
+	conn, err := p.o.Open(p.Ctx(), sdk.Settings{Instance: "sdktest", UserAgent: "belfry-sdktest", Log: slog.New(p.log)}, p.o.Config)
 	if err != nil {
 		p.Fatalf("the connector does not open: %v", err)
 	}
@@ -126,13 +132,13 @@ func (p *probe) openAny() sdk.Connector {
 	return conn
 }
 
-// open opens an instance and finds an ability of it.
-func open[A any](p *probe) A {
+// Open opens an instance and finds an ability of it.
+func Open[A any](p *Probe) A {
 	p.Helper()
-	return ability[A](p, p.openAny())
+	return ability[A](p, p.OpenAny())
 }
 
-func ability[A any](p *probe, conn sdk.Connector) A {
+func ability[A any](p *Probe, conn sdk.Connector) A {
 	p.Helper()
 	a, ok := sdk.As[A](conn)
 	if !ok {
@@ -147,15 +153,15 @@ var knownCodes = []sdk.Code{sdk.CodeRateLimited, sdk.CodeUnavailable, sdk.CodeUn
 	sdk.CodeUnsupported, sdk.CodeUnauthenticated, sdk.CodeForbidden, sdk.CodeGone, sdk.CodeNoConsent, sdk.CodeWindowClosed,
 	sdk.CodeNotAChannel}
 
-// fails checks that err keeps to the rules of sdk.Error and has one of the codes, if any are named.
-func (p *probe) fails(what string, err error, codes ...sdk.Code) {
+// Fails checks that err keeps to the rules of sdk.Error and has one of the codes, if any are named.
+func (p *Probe) Fails(what string, err error, codes ...sdk.Code) {
 	p.Helper()
 	if err == nil {
 		p.Errorf("%s: no error", what)
 		return
 	}
 	for _, secret := range p.o.Secrets {
-		if strings.Contains(fmt.Sprintf("%v %+v %s", err, err, causes(err)), secret) {
+		if strings.Contains(fmt.Sprintf("%v %+v %s", err, err, Causes(err)), secret) {
 			p.Errorf("%s: a secret of the configuration stands in the error: %s", what, strings.ReplaceAll(err.Error(), secret, "…"))
 		}
 	}
@@ -176,14 +182,14 @@ func (p *probe) fails(what string, err error, codes ...sdk.Code) {
 	}
 }
 
-// causes writes an error with everything it wraps.
-func causes(err error) string {
+// Causes writes an error with everything it wraps.
+func Causes(err error) string {
 	var b strings.Builder
 	for err != nil {
 		fmt.Fprintf(&b, "%v\n", err)
 		if many, ok := err.(interface{ Unwrap() []error }); ok {
 			for _, e := range many.Unwrap() {
-				b.WriteString(causes(e))
+				b.WriteString(Causes(e))
 			}
 			break
 		}
@@ -192,8 +198,8 @@ func causes(err error) string {
 	return b.String()
 }
 
-// inTime runs a call whose context has ended, and says whether it returned soon.
-func (p *probe) inTime(what string, call func()) {
+// InTime runs a call whose context has ended, and says whether it returned soon.
+func (p *Probe) InTime(what string, call func()) {
 	p.Helper()
 	start := time.Now()
 	call()
@@ -202,43 +208,43 @@ func (p *probe) inTime(what string, call func()) {
 	}
 }
 
-// conduct is what every role keeps to, besides its own rules. prepare readies one call that reaches the platform.
-func conduct[A any](o Options, role string, prepare func(p *probe, ability A) func(ctx context.Context) error) []Check {
+// Conduct is what every role keeps to, besides its own rules. prepare readies one call that reaches the platform.
+func Conduct[A any](o Options, role string, prepare func(p *Probe, ability A) func(ctx context.Context) error) []Check {
 	gaveUp := []sdk.Code{sdk.CodeUnavailable, sdk.CodeUnknownOutcome}
 	checks := []Check{
 		{"the context that has ended", func(tb T) {
-			p := newProbe(tb, o)
-			call := prepare(p, open[A](p))
-			p.inTime(role, func() { p.fails(role+" with a context that has ended", call(p.cancelled()), gaveUp...) })
+			p := NewProbe(tb, o)
+			call := prepare(p, Open[A](p))
+			p.InTime(role, func() { p.Fails(role+" with a context that has ended", call(p.cancelled()), gaveUp...) })
 		}},
-		{"an instance that is closed at once", func(tb T) { newProbe(tb, o).openAny() }},
+		{"an instance that is closed at once", func(tb T) { NewProbe(tb, o).OpenAny() }},
 	}
 	if o.Stall != nil {
 		checks = append(checks, Check{"the context that ends during a call", func(tb T) {
-			p := newProbe(tb, o)
-			call := prepare(p, open[A](p))
+			p := NewProbe(tb, o)
+			call := prepare(p, Open[A](p))
 			restore := o.Stall(p.T)
 			defer restore()
 			ctx, cancel := context.WithTimeout(p.labels.context(), 200*time.Millisecond)
 			defer cancel()
-			p.inTime(role, func() { p.fails(role+" that is given up", call(ctx), gaveUp...) })
+			p.InTime(role, func() { p.Fails(role+" that is given up", call(ctx), gaveUp...) })
 		}})
 	}
 	if o.Break != nil {
 		checks = append(checks, Check{"a platform that fails", func(tb T) {
-			p := newProbe(tb, o)
-			call := prepare(p, open[A](p))
+			p := NewProbe(tb, o)
+			call := prepare(p, Open[A](p))
 			restore := o.Break(p.T)
-			err := call(p.ctx())
+			err := call(p.Ctx())
 			restore()
-			p.fails(role+" against a platform that fails", err)
+			p.Fails(role+" against a platform that fails", err)
 		}})
 	}
 	return checks
 }
 
-// together runs n calls at once, for the race detector and for rules about concurrency.
-func together(n int, call func(i int)) {
+// Together runs n calls at once, for the race detector and for rules about concurrency.
+func Together(n int, call func(i int)) {
 	var wg sync.WaitGroup
 	for i := range n {
 		wg.Go(func() { call(i) })

@@ -10,7 +10,7 @@ import (
 
 // Editor checks a connector that replaces what a part shows.
 func Editor(o PublisherOptions) []Check {
-	edit := func(p *probe, e sdk.Editor) func(ctx context.Context) error {
+	edit := func(p *Probe, e sdk.Editor) func(ctx context.Context) error {
 		c := ability[sdk.Publisher](p, e)
 		to, _ := p.channel(c, o)
 		ref := p.publish(c, to, p.ready(p.plan(c, to, samplePost("a short text"))[0], "conduct"))
@@ -22,7 +22,7 @@ func Editor(o PublisherOptions) []Check {
 	}
 	checks := []Check{
 		{"an edit shows", func(tb T) {
-			p := newProbe(tb, o.Options)
+			p := NewProbe(tb, o.Options)
 			c, e, to, ref := p.published(o, "before the edit")
 			after := p.edit(e, ref, p.ready(p.plan(c, to, samplePost("after the edit"))[0], "edit"))
 			p.shows(o, after, "after the edit", "before the edit")
@@ -30,7 +30,7 @@ func Editor(o PublisherOptions) []Check {
 			p.shows(o, again, "and once more", "after the edit")
 		}},
 		{"an edit to the same state is a success", func(tb T) {
-			p := newProbe(tb, o.Options)
+			p := NewProbe(tb, o.Options)
 			c, e, to, ref := p.published(o, "nothing changes")
 			part := p.ready(p.plan(c, to, samplePost("nothing changes"))[0], "same")
 			first := p.edit(e, ref, part)
@@ -41,38 +41,38 @@ func Editor(o PublisherOptions) []Check {
 			p.shows(o, second, "nothing changes", "")
 		}},
 		{"another instance edits", func(tb T) {
-			p := newProbe(tb, o.Options)
+			p := NewProbe(tb, o.Options)
 			c, _, to, ref := p.published(o, "posted by one")
-			other := open[sdk.Editor](p)
+			other := Open[sdk.Editor](p)
 			after := p.edit(other, ref, p.ready(p.plan(c, to, samplePost("edited by another"))[0], "other"))
 			p.shows(o, after, "edited by another", "posted by one")
 		}},
 		{"what was deleted cannot be edited", func(tb T) {
-			p := newProbe(tb, o.Options)
+			p := NewProbe(tb, o.Options)
 			c, e, to, ref := p.published(o, "soon gone")
 			d, ok := sdk.As[sdk.Deleter](e)
 			if !ok {
 				return
 			}
-			if err := d.Delete(p.ctx(), ref); err != nil {
+			if err := d.Delete(p.Ctx(), ref); err != nil {
 				p.Fatalf("Delete: %v", err)
 			}
 			before := p.posts(o)
-			_, err := e.Edit(p.ctx(), ref, p.ready(p.plan(c, to, samplePost("back again"))[0], "gone"))
-			p.fails("Edit of a part that was deleted", err, sdk.CodeGone, sdk.CodeInvalid, sdk.CodeWindowClosed, sdk.CodeUnsupported)
+			_, err := e.Edit(p.Ctx(), ref, p.ready(p.plan(c, to, samplePost("back again"))[0], "gone"))
+			p.Fails("Edit of a part that was deleted", err, sdk.CodeGone, sdk.CodeInvalid, sdk.CodeWindowClosed, sdk.CodeUnsupported)
 			if after := p.posts(o); after != before {
 				p.Error("an edit of a deleted part posted a new one")
 			}
 		}},
 	}
-	return append(checks, conduct(o.Options, "Edit", edit)...)
+	return append(checks, Conduct(o.Options, "Edit", edit)...)
 }
 
-func (p *probe) edit(e sdk.Editor, ref sdk.PartRef, part sdk.Part) sdk.PartRef {
+func (p *Probe) edit(e sdk.Editor, ref sdk.PartRef, part sdk.Part) sdk.PartRef {
 	p.Helper()
-	after, err := e.Edit(p.ctx(), ref, part)
+	after, err := e.Edit(p.Ctx(), ref, part)
 	if err != nil {
-		p.fails("Edit", err)
+		p.Fails("Edit", err)
 		p.Fatalf("Edit: %v", err)
 	}
 	p.checkRef("Edit", after)
@@ -80,9 +80,9 @@ func (p *probe) edit(e sdk.Editor, ref sdk.PartRef, part sdk.Part) sdk.PartRef {
 }
 
 // published posts a text with an instance that can edit too.
-func (p *probe) published(o PublisherOptions, text string) (sdk.Publisher, sdk.Editor, sdk.ChannelRef, sdk.PartRef) {
+func (p *Probe) published(o PublisherOptions, text string) (sdk.Publisher, sdk.Editor, sdk.ChannelRef, sdk.PartRef) {
 	p.Helper()
-	e := open[sdk.Editor](p)
+	e := Open[sdk.Editor](p)
 	c := ability[sdk.Publisher](p, e)
 	to, _ := p.channel(c, o)
 	parts := p.plan(c, to, samplePost(text))
@@ -90,7 +90,7 @@ func (p *probe) published(o PublisherOptions, text string) (sdk.Publisher, sdk.E
 }
 
 // shows looks at the platform, where the test can.
-func (p *probe) shows(o PublisherOptions, ref sdk.PartRef, want, not string) {
+func (p *Probe) shows(o PublisherOptions, ref sdk.PartRef, want, not string) {
 	p.Helper()
 	if o.Shows == nil {
 		return
@@ -103,11 +103,11 @@ func (p *probe) shows(o PublisherOptions, ref sdk.PartRef, want, not string) {
 
 // Deleter checks a connector that takes parts away.
 func Deleter(o PublisherOptions) []Check {
-	remove := func(p *probe, d sdk.Deleter) func(ctx context.Context) error {
+	remove := func(p *Probe, d sdk.Deleter) func(ctx context.Context) error {
 		ref := p.publishedBy(ability[sdk.Publisher](p, d), o, "to be deleted")
 		return func(ctx context.Context) error { return d.Delete(ctx, ref) }
 	}
-	gone := func(p *probe, ref sdk.PartRef) {
+	gone := func(p *Probe, ref sdk.PartRef) {
 		p.Helper()
 		if o.Shows == nil {
 			return
@@ -118,35 +118,35 @@ func Deleter(o PublisherOptions) []Check {
 	}
 	checks := []Check{
 		{"a deleted part is gone", func(tb T) {
-			p := newProbe(tb, o.Options)
-			d := open[sdk.Deleter](p)
+			p := NewProbe(tb, o.Options)
+			d := Open[sdk.Deleter](p)
 			c := ability[sdk.Publisher](p, d)
 			ref, other := p.publishedBy(c, o, "to be deleted"), p.publishedBy(c, o, "to stay")
-			if err := d.Delete(p.ctx(), ref); err != nil {
-				p.fails("Delete", err)
+			if err := d.Delete(p.Ctx(), ref); err != nil {
+				p.Fails("Delete", err)
 				p.Fatalf("Delete: %v", err)
 			}
 			gone(p, ref)
 			p.shows(o, other, "to stay", "")
 		}},
 		{"what is missing is a success", func(tb T) {
-			p := newProbe(tb, o.Options)
-			d := open[sdk.Deleter](p)
+			p := NewProbe(tb, o.Options)
+			d := Open[sdk.Deleter](p)
 			ref := p.publishedBy(ability[sdk.Publisher](p, d), o, "to be deleted twice")
-			other := open[sdk.Deleter](p)
+			other := Open[sdk.Deleter](p)
 			for i, by := range []sdk.Deleter{d, d, other} {
-				if err := by.Delete(p.ctx(), ref); err != nil {
-					p.fails("Delete", err)
+				if err := by.Delete(p.Ctx(), ref); err != nil {
+					p.Fails("Delete", err)
 					p.Errorf("Delete number %d of the same part: %v", i+1, err)
 				}
 			}
 			gone(p, ref)
 		}},
 	}
-	return append(checks, conduct(o.Options, "Delete", remove)...)
+	return append(checks, Conduct(o.Options, "Delete", remove)...)
 }
 
-func (p *probe) publishedBy(c sdk.Publisher, o PublisherOptions, text string) sdk.PartRef {
+func (p *Probe) publishedBy(c sdk.Publisher, o PublisherOptions, text string) sdk.PartRef {
 	p.Helper()
 	to, _ := p.channel(c, o)
 	return p.publish(c, to, p.ready(p.plan(c, to, samplePost(text))[0], text))
@@ -154,10 +154,10 @@ func (p *probe) publishedBy(c sdk.Publisher, o PublisherOptions, text string) sd
 
 // Finder checks a connector that finds parts by their keys.
 func Finder(o PublisherOptions) []Check {
-	find := func(p *probe, f sdk.Finder) func(ctx context.Context) error {
+	find := func(p *Probe, f sdk.Finder) func(ctx context.Context) error {
 		to, _ := p.channel(f, o)
 		return func(ctx context.Context) error {
-			_, found, err := f.Find(ctx, to, p.key("never used"))
+			_, found, err := f.Find(ctx, to, p.Key("never used"))
 			if err == nil && !found {
 				// This is what the checks are about: "nothing was accepted" from somebody who could not look.
 				p.Error("Find answered that nothing was accepted, although it could not look")
@@ -167,16 +167,16 @@ func Finder(o PublisherOptions) []Check {
 	}
 	checks := []Check{
 		{"a part is found by its key", func(tb T) {
-			p := newProbe(tb, o.Options)
-			f := open[sdk.Finder](p)
+			p := NewProbe(tb, o.Options)
+			f := Open[sdk.Finder](p)
 			c := ability[sdk.Publisher](p, f)
 			to, _ := p.channel(c, o)
-			key := p.key("find")
+			key := p.Key("find")
 			want := p.publish(c, to, p.ready(p.plan(c, to, samplePost("found by its key"))[0], "find"))
-			for _, by := range []sdk.Finder{f, open[sdk.Finder](p)} {
-				got, found, err := by.Find(p.ctx(), to, key)
+			for _, by := range []sdk.Finder{f, Open[sdk.Finder](p)} {
+				got, found, err := by.Find(p.Ctx(), to, key)
 				if err != nil {
-					p.fails("Find", err)
+					p.Fails("Find", err)
 				}
 				if !found || err != nil {
 					p.Fatalf("Find of a part that was published: %t, %v", found, err)
@@ -187,14 +187,14 @@ func Finder(o PublisherOptions) []Check {
 			}
 		}},
 		{"a key that was never used", func(tb T) {
-			p := newProbe(tb, o.Options)
-			f := open[sdk.Finder](p)
+			p := NewProbe(tb, o.Options)
+			f := Open[sdk.Finder](p)
 			to, _ := p.channel(f, o)
-			for _, key := range []string{p.key("never used"), ""} {
-				ref, found, err := f.Find(p.ctx(), to, key)
+			for _, key := range []string{p.Key("never used"), ""} {
+				ref, found, err := f.Find(p.Ctx(), to, key)
 				switch {
 				case err != nil && key != "":
-					p.fails("Find", err)
+					p.Fails("Find", err)
 					p.Errorf("Find of a key that was never used: %v", err)
 				case found || len(ref.IDs) > 0:
 					p.Errorf("Find of the key %q, which was never used, gave %v", key, ref.IDs)
@@ -202,5 +202,5 @@ func Finder(o PublisherOptions) []Check {
 			}
 		}},
 	}
-	return append(checks, conduct(o.Options, "Find", find)...)
+	return append(checks, Conduct(o.Options, "Find", find)...)
 }

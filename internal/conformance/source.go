@@ -18,6 +18,8 @@ type SourceOptions struct {
 	Now time.Time
 	// Change makes the source have a new item or a new revision of one.
 	Change func(tb T)
+	// Withdraw takes away an item that the source has, and undoes nothing.
+	Withdraw func(tb T)
 }
 
 // maxPages bounds how often a source may say that there is more.
@@ -25,7 +27,7 @@ const maxPages = 1000
 
 // Source checks a source whose test server has at least one item.
 func Source(o SourceOptions) []Check {
-	fetch := func(_ *probe, s sdk.Source) func(ctx context.Context) error {
+	fetch := func(_ *Probe, s sdk.Source) func(ctx context.Context) error {
 		return func(ctx context.Context) error {
 			_, err := s.Fetch(ctx, sdk.FetchRequest{Now: o.now(), Force: true})
 			return err
@@ -33,9 +35,9 @@ func Source(o SourceOptions) []Check {
 	}
 	checks := []Check{
 		{"the batches keep to the rules", func(tb T) {
-			p := newProbe(tb, o.Options)
+			p := NewProbe(tb, o.Options)
 			items := 0
-			p.drain(open[sdk.Source](p), o, nil, func(b sdk.Batch) {
+			p.drain(Open[sdk.Source](p), o, nil, func(b sdk.Batch) {
 				items += len(b.Items)
 				checkBatch(p, b)
 			})
@@ -44,23 +46,23 @@ func Source(o SourceOptions) []Check {
 			}
 		}},
 		{"the same request gives the same items", func(tb T) {
-			p := newProbe(tb, o.Options)
-			a, b := open[sdk.Source](p), open[sdk.Source](p)
+			p := NewProbe(tb, o.Options)
+			a, b := Open[sdk.Source](p), Open[sdk.Source](p)
 			first := p.drain(a, o, nil, nil)
 			p.same("a second round on the same instance", first, p.drain(a, o, nil, nil))
 			p.same("a round on another instance", first, p.drain(b, o, nil, nil))
 		}},
 		{"the cursor is all the state there is", func(tb T) {
-			p := newProbe(tb, o.Options)
-			a := open[sdk.Source](p)
+			p := NewProbe(tb, o.Options)
+			a := Open[sdk.Source](p)
 			one := p.fetch(a, sdk.FetchRequest{Now: o.now()})
 			here := p.fetch(a, sdk.FetchRequest{Now: o.now(), Cursor: one.Next})
-			there := p.fetch(open[sdk.Source](p), sdk.FetchRequest{Now: o.now(), Cursor: one.Next})
+			there := p.fetch(Open[sdk.Source](p), sdk.FetchRequest{Now: o.now(), Cursor: one.Next})
 			p.same("a fetch with the same cursor by another instance", here, there)
 		}},
 		{"the cursor that is passed in stays as it is", func(tb T) {
-			p := newProbe(tb, o.Options)
-			a := open[sdk.Source](p)
+			p := NewProbe(tb, o.Options)
+			a := Open[sdk.Source](p)
 			one := p.fetch(a, sdk.FetchRequest{Now: o.now()})
 			kept := bytes.Clone(one.Next)
 			p.fetch(a, sdk.FetchRequest{Now: o.now(), Cursor: one.Next})
@@ -69,32 +71,32 @@ func Source(o SourceOptions) []Check {
 			}
 		}},
 		{"a forced fetch gives everything", func(tb T) {
-			p := newProbe(tb, o.Options)
-			a := open[sdk.Source](p)
+			p := NewProbe(tb, o.Options)
+			a := Open[sdk.Source](p)
 			one := p.fetch(a, sdk.FetchRequest{Now: o.now()})
 			if b := p.fetch(a, sdk.FetchRequest{Now: o.now(), Cursor: one.Next, Force: true}); b.Unchanged {
 				p.Error("a forced fetch said that nothing changed; it must give a full answer")
 			}
 		}},
 		{"a cursor from elsewhere", func(tb T) {
-			p := newProbe(tb, o.Options)
-			a := open[sdk.Source](p)
+			p := NewProbe(tb, o.Options)
+			a := Open[sdk.Source](p)
 			for _, c := range []string{"\x00", "{", "null", "[]", `{"a":1}`, "AAAA", strings.Repeat("x", sdk.MaxCursor)} {
-				b, err := a.Fetch(p.ctx(), sdk.FetchRequest{Now: o.now(), Cursor: sdk.Cursor(c)})
+				b, err := a.Fetch(p.Ctx(), sdk.FetchRequest{Now: o.now(), Cursor: sdk.Cursor(c)})
 				if err != nil {
-					p.fails("Fetch with a cursor that it did not give", err)
+					p.Fails("Fetch with a cursor that it did not give", err)
 				} else {
 					checkBatch(p, b)
 				}
 			}
 		}},
 		{"instances at the same time", func(tb T) {
-			p := newProbe(tb, o.Options)
-			sources := []sdk.Source{open[sdk.Source](p), open[sdk.Source](p), open[sdk.Source](p)}
+			p := NewProbe(tb, o.Options)
+			sources := []sdk.Source{Open[sdk.Source](p), Open[sdk.Source](p), Open[sdk.Source](p)}
 			batches := make([]sdk.Batch, len(sources))
 			errs := make([]error, len(sources))
-			ctx := p.ctx()
-			together(len(sources), func(i int) {
+			ctx := p.Ctx()
+			Together(len(sources), func(i int) {
 				batches[i], errs[i] = sources[i].Fetch(ctx, sdk.FetchRequest{Now: o.now()})
 			})
 			for i, err := range errs {
@@ -108,8 +110,8 @@ func Source(o SourceOptions) []Check {
 	}
 	if o.Change != nil {
 		checks = append(checks, Check{"a change arrives", func(tb T) {
-			p := newProbe(tb, o.Options)
-			a := open[sdk.Source](p)
+			p := NewProbe(tb, o.Options)
+			a := Open[sdk.Source](p)
 			before := p.drain(a, o, nil, nil)
 			o.Change(p.T)
 			after := p.drain(a, o, before.Next, nil)
@@ -119,22 +121,53 @@ func Source(o SourceOptions) []Check {
 			p.Error("something changed, and a fetch with the last cursor gave nothing new")
 		}})
 	}
+	if o.Withdraw != nil {
+		checks = append(checks, Check{"a withdrawal arrives", func(tb T) {
+			p := NewProbe(tb, o.Options)
+			a := Open[sdk.Source](p)
+			there := map[string]bool{}
+			before := p.drain(a, o, nil, func(b sdk.Batch) { see(there, b) })
+			o.Withdraw(p.T)
+			gone := false
+			p.drain(a, o, before.Next, func(b sdk.Batch) {
+				had := len(there)
+				see(there, b)
+				gone = gone || len(there) < had
+			})
+			if !gone {
+				p.Error("an item was withdrawn, and a fetch with the last cursor neither removed one nor was complete without it")
+			}
+		}})
+	}
 	if o.Break != nil {
 		checks = append(checks, Check{"a failure in between loses nothing", func(tb T) {
-			p := newProbe(tb, o.Options)
-			a := open[sdk.Source](p)
+			p := NewProbe(tb, o.Options)
+			a := Open[sdk.Source](p)
 			want := p.drain(a, o, nil, nil)
 			restore := o.Break(p.T)
-			b, err := a.Fetch(p.ctx(), sdk.FetchRequest{Now: o.now(), Force: true})
+			b, err := a.Fetch(p.Ctx(), sdk.FetchRequest{Now: o.now(), Force: true})
 			restore()
-			p.fails("Fetch from something broken", err)
+			p.Fails("Fetch from something broken", err)
 			if len(b.Items)+len(b.Removed)+len(b.Next) > 0 {
 				p.Error("a fetch gave an error and a batch; an error stores nothing")
 			}
 			p.same("the round after a failure", want, p.drain(a, o, nil, nil))
 		}})
 	}
-	return append(checks, conduct(o.Options, "Fetch", fetch)...)
+	return append(checks, Conduct(o.Options, "Fetch", fetch)...)
+}
+
+// see keeps account of which items are there, as the host does.
+func see(there map[string]bool, b sdk.Batch) {
+	if b.Complete && !b.Reset {
+		clear(there)
+	}
+	for _, it := range b.Items {
+		there[it.Key] = true
+	}
+	for _, r := range b.Removed {
+		delete(there, r.Key)
+	}
 }
 
 func (o SourceOptions) now() time.Time {
@@ -144,18 +177,18 @@ func (o SourceOptions) now() time.Time {
 	return o.Now
 }
 
-func (p *probe) fetch(s sdk.Source, r sdk.FetchRequest) sdk.Batch {
+func (p *Probe) fetch(s sdk.Source, r sdk.FetchRequest) sdk.Batch {
 	p.Helper()
-	b, err := s.Fetch(p.ctx(), r)
+	b, err := s.Fetch(p.Ctx(), r)
 	if err != nil {
-		p.fails("Fetch", err)
+		p.Fails("Fetch", err)
 		p.Fatalf("Fetch: %v", err)
 	}
 	return b
 }
 
 // drain fetches until there is no more and gives all of it as one batch.
-func (p *probe) drain(s sdk.Source, o SourceOptions, from sdk.Cursor, see func(sdk.Batch)) sdk.Batch {
+func (p *Probe) drain(s sdk.Source, o SourceOptions, from sdk.Cursor, see func(sdk.Batch)) sdk.Batch {
 	p.Helper()
 	var all sdk.Batch
 	for range maxPages {
@@ -178,7 +211,7 @@ func (p *probe) drain(s sdk.Source, o SourceOptions, from sdk.Cursor, see func(s
 }
 
 // same compares what two fetches gave, whatever their cursors and waits are.
-func (p *probe) same(what string, want, got sdk.Batch) {
+func (p *Probe) same(what string, want, got sdk.Batch) {
 	p.Helper()
 	if want.Unchanged != got.Unchanged {
 		p.Errorf("%s says %t to \"unchanged\", the first said %t", what, got.Unchanged, want.Unchanged)

@@ -70,6 +70,8 @@ var mayOpen = map[string]string{
 	"connectors/email/relay.go":        "holds what Guard.Dialer made",
 	"internal/pluginhost/process.go":   "speaks to the plugin that it started, by a socket in a folder of its own",
 	"internal/pluginhost/runner.go":    "starts plugins",
+	"internal/plugintest/fake.go":      "starts the fake that the author of a plugin names, asks it what it holds, and stands before it",
+	"internal/plugintest/scenario.go":  "runs the commands that the author of a plugin wrote for a test",
 	"internal/pluginhost/socket.go":    "speaks to a plugin that it started, by a socket in its own folder, and looks at who listens there",
 	"internal/demo/proxy.go":           "asks the demonstration's own daemon",
 	"internal/demo/ring.go":            "asks the demonstration's own daemon",

@@ -9,6 +9,12 @@
 // own for its socket, a limit of memory, and its configuration over the socket only. It ends with the host: by
 // Host.Close, by the kernel when the daemon is killed (Linux), and by its own watch of its parent.
 //
+// # Who answers
+//
+// A process with a certificate, as every plugin in Go, speaks mutual TLS made for it alone. One that says the word "socket" in its
+// handshake has none: at every connection the host asks the kernel who listens on its socket, and believes the process and
+// its group only; and it says a token with every call. Neither is chosen by the absence of something.
+//
 // # Who is to blame
 //
 // The host believes only what it sees: which instances had a call under way when the process ended.

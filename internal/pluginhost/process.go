@@ -30,7 +30,8 @@ type process struct {
 
 	wiring *goplugin.ClientConfig // read by client when it connects
 	client *goplugin.Client
-	socket string  // of a process without a certificate; set before it is dialled
+	socket string // of a process without a certificate; set before it is dialled
+	token  token
 	run    *runner // set once, before anything else sees the process
 	conn   grpc.ClientConnInterface
 	many   *wire.FetchStream
@@ -84,7 +85,7 @@ func startProcess(ctx context.Context, k *kind, alone bool) (*process, error) {
 		return nil, err
 	}
 	p := &process{k: k, alone: alone, started: h.now(), opened: map[*instance]*opening{}, calls: map[*instance]int{},
-		judged: make(chan struct{})}
+		judged: make(chan struct{}), token: newToken()}
 	out := newLines(k.log, h.limits)
 	offered := map[int]goplugin.PluginSet{}
 	versions := h.config.Offer
@@ -102,6 +103,7 @@ func startProcess(ctx context.Context, k *kind, alone bool) (*process, error) {
 				return nil, ctx.Err()
 			}
 			env := append(environment(h.limits.Memory, logLevel(k.log)), c.Env...)
+			env = append(env, wire.EnvToken+"="+string(p.token))
 			p.mu.Lock()
 			defer p.mu.Unlock()
 			p.run = newRunner(command, env, socketDir, thread, h.limits.Memory, out)
@@ -148,7 +150,7 @@ func (p *process) connect(ctx context.Context) error {
 	if p.run.out.bySocket() {
 		p.socket = address.String()
 		p.wiring.TLSConfig = nil
-		p.wiring.GRPCDialOptions = append(p.wiring.GRPCDialOptions, grpc.WithContextDialer(p.dialSocket))
+		p.wiring.GRPCDialOptions = append(p.wiring.GRPCDialOptions, grpc.WithContextDialer(p.dialSocket), grpc.WithPerRPCCredentials(p.token))
 	}
 	protocol, err := p.client.Client()
 	if err != nil {

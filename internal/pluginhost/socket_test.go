@@ -4,6 +4,7 @@ package pluginhost
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"io"
 	"log/slog"
@@ -11,12 +12,16 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 
 	"github.com/belfry-news/belfry/internal/wire/v1"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
 )
 
 // serveBySocket runs as a plugin without a certificate, or as one whose socket is somebody else's.
@@ -56,7 +61,23 @@ func serveBySocket(kind string) {
 	if err != nil {
 		panic(err)
 	}
-	s := grpc.NewServer()
+	known := func(ctx context.Context) error {
+		if !slices.Equal(metadata.ValueFromIncomingContext(ctx, wire.TokenHeader), []string{os.Getenv(wire.EnvToken)}) {
+			return status.Error(codes.Unauthenticated, "who are you")
+		}
+		return nil
+	}
+	s := grpc.NewServer(grpc.UnaryInterceptor(func(ctx context.Context, req any, _ *grpc.UnaryServerInfo, h grpc.UnaryHandler) (any, error) {
+		if err := known(ctx); err != nil {
+			return nil, err
+		}
+		return h(ctx, req)
+	}), grpc.StreamInterceptor(func(srv any, ss grpc.ServerStream, _ *grpc.StreamServerInfo, h grpc.StreamHandler) error {
+		if err := known(ss.Context()); err != nil {
+			return err
+		}
+		return h(srv, ss)
+	}))
 	server.Register(s)
 	announce(path)
 	_ = s.Serve(l)

@@ -78,6 +78,7 @@ func flaws() map[string]flaw {
 				p.Pointer = ""
 			}
 		})},
+		"small messages": {suite: "process", want: "Check with a configuration of 8 MiB ended with the status ResourceExhausted"},
 		"plain errors": {suite: "process", want: "no Error among its details", unary: func(ctx context.Context, req any, _ *grpc.UnaryServerInfo, h grpc.UnaryHandler) (any, error) {
 			m, err := h(ctx, req)
 			if err != nil {
@@ -165,7 +166,10 @@ func serveBroken(name string) {
 	if err != nil {
 		panic(err)
 	}
-	var options []grpc.ServerOption
+	options := []grpc.ServerOption{grpc.MaxRecvMsgSize(wire.MaxMessage)}
+	if name == "small messages" {
+		options = nil
+	}
 	if f.unary != nil {
 		options = append(options, grpc.UnaryInterceptor(f.unary))
 	}

@@ -3,6 +3,7 @@
 package plugintest
 
 import (
+	"bufio"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -10,6 +11,12 @@ import (
 	"testing"
 
 	"github.com/belfry-news/belfry/internal/pluginhost"
+	"github.com/belfry-news/belfry/internal/wire/v1"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
 )
 
 // copied copies the files of an example to where only this user may change them, as plugins have to lie.
@@ -74,9 +81,9 @@ func TestExamples(t *testing.T) {
 		roles                                 string
 		least                                 int
 	}{
-		"Go":                  {"../../plugins/example", "", "notes", "test.yaml", "", "source", 23},
-		"a source in Python":  {"../../plugins/example-python", "notes.py", "notes-py", "notes.test.yaml", "", "source", 23},
-		"a connector, Python": {"../../plugins/example-python", "board.py", "board-py", "board.test.yaml", "fake_board.py", "resolver publisher editor deleter finder", 71},
+		"Go":                  {"../../plugins/example", "", "notes", "test.yaml", "", "source", 25},
+		"a source in Python":  {"../../plugins/example-python", "notes.py", "notes-py", "notes.test.yaml", "", "source", 25},
+		"a connector, Python": {"../../plugins/example-python", "board.py", "board-py", "board.test.yaml", "fake_board.py", "resolver publisher editor deleter finder", 73},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -105,5 +112,41 @@ func TestExamples(t *testing.T) {
 				t.Errorf("%d promises held, wanted are %d; roles %v", r.Held, tc.least, r.Roles)
 			}
 		})
+	}
+}
+
+// TestThePythonExampleAnswersBelfryOnly: whoever finds the socket of a plugin without a certificate does not know the token.
+func TestThePythonExampleAnswersBelfryOnly(t *testing.T) {
+	t.Parallel()
+	folder := copied(t, "../../plugins/example-python")
+	cmd := exec.Command(filepath.Join(folder, "notes.py"))
+	cmd.Env = []string{wire.CookieKey + "=" + wire.CookieValue, "PLUGIN_UNIX_SOCKET_DIR=" + folder, "PLUGIN_PROTOCOL_VERSIONS=1", wire.EnvToken + "=the-token"}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }()
+	line, err := bufio.NewReader(out).ReadString('\n')
+	parts := strings.Split(line, "|")
+	if err != nil || len(parts) != 6 {
+		t.Fatalf("the handshake is %q, %v", line, err)
+	}
+	conn, err := grpc.NewClient("unix:"+parts[3], grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	for said, want := range map[string]codes.Code{"": codes.Unauthenticated, "another": codes.Unauthenticated, "the-token": codes.OK} {
+		ctx := t.Context()
+		if said != "" {
+			ctx = metadata.AppendToOutgoingContext(ctx, wire.TokenHeader, said)
+		}
+		_, err := wire.NewPluginClient(conn).Describe(ctx, &wire.DescribeRequest{}, grpc.WaitForReady(true))
+		if status.Code(err) != want {
+			t.Errorf("with the token %q: %v, want %s", said, err, want)
+		}
 	}
 }

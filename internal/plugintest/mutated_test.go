@@ -25,6 +25,9 @@ func TestMutatedConnectorsAreFound(t *testing.T) {
 		"another key each time": {`headers["Idempotency-Key"] = key`, `headers["Idempotency-Key"] = key + str(id(connection)) + str(call.remaining())`, "publisher", "with one key"},
 		"blind and sure": {`raise belfry_plugin.Error("unavailable", "the board did not answer") from fault`, `return {"posts": []}`, "faults",
 			"answered that nothing was accepted, although it could not look"},
+		"settled at once": {`            while any(number in (None, call) for call in self.calls)`, `            while False and any(number in (None, call) for call in self.calls)`, "process",
+			"Settle answered for a call that is still under way"},
+		"deaf to the end":           {`call.on_end(lambda: cut(connection))`, `connection.sock.settimeout(600)`, "process", "Settle for a call that was given up"},
 		"people as channels":        {`if found["kind"] != "channel":`, `if False:`, "resolver", `ResolveChannel("@someone"): no error`},
 		"limits that are a lie":     {`limits = channel_pb2.Limits(text=TEXT,`, `limits = channel_pb2.Limits(text=TEXT // 2,`, "publisher", "the channel takes 250"},
 		"an edit that does nothing": {`return self.ref(self.ask(call, "PUT", self.at(ref), json.loads(part.request)))`, `return ref`, "editor", "the platform shows"},
@@ -33,16 +36,7 @@ func TestMutatedConnectorsAreFound(t *testing.T) {
 			t.Parallel()
 			folder := copied(t, "../../plugins/example-python")
 			path := filepath.Join(folder, "board.py")
-			b, err := os.ReadFile(path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if strings.Count(string(b), tc.from) != 1 {
-				t.Fatalf("the example no longer holds %q", tc.from)
-			}
-			if err := os.WriteFile(path, []byte(strings.Replace(string(b), tc.from, tc.to, 1)), 0o600); err != nil {
-				t.Fatal(err)
-			}
+			mutate(t, tc.from, tc.to, path, filepath.Join(folder, "belfry_plugin.py"))
 			o := options(t, pluginhost.Command{Path: path, Foreign: true}, "board-py")
 			o.Fake, o.Only = startFake(t, filepath.Join(folder, "fake_board.py")), []string{tc.suite}
 			o.Scenario = scenario(t, filepath.Join(folder, "board.test.yaml"), o.Fake)
@@ -62,5 +56,26 @@ func TestMutatedConnectorsAreFound(t *testing.T) {
 				t.Errorf("said was:\n%s\nwanted is %q", strings.Join(said, "\n"), tc.want)
 			}
 		})
+	}
+}
+
+// mutate replaces what stands once in the files.
+func mutate(t *testing.T, from, to string, files ...string) {
+	t.Helper()
+	found := 0
+	for _, path := range files {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := strings.Count(string(b), from); n > 0 {
+			found += n
+			if err := os.WriteFile(path, []byte(strings.Replace(string(b), from, to, 1)), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if found != 1 {
+		t.Fatalf("the example holds %q %d times", from, found)
 	}
 }

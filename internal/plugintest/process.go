@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -16,6 +17,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
 const (
@@ -27,7 +29,7 @@ const (
 
 // processChecks are what every plugin keeps to, whatever it can do.
 func (t *tester) processChecks() []conformance.Check {
-	return []conformance.Check{
+	checks := []conformance.Check{
 		{Name: "it describes itself", Run: func(tb conformance.T) {
 			if t.found.Summary == "" {
 				tb.Error("the type has no summary for people")
@@ -67,6 +69,16 @@ func (t *tester) processChecks() []conformance.Check {
 				if err := t.host.Check(tb.Context(), t.o.Kind, config); !errors.As(err, &ps) {
 					tb.Errorf("Check took a map for the setting %s (%v)", name, err)
 				}
+			}
+		}},
+		{Name: "a message of 8 MiB is taken", Run: func(tb conformance.T) {
+			config := map[string]any{"belfry-plugin-test-no-such-setting": strings.Repeat("x", 8<<20)}
+			var transport *wire.TransportError
+			if err := t.host.Check(tb.Context(), t.o.Kind, config); errors.As(err, &transport) {
+				tb.Errorf("Check with a configuration of 8 MiB ended with the status %s; messages have up to %d MiB, and the library takes less by itself",
+					transport.Code, wire.MaxMessage>>20)
+			} else if ps := (sdk.Problems{}); !errors.As(err, &ps) {
+				tb.Errorf("Check with a configuration of 8 MiB: %v", err)
 			}
 		}},
 		{Name: "a type that it does not have", Run: func(tb conformance.T) {
@@ -121,6 +133,62 @@ func (t *tester) processChecks() []conformance.Check {
 			}
 		}},
 	}
+	if t.o.Fake != nil && t.reaching() != nil {
+		checks = append(checks, conformance.Check{Name: "Settle waits for the call that it is asked about", Run: t.settles})
+	}
+	return checks
+}
+
+// reaching gives a call that asks the fake, made without a host; nil when none is known.
+func (t *tester) reaching() func(ctx context.Context, at wire.At) error {
+	switch {
+	case slices.Contains(t.roles, sdk.RoleSource):
+		return func(ctx context.Context, at wire.At) error {
+			stream, err := wire.NewSourceClient(at.Conn).Fetch(ctx, &wire.FetchRequest{Handle: at.Handle, Call: at.Call, Now: timestamppb.Now(), Force: true})
+			for err == nil {
+				_, err = stream.Recv()
+			}
+			return err
+		}
+	case slices.Contains(t.roles, sdk.RoleResolver) && t.o.Scenario.Channel != "":
+		return func(ctx context.Context, at wire.At) error {
+			_, err := wire.NewResolverClient(at.Conn).ResolveChannel(ctx, &wire.ResolveChannelRequest{Handle: at.Handle, Call: at.Call, Name: t.o.Scenario.Channel})
+			return err
+		}
+	}
+	return nil
+}
+
+// settles has the fake hold a call, and asks whether it has ended: before it was given up, and afterwards.
+func (t *tester) settles(tb conformance.T) {
+	at := wire.At{Conn: t.conn(tb), Handle: "belfry-plugin-test-settle", Call: 7}
+	if _, err := wire.OpenInstance(tb.Context(), at, t.o.Kind, t.settings("settle"), t.o.Scenario.Config); err != nil {
+		tb.Fatalf("Open: %v", err)
+	}
+	restore := t.o.Fake.stall(tb)
+	defer restore()
+	ctx, giveUp := context.WithCancel(tb.Context())
+	defer giveUp()
+	met := t.o.Fake.script.Met()
+	var calling sync.WaitGroup
+	calling.Go(func() { _ = t.reaching()(ctx, at) })
+	for until := time.Now().Add(patience); t.o.Fake.script.Met() == met; time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(until) {
+			giveUp()
+			calling.Wait()
+			tb.Fatalf("no request of a call reached the fake; does the configuration name it?")
+		}
+	}
+	soonOver, cancel := context.WithTimeout(tb.Context(), 500*time.Millisecond)
+	if err := wire.SettleInstance(soonOver, at); err == nil {
+		tb.Error("Settle answered for a call that is still under way; the host would believe that nothing of it can happen any more")
+	}
+	cancel()
+	giveUp()
+	calling.Wait()
+	restore()
+	soon(tb, "Settle for a call that was given up", func() error { return wire.SettleInstance(tb.Context(), at) })
+	soon(tb, "Close", func() error { return wire.CloseInstance(tb.Context(), at) })
 }
 
 // wantCrossing checks that a call failed with an Error of the plugin's own, and one of the codes.

@@ -34,10 +34,11 @@ type Scenario struct {
 	Webhooks      []Webhook `yaml:"webhooks" doc:"Requests of the sender."`
 	ForgedWebhook []Webhook `yaml:"forged_webhooks" doc:"Requests of somebody else."`
 
-	Prepare string `yaml:"prepare" doc:"A command that is run once, before the plugin starts. Commands run in $TMP, a folder of this test alone."`
-	Change  string `yaml:"change" doc:"A command after which the source has something new. $N counts its runs."`
-	Break   string `yaml:"break" doc:"A command after which what the plugin talks to fails; with a fake it is not needed."`
-	Mend    string `yaml:"mend" doc:"The command that undoes break."`
+	Prepare  string `yaml:"prepare" doc:"A command that is run once, before the plugin starts. Commands run in $TMP, a folder of this test alone."`
+	Change   string `yaml:"change" doc:"A command after which the source has something new. $N counts its runs."`
+	Withdraw string `yaml:"withdraw" doc:"A command that takes away an item which the source has."`
+	Break    string `yaml:"break" doc:"A command after which what the plugin talks to fails; with a fake it is not needed."`
+	Mend     string `yaml:"mend" doc:"The command that undoes break."`
 
 	// dir is the folder of the file, tmp where commands run.
 	dir, tmp string

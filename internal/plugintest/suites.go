@@ -53,6 +53,11 @@ func (t *tester) suites() []suite {
 	} else {
 		change = []string{"a change arrives: change: in the file, a command after which there is something new"}
 	}
+	if s.Withdraw != "" {
+		source.Withdraw = func(tb conformance.T) { t.shell(tb, s.Withdraw) }
+	} else {
+		change = append(change, "a withdrawal arrives: withdraw: in the file, a command that takes an item away")
+	}
 	add(sdk.RoleSource, "", func() []conformance.Check { return conformance.Source(source) }, change...)
 	add(sdk.RoleChecker, missing(len(s.There)+len(s.Gone) > 0, "there: and gone: in the file, items that are published and withdrawn"),
 		func() []conformance.Check {

@@ -12,6 +12,7 @@ The messages are those of belfry/plugin/v1, as protoc writes them. What a Type a
 import concurrent.futures
 import contextlib
 import difflib
+import hmac
 import json
 import os
 import signal
@@ -237,6 +238,7 @@ def serve(*types):
     process = _Process(types, done)
     server = grpc.server(
         concurrent.futures.ThreadPoolExecutor(max_workers=WORKERS),
+        interceptors=[_FromBelfry(os.environ.pop("BELFRY_PLUGIN_TOKEN", ""))],
         options=[("grpc.max_receive_message_length", MAX_MESSAGE), ("grpc.max_send_message_length", MAX_MESSAGE)])
     server.add_generic_rpc_handlers(process.handlers())
     socket = os.path.join(os.environ["PLUGIN_UNIX_SOCKET_DIR"], "socket")
@@ -252,6 +254,20 @@ def serve(*types):
     process.close()
     sys.stderr.flush()
     os._exit(0)  # at once: no thread has anything left to do
+
+
+class _FromBelfry(grpc.ServerInterceptor):
+    """Answers Belfry, and no other program of the same user that finds the socket."""
+
+    def __init__(self, token):
+        self.token = token
+
+    def intercept_service(self, continuation, details):
+        said = [value for key, value in details.invocation_metadata if key == "belfry-token"]
+        if self.token and len(said) == 1 and hmac.compare_digest(said[0], self.token):
+            return continuation(details)
+        return grpc.unary_unary_rpc_method_handler(
+            lambda _, context: context.abort(grpc.StatusCode.UNAUTHENTICATED, "this plugin answers Belfry only"))
 
 
 class _Instance:

@@ -3,7 +3,7 @@
 //	func main() { plugin.Serve(linesource.Spec()) }
 //
 // Serve speaks version 1 of the protocol (proto/belfry/plugin/v1), by gRPC over a private Unix socket with mutual TLS. A
-// plugin in another language speaks the same protocol with the handshake of hashicorp/go-plugin.
+// plugin in another language speaks the same protocol (docs/plugin-protocol.md).
 //
 // What crosses in version 1: sdk.Source, sdk.WebhookReceiver, sdk.Checker, sdk.Resolver, sdk.Publisher, sdk.Editor,
 // sdk.Deleter and sdk.Finder. The interfaces that write to people or listen to them (Messenger, Streamer, Receiver,

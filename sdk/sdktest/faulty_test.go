@@ -105,6 +105,13 @@ func TestSourceSuiteCatches(t *testing.T) {
 				return b, err
 			}
 		}, "gave nothing new"},
+		"no withdrawal seen": {func() fetch {
+			return func(s *newsroomSource, ctx context.Context, r sdk.FetchRequest) (sdk.Batch, error) {
+				b, err := s.Fetch(ctx, r)
+				b.Removed = nil
+				return b, err
+			}
+		}, "neither removed one nor was complete"},
 		"a plain error": {func() fetch {
 			return func(s *newsroomSource, ctx context.Context, r sdk.FetchRequest) (sdk.Batch, error) {
 				if _, err := s.Fetch(ctx, r); err != nil {

@@ -30,6 +30,8 @@ type SourceOptions struct {
 	Now time.Time
 	// Change makes the source have a new item or a new revision of one.
 	Change func(tb testing.TB)
+	// Withdraw takes away an item that the source has, and undoes nothing.
+	Withdraw func(tb testing.TB)
 }
 
 // CheckerOptions are what the suite Checker needs.
@@ -109,6 +111,9 @@ func (o SourceOptions) suite() conformance.SourceOptions {
 	out := conformance.SourceOptions{Options: o.Options.suite(), Now: o.Now}
 	if o.Change != nil {
 		out.Change = func(t conformance.T) { o.Change(of(t)) }
+	}
+	if o.Withdraw != nil {
+		out.Withdraw = func(t conformance.T) { o.Withdraw(of(t)) }
 	}
 	return out
 }

@@ -44,7 +44,7 @@ func sourceOptions(n *Newsroom, open Opener) SourceOptions {
 			it := SampleItem("item-0")
 			it.Title = fmt.Sprintf("Incendie maîtrisé (%d)", changes)
 			n.Put(it)
-		}}
+		}, Withdraw: func(testing.TB) { n.Remove("item-9") }}
 }
 
 func checkerOptions(n *Newsroom, open Opener) CheckerOptions {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/belfry-news/belfry/internal/conformance"
+	"github.com/belfry-news/belfry/internal/conformance/people"
 	"github.com/belfry-news/belfry/sdk"
 )
 
@@ -92,14 +93,14 @@ func Messenger(t *testing.T, o MessengerOptions) {
 }
 
 func messengerChecks(o MessengerOptions) []conformance.Check {
-	out := conformance.MessengerOptions{Options: o.Options.suite(), Medium: o.Medium, Address: o.Address, Lost: o.Lost,
+	out := people.MessengerOptions{Options: o.Options.suite(), Medium: o.Medium, Address: o.Address, Lost: o.Lost,
 		Mint: func(t conformance.T, id, medium, address string, notAfter time.Time) sdk.Permit {
 			return PermitFor(of(t), id, medium, address, sdk.PurposeDelivery, notAfter)
 		}}
 	if o.Got != nil {
 		out.Got = func(t conformance.T) []string { return o.Got(of(t)) }
 	}
-	return conformance.Messenger(out)
+	return people.Messenger(out)
 }
 
 // Listener checks a connector that hears people. It runs directly only.
@@ -109,9 +110,9 @@ func Listener(t *testing.T, o ListenerOptions) {
 }
 
 func listenerChecks(o ListenerOptions) []conformance.Check {
-	out := conformance.ListenerOptions{Options: o.Options.suite(), Medium: o.Medium}
+	out := people.ListenerOptions{Options: o.Options.suite(), Medium: o.Medium}
 	if o.Say != nil {
 		out.Say = func(t conformance.T, text string) { o.Say(of(t), text) }
 	}
-	return conformance.Listener(out)
+	return people.Listener(out)
 }

@@ -50,10 +50,16 @@ const (
 	CookieValue = "started-by-belfry"
 )
 
-// What the host tells a plugin's process by its environment. Nothing else does, and no secret is among it.
+// What the host tells a plugin's process by its environment. Nothing else does, and no credential is among it.
 const (
 	// EnvMemory is the limit of the process's data segment, in bytes.
 	EnvMemory = "BELFRY_PLUGIN_MEMORY"
 	// EnvLogLevel is the lowest level of log lines that the host wants, as slog spells it.
 	EnvLogLevel = "BELFRY_PLUGIN_LOG"
+	// EnvToken is what the host says with every call, as TokenHeader, to a process without a certificate, so that the process
+	// knows the host from other programs of the same user. It is made for one process.
+	EnvToken = "BELFRY_PLUGIN_TOKEN"
 )
+
+// TokenHeader is the metadata that carries the token.
+const TokenHeader = "belfry-token"

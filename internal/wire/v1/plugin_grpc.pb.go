@@ -1,7 +1,7 @@
 // The protocol between Belfry (the host) and a plugin process, major version 1.
 //
-// The process is started and authenticated as hashicorp/go-plugin does it: gRPC over a Unix socket with mutual TLS made
-// for this one process. The host then describes, opens, calls and closes instances; one process holds many instances.
+// The process is started as hashicorp/go-plugin does it: gRPC over a Unix socket, with mutual TLS made for this one process,
+// or without a certificate, and then the host looks at who listens there (docs/plugin-protocol.md). The host then describes, opens, calls and closes instances; one process holds many instances.
 //
 // Rules for both sides:
 //   - A message is at most 16 MiB. What may be larger is streamed: a batch in chunks, the content of files in pieces.

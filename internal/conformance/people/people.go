@@ -1,4 +1,6 @@
-package conformance
+// Package people holds the suites of connectors that write to people and hear them. They run in Go tests only: the roles do
+// not cross to another process, and no program of ours asks them.
+package people
 
 import (
 	"context"
@@ -7,20 +9,21 @@ import (
 	"strings"
 	"time"
 
+	"github.com/belfry-news/belfry/internal/conformance"
 	"github.com/belfry-news/belfry/sdk"
 )
 
 // MessengerOptions are what the suite Messenger needs.
 type MessengerOptions struct {
-	Options
+	conformance.Options
 	// Medium and Address reach somebody who takes messages; Address is one of those that Permit names.
 	Medium, Address string
 	// Lost reaches nobody for good, such as somebody who blocked the sender, on the same medium; empty leaves out what needs it.
 	Lost string
 	// Mint makes a permit for a test.
-	Mint func(tb T, id, medium, address string, notAfter time.Time) sdk.Permit
+	Mint func(tb conformance.T, id, medium, address string, notAfter time.Time) sdk.Permit
 	// Got gives the visible text of the messages that Address was sent, oldest first.
-	Got func(tb T) []string
+	Got func(tb conformance.T) []string
 }
 
 // content is a message with the person's own value in it, in the text, in the reason and behind a link.
@@ -44,7 +47,7 @@ func sampleCommon(id string) *sdk.Common {
 }
 
 func (p *probe) message(o MessengerOptions, name string, c sdk.MessageContent) sdk.DirectMessage {
-	return sdk.NewDirectMessage(o.Mint(p.T, p.key(name), o.Medium, o.Address, time.Now().Add(time.Hour)), c)
+	return sdk.NewDirectMessage(o.Mint(p.T, p.Key(name), o.Medium, o.Address, time.Now().Add(time.Hour)), c)
 }
 
 // news gives what came while f ran.
@@ -63,10 +66,10 @@ func (p *probe) silent(what string, err error, addresses ...string) {
 			hidden = append(hidden, local) // a shorter one may be a word of the sentence
 		}
 		for _, secret := range hidden {
-			if a != "" && err != nil && strings.Contains(fmt.Sprintf("%v %+v %s", err, err, causes(err)), secret) {
+			if a != "" && err != nil && strings.Contains(fmt.Sprintf("%v %+v %s", err, err, conformance.Causes(err)), secret) {
 				p.Errorf("%s: the address of the person stands in the error", what)
 			}
-			if _, found := p.log.holds(secret); a != "" && found {
+			if _, found := p.Logged(secret); a != "" && found {
 				p.Errorf("%s: the address of the person stands in the log", what)
 			}
 		}
@@ -74,7 +77,7 @@ func (p *probe) silent(what string, err error, addresses ...string) {
 }
 
 // Messenger checks a connector that writes to people. It runs directly only: the role does not cross to another process.
-func Messenger(o MessengerOptions) []Check {
+func Messenger(o MessengerOptions) []conformance.Check {
 	send := func(p *probe, m sdk.Messenger) func(ctx context.Context) error {
 		message := p.message(o, "conduct", content(sampleCommon("conduct"), "anna"))
 		return func(ctx context.Context) error {
@@ -87,46 +90,46 @@ func Messenger(o MessengerOptions) []Check {
 		p.Helper()
 		c := open[sdk.Messenger](p)
 		got := p.news(o, func() {
-			_, err := c.Message(p.ctx(), m)
-			p.fails(what, err, codes...)
+			_, err := c.Message(p.Ctx(), m)
+			p.Fails(what, err, codes...)
 			p.silent(what, err, o.Address)
 		})
 		if len(got) > 0 {
 			p.Errorf("%s was sent", what)
 		}
 	}
-	checks := []Check{
-		{"a message without a permit", func(tb T) {
+	checks := []conformance.Check{
+		{Name: "a message without a permit", Run: func(tb conformance.T) {
 			p := newProbe(tb, o.Options)
 			refused(p, "a message without a permit", sdk.DirectMessage{MessageContent: content(sampleCommon("none"), "anna")},
 				sdk.CodeNoConsent)
 		}},
-		{"a permit that is over", func(tb T) {
+		{Name: "a permit that is over", Run: func(tb conformance.T) {
 			p := newProbe(tb, o.Options)
-			over := o.Mint(p.T, p.key("over"), o.Medium, o.Address, time.Now().Add(-time.Second))
+			over := o.Mint(p.T, p.Key("over"), o.Medium, o.Address, time.Now().Add(-time.Second))
 			refused(p, "a message whose permit is over", sdk.NewDirectMessage(over, content(sampleCommon("over"), "anna")),
 				sdk.CodeNoConsent)
 		}},
-		{"a permit for another medium", func(tb T) {
+		{Name: "a permit for another medium", Run: func(tb conformance.T) {
 			p := newProbe(tb, o.Options)
-			other := o.Mint(p.T, p.key("other"), "sdktest-"+o.Medium, o.Address, time.Now().Add(time.Hour))
+			other := o.Mint(p.T, p.Key("other"), "sdktest-"+o.Medium, o.Address, time.Now().Add(time.Hour))
 			refused(p, "a message for another medium", sdk.NewDirectMessage(other, content(sampleCommon("other"), "anna")),
 				sdk.CodeInvalid, sdk.CodeNoConsent, sdk.CodeUnsupported)
 		}},
-		{"a message without a text", func(tb T) {
+		{Name: "a message without a text", Run: func(tb conformance.T) {
 			p := newProbe(tb, o.Options)
 			refused(p, "a message without a text", p.message(o, "empty", sdk.MessageContent{}), sdk.CodeInvalid, sdk.CodeUnsupported)
 		}},
-		{"each person's own values", func(tb T) {
+		{Name: "each person's own values", Run: func(tb conformance.T) {
 			p := newProbe(tb, o.Options)
 			c := open[sdk.Messenger](p)
 			common := sampleCommon("values")
 			values := []string{"anna", `<b>&amp;"o'neill`, "a*b_c[d](e) `f` \\g"}
 			got := p.news(o, func() {
 				for i, v := range values {
-					ref, err := c.Message(p.ctx(), p.message(o, fmt.Sprint("values", i), content(common, v)))
+					ref, err := c.Message(p.Ctx(), p.message(o, fmt.Sprint("values", i), content(common, v)))
 					if err != nil {
-						p.fails("Message", err)
+						p.Fails("Message", err)
 						p.Fatalf("Message: %v", err)
 					}
 					if ref.ID == "" {
@@ -151,7 +154,7 @@ func Messenger(o MessengerOptions) []Check {
 				}
 			}
 		}},
-		{"messages side by side", func(tb T) {
+		{Name: "messages side by side", Run: func(tb conformance.T) {
 			p := newProbe(tb, o.Options)
 			c := open[sdk.Messenger](p)
 			common := sampleCommon("together")
@@ -161,13 +164,13 @@ func Messenger(o MessengerOptions) []Check {
 			for i := range n {
 				messages[i] = p.message(o, fmt.Sprint("together", i), content(common, fmt.Sprint("number", i)))
 			}
-			ctx := p.ctx()
+			ctx := p.Ctx()
 			got := p.news(o, func() {
-				together(n, func(i int) { _, errs[i] = c.Message(ctx, messages[i]) })
+				conformance.Together(n, func(i int) { _, errs[i] = c.Message(ctx, messages[i]) })
 			})
 			for i, err := range errs {
 				if err != nil {
-					p.fails("Message", err)
+					p.Fails("Message", err)
 					p.Errorf("message %d of %d at once: %v", i, n, err)
 				}
 				if count := len(slices.DeleteFunc(slices.Clone(got), func(s string) bool {
@@ -177,11 +180,11 @@ func Messenger(o MessengerOptions) []Check {
 				}
 			}
 		}},
-		{"a shared text stays as it is", func(tb T) {
+		{Name: "a shared text stays as it is", Run: func(tb conformance.T) {
 			p := newProbe(tb, o.Options)
 			c := open[sdk.Messenger](p)
 			common := sampleCommon("shared")
-			if _, err := c.Message(p.ctx(), p.message(o, "shared", content(common, "anna"))); err != nil {
+			if _, err := c.Message(p.Ctx(), p.message(o, "shared", content(common, "anna"))); err != nil {
 				p.Fatalf("Message: %v", err)
 			}
 			if fmt.Sprintf("%+v", *common) != fmt.Sprintf("%+v", *sampleCommon("shared")) {
@@ -190,11 +193,11 @@ func Messenger(o MessengerOptions) []Check {
 		}},
 	}
 	if o.Lost != "" {
-		checks = append(checks, Check{"an address that reaches nobody", func(tb T) {
+		checks = append(checks, conformance.Check{Name: "an address that reaches nobody", Run: func(tb conformance.T) {
 			p := newProbe(tb, o.Options)
-			lost := sdk.NewDirectMessage(o.Mint(p.T, p.key("lost"), o.Medium, o.Lost, time.Now().Add(time.Hour)), content(sampleCommon("lost"), "anna"))
-			_, err := open[sdk.Messenger](p).Message(p.ctx(), lost)
-			p.fails("a message to nobody", err, sdk.CodeGone)
+			lost := sdk.NewDirectMessage(o.Mint(p.T, p.Key("lost"), o.Medium, o.Lost, time.Now().Add(time.Hour)), content(sampleCommon("lost"), "anna"))
+			_, err := open[sdk.Messenger](p).Message(p.Ctx(), lost)
+			p.Fails("a message to nobody", err, sdk.CodeGone)
 			p.silent("a message to nobody", err, o.Lost)
 			if err != nil && sdk.AsError(err).Scope != sdk.ScopePerson {
 				p.Errorf("that somebody is gone is about %q and not about the person", sdk.AsError(err).Scope)
@@ -206,9 +209,9 @@ func Messenger(o MessengerOptions) []Check {
 
 // ListenerOptions are what the suite Listener needs.
 type ListenerOptions struct {
-	Options
+	conformance.Options
 	// Say lets somebody write, which becomes an EventMessage with this text.
-	Say func(tb T, text string)
+	Say func(tb conformance.T, text string)
 	// Medium of the handles.
 	Medium string
 }
@@ -221,9 +224,9 @@ type given struct {
 
 func (p *probe) listen(l sdk.Listener, from sdk.Cursor) sdk.Events {
 	p.Helper()
-	e, err := l.Listen(p.ctx(), from)
+	e, err := l.Listen(p.Ctx(), from)
 	if err != nil {
-		p.fails("Listen", err)
+		p.Fails("Listen", err)
 		p.Fatalf("Listen: %v", err)
 	}
 	p.Cleanup(func() { _ = e.Close() })
@@ -234,9 +237,9 @@ func (p *probe) listen(l sdk.Listener, from sdk.Cursor) sdk.Events {
 func (p *probe) take(o ListenerOptions, e sdk.Events, n int) (out []given) {
 	p.Helper()
 	for range n {
-		event, next, err := e.Next(p.ctx())
+		event, next, err := e.Next(p.Ctx())
 		if err != nil {
-			p.fails("Next", err)
+			p.Fails("Next", err)
 			p.Fatalf("Next: %v", err)
 		}
 		switch {
@@ -257,12 +260,12 @@ func (p *probe) take(o ListenerOptions, e sdk.Events, n int) (out []given) {
 }
 
 // Listener checks a connector that hears people. It runs directly only.
-func Listener(o ListenerOptions) []Check {
+func Listener(o ListenerOptions) []conformance.Check {
 	// begin says some texts and gives them as events, with everything before them acknowledged.
 	begin := func(p *probe, l sdk.Listener, texts ...string) (from sdk.Cursor) {
 		p.Helper()
 		// What waits from other checks is taken away first, up to a mark.
-		mark := p.key("mark")
+		mark := p.Key("mark")
 		o.Say(p.T, mark)
 		e := p.listen(l, nil)
 		for {
@@ -289,8 +292,8 @@ func Listener(o ListenerOptions) []Check {
 			p.Errorf("%s: the events are %q, wanted are %q", what, got, want)
 		}
 	}
-	return []Check{
-		{"events in their order", func(tb T) {
+	return []conformance.Check{
+		{Name: "events in their order", Run: func(tb conformance.T) {
 			p := newProbe(tb, o.Options)
 			l := open[sdk.Listener](p)
 			from := begin(p, l, "one", "two", "three")
@@ -304,7 +307,7 @@ func Listener(o ListenerOptions) []Check {
 				}
 			}
 		}},
-		{"what was not acknowledged comes again", func(tb T) {
+		{Name: "what was not acknowledged comes again", Run: func(tb conformance.T) {
 			p := newProbe(tb, o.Options)
 			l := open[sdk.Listener](p)
 			from := begin(p, l, "one", "two", "three")
@@ -317,7 +320,7 @@ func Listener(o ListenerOptions) []Check {
 				p.Errorf("the same event has the id %q and then %q", first[0].ID, again[0].ID)
 			}
 		}},
-		{"listening goes on at its cursor", func(tb T) {
+		{Name: "listening goes on at its cursor", Run: func(tb conformance.T) {
 			p := newProbe(tb, o.Options)
 			l := open[sdk.Listener](p)
 			from := begin(p, l, "one", "two", "three")
@@ -327,7 +330,7 @@ func Listener(o ListenerOptions) []Check {
 			expect(p, "from the cursor of the first", p.take(o, p.listen(l, events[0].next), 2), "two", "three")
 			expect(p, "from the cursor of the second", p.take(o, p.listen(open[sdk.Listener](p), events[1].next), 1), "three")
 		}},
-		{"what was acknowledged is not given again", func(tb T) {
+		{Name: "what was acknowledged is not given again", Run: func(tb conformance.T) {
 			p := newProbe(tb, o.Options)
 			l := open[sdk.Listener](p)
 			from := begin(p, l, "one", "two")
@@ -339,31 +342,50 @@ func Listener(o ListenerOptions) []Check {
 			o.Say(p.T, "four")
 			expect(p, "from the last cursor", p.take(o, p.listen(l, events[1].next), 2), "three", "four")
 		}},
-		{"waiting ends with its context", func(tb T) {
+		{Name: "waiting ends with its context", Run: func(tb conformance.T) {
 			p := newProbe(tb, o.Options)
 			l := open[sdk.Listener](p)
 			e := p.listen(l, begin(p, l))
-			ctx, cancel := context.WithTimeout(p.labels.context(), 200*time.Millisecond)
+			ctx, cancel := context.WithTimeout(p.Background(), 200*time.Millisecond)
 			defer cancel()
-			p.inTime("Next", func() {
+			p.InTime("Next", func() {
 				_, _, err := e.Next(ctx)
-				p.fails("Next that is given up", err, sdk.CodeUnavailable, sdk.CodeUnknownOutcome)
+				p.Fails("Next that is given up", err, sdk.CodeUnavailable, sdk.CodeUnknownOutcome)
 			})
 		}},
-		{"waiting ends with Close", func(tb T) {
+		{Name: "waiting ends with Close", Run: func(tb conformance.T) {
 			p := newProbe(tb, o.Options)
 			l := open[sdk.Listener](p)
 			e := p.listen(l, begin(p, l))
 			timer := time.AfterFunc(200*time.Millisecond, func() { _ = e.Close() })
 			defer timer.Stop()
-			p.inTime("Next", func() {
-				_, _, err := e.Next(p.ctx())
-				p.fails("Next of what is closed", err)
+			p.InTime("Next", func() {
+				_, _, err := e.Next(p.Ctx())
+				p.Fails("Next of what is closed", err)
 			})
 			if err := e.Close(); err != nil {
 				p.Errorf("the second Close: %v", err)
 			}
 		}},
-		{"an instance that is closed at once", func(tb T) { newProbe(tb, o.Options).openAny() }},
+		{Name: "an instance that is closed at once", Run: func(tb conformance.T) { newProbe(tb, o.Options).OpenAny() }},
 	}
+}
+
+// probe is a probe with words for people.
+type probe struct{ *conformance.Probe }
+
+func newProbe(tb conformance.T, o conformance.Options) *probe {
+	tb.Helper()
+	return &probe{conformance.NewProbe(tb, o)}
+}
+
+func open[A any](p *probe) A {
+	p.Helper()
+	return conformance.Open[A](p.Probe)
+}
+
+func conduct[A any](o conformance.Options, role string, prepare func(p *probe, ability A) func(ctx context.Context) error) []conformance.Check {
+	return conformance.Conduct(o, role, func(p *conformance.Probe, ability A) func(ctx context.Context) error {
+		return prepare(&probe{p}, ability)
+	})
 }
