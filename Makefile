@@ -37,7 +37,7 @@ UNRACED := ./internal/crash ./internal/filetree ./internal/sandbox ./internal/tr
 	./plugins/rss/internal/feedjson ./plugins/rss/internal/feedxml \
 	./internal/scaffold/...
 # Packages whose tests the detector makes so slow that under it they play fewer of their cases, and all of them without it.
-THINNED := ./cmd/belfry ./internal/outbox ./internal/store/sqlite ./internal/pluginhost ./internal/consent ./plugins/rss/internal/feed ./plugins/rss
+THINNED := ./cmd/belfry ./internal/outbox ./internal/store/sqlite ./internal/pluginhost ./internal/plugindev ./internal/consent ./plugins/rss/internal/feed ./plugins/rss
 # Tests of a single thread, or of what may be used of memory and time, that run without the detector alone, though their
 # packages run under it.
 SINGLE  := ^(TestAMigrationThatWasCutOff|TestNothingPrunedIsPostedAgain|TestPruneABigStore|TestReadLog.*|TestManyLargeFeedsAtOnce|TestBombs)$$

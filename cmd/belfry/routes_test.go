@@ -61,6 +61,8 @@ var notServed = map[string]string{
 	"render":         "it reads items and templates of the terminal's machine, and sends nothing",
 	"page item":      "it reads items of the terminal's machine; the daemon's own pages show the rest",
 	"url check":      "it says of any address what the guard of the terminal's machine would do",
+	"plugin new":     "it writes files where it is called",
+	"plugin dev":     "it builds and runs what its developer writes, in a daemon of its own",
 	"plugin check":   "it starts any program that is named",
 	"plugin trust":   "a person looks at a program and answers for it, as who owns the plugin folder",
 	"plugin info":    "it goes by the plugin folder as it is; listPlugins tells of what the daemon uses",

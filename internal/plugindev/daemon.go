@@ -221,12 +221,14 @@ func (d *daemon) publishes() bool { return slices.Contains(d.roles, sdk.RolePubl
 
 // fetch makes the source due.
 func (d *daemon) fetch(ctx context.Context, force bool) error {
-	if d.app == nil {
-		return nil
-	}
 	name := pluginName
 	if d.publishes() {
 		name = samplesName
+	} else if !slices.Contains(d.roles, sdk.RoleSource) {
+		return nil // it is called
+	}
+	if d.app == nil {
+		return nil
 	}
 	return d.app.Store().FetchNow(ctx, name, force, time.Now())
 }

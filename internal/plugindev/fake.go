@@ -93,6 +93,16 @@ func startFake(ctx context.Context, dir string, command []string, tell func(line
 	return nil, err
 }
 
+// running says that the fake has not ended by itself.
+func (f *fake) running() bool {
+	select {
+	case <-f.ended:
+		return false
+	default:
+		return true
+	}
+}
+
 // Stop ends the fake: it is asked to end, and then it and what it started are killed.
 func (f *fake) Stop() {
 	if f == nil {

@@ -17,12 +17,11 @@ type journal struct {
 	items  []Item
 	log    []Line
 	number int
-	// posts are those of the channel; roles are what the plugin can do, publishes whether that is posting, and site the channel's page.
-	posts     []Post
-	roles     []sdk.Role
-	publishes bool
-	site      string
-	viewers   map[chan struct{}]bool
+	// posts are those of the channel; roles are what the plugin can do, and site is where the daemon's own pages are.
+	posts   []Post
+	roles   []sdk.Role
+	site    string
+	viewers map[chan struct{}]bool
 }
 
 // state is what became of the project.
@@ -131,10 +130,10 @@ func (j *journal) saw(it Item) {
 }
 
 // runs notes what runs, and the posts of its channel.
-func (j *journal) runs(roles []sdk.Role, publishes bool, site string, posts []Post) {
+func (j *journal) runs(roles []sdk.Role, site string, posts []Post) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.roles, j.publishes, j.site, j.posts = roles, publishes, site, posts
+	j.roles, j.site, j.posts = roles, site, posts
 	j.changed()
 }
 

@@ -5,6 +5,7 @@ import (
 	"embed"
 	"html/template"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -19,10 +20,11 @@ type page struct {
 	Type    string
 	State   state
 	Running bool
-	Site    string
-	// Posts to a platform, or brings items.
-	Posts bool
-	Roles []sdk.Role
+	// Site is the page of the channel, and Hook where the plugin is called; empty when it is not.
+	Site, Hook string
+	// Posts says that it posts to a platform, Fetched that it is asked for items.
+	Posts, Fetched bool
+	Roles          []sdk.Role
 
 	Published []Post
 	Calls     []Call
@@ -98,8 +100,17 @@ func answer(w http.ResponseWriter, kind string, body []byte) {
 func (s *Session) show(w http.ResponseWriter, shown *template.Template) {
 	p := page{Type: s.name, Zone: time.Now().Format("MST")}
 	s.journal.mu.Lock()
-	p.Published, p.Roles, p.Posts, p.Site = s.journal.posts, s.journal.roles, s.journal.publishes, s.journal.site
+	p.Published, p.Roles = s.journal.posts, s.journal.roles
+	site := s.journal.site
 	s.journal.mu.Unlock()
+	p.Posts = slices.Contains(p.Roles, sdk.RolePublisher)
+	p.Fetched = slices.Contains(p.Roles, sdk.RoleSource)
+	if site != "" {
+		p.Site = site + "/c/" + channelName
+	}
+	if slices.Contains(p.Roles, sdk.RoleWebhook) {
+		p.Hook = site + "/hooks/" + pluginName
+	}
 	p.State, p.Calls, p.Items, p.Log = s.journal.read()
 	p.Running = p.State.Builds > 0
 	var out bytes.Buffer

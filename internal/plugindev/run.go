@@ -293,13 +293,13 @@ func (s *Session) renewed(ctx context.Context, names []string) error {
 	if before != "" {
 		_ = os.Remove(before) // nothing runs it any more
 	}
-	s.journal.runs(s.daemon.roles, s.daemon.publishes(), "http://"+s.daemon.listen+"/c/"+channelName, nil)
+	s.journal.runs(s.daemon.roles, "http://"+s.daemon.listen, nil)
 	return s.daemon.fetch(ctx, true)
 }
 
-// renewFake starts the fake, and starts it anew when it changed.
+// renewFake starts the fake, and starts it anew when it changed or has ended.
 func (s *Session) renewFake(ctx context.Context, settings settings, names []string) error {
-	same := s.fake != nil && slices.Equal(settings.Fake, s.settings.Fake) && !slices.ContainsFunc(names, func(name string) bool {
+	same := s.fake != nil && s.fake.running() && slices.Equal(settings.Fake, s.settings.Fake) && !slices.ContainsFunc(names, func(name string) bool {
 		return slices.ContainsFunc(strings.Split(name, "/"), func(element string) bool { return strings.TrimSuffix(element, path.Ext(element)) == "fake" })
 	})
 	if same {
@@ -337,5 +337,5 @@ func (s *Session) proceed(ctx context.Context, force bool) {
 	if err = errors.Join(err, s.daemon.fetch(ctx, force)); err != nil && ctx.Err() == nil {
 		s.journal.logged(Line{At: time.Now(), From: "belfry", Level: "ERROR", Text: err.Error()})
 	}
-	s.journal.runs(s.daemon.roles, s.daemon.publishes(), "http://"+s.daemon.listen+"/c/"+channelName, posts)
+	s.journal.runs(s.daemon.roles, "http://"+s.daemon.listen, posts)
 }
