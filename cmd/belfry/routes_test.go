@@ -67,8 +67,6 @@ var notServed = map[string]string{
 	"plugin trust":   "a person looks at a program and answers for it, as who owns the plugin folder",
 	"plugin info":    "it goes by the plugin folder as it is; listPlugins tells of what the daemon uses",
 	"plugin doctor":  "it starts plugins beside the daemon's own",
-	"plugin new":     "it writes files on the machine of whoever develops",
-	"plugin dev":     "it builds and starts a program that is being written, in a daemon of its own",
 	"plugin test":    "it starts any program that is named, and runs the commands of a file",
 
 	"webhook verify":         "it reads a file of the terminal's machine, secrets among them",

@@ -52,7 +52,7 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(run(os.Args[1:], streams{os.Stdin, os.Stdout, os.Stderr}))
 	}
-	if len(os.Args) == 2 && os.Args[1] == "serve-notes" {
+	if len(os.Args) == 2 && os.Args[1] == "serve-notes" || strings.HasPrefix(filepath.Base(os.Args[0]), "notes-") {
 		plugin.Serve(notesSpec()) // a plugin of a third party
 		return
 	}

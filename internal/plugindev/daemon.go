@@ -122,7 +122,9 @@ func (d *daemon) stop(ctx context.Context) error {
 // describe starts a program once, and asks what it can do.
 func (d *daemon) describe(ctx context.Context, typ, program string) ([]sdk.Role, error) {
 	host := pluginhost.New(pluginhost.Config{RunDir: filepath.Join(d.dir, "ask"), Log: d.log, Limits: pluginhost.Limits{Memory: int64(d.memory) << 20, Call: callTime},
-		Command: func(string) (pluginhost.Command, error) { return pluginhost.Command{Path: program, Foreign: true}, nil }})
+		Command: func(string) (pluginhost.Command, error) { 
+			return pluginhost.Command{Path: program, Foreign: true, Read: []string{d.project}}, nil
+		}})
 	defer func() {
 		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTime)
 		defer cancel()
@@ -182,7 +184,7 @@ func (d *daemon) configuration(s settings, roles []sdk.Role, program, address st
 	tree := map[string]any{
 		"site": map[string]any{"title": s.Type, "lang": "en"}, "listen": listen, "admin_listen": configs.AdminNone, "data_dir": "data", "alerts": "none", "shutdown_grace": "5s",
 		"media":   map[string]any{"allow_private": []string{"127.0.0.0/8"}},
-		"plugins": map[string]any{"memory": d.memory, "external": map[string]any{s.Type: map[string]any{"path": program}}},
+		"plugins": map[string]any{"memory": d.memory, "external": map[string]any{s.Type: map[string]any{"path": program, "read": []string{d.project}}}},
 	}
 	own, _ := filled(s.Config, address, d.project).(map[string]any)
 	options := map[string]any{}

@@ -16,6 +16,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/belfry-news/belfry/internal/sandbox"
 	"github.com/belfry-news/belfry/internal/wire/v1"
 	"github.com/belfry-news/belfry/sdk/plugin"
 	"github.com/belfry-news/belfry/sdk/sdktest"
@@ -23,6 +24,7 @@ import (
 
 // TestMain lets the test binary be the plugin, too: a host starts it with the cookie of the handshake.
 func TestMain(m *testing.M) {
+	sandbox.Main()
 	if os.Getenv(wire.CookieKey) == wire.CookieValue {
 		room, platform := &sdktest.Newsroom{}, &sdktest.Platform{}
 		room.Put(sdktest.SampleItem("gare"), sdktest.SampleItem("fleuve"))

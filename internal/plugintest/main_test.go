@@ -8,11 +8,13 @@ import (
 	"testing"
 
 	"github.com/belfry-news/belfry/internal/pluginhost"
+	"github.com/belfry-news/belfry/internal/sandbox"
 	"go.uber.org/goleak"
 )
 
 // The test binary is also the broken plugins and the fakes of these tests: started with "plugin" and a fault, it serves that.
 func TestMain(m *testing.M) {
+	sandbox.Main()
 	if len(os.Args) == 3 && os.Args[1] == "plugin" {
 		serveBroken(os.Args[2])
 		return
