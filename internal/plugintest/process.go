@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -48,9 +49,7 @@ func (t *tester) processChecks() []conformance.Check {
 		}},
 		{Name: "a setting that does not exist is refused", Run: func(tb conformance.T) {
 			config := map[string]any{"belfry-plugin-test-no-such-setting": true}
-			for k, v := range t.o.Scenario.Config {
-				config[k] = v
-			}
+			maps.Copy(config, t.o.Scenario.Config)
 			var ps sdk.Problems
 			if err := t.host.Check(tb.Context(), t.o.Kind, config); !errors.As(err, &ps) {
 				tb.Errorf("Check took a configuration with a setting that does not exist (%v); a slip in a name would go unseen", err)
@@ -60,10 +59,7 @@ func (t *tester) processChecks() []conformance.Check {
 		}},
 		{Name: "a configuration of the wrong kind is refused", Run: func(tb conformance.T) {
 			for name, v := range t.o.Scenario.Config {
-				config := map[string]any{}
-				for k, w := range t.o.Scenario.Config {
-					config[k] = w
-				}
+				config := maps.Clone(t.o.Scenario.Config)
 				config[name] = map[string]any{"odd": []any{v}}
 				var ps sdk.Problems
 				if err := t.host.Check(tb.Context(), t.o.Kind, config); !errors.As(err, &ps) {
@@ -202,12 +198,9 @@ func wantCrossing(tb conformance.T, what string, err error, want ...sdk.Code) {
 	case errors.As(err, &transport):
 		tb.Errorf("%s ended with the status %s and no Error among its details; it crosses as ABORTED with one", what, transport.Code)
 	default:
-		for _, code := range want {
-			if e.Code == code {
-				return
-			}
+		if !slices.Contains(want, e.Code) {
+			tb.Errorf("%s has the code %s, wanted is %v", what, e.Code, want)
 		}
-		tb.Errorf("%s has the code %s, wanted is %v", what, e.Code, want)
 	}
 }
 

@@ -31,7 +31,7 @@ func Checker(t *testing.T, o CheckerOptions) {
 }
 
 func checkerChecks(o CheckerOptions) []conformance.Check {
-	return conformance.Checker(conformance.CheckerOptions{Options: o.Options.suite(), There: o.There, Gone: o.Gone})
+	return conformance.Checker(conformance.CheckerOptions{Options: o.suite(), There: o.There, Gone: o.Gone})
 }
 
 // Webhook checks a connector that receives items from a publishing system.
@@ -41,7 +41,7 @@ func Webhook(t *testing.T, o WebhookOptions) {
 }
 
 func webhookChecks(o WebhookOptions) []conformance.Check {
-	return conformance.Webhook(conformance.WebhookOptions{Options: o.Options.suite(), Genuine: o.Genuine, Forged: o.Forged})
+	return conformance.Webhook(conformance.WebhookOptions{Options: o.suite(), Genuine: o.Genuine, Forged: o.Forged})
 }
 
 // Resolver checks a connector that turns names of channels into references.
@@ -51,7 +51,7 @@ func Resolver(t *testing.T, o ResolverOptions) {
 }
 
 func resolverChecks(o ResolverOptions) []conformance.Check {
-	return conformance.Resolver(conformance.ResolverOptions{Options: o.Options.suite(), Channels: o.Channels, NotChannels: o.NotChannels, Missing: o.Missing})
+	return conformance.Resolver(conformance.ResolverOptions{Options: o.suite(), Channels: o.Channels, NotChannels: o.NotChannels, Missing: o.Missing})
 }
 
 // Publisher checks a connector that posts to channels.

@@ -140,19 +140,7 @@ func Messenger(o MessengerOptions) []conformance.Check {
 			if len(got) != len(values) {
 				p.Fatalf("%d messages came of %d", len(got), len(values))
 			}
-			for i, text := range got {
-				for j, v := range values {
-					switch has := strings.Contains(text, "for "+v+"."); {
-					case i == j && !has:
-						p.Errorf("the value %q does not stand in its message as it is: %q", v, text)
-					case i != j && has:
-						p.Errorf("the value %q stands in somebody else's message", v)
-					}
-				}
-				if fixed, names := sdk.Slots(text); len(names) > 0 || strings.ContainsAny(text, "\ufdd0\ufdd1") {
-					p.Errorf("places for slots are left in the text: %q", fixed)
-				}
-			}
+			p.ownValues(values, got)
 		}},
 		{Name: "messages side by side", Run: func(tb conformance.T) {
 			p := newProbe(tb, o.Options)
@@ -205,6 +193,24 @@ func Messenger(o MessengerOptions) []conformance.Check {
 		}})
 	}
 	return append(checks, conduct(o.Options, "Message", send)...)
+}
+
+// ownValues checks that each message holds the value of its own person, and no other.
+func (p *probe) ownValues(values, got []string) {
+	p.Helper()
+	for i, text := range got {
+		for j, v := range values {
+			switch has := strings.Contains(text, "for "+v+"."); {
+			case i == j && !has:
+				p.Errorf("the value %q does not stand in its message as it is: %q", v, text)
+			case i != j && has:
+				p.Errorf("the value %q stands in somebody else's message", v)
+			}
+		}
+		if fixed, names := sdk.Slots(text); len(names) > 0 || strings.ContainsAny(text, "\ufdd0\ufdd1") {
+			p.Errorf("places for slots are left in the text: %q", fixed)
+		}
+	}
 }
 
 // ListenerOptions are what the suite Listener needs.
