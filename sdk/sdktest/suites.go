@@ -93,7 +93,7 @@ func Messenger(t *testing.T, o MessengerOptions) {
 }
 
 func messengerChecks(o MessengerOptions) []conformance.Check {
-	out := people.MessengerOptions{Options: o.Options.suite(), Medium: o.Medium, Address: o.Address, Lost: o.Lost,
+	out := people.MessengerOptions{Options: o.suite(), Medium: o.Medium, Address: o.Address, Lost: o.Lost,
 		Mint: func(t conformance.T, id, medium, address string, notAfter time.Time) sdk.Permit {
 			return PermitFor(of(t), id, medium, address, sdk.PurposeDelivery, notAfter)
 		}}
@@ -110,7 +110,7 @@ func Listener(t *testing.T, o ListenerOptions) {
 }
 
 func listenerChecks(o ListenerOptions) []conformance.Check {
-	out := people.ListenerOptions{Options: o.Options.suite(), Medium: o.Medium}
+	out := people.ListenerOptions{Options: o.suite(), Medium: o.Medium}
 	if o.Say != nil {
 		out.Say = func(t conformance.T, text string) { o.Say(of(t), text) }
 	}
