@@ -44,7 +44,7 @@ Examples:
     belfry plugin test ./belfry-plugin-notes --config test.yaml
     belfry plugin test ./board.py --config board.test.yaml --fake ./fake_board.py
 
-With --json: {type, summary, roles, held, broken, suites: [{name, offered, results: [{promise, state, said, calls}], unchecked}]}.
+With --json: {type, summary, roles, held, broken, suites: [{name, offered, results: [{promise, state, seconds, said, calls}], unchecked}]}.
 
 Exit codes: 0 everything that was checked is held, 1 something is broken, or it is no plugin, 2 the file or the fake cannot be used.`
 }

@@ -62,6 +62,7 @@ type Probe struct {
 	unique string
 }
 
+// NewProbe makes the probe of one check, which ends with it.
 func NewProbe(tb T, o Options) *Probe {
 	tb.Helper()
 	if o.Open == nil {

@@ -144,10 +144,11 @@ func checkHandshake(line string) error {
 // checkVersion says what to do about a version that the host does not speak.
 func checkVersion(said string) error {
 	versions := wire.Versions()
-	spoken := "version " + strconv.Itoa(versions[0])
-	for _, v := range versions[1:] {
-		spoken += " and " + strconv.Itoa(v)
+	words := make([]string, len(versions))
+	for i, v := range versions {
+		words[i] = strconv.Itoa(v)
 	}
+	spoken := "version " + strings.Join(words, " and ")
 	version, err := strconv.Atoi(said)
 	switch {
 	case err == nil && slices.Contains(versions, version):

@@ -3,6 +3,7 @@ package plugintest
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"log/slog"
 	"strings"
@@ -279,7 +280,7 @@ func (s *recordedStream) RecvMsg(m any) error {
 	switch {
 	case err == nil:
 		s.r.answered(s.c, m)
-	case err != io.EOF:
+	case !errors.Is(err, io.EOF):
 		s.r.ended(s.c, err, time.Since(s.start))
 	}
 	return err

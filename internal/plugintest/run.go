@@ -83,6 +83,9 @@ type Report struct {
 	Suites  []Suite  `json:"suites"`
 }
 
+// checkTime is the longest that one check may take, whatever the plugin does.
+const checkTime = 5 * time.Minute
+
 // grace is how long a call may go on after its end before it counts as one that does not end.
 const grace = 5 * time.Second
 
@@ -229,7 +232,9 @@ func (t *tester) run(ctx context.Context, s suite) {
 func (t *tester) check(ctx context.Context, suite string, c conformance.Check) Result {
 	t.rec.begin()
 	start := time.Now()
-	said := conformance.Run(ctx, c)
+	bounded, cancel := context.WithTimeout(ctx, checkTime)
+	defer cancel()
+	said := conformance.Run(bounded, c)
 	took := time.Since(start).Round(time.Millisecond).Seconds()
 	calls, log, wrong := t.rec.end()
 	for _, w := range wrong {

@@ -88,8 +88,7 @@ func ReadScenario(path, fake, tmp string) (Scenario, error) {
 		delete(tree, "config")
 	}
 	if err := sdk.Decode(tree, &s); err != nil {
-		var ps sdk.Problems
-		if errors.As(err, &ps) {
+		if ps, ok := errors.AsType[sdk.Problems](err); ok {
 			return Scenario{}, fmt.Errorf("%s: %w", path, ps)
 		}
 		return Scenario{}, err

@@ -95,7 +95,13 @@ type ListenerOptions struct {
 }
 
 // of gives the test behind what a check holds: a check that runs in a Go test has nothing else.
-func of(t conformance.T) testing.TB { return t.(testing.TB) }
+func of(t conformance.T) testing.TB {
+	tb, ok := t.(testing.TB)
+	if !ok {
+		t.Fatalf("sdktest: the check runs outside a test, in a %T", t)
+	}
+	return tb
+}
 
 func (o Options) suite() conformance.Options {
 	during := func(f func(tb testing.TB) func()) func(conformance.T) func() {

@@ -31,7 +31,7 @@ func Checker(t *testing.T, o CheckerOptions) {
 }
 
 func checkerChecks(o CheckerOptions) []conformance.Check {
-	return conformance.Checker(conformance.CheckerOptions{Options: o.Options.suite(), There: o.There, Gone: o.Gone})
+	return conformance.Checker(conformance.CheckerOptions{Options: o.suite(), There: o.There, Gone: o.Gone})
 }
 
 // Webhook checks a connector that receives items from a publishing system.
@@ -41,7 +41,7 @@ func Webhook(t *testing.T, o WebhookOptions) {
 }
 
 func webhookChecks(o WebhookOptions) []conformance.Check {
-	return conformance.Webhook(conformance.WebhookOptions{Options: o.Options.suite(), Genuine: o.Genuine, Forged: o.Forged})
+	return conformance.Webhook(conformance.WebhookOptions{Options: o.suite(), Genuine: o.Genuine, Forged: o.Forged})
 }
 
 // Resolver checks a connector that turns names of channels into references.
@@ -51,7 +51,7 @@ func Resolver(t *testing.T, o ResolverOptions) {
 }
 
 func resolverChecks(o ResolverOptions) []conformance.Check {
-	return conformance.Resolver(conformance.ResolverOptions{Options: o.Options.suite(), Channels: o.Channels, NotChannels: o.NotChannels, Missing: o.Missing})
+	return conformance.Resolver(conformance.ResolverOptions{Options: o.suite(), Channels: o.Channels, NotChannels: o.NotChannels, Missing: o.Missing})
 }
 
 // Publisher checks a connector that posts to channels.
@@ -93,7 +93,7 @@ func Messenger(t *testing.T, o MessengerOptions) {
 }
 
 func messengerChecks(o MessengerOptions) []conformance.Check {
-	out := people.MessengerOptions{Options: o.Options.suite(), Medium: o.Medium, Address: o.Address, Lost: o.Lost,
+	out := people.MessengerOptions{Options: o.suite(), Medium: o.Medium, Address: o.Address, Lost: o.Lost,
 		Mint: func(t conformance.T, id, medium, address string, notAfter time.Time) sdk.Permit {
 			return PermitFor(of(t), id, medium, address, sdk.PurposeDelivery, notAfter)
 		}}
@@ -110,7 +110,7 @@ func Listener(t *testing.T, o ListenerOptions) {
 }
 
 func listenerChecks(o ListenerOptions) []conformance.Check {
-	out := people.ListenerOptions{Options: o.Options.suite(), Medium: o.Medium}
+	out := people.ListenerOptions{Options: o.suite(), Medium: o.Medium}
 	if o.Say != nil {
 		out.Say = func(t conformance.T, text string) { o.Say(of(t), text) }
 	}
