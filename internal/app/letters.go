@@ -486,7 +486,7 @@ func (w *letters) moved(l *configs.Loaded, words *i18n.Catalogue, out *direct.Te
 // answer makes the text of the one answer to what somebody wrote.
 func (w *letters) answer(m consent.Start, out *direct.Text) error {
 	var a sdk.MessageContent
-	if err := json.Unmarshal(m.Text, &a); err != nil {
+	if err := json.Unmarshal(m.Text, &a); err != nil { //nolint:musttag // written by the same type, and kept for seconds
 		return err
 	}
 	out.Common = a.Common

@@ -60,7 +60,7 @@ func (i *Inbox) Receive(ctx context.Context, connection string, events []sdk.Inb
 	desk := i.r.s.Keys.desk()
 	var in []Inbound
 	for _, e := range events {
-		text, err := json.Marshal(e)
+		text, err := json.Marshal(e) //nolint:musttag // kept sealed for seconds, and read back by the same type
 		if err != nil {
 			return err
 		}
@@ -86,7 +86,7 @@ func (i *Inbox) Waiting(ctx context.Context) (out []Waiting, err error) {
 			return nil, err
 		}
 		w := Waiting{Connection: in.Connection}
-		if err := json.Unmarshal(text, &w.Event); err != nil {
+		if err := json.Unmarshal(text, &w.Event); err != nil { //nolint:musttag // see Receive
 			return nil, err
 		}
 		if err := i.known(ctx, &w.Event); err != nil {

@@ -33,7 +33,9 @@ type lane struct {
 	ready   []*item
 	under   map[string]*item
 	results []settled
-	pace    pace
+	// settling counts those that have an outcome which is not among the results yet.
+	settling int
+	pace     pace
 	// over how many connections a streamer works; zero when it has not said.
 	connections int
 	over        bool
@@ -340,11 +342,11 @@ func (l *lane) end(sending context.Context, ending []*batch) {
 	}
 }
 
-// unsettled counts the messages that were started and have no outcome.
+// unsettled counts the messages that were started and whose outcome cannot be recorded yet.
 func (l *lane) unsettled() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return len(l.ready) + len(l.under)
+	return len(l.ready) + len(l.under) + l.settling
 }
 
 // endBatch records the last outcomes and takes a batch away. Of one that was given up with messages under way the next start

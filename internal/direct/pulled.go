@@ -65,12 +65,16 @@ func (p *pulled) Done(id string, ref sdk.MessageRef, err error) {
 	delete(l.under, id)
 	if known {
 		l.pace.add(now)
+		l.settling++
 	}
 	l.mu.Unlock()
 	if !known {
 		return // settled before, or never taken
 	}
 	l.outcome(i, ref, err, now)
+	l.mu.Lock()
+	l.settling--
+	l.mu.Unlock()
 }
 
 // Over implements sdk.Connected.

@@ -133,6 +133,24 @@ func TestAReplyWindow(t *testing.T) {
 	}
 }
 
+// TestALateOutcomeIsRecorded: the last outcome of a batch is recorded although it takes its time, as when an address that is gone is
+// suppressed, and nothing else is sent any more.
+func TestALateOutcomeIsRecorded(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	h.follow(1)
+	h.engine = direct.New(direct.Settings{Store: h.db, People: h.people, Writer: writer{}, Log: quiet, Sent: func(string, sdk.Code, time.Duration) { time.Sleep(200 * time.Millisecond) }})
+	must(t, h.engine.Start(t.Context(), true))
+	h.engine.Use(t.Context(), map[string]direct.Destination{"mail": {Name: "mail", Medium: "email", Conn: h.out, Timeout: 2 * time.Second}})
+	t.Cleanup(h.stop)
+	h.publish()
+	for end := time.Now().Add(30 * time.Second); h.outcomes()["sent "] != 1; time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("what became of it is %v", h.outcomes())
+		}
+	}
+}
+
 // TestTheyBegin: where people have to write first, a consent from a list sends nothing until they have.
 func TestTheyBegin(t *testing.T) {
 	t.Parallel()
