@@ -13,7 +13,7 @@ func TestAChangeDuringAStop(t *testing.T) {
 	s := newStage(t)
 	s.config(plain)
 	a := s.start()
-	a.mu.Lock() // as Stop does
+	a.mu.Lock()                                                 // as Stop does
 	for _, title := range []string{"Autres", "Encore autres"} { // the first may come before the files were looked at
 		s.config(strings.Replace(plain, "Alertes", title, 1))
 		s.never("it was reloaded", func() bool { return a.Config().Channels["alertes"].Title.In("fr") == title })
