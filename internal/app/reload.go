@@ -36,6 +36,21 @@ func (a *App) Status() ReloadReport { return *a.lastReload.Load() }
 func (a *App) Reload(ctx context.Context) ReloadReport {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	return a.reloadLocked(ctx)
+}
+
+// tryReload is Reload unless the daemon is being started, reloaded or stopped, which it says. Who is waited for by a stop does
+// not wait for it.
+func (a *App) tryReload(ctx context.Context) bool {
+	if !a.mu.TryLock() {
+		return false
+	}
+	defer a.mu.Unlock()
+	a.reloadLocked(ctx)
+	return true
+}
+
+func (a *App) reloadLocked(ctx context.Context) ReloadReport {
 	if a.phase != phaseStarted {
 		return ReloadReport{At: time.Now(), Err: errors.New("the daemon does not run")}
 	}

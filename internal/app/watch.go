@@ -24,8 +24,7 @@ func (a *App) watchConfig(ctx context.Context) {
 		case <-t.C:
 		}
 		now := configs.Stamp(a.Config())
-		if now == last && now != applied {
-			a.Reload(ctx)
+		if now == last && now != applied && a.tryReload(ctx) {
 			applied = configs.Stamp(a.Config())
 		}
 		last = now

@@ -213,7 +213,7 @@ func plan(feeds []Feed, subs []Subscription, origin string, now time.Time) (add 
 		_, want := wanted[s.Source]
 		switch {
 		case s.State == Leaving:
-			if s.Attempts >= leaveTries || s.AskedAt.IsZero() == false && !now.Before(s.NextAt) {
+			if s.Attempts >= leaveTries || !s.AskedAt.IsZero() && !now.Before(s.NextAt) {
 				forget = append(forget, s.ID)
 			}
 		case c != nil && c.ID == s.ID:
@@ -271,8 +271,11 @@ func (s *Subscriber) act(ctx context.Context, sub Subscription, now time.Time) e
 		form.Set("hub.secret", sub.Secret)
 	}
 	err := s.ask(ctx, sub.Hub, form, s.s.Guard(sub.Source))
-	if err == nil || ctx.Err() != nil {
+	if err == nil {
 		return nil
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx) // the hub may come back: the asking stays open
 	}
 	sentence := sdk.AsError(err).Public
 	if sentence == "" {

@@ -183,7 +183,9 @@ func start(t *testing.T, s *Subscriber) {
 	synctest.Wait()
 }
 
-func later(d time.Duration) {
+// later lets time pass. What the test saw and set before is seen by who works then.
+func later(r *rows, d time.Duration) {
+	_ = r.do(func() {})
 	time.Sleep(d) // of the bubble's clock
 	synctest.Wait()
 }
@@ -196,18 +198,18 @@ func TestRenewal(t *testing.T) {
 		if r.subs[0].State != Active || len(h.asked) != 1 {
 			t.Fatalf("%+v", r.subs)
 		}
-		later(39 * time.Minute)
+		later(r, 39*time.Minute)
 		if len(h.asked) != 1 {
 			t.Error("asked again too early")
 		}
-		later(2 * time.Minute)
+		later(r, 2*time.Minute)
 		if len(h.asked) != 2 || h.asked[0].Get("hub.callback") != h.asked[1].Get("hub.callback") || h.asked[0].Get("hub.secret") != h.asked[1].Get("hub.secret") {
 			t.Errorf("%v", h.asked)
 		}
 		if secret := h.asked[0].Get("hub.secret"); len(secret) < 40 || len(secret) >= 200 {
 			t.Errorf("a secret of %d bytes", len(secret))
 		}
-		later(24 * time.Hour)
+		later(r, 24*time.Hour)
 		if r.subs[0].State != Active {
 			t.Errorf("%+v", r.subs[0])
 		}
@@ -223,21 +225,21 @@ func TestALeaseThatEnds(t *testing.T) {
 			t.Errorf("a hub that tells: %s, %v", s.Slow("articles"), err)
 		}
 		h.answer = func(url.Values) error { return sdk.Errorf(sdk.CodeUnavailable, "subscribe", "the hub answered 500") }
-		later(59 * time.Minute)
+		later(r, 59*time.Minute)
 		if r.subs[0].State != Active || r.subs[0].Error != "the hub answered 500" || s.Slow("articles") == 0 {
 			t.Errorf("before the end: %+v", r.subs[0])
 		}
-		later(2 * time.Minute)
+		later(r, 2*time.Minute)
 		if r.subs[0].State != Pending || s.Slow("articles") != 0 || !slices.Equal(r.soon, []string{"articles"}) {
 			t.Errorf("after the end: %+v %v", r.subs[0], r.soon)
 		}
 		before := len(h.asked)
-		later(24 * time.Hour)
+		later(r, 24*time.Hour)
 		if n := len(h.asked) - before; n < 4 || n > 12 {
 			t.Errorf("asked %d times in a day", n)
 		}
 		h.answer = nil
-		later(longestWait + time.Minute)
+		later(r, longestWait+time.Minute)
 		if r.subs[0].State != Active || r.subs[0].Error != "" {
 			t.Errorf("%+v", r.subs[0])
 		}
@@ -250,11 +252,11 @@ func TestAHubThatDoesNotComeBack(t *testing.T) {
 	kept(t, func(r *rows, h *hub, s *Subscriber) {
 		h.answer = func(url.Values) error { return nil }
 		start(t, s)
-		later(verifyWithin - time.Second)
+		later(r, verifyWithin-time.Second)
 		if r.subs[0].Attempts != 0 {
 			t.Errorf("%+v", r.subs[0])
 		}
-		later(2 * time.Second)
+		later(r, 2*time.Second)
 		if r.subs[0].Attempts != 1 || r.subs[0].State != Pending || r.subs[0].Error == "" {
 			t.Errorf("%+v", r.subs[0])
 		}
@@ -268,12 +270,12 @@ func TestAHubThatDoesNotComeBack(t *testing.T) {
 			t.Errorf("%d %v %+v", reply.Status, err, r.subs[0])
 		}
 		before := len(h.asked)
-		later(deniedFor - time.Minute)
+		later(r, deniedFor-time.Minute)
 		if len(h.asked) != before {
 			t.Error("asked again too early")
 		}
 		h.answer = nil
-		later(2 * time.Minute)
+		later(r, 2*time.Minute)
 		if r.subs[0].State != Active {
 			t.Errorf("%+v", r.subs[0])
 		}
@@ -301,11 +303,11 @@ func TestAHubMoves(t *testing.T) {
 		if err := h.back(t.Context(), h.asked[len(h.asked)-1], "3600"); err != nil {
 			t.Fatal(err)
 		}
-		later(time.Minute)
+		later(r, time.Minute)
 		if got := h.modes(); !slices.Equal(got, []string{"subscribe", "subscribe", "unsubscribe"}) || h.at[2] != feedHub || r.subs[0].State != Leaving || r.subs[1].State != Active {
 			t.Errorf("%q %+v", got, r.subs)
 		}
-		later(leaveFor + time.Minute)
+		later(r, leaveFor+time.Minute)
 		if len(r.subs) != 1 || r.subs[0].ID == first.ID {
 			t.Errorf("%+v", r.subs)
 		}

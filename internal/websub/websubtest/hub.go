@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -190,9 +191,7 @@ func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		at := *callback
 		q := at.Query()
-		for k, v := range ask {
-			q[k] = v
-		}
+		maps.Copy(q, ask)
 		at.RawQuery = q.Encode()
 		resp, err := h.o.Client.Get(at.String())
 		if err != nil {
