@@ -206,7 +206,7 @@ func (d *developer) open(s step) *window {
 	for _, line := range s.want {
 		want.want = append(want.want, d.ports.Replace(line))
 	}
-	w.until("it has printed what the page shows", func(out string) bool { return want.matches(out) })
+	w.until("it has printed what the page shows", want.matches)
 	return w
 }
 

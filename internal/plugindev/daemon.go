@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -188,9 +189,7 @@ func (d *daemon) configuration(s settings, roles []sdk.Role, program, address st
 	}
 	own, _ := filled(s.Config, address, d.project).(map[string]any)
 	options := map[string]any{}
-	for k, v := range own {
-		options[k] = v
-	}
+	maps.Copy(options, own)
 	options["type"] = s.Type
 	channel := map[string]any{"title": s.Type, "lang": "en", "each": map[string]any{"settle": "0s"}, "content": "full"}
 	switch can := func(role sdk.Role) bool { return slices.Contains(roles, role) }; {

@@ -134,7 +134,7 @@ func (b *bench) until(what string, so func() bool) {
 }
 
 func (b *bench) called(op string) (n int) {
-	_, calls, _, _ := b.journal.read()
+	_, calls, _, _ := b.journal.read() //nolint:dogsled // one of four lists
 	for _, c := range calls {
 		if c.Op == op && c.Code == "" {
 			n++
@@ -144,7 +144,7 @@ func (b *bench) called(op string) (n int) {
 }
 
 func (b *bench) state() state {
-	s, _, _, _ := b.journal.read()
+	s, _, _, _ := b.journal.read() //nolint:dogsled // one of four lists
 	return s
 }
 

@@ -7,6 +7,7 @@ import (
 	"image"
 	"image/color"
 	"image/png"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -110,9 +111,9 @@ func (n *samples) Withdraw() bool {
 func (n *samples) newest() (sdk.Item, bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	for i := len(n.entries) - 1; i >= 0; i-- {
-		if !n.entries[i].withdrawn {
-			return n.entries[i].item, true
+	for _, e := range slices.Backward(n.entries) {
+		if !e.withdrawn {
+			return e.item, true
 		}
 	}
 	return sdk.Item{}, false
@@ -133,15 +134,14 @@ func (n *samples) put(it sdk.Item, withdrawn bool) {
 	defer n.mu.Unlock()
 	n.change++
 	it.Updated = time.Now().UTC().Truncate(time.Second)
-	kept := n.entries[:0:0]
-	for _, e := range n.entries {
-		if e.item.Key == it.Key {
+	n.entries = slices.DeleteFunc(n.entries, func(e sample) bool {
+		same := e.item.Key == it.Key
+		if same {
 			it.Published = e.item.Published
-			continue
 		}
-		kept = append(kept, e)
-	}
-	n.entries = append(kept, sample{n.change, it, withdrawn})
+		return same
+	})
+	n.entries = append(n.entries, sample{n.change, it, withdrawn})
 }
 
 // samplesSource implements sdk.Source; its cursor is the number of the last change.

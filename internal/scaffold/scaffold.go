@@ -149,7 +149,7 @@ func New(o Options) (*Project, error) {
 	if err := o.write(unfinished, p); err != nil {
 		return nil, err
 	}
-	if err := os.Chmod(unfinished, 0o755); err != nil {
+	if err := os.Chmod(unfinished, 0o755); err != nil { //nolint:gosec // sources, for whoever may see the folder
 		return nil, err
 	}
 	if err := os.Rename(unfinished, dir); err != nil {
@@ -198,7 +198,7 @@ func (o *Options) writeGo(into string, p *Project) error {
 
 func (o *Options) put(into string, p *Project, name string, content []byte) error {
 	to := filepath.Join(into, filepath.FromSlash(name))
-	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil { //nolint:gosec // see New
 		return err
 	}
 	p.Files = append(p.Files, name)

@@ -90,10 +90,10 @@ func Unpack(packed []byte, dir string) (*Bundle, error) {
 }
 
 func writeFile(path string, content []byte) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil { //nolint:gosec // sources, for whoever may see the project
 		return err
 	}
-	return os.WriteFile(path, content, 0o644)
+	return os.WriteFile(path, content, 0o644) //nolint:gosec // see above
 }
 
 func broken(err error) error {

@@ -26,13 +26,17 @@ var architectures = []string{"amd64", "arm64", "arm", "386", "riscv64"}
 
 // source is a package of the closure.
 type source struct {
-	ImportPath, Dir string
-	Standard        bool
-	EmbedFiles      []string
-	Module          *struct {
-		Path, Version, Dir, GoVersion string
-		Main                          bool
-	}
+	ImportPath string   `json:"ImportPath"`
+	Dir        string   `json:"Dir"`
+	Standard   bool     `json:"Standard"`
+	EmbedFiles []string `json:"EmbedFiles"`
+	Module     *struct {
+		Path      string `json:"Path"`
+		Version   string `json:"Version"`
+		Dir       string `json:"Dir"`
+		GoVersion string `json:"GoVersion"`
+		Main      bool   `json:"Main"`
+	} `json:"Module"`
 }
 
 // Pack writes the bundle of the repository whose root is given. It asks the Go command, which may fetch modules that the

@@ -35,7 +35,7 @@ func pack(root, into string) error {
 	if into, err = filepath.Abs(into); err != nil {
 		return err
 	}
-	if err := os.MkdirAll(into, 0o755); err != nil {
+	if err := os.MkdirAll(into, 0o750); err != nil {
 		return err
 	}
 	var packed bytes.Buffer
@@ -43,12 +43,12 @@ func pack(root, into string) error {
 		return err
 	}
 	file := filepath.Join(into, "sdk.tar.zst")
-	if err := os.WriteFile(file, packed.Bytes(), 0o644); err != nil {
+	if err := os.WriteFile(file, packed.Bytes(), 0o600); err != nil {
 		return err
 	}
 	overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{filepath.Join(root, filepath.FromSlash(bundle.Place)): file}})
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(into, "overlay.json"), overlay, 0o644)
+	return os.WriteFile(filepath.Join(into, "overlay.json"), overlay, 0o600)
 }
