@@ -123,7 +123,7 @@ func (d *daemon) stop(ctx context.Context) error {
 // describe starts a program once, and asks what it can do.
 func (d *daemon) describe(ctx context.Context, typ, program string) ([]sdk.Role, error) {
 	host := pluginhost.New(pluginhost.Config{RunDir: filepath.Join(d.dir, "ask"), Log: d.log, Limits: pluginhost.Limits{Memory: int64(d.memory) << 20, Call: callTime},
-		Command: func(string) (pluginhost.Command, error) { 
+		Command: func(string) (pluginhost.Command, error) {
 			return pluginhost.Command{Path: program, Foreign: true, Read: []string{d.project}}, nil
 		}})
 	defer func() {
