@@ -91,7 +91,8 @@ func (c *pluginCheckCmd) Run(ctx context.Context, g *global, std streams) error 
 	defer os.RemoveAll(dir)
 	host := pluginhost.New(pluginhost.Config{RunDir: dir, Log: g.quiet(std.err), Limits: pluginhost.Limits{Memory: int64(c.Memory) << 20, Call: configs.Default().Plugins.Deadline.Std()},
 		Command: func(string) (pluginhost.Command, error) {
-			return besideProgram(pluginhost.Command{Path: path, Args: c.Args, Foreign: true, SHA256: c.SHA256}), nil
+			// A script reads the modules beside it.
+			return pluginhost.Command{Path: path, Args: c.Args, Foreign: true, SHA256: c.SHA256, Read: []string{filepath.Dir(path)}}, nil
 		}})
 	defer func() {
 		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
@@ -132,10 +133,4 @@ type checkedPlugin struct {
 	desk.ConnectorType
 	SHA256 string   `json:"sha256"`
 	Args   []string `json:"args"`
-}
-
-// besideProgram lets a program that a person names read what lies in its folder, such as the modules of a script.
-func besideProgram(c pluginhost.Command) pluginhost.Command {
-	c.Read = append(c.Read, filepath.Dir(c.Path))
-	return c
 }

@@ -64,7 +64,7 @@ func (c *pluginTestCmd) Run(ctx context.Context, g *global, std streams) error {
 	if err := os.Mkdir(work, 0o700); err != nil {
 		return err
 	}
-	o := plugintest.Options{Command: besideProgram(pluginhost.Command{Path: path, Args: c.Args, Foreign: true}), Kind: typeOf(c.Type, path), RunDir: dir,
+	o := plugintest.Options{Command: pluginhost.Command{Path: path, Args: c.Args, Foreign: true}, Kind: typeOf(c.Type, path), RunDir: dir,
 		Memory: int64(c.Memory) << 20, Only: c.Only, Save: c.Save, Log: g.quiet(std.err).Handler(),
 		UserAgent: app.UserAgent(version, &configs.Loaded{Config: configs.Default()})}
 	address := ""

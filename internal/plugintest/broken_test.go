@@ -51,7 +51,9 @@ func after[M proto.Message](change func(m M)) grpc.UnaryServerInterceptor {
 }
 
 func forever() {
-	select {}
+	for {
+		time.Sleep(time.Hour) // an empty select would end a program that has no other goroutine
+	}
 }
 
 func flaws() map[string]flaw {

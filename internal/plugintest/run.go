@@ -151,8 +151,16 @@ func closeHost(ctx context.Context, h *pluginhost.Host) {
 
 // newHost makes a host like the daemon's, with the recorder on its connections; change may alter it.
 func (t *tester) newHost(change func(c *pluginhost.Config)) *pluginhost.Host {
+	// It may read what lies beside it, such as the modules of a script, and what a scenario may name.
+	command := t.o.Command
+	command.Read = append(slices.Clone(command.Read), filepath.Dir(command.Path))
+	for _, folder := range []string{t.o.Scenario.dir, t.o.Scenario.tmp} {
+		if folder != "" {
+			command.Read = append(command.Read, folder)
+		}
+	}
 	c := pluginhost.Config{RunDir: t.o.RunDir, Log: slog.New(both{t.rec, t.o.Log}), Crashed: t.rec.died,
-		Command: func(string) (pluginhost.Command, error) { return t.o.Command, nil },
+		Command: func(string) (pluginhost.Command, error) { return command, nil },
 		// A plugin that breaks one promise is asked about the next.
 		Limits: pluginhost.Limits{Memory: t.o.Memory, Grace: grace, Budget: 1 << 20, BackoffMin: time.Millisecond, BackoffMax: 10 * time.Millisecond},
 		Dial:   []grpc.DialOption{grpc.WithChainUnaryInterceptor(t.rec.unary), grpc.WithChainStreamInterceptor(t.rec.stream)}}
