@@ -106,6 +106,9 @@ func startProcess(ctx context.Context, k *kind, alone bool) (*process, error) {
 			}
 			p.mu.Lock()
 			defer p.mu.Unlock()
+			if p.ending != "" {
+				return nil, errors.New(p.ending)
+			}
 			p.run = run
 			return p.run, nil
 		},
