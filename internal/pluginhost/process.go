@@ -121,6 +121,9 @@ func startProcess(ctx context.Context, k *kind, alone bool) (*process, error) {
 			run.yields = alone // it holds somebody who is suspected of worse: the others come first
 			p.mu.Lock()
 			defer p.mu.Unlock()
+			if p.ending != "" {
+				return nil, errors.New(p.ending)
+			}
 			p.run = run
 			return p.run, nil
 		},
