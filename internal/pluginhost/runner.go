@@ -93,7 +93,11 @@ func (r *runner) Start(context.Context) error {
 	}
 	r.mu.Lock()
 	r.pid = r.cmd.Process.Pid
+	killed := r.killed
 	r.mu.Unlock()
+	if killed {
+		killGroup(r.pid) // it was to end before it had a number
+	}
 	if r.memory > 0 {
 		limitProcess(r.pid, r.memory)
 	}
