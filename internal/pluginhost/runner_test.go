@@ -16,7 +16,7 @@ func TestKilledWhileItIsStarted(t *testing.T) {
 	}
 	th := newThread()
 	defer th.stop()
-	r, err := newRunner(command, nil, t.TempDir(), th, -1, newLines(slog.New(slog.DiscardHandler), Limits{}.withDefaults()))
+	r, err := newRunner(command, nil, t.TempDir(), th, -1, newLines(slog.New(slog.DiscardHandler), Limits{}.withDefaults(), func() {}))
 	if err != nil {
 		t.Fatal(err)
 	}
