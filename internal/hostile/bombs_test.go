@@ -305,7 +305,9 @@ channels:
 			t.Fatalf("the daemon ended:\n%s", d.Tail())
 		}
 		for _, pid := range append(d.Children(), d.Pid()) {
-			peak[pid] = max(peak[pid], daemontest.PeakMemory(pid))
+			if now := daemontest.PeakMemory(pid); now > 0 { // Go forks once to learn about the kernel; that child has no memory of its own
+				peak[pid] = max(peak[pid], now)
+			}
 		}
 		if time.Now().After(next) {
 			next = next.Add(time.Second)
@@ -336,7 +338,7 @@ channels:
 	}
 	for pid, most := range peak {
 		t.Logf("process %d had %d MiB at most; the daemon is %d", pid, most>>20, d.Pid())
-		if most > bombMemory || most == 0 {
+		if most > bombMemory {
 			t.Errorf("process %d had %d MiB", pid, most>>20)
 		}
 	}

@@ -22,6 +22,9 @@ func TestWhatIsAskedFor(t *testing.T) {
 	asked := map[string]bool{"months": true, "weekdays": true} // by this package itself
 	literal := regexp.MustCompile("[\"`]([a-z]+\\.[a-z0-9_.]+|[1-5][0-9][0-9](?:\\.[a-z]+)?)[\"`]")
 	err := filepath.WalkDir("..", func(path string, entry fs.DirEntry, err error) error {
+		if err == nil && entry.IsDir() && entry.Name() == "scaffold" {
+			return filepath.SkipDir // it shows readers nothing, and has names of processors that look like a status
+		}
 		if err != nil || entry.IsDir() || strings.HasSuffix(path, "_test.go") || !strings.HasSuffix(path, ".go") && !strings.HasSuffix(path, ".html") {
 			return err
 		}
