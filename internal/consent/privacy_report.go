@@ -103,6 +103,6 @@ func NotPersonal() map[string]string {
 		"schedules":          "name spec checked_until",
 		"sources":            "name version configured called cursor primed gone force next_at wait_until lease fetched_at ok_at new_at failures code error about notices bad_since",
 		"subscriptions":      "id source topic hub origin token secret state asked_at verified_at expires_at delivered_at missed_at next_at attempts error", // to feeds, at hubs
-		"webhook_ids":        "source delivery body at", // the body's hash
+		"webhook_ids":        "source delivery body at",                                                                                                     // the body's hash
 	}
 }
