@@ -62,7 +62,7 @@ type pluginCheckCmd struct {
 	Args   []string `arg:"" optional:"" help:"Its arguments."`
 	Type   string   `placeholder:"TYPE" help:"The type that is used of it; without it, its file's name without belfry-plugin-."`
 	SHA256 string   `name:"sha256" placeholder:"HEX" help:"Its checksum; another program is not started."`
-	Memory int      `default:"256" env:"BELFRY__PLUGINS__MEMORY" placeholder:"MIB" help:"The most memory of its process, in MiB."`
+	Memory int      `default:"384" env:"BELFRY__PLUGINS__MEMORY" placeholder:"MIB" help:"The most memory of its process, in MiB."`
 }
 
 // Help is the long help.
