@@ -150,7 +150,11 @@ func (l *Loaded) checkPlugins(c *collector) {
 		t, trusted := l.trusted[typ]
 		switch {
 		case ext.Path == "" && !trusted:
-			c.at(at, fmt.Sprintf("no program provides the type %q", typ), "trust its plugin in plugins.folder (belfry plugin trust), or write path:")
+			fix := "trust its plugin in plugins.folder (belfry plugin trust), or write path:"
+			if types := l.typesOf(typ); len(types) > 0 {
+				fix = fmt.Sprintf("the plugin %s provides %s, and what is said here is said of a type; write %s:", typ, strings.Join(types, ", "), types[0])
+			}
+			c.at(at, fmt.Sprintf("no program provides the type %q", typ), fix)
 		case ext.Path != "" && trusted:
 			c.at(at+"/path", fmt.Sprintf("the type %s is provided by the plugin %s in plugins.folder, too", typ, t.Name), "take this path away, or the plugin out of the folder")
 		case ext.Path == "" && (ext.SHA256 != "" || len(ext.Args) > 0):
@@ -162,6 +166,17 @@ func (l *Loaded) checkPlugins(c *collector) {
 			}
 		}
 	}
+}
+
+// typesOf are the types that a trusted plugin provides, by its name in the folder.
+func (l *Loaded) typesOf(plugin string) (out []string) {
+	for typ, t := range l.trusted {
+		if t.Name == plugin {
+			out = append(out, typ)
+		}
+	}
+	slices.Sort(out)
+	return out
 }
 
 // checkTrusted checks the options of a source or destination whose type's plugin is trusted.

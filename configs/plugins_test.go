@@ -115,6 +115,7 @@ func TestWhatIsWrongWithPlugins(t *testing.T) {
 		"a path besides":               {trustedFolder{list: one}, "plugins: {folder: plugins, external: {notes: {path: /opt/notes}}}\n", `belfry.yaml:1:53: the type notes is provided by the plugin notes in plugins.folder, too; take this path away`},
 		"arguments besides":            {trustedFolder{list: one}, "plugins: {folder: plugins, external: {notes: {args: [x]}}}\n", `sha256 and args belong to a path`},
 		"no program":                   {trustedFolder{}, "plugins: {folder: plugins, external: {notes: {read: [/srv]}}}\n", `no program provides the type "notes"; trust its plugin in plugins.folder (belfry plugin trust), or write path:`},
+		"a plugin's name":              {trustedFolder{list: []configs.Trusted{trusted("notes", "notes-py", sdk.RoleSource)}}, "plugins: {folder: plugins, external: {notes: {read: [/srv]}}}\n", `belfry.yaml:1:46: no program provides the type "notes"; the plugin notes provides notes-py, and what is said here is said of a type; write notes-py:`},
 		"everything to read":           {trustedFolder{list: one}, "plugins: {folder: plugins, external: {notes: {read: [/]}}}\n", `belfry.yaml:1:54: a plugin may not read everything; name the files or folders that it needs`},
 	} {
 		t.Run(name, func(t *testing.T) {

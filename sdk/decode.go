@@ -278,8 +278,13 @@ func (d *decoder) list(at string, tree any, v reflect.Value, tags fieldTags) {
 	}
 	if !ok {
 		fix := "write it as [a, b] or as lines that begin with \"- \""
-		if s, _ := tree.(string); len(s) > 1 && s[0] == '-' {
-			fix = "write a space after each -"
+		switch t := tree.(type) {
+		case string:
+			if len(t) > 1 && t[0] == '-' {
+				fix = "write a space after each -"
+			}
+		case Untyped: // a flag or a variable, where a list is JSON
+			fix = `write it as ["a", "b"]`
 		}
 		d.add(at, fix, "a list expected, found %s", describe(tree))
 		return

@@ -322,7 +322,7 @@ func TestUntyped(t *testing.T) {
 	}{
 		"no number":  {tree{"name": "x", "count": sdk.Untyped("seven")}, "/count: a whole number expected, found text"},
 		"no boolean": {tree{"name": "x", "on": sdk.Untyped("maybe")}, "/on: true or false expected, found text; write true or false"},
-		"no list":    {tree{"name": "x", "tags": sdk.Untyped("a,b")}, `/tags: a list expected, found text; write it as [a, b]`},
+		"no list":    {tree{"name": "x", "tags": sdk.Untyped("a,b")}, `/tags: a list expected, found text; write it as ["a", "b"]`},
 		"settings":   {tree{"name": "x", "nested": sdk.Untyped("u")}, "/nested: settings expected (key: value), found text"},
 		"a bound":    {tree{"name": "x", "count": sdk.Untyped("70")}, "/count: 70 is too large; at most 10"},
 	} {

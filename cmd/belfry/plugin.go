@@ -14,6 +14,7 @@ import (
 	"github.com/belfry-news/belfry/internal/filetree"
 	"github.com/belfry-news/belfry/internal/memory"
 	"github.com/belfry-news/belfry/internal/pluginhost"
+	"github.com/belfry-news/belfry/internal/wire/v1"
 	"github.com/belfry-news/belfry/sdk"
 	"github.com/belfry-news/belfry/sdk/plugin"
 )
@@ -61,19 +62,21 @@ type pluginCheckCmd struct {
 	Args   []string `arg:"" optional:"" help:"Its arguments."`
 	Type   string   `placeholder:"TYPE" help:"The type that is used of it; without it, its file's name without belfry-plugin-."`
 	SHA256 string   `name:"sha256" placeholder:"HEX" help:"Its checksum; another program is not started."`
-	Memory int      `default:"256" env:"BELFRY__PLUGINS__MEMORY" placeholder:"MIB" help:"The most memory of its process, in MiB."`
+	Memory int      `default:"384" env:"BELFRY__PLUGINS__MEMORY" placeholder:"MIB" help:"The most memory of its process, in MiB."`
 }
 
 // Help is the long help.
 func (*pluginCheckCmd) Help() string {
-	return `Starts the program as the daemon would, with its limits and its environment, and asks what it is. What it prints can be put into the
-configuration as it stands.
+	return `Starts the program as the daemon would, in its sandbox, and asks what it is. What it prints can be put into the configuration as it stands.
+A program that needs what lies beside it, as scripts do, gets a line with read: for that.
+
+To be kept from starting a plugin of several files when one of them changes, put it into the plugin folder; see: belfry plugin trust --help
 
 Example:
 
     belfry plugin check ./belfry-plugin-example --type example
 
-With --json: {type, summary, roles, path, sha256, args}.
+With --json: {type, summary, roles, path, sha256, args, read}.
 
 Exit codes: 0 it is a plugin, 1 it is not, or does not start.`
 }
@@ -89,22 +92,28 @@ func (c *pluginCheckCmd) Run(ctx context.Context, g *global, std streams) error 
 		return err
 	}
 	defer os.RemoveAll(dir)
-	host := pluginhost.New(pluginhost.Config{RunDir: dir, Log: g.quiet(std.err), Limits: pluginhost.Limits{Memory: int64(c.Memory) << 20, Call: configs.Default().Plugins.Deadline.Std()},
-		Command: func(string) (pluginhost.Command, error) {
-			// A script reads the modules beside it.
-			return pluginhost.Command{Path: path, Args: c.Args, Foreign: true, SHA256: c.SHA256, Read: []string{filepath.Dir(path)}}, nil
-		}})
-	defer func() {
-		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
-		defer cancel()
-		_ = host.Close(end)
-	}()
-	typ := c.Type
-	if typ == "" {
-		name := strings.TrimSuffix(filepath.Base(path), ".exe")
-		typ = strings.TrimPrefix(strings.TrimPrefix(name, "belfry-plugin-"), "belfry-")
+	log := g.quiet(std.err)
+	describe := func(read []string) (wire.Description, error) {
+		host := pluginhost.New(pluginhost.Config{RunDir: dir, Log: log, Limits: pluginhost.Limits{Memory: int64(c.Memory) << 20, Call: configs.Default().Plugins.Deadline.Std()},
+			Command: func(string) (pluginhost.Command, error) {
+				return pluginhost.Command{Path: path, Args: c.Args, Foreign: true, SHA256: c.SHA256, Read: read}, nil
+			}})
+		defer func() {
+			end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+			defer cancel()
+			_ = host.Close(end)
+		}()
+		return host.Describe(ctx, typeOf(c.Type, path))
 	}
-	found, err := host.Describe(ctx, typ)
+	read := []string{}
+	found, err := describe(read)
+	if err != nil && ctx.Err() == nil {
+		// A script needs the modules beside it, and says nothing of that but that it ended.
+		read = []string{filepath.Dir(path)}
+		if again, errBeside := describe(read); errBeside == nil {
+			found, err = again, nil
+		}
+	}
 	if err != nil {
 		return pluginSentence(err)
 	}
@@ -112,20 +121,28 @@ func (c *pluginCheckCmd) Run(ctx context.Context, g *global, std streams) error 
 	if err != nil {
 		return err
 	}
-	out := checkedPlugin{desk.ConnectorType{Type: found.Type, Summary: found.Summary, Roles: found.Roles, Path: path}, sum, append([]string{}, c.Args...)}
+	out := checkedPlugin{desk.ConnectorType{Type: found.Type, Summary: found.Summary, Roles: found.Roles, Path: path}, sum, append([]string{}, c.Args...), read}
 	if g.JSON {
 		return writeJSON(std.out, out)
 	}
 	fmt.Fprintf(std.out, "%s is a plugin for type %s: %s\n  it can: %s\n  use it:\n", c.Path, out.Type, desk.Plain(out.Summary), roles(out.Roles))
 	fmt.Fprintf(std.out, "    plugins:\n      external:\n        %s:\n          path: %q\n          sha256: %s\n", out.Type, path, sum)
 	if len(c.Args) > 0 {
-		quoted := make([]string, len(c.Args))
-		for i, a := range c.Args {
-			quoted[i] = fmt.Sprintf("%q", a)
-		}
-		fmt.Fprintf(std.out, "          args: [%s]\n", strings.Join(quoted, ", "))
+		fmt.Fprintf(std.out, "          args: [%s]\n", quotedList(c.Args))
+	}
+	if len(read) > 0 {
+		fmt.Fprintf(std.out, "          read: [%s]   # it needs what lies beside it\n", quotedList(read))
+		fmt.Fprintf(std.out, "  the sha256 says nothing of those files; put all of it into plugins.folder, and: belfry plugin trust %s\n", filepath.Base(read[0]))
 	}
 	return nil
+}
+
+func quotedList(texts []string) string {
+	quoted := make([]string, len(texts))
+	for i, text := range texts {
+		quoted[i] = fmt.Sprintf("%q", text)
+	}
+	return strings.Join(quoted, ", ")
 }
 
 // checkedPlugin is a plugin as a configuration would name it.
@@ -133,4 +150,6 @@ type checkedPlugin struct {
 	desk.ConnectorType
 	SHA256 string   `json:"sha256"`
 	Args   []string `json:"args"`
+	// Read is what it needs besides itself.
+	Read []string `json:"read"`
 }

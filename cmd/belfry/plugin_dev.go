@@ -9,9 +9,9 @@ import (
 )
 
 type pluginDevCmd struct {
-	Dir    string `arg:"" optional:"" default:"." help:"The folder of the plugin's project."`
+	Dir    string `arg:"" optional:"" help:"The folder of the plugin's project; without it, this one."`
 	Addr   string `default:"127.0.0.1:8090" placeholder:"HOST:PORT" help:"Where the page is served."`
-	Memory int    `default:"256" env:"BELFRY__PLUGINS__MEMORY" placeholder:"MIB" help:"The most memory of the plugin's process, in MiB."`
+	Memory int    `default:"384" env:"BELFRY__PLUGINS__MEMORY" placeholder:"MIB" help:"The most memory of the plugin's process, in MiB."`
 }
 
 // Help is the long help.
@@ -39,6 +39,9 @@ func (c *pluginDevCmd) Run(ctx context.Context, g *global, std streams) error {
 		return unusable("belfry plugin dev brings its own configuration; what the plugin is given stands in dev.yaml")
 	case g.JSON:
 		return unusable("belfry plugin dev shows a page; it has no --json")
+	}
+	if c.Dir == "" {
+		c.Dir = "."
 	}
 	var level slog.Level
 	_ = level.UnmarshalText([]byte(strings.ToUpper(g.Log))) // checked by the enum

@@ -132,7 +132,7 @@ func (d *pluginDoctor) folder(ctx context.Context, only, said string, enough boo
 		case err == nil:
 			name = found
 		case enough:
-			return nil //nolint:nilerr // it is one that plugins.external names
+			return nil // it is one that plugins.external names
 		default:
 			return &exitError{exitUsage, err}
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -24,7 +25,7 @@ type pluginTestCmd struct {
 	Fake   string   `placeholder:"CMD" help:"A program that plays the platform; its first line of output is its address."`
 	Only   []string `placeholder:"WHAT" enum:"process,source,checker,webhook,resolver,publisher,editor,deleter,finder,faults,versions" help:"What is checked: process, faults, versions or an ability; without it, everything."`
 	Save   string   `default:"belfry-plugin-test" placeholder:"FOLDER" help:"The folder for the calls that show what is broken."`
-	Memory int      `default:"256" env:"BELFRY__PLUGINS__MEMORY" placeholder:"MIB" help:"The most memory of its process, in MiB."`
+	Memory int      `default:"384" env:"BELFRY__PLUGINS__MEMORY" placeholder:"MIB" help:"The most memory of its process, in MiB."`
 }
 
 // Help is the long help.
@@ -37,12 +38,16 @@ checks need, such as channel: and not_channels: for a destination, or change: fo
 is said. In the file $DIR is its own folder, $TMP an empty folder of this test, and $FAKE the address of the fake.
 
 With --fake the program talks to a fake of its platform through a proxy, which cuts connections before and after the work was done, answers
-late, or asks to wait: so "unavailable" is told from "unknown_outcome". The guide is docs/plugin-protocol.md.
+late, or asks to wait: so "unavailable" is told from "unknown_outcome". What the fake says on standard error is shown with --log debug. The
+guide is docs/plugin-protocol.md.
+
+With --type exec the program is a command as the source exec runs it, in its sandbox; below config: stand the other settings of that source.
 
 Examples:
 
     belfry plugin test ./belfry-plugin-notes --config test.yaml
-    belfry plugin test ./board.py --config board.test.yaml --fake ./fake_board.py
+    belfry plugin test ./board.py --type board-py --config board.test.yaml --fake ./fake_board.py
+    belfry plugin test ./cms.py --type exec --config cms.test.yaml
 
 With --json: {type, summary, roles, held, broken, suites: [{name, offered, results: [{promise, state, seconds, said, calls}], unchecked}]}.
 
@@ -69,7 +74,11 @@ func (c *pluginTestCmd) Run(ctx context.Context, g *global, std streams) error {
 		UserAgent: app.UserAgent(version, &configs.Loaded{Config: configs.Default()})}
 	address := ""
 	if c.Fake != "" {
-		fake, err := plugintest.StartFake(ctx, c.Fake, std.err)
+		log := io.Discard
+		if g.Log == "debug" {
+			log = std.err
+		}
+		fake, err := plugintest.StartFake(ctx, c.Fake, log)
 		if err != nil {
 			return unusable("--fake: %w", err)
 		}
@@ -80,6 +89,15 @@ func (c *pluginTestCmd) Run(ctx context.Context, g *global, std streams) error {
 		if o.Scenario, err = plugintest.ReadScenario(g.Config, address, work); err != nil {
 			return unusable("%w", err)
 		}
+	}
+	if o.Kind == commandType {
+		if _, err := os.Stat(path); err != nil {
+			return fmt.Errorf("%s cannot be found", c.Path)
+		}
+		if o.Command, err = app.PluginCommand(nil, commandType); err != nil {
+			return err
+		}
+		o.Scenario.Config = c.commandConfig(path, o.Scenario.Config)
 	}
 	if !g.JSON {
 		o.Told = func(suite string, r plugintest.Result) { tellBroken(std.out, suite, r) }
@@ -102,6 +120,21 @@ func (c *pluginTestCmd) Run(ctx context.Context, g *global, std streams) error {
 		return &exitError{exitFailed, nil}
 	}
 	return nil
+}
+
+// commandType is the source that runs a command: what is tested of a command is that source with it.
+const commandType = "exec"
+
+// commandConfig is the configuration of a source that runs the program that is tested.
+func (c *pluginTestCmd) commandConfig(path string, config map[string]any) map[string]any {
+	command := []any{path}
+	for _, arg := range c.Args {
+		command = append(command, arg)
+	}
+	out := map[string]any{}
+	maps.Copy(out, config)
+	out["command"] = command
+	return out
 }
 
 // tellBroken prints a broken promise as it is found.

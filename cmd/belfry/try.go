@@ -26,7 +26,7 @@ type tryCmd struct {
 	AllowPrivate networks `placeholder:"NETWORK" help:"Allow private addresses: all of them, or this network."`
 	Since        string   `name:"from" placeholder:"TIME" help:"Of a calendar: what takes place from here on; a date, or a time like 2026-11-20T18:00:00+01:00. Now, if not given."`
 	Until        string   `name:"to" placeholder:"TIME" help:"Of a calendar: what takes place before then. 35 days after the beginning, if not given."`
-	Memory       int      `default:"256" env:"BELFRY__PLUGINS__MEMORY" placeholder:"MIB" help:"The most memory of the source's process, in MiB."`
+	Memory       int      `default:"384" env:"BELFRY__PLUGINS__MEMORY" placeholder:"MIB" help:"The most memory of the source's process, in MiB."`
 
 	window window
 }

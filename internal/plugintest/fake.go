@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -22,8 +23,8 @@ import (
 	"github.com/belfry-news/belfry/sdk/sdktest/fault"
 )
 
-// fakeStart is how long a fake may take until it says where it listens.
-const fakeStart = 15 * time.Second
+// fakeStart is how long a fake may take until it says where it listens; it may have to be compiled first.
+const fakeStart = 3 * time.Minute
 
 // Fake is a program that plays the platform, behind a proxy that makes it fail on a script.
 type Fake struct {
@@ -33,6 +34,8 @@ type Fake struct {
 
 	direct *url.URL
 	cmd    *exec.Cmd
+	kill   func()
+	out    io.Closer
 	client *http.Client
 	proxy  http.Handler
 	work   sync.WaitGroup
@@ -42,11 +45,14 @@ type Fake struct {
 	addr   string
 }
 
-// StartFake starts a fake with a shell. Its first line of output is its address. Close ends it.
+// StartFake starts a fake with a shell. Its first line of output is its address; log is told what it says on standard error.
+// Close ends it, and what it started.
 func StartFake(ctx context.Context, command string, log io.Writer) (*Fake, error) {
 	f := &Fake{script: &fault.Script{}, client: &http.Client{Timeout: 10 * time.Second}}
-	f.cmd = exec.Command("/bin/sh", "-c", "exec "+command)
-	f.cmd.Stderr, f.cmd.Env, f.cmd.WaitDelay = log, os.Environ(), time.Second
+	f.cmd = exec.Command("/bin/sh", "-c", command)
+	f.kill = own(f.cmd)
+	words := &lastWords{log: log}
+	f.cmd.Stderr, f.cmd.Env, f.cmd.WaitDelay = words, os.Environ(), time.Second
 	out, err := f.cmd.StdoutPipe()
 	if err != nil {
 		return nil, err
@@ -54,6 +60,7 @@ func StartFake(ctx context.Context, command string, log io.Writer) (*Fake, error
 	if err := f.cmd.Start(); err != nil {
 		return nil, fmt.Errorf("the fake does not start: %w", err)
 	}
+	f.out = out
 	line := make(chan string, 1)
 	f.work.Go(func() {
 		lines := bufio.NewScanner(out)
@@ -63,17 +70,25 @@ func StartFake(ctx context.Context, command string, log io.Writer) (*Fake, error
 		close(line)
 		_, _ = io.Copy(io.Discard, out)
 	})
-	ctx, cancel := context.WithTimeout(ctx, fakeStart)
+	waiting, cancel := context.WithTimeout(ctx, fakeStart)
 	defer cancel()
-	var said string
 	select {
-	case said = <-line:
-	case <-ctx.Done():
-	}
-	f.direct, err = url.Parse(said)
-	if err != nil || f.direct.Scheme != "http" || f.direct.Host == "" {
+	case said, there := <-line:
+		if !there {
+			f.Close() // from here on nothing more is said
+			return nil, fmt.Errorf("the fake ended before it said where it is: %s", words.text())
+		}
+		f.direct, err = url.Parse(said)
+		if err != nil || f.direct.Scheme != "http" || f.direct.Host == "" {
+			f.Close()
+			return nil, fmt.Errorf("the fake printed %.80q; its first line has to be its address, like http://127.0.0.1:34567", said)
+		}
+	case <-waiting.Done():
 		f.Close()
-		return nil, fmt.Errorf("the fake printed %q; its first line has to be its address, like http://127.0.0.1:34567", said)
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		return nil, fmt.Errorf("the fake did not say within %s where it is; its first line has to be its address, like http://127.0.0.1:34567", fakeStart)
 	}
 	f.proxy = f.script.Wrap(&httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(f.direct) },
 		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) }})
@@ -190,8 +205,32 @@ func (f *Fake) Close() {
 		_ = f.server.Close()
 	}
 	f.mu.Unlock()
-	_ = f.cmd.Process.Kill()
+	f.kill()
+	_ = f.out.Close() // what left the group may hold the other end
 	f.client.CloseIdleConnections()
 	f.work.Wait()
 	_ = f.cmd.Wait()
+}
+
+// lastWords hands on what a program says on standard error, and keeps the end of it.
+type lastWords struct {
+	log  io.Writer
+	kept []byte
+}
+
+// Write implements io.Writer. One goroutine writes, and text is asked for after it ended.
+func (w *lastWords) Write(p []byte) (int, error) {
+	w.kept = append(w.kept, p...)
+	if over := len(w.kept) - 1<<10; over > 0 {
+		w.kept = append(w.kept[:0], w.kept[over:]...)
+	}
+	return w.log.Write(p)
+}
+
+func (w *lastWords) text() string {
+	lines := strings.Split(strings.TrimSpace(strings.ToValidUTF8(string(w.kept), "")), "\n")
+	if last := strings.TrimSpace(lines[len(lines)-1]); last != "" {
+		return last
+	}
+	return "it said nothing"
 }

@@ -60,10 +60,14 @@ func (t *tester) processChecks() []conformance.Check {
 		{Name: "a configuration of the wrong kind is refused", Run: func(tb conformance.T) {
 			for name, v := range t.o.Scenario.Config {
 				config := maps.Clone(t.o.Scenario.Config)
+				kind := "a map"
 				config[name] = map[string]any{"odd": []any{v}}
+				if _, is := v.(map[string]any); is { // any map may be right
+					kind, config[name] = "a list", []any{v}
+				}
 				var ps sdk.Problems
 				if err := t.host.Check(tb.Context(), t.o.Kind, config); !errors.As(err, &ps) {
-					tb.Errorf("Check took a map for the setting %s (%v)", name, err)
+					tb.Errorf("Check took %s for the setting %s (%v)", kind, name, err)
 				}
 			}
 		}},

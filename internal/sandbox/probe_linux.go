@@ -39,7 +39,7 @@ func abilities(abi int, root bool) []Ability {
 		return Ability{name, false, fmt.Sprintf("%s: this kernel has version %d of Landlock, and %d is needed", not, abi, least), "a newer Linux"}
 	}
 	list := []Ability{
-		from("files", abiFiles, "plugins open no file but the system's programs, libraries and certificates, their own, and what plugins.external.<name>.read names",
+		from("files", abiFiles, "plugins open no file but the system's programs, libraries and certificates, their own, and what plugins.external.<type>.read names",
 			"plugins can open every file that Belfry's user can"),
 		from("truncate", abiTruncate, "plugins cannot empty files of others", "plugins can empty every file that Belfry's user can write"),
 		from("devices", abiDevices, "plugins control no devices", "plugins can control the devices that Belfry's user can open"),

@@ -183,7 +183,7 @@ func Find(folder, said string) (string, error) {
 }
 
 // Program finds the program of a plugin: the file itself, or in a folder the one that is said, is called like the folder or
-// "plugin", or is the only one that may be executed. The path is relative to the plugin, with slashes, "." for the file itself.
+// "plugin", with an ending or without one, or is the only one that may be executed. The path is relative to the plugin, with slashes, "." for the file itself.
 func Program(folder, name, said string) (string, error) {
 	root := filepath.Join(folder, name)
 	info, err := os.Lstat(root)
@@ -219,6 +219,10 @@ func Program(folder, name, said string) (string, error) {
 	for _, likely := range []string{name, "plugin", "belfry-plugin-" + name} {
 		if slices.Contains(programs, likely) {
 			return likely, nil
+		}
+		scripts := slices.DeleteFunc(slices.Clone(programs), func(p string) bool { return strings.TrimSuffix(p, filepath.Ext(p)) != likely })
+		if len(scripts) == 1 { // notes.py in the folder notes
+			return scripts[0], nil
 		}
 	}
 	switch len(programs) {

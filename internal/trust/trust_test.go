@@ -255,6 +255,7 @@ func TestProgramsOfPlugins(t *testing.T) {
 	for path, mode := range map[string]os.FileMode{
 		"single": 0o755, "text": 0o644, "named/named": 0o755, "named/other": 0o755, "plain/plugin": 0o755, "plain/helper.sh": 0o755,
 		"one/start.py": 0o755, "one/module.py": 0o644, "two/a": 0o755, "two/b": 0o755, "none/a": 0o644,
+		"script/script.py": 0o755, "script/fake.py": 0o755, "twice/twice.py": 0o755, "twice/twice.sh": 0o755,
 	} {
 		put(t, filepath.Join(folder, path), "", mode)
 	}
@@ -263,6 +264,8 @@ func TestProgramsOfPlugins(t *testing.T) {
 		"a file":                 {"single", "", ".", ""},
 		"called like the folder": {"named", "", "named", ""},
 		"called plugin":          {"plain", "", "plugin", ""},
+		"with an ending":         {"script", "", "script.py", ""},
+		"with two endings":       {"twice", "", "", "which of twice.py, twice.sh is the program of twice?"},
 		"the only one":           {"one", "", "start.py", ""},
 		"said":                   {"two", "b", "b", ""},
 		"one of two":             {"two", "", "", "which of a, b is the program of two? say it: belfry plugin trust two --program a"},

@@ -394,3 +394,24 @@ func TestThePageShowsTheExamples(t *testing.T) {
 		}
 	}
 }
+
+// The guide's script is one that can be copied: it takes numbers as ids, as most systems have them.
+func TestTheGuidesScriptRuns(t *testing.T) {
+	page, err := os.ReadFile("../../docs/plugins.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(page), "```python\n")
+	text, _, found := strings.Cut(rest, "```")
+	dir := t.TempDir()
+	script, export := filepath.Join(dir, "cms.py"), filepath.Join(dir, "export.json")
+	if !found || os.WriteFile(script, []byte(text), 0o755) != nil ||
+		os.WriteFile(export, []byte(`[{"id": 7, "title": "Fire", "body": "<p>At the station.</p>", "link": "https://news.example/7"}]`), 0o600) != nil {
+		t.Fatal("docs/plugins.md shows no script, or it cannot be written")
+	}
+	s, _ := openWith(t, plainSandbox(), map[string]any{"command": []any{script}, "config": map[string]any{"export": export}})
+	b, err := s.Fetch(t.Context(), sdk.FetchRequest{Now: start})
+	if err != nil || len(b.Items) != 1 || b.Items[0].Key != "7" {
+		t.Errorf("the script gives %+v, %v", b.Items, err)
+	}
+}

@@ -1,6 +1,6 @@
 // Command serve runs the fake newsroom for belfry plugin dev and belfry plugin test: it prints its address on the first line,
 // and ends with whoever started it. Every few seconds something happens there: an article, a correction, a withdrawal. With
-// -every 0 it has two articles, and something happens by POST /publish alone.
+// -every 0 it has two articles, and something happens by POST /publish and POST /withdraw alone.
 package main
 
 import (
@@ -38,6 +38,7 @@ func main() {
 		publish()
 		publish()
 		mux.HandleFunc("POST /publish", func(http.ResponseWriter, *http.Request) { publish() })
+		mux.HandleFunc("POST /withdraw", func(http.ResponseWriter, *http.Request) { newsroom.Withdraw("a1") })
 	} else {
 		go work(newsroom, publish, *every)
 	}
