@@ -215,14 +215,14 @@ func (tx *Tx) revise(post int64, c compose.Content, status compose.PostStatus, p
 		WHERE post = $1`, post, c.Withdrawn, purge); err != nil {
 		return err
 	}
-	if err := tx.run(`UPDATE deliveries SET state = 'pending', reason = '', next_at = $2 WHERE (state = 'awaiting_person' OR state = 'held' AND $3)
+	if err := tx.run(`UPDATE deliveries SET state = 'pending', reason = '', next_at = $2 WHERE settled_at = 0 AND (state = 'awaiting_person' OR state = 'held' AND $3)
 		AND publication IN (SELECT id FROM publications WHERE post = $1)`, post, micros(now), c.Withdrawn); err != nil {
 		return err
 	}
 	if c.Withdrawn || purge {
 		// Withdrawals go first. A legal one does not wait as other edits do; what the platform asked for stands.
 		if err := tx.run(`UPDATE deliveries SET priority = 0, next_at = CASE WHEN $3 AND code = '' THEN min(next_at, $2) ELSE next_at END
-			WHERE state = 'pending' AND publication IN (SELECT id FROM publications WHERE post = $1)`, post, micros(now), purge); err != nil {
+			WHERE settled_at = 0 AND state = 'pending' AND publication IN (SELECT id FROM publications WHERE post = $1)`, post, micros(now), purge); err != nil {
 			return err
 		}
 	}
@@ -266,7 +266,7 @@ func (db *DB) WaitingItems(ctx context.Context, channel string) ([]compose.Waiti
 		out = append(out, w)
 		return decode(content, &out[len(out)-1].Content)
 	}, `SELECT i.id, i.revision, i.source, i.content, i.seen_at, i.changed_at, i.not_before, ci.since, ci.released
-		FROM channel_items ci JOIN items i ON i.id = ci.item WHERE ci.channel = $1 AND ci.state = 'waiting' AND i.state = 'live' AND i.changed = 0 ORDER BY i.id`, channel)
+		FROM channel_items ci @by(channel_items_waiting) JOIN items i ON i.id = ci.item WHERE ci.channel = $1 AND ci.state = 'waiting' AND i.state = 'live' AND i.changed = 0 ORDER BY i.id`, channel)
 	if err != nil {
 		return nil, err
 	}
@@ -306,8 +306,8 @@ func (db *DB) PendingImages(ctx context.Context, urls []string) (map[string]time
 func (db *DB) RecentPosts(ctx context.Context, channel string, since time.Time) (compose.Recent, error) {
 	var last int64
 	var rec compose.Recent
-	err := db.queryRow(ctx, `SELECT (SELECT coalesce(max(visible_at), 0) FROM posts WHERE channel = $1 AND kind = 'each' AND visible_at > 0),
-		(SELECT count(*) FROM posts WHERE channel = $1 AND kind = 'each' AND visible_at >= $2)`, channel, micros(since)).Scan(&last, &rec.Today)
+	err := db.queryRow(ctx, `SELECT coalesce((SELECT visible_at FROM posts WHERE channel = $1 AND kind = 'each' AND visible_at > 0 ORDER BY visible_at DESC LIMIT 1), 0),
+		(SELECT count(*) FROM posts WHERE channel = $1 AND kind = 'each' AND visible_at > 0 AND visible_at >= $2)`, channel, micros(since)).Scan(&last, &rec.Today)
 	rec.Last = timeOf(last)
 	return rec, err
 }
@@ -420,7 +420,8 @@ func (tx *Tx) insertPost(p compose.NewPost, now time.Time) (id int64, public str
 	}
 	// Its copies are released with its items: the blackout may still last when they leave.
 	released := false
-	if err := tx.row(`SELECT coalesce(min(released), 0) FROM channel_items WHERE channel = $1 AND post = $2`, p.Channel, id).Scan(&released); err != nil {
+	if err := tx.row(`SELECT coalesce(min(released), 0) FROM channel_items
+		WHERE channel = $1 AND item IN (SELECT item FROM post_items WHERE post = $2) AND post = $2`, p.Channel, id).Scan(&released); err != nil {
 		return 0, "", err
 	}
 	for _, t := range p.Targets {
