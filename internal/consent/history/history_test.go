@@ -220,6 +220,8 @@ func (s *rows) Move(person, medium int) error {
 				g.state = "pending"
 			case g.state == "withdrawn" && s.broken == "a new address revives":
 				s.activate(g)
+			case g.state == "pending" && (slices.Contains(s.stops, g.Place) || slices.Contains(s.forbid, address{person, medium})):
+				g.state = "withdrawn"
 			}
 		}
 	}
