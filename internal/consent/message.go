@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"strconv"
 	"strings"
 	"time"
@@ -243,9 +244,17 @@ func messageOf(name string) (s Stream, person PersonID, ok bool) {
 	return s, PersonID(p), err == nil && perr == nil
 }
 
+// Begun is a window that has begun.
+type Begun struct {
+	// Messages are the N that may leave. Each is opened and gets its permit as it comes, once.
+	Messages iter.Seq[Start]
+	N        int
+	// All is how many messages of the batch are behind it now.
+	All int
+}
+
 // Start begins a window. Permits and addresses come only from here: from what the transaction read that let the message go.
-// all is how many messages of the batch are behind it now.
-func (r *Registry) Start(ctx context.Context, store MessageStore, w Window, judge func(Candidate) Judgement) (out []Start, all int, err error) {
+func (r *Registry) Start(ctx context.Context, store MessageStore, w Window, judge func(Candidate) Judgement) (Begun, error) {
 	purpose := permit.Delivery
 	switch w.Batch.Stream.Kind {
 	case StreamConfirm:
@@ -265,13 +274,15 @@ func (r *Registry) Start(ctx context.Context, store MessageStore, w Window, judg
 		return judge(c)
 	})
 	if err != nil {
-		return nil, all, err
+		return Begun{All: all}, err
 	}
-	out = make([]Start, 0, len(started))
-	for _, c := range started {
-		out = append(out, r.opened(c, w, purpose))
-	}
-	return out, all, nil
+	return Begun{N: len(started), All: all, Messages: func(yield func(Start) bool) {
+		for _, c := range started {
+			if !yield(r.opened(c, w, purpose)) {
+				return
+			}
+		}
+	}}, nil
 }
 
 // opened makes a started message of a candidate. One whose rows cannot be opened has no permit, and Broken says why.

@@ -19,7 +19,7 @@ func (r *Registry) Suppose(ctx context.Context, store Supposed, s Stream, p Pers
 		return c, Judgement{}, err
 	}
 	one := &supposition{candidate: c}
-	_, _, err = r.Start(ctx, one, Window{Batch: Batch{Stream: s, People: []PersonID{p}}, Size: 1, Now: now}, judge)
+	_, err = r.Start(ctx, one, Window{Batch: Batch{Stream: s, People: []PersonID{p}}, Size: 1, Now: now}, judge)
 	c.key, c.address = Sealed{}, nil
 	return c, one.answer, err
 }

@@ -34,7 +34,7 @@ type Store interface {
 
 // People starts messages, and hears of addresses that are gone.
 type People interface {
-	Start(ctx context.Context, store consent.MessageStore, w consent.Window, judge func(consent.Candidate) consent.Judgement) ([]consent.Start, int, error)
+	Start(ctx context.Context, store consent.MessageStore, w consent.Window, judge func(consent.Candidate) consent.Judgement) (consent.Begun, error)
 	// Gone suppresses the address of a person on a medium.
 	Gone(ctx context.Context, p consent.PersonID, medium, reason string, e consent.Evidence) error
 	// Work looks at sign-ups.

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -464,8 +465,11 @@ func (s *program) begin(b *consent.Batch) ([]consent.Start, error) {
 	x := b.Stream
 	base := policy.Facts{Kind: policy.Kind(x.Kind), Purpose: x.Purpose, Medium: x.Medium, Content: policy.Content{Expires: x.Expires}}
 	judge := direct.Judge(base, func(consent.Candidate) []int64 { return []int64{1} }, s.now, time.UTC)
-	started, _, err := s.people.Start(ctx, s.db, consent.Window{Batch: *b, Size: 1, Now: s.now, Lease: time.Hour, Until: s.now.Add(time.Minute)}, judge)
-	return started, err
+	begun, err := s.people.Start(ctx, s.db, consent.Window{Batch: *b, Size: 1, Now: s.now, Lease: time.Hour, Until: s.now.Add(time.Minute)}, judge)
+	if err != nil {
+		return nil, err
+	}
+	return slices.Collect(begun.Messages), nil
 }
 
 // claim looks for a message among what is to be claimed at its destination. What comes before it is claimed too, and waits.

@@ -83,31 +83,3 @@ func (p *pulled) Over(connections int) {
 	defer p.l.mu.Unlock()
 	p.l.connections = max(connections, 1)
 }
-
-// pace measures how fast messages leave.
-type pace struct {
-	since time.Time
-	count int
-	rate  float64 // a second
-}
-
-func (p *pace) add(now time.Time) {
-	if p.since.IsZero() || now.Sub(p.since) > 5*time.Second {
-		p.since, p.count = now, 0
-		return
-	}
-	p.count++
-	if d := now.Sub(p.since); d >= 100*time.Millisecond {
-		p.rate, p.since, p.count = float64(p.count)/d.Seconds(), now, 0
-	}
-}
-
-// window is how many messages leave in windowFor, at least one for each connection as long as nothing was measured, and for
-// a streamer always: its connections each hold one while they send another, whatever the rate.
-func (p *pace) window(connections int, streams bool) int {
-	n := int(p.rate * windowFor.Seconds())
-	if p.rate == 0 || streams {
-		n = max(n, connections)
-	}
-	return min(max(n, 1), maxWindow*connections)
-}
