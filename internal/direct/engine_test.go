@@ -140,7 +140,7 @@ func newHouse(t testing.TB) *house {
 	return h
 }
 
-func (h *house) run(w writer, d direct.Destination) {
+func (h *house) run(w direct.Writer, d direct.Destination) {
 	h.t.Helper()
 	h.engine = direct.New(direct.Settings{Store: h.db, People: h.people, Writer: w, Log: quiet})
 	must(h.t, h.engine.Start(h.t.Context(), true))
