@@ -20,7 +20,7 @@ func (e *Engine) each(ctx context.Context, p *Program, ch *Channel) (time.Time, 
 		if err != nil || len(waiting) == 0 {
 			return time.Time{}, err
 		}
-		recent, err := e.s.Store.RecentPosts(ctx, ch.Name, dayStart(p.Zone, now))
+		recent, err := e.s.Store.RecentPosts(ctx, ch.Name, dayStart(p.Zone, now), ch.Config.Each.Pace.PerDay)
 		if err != nil {
 			return time.Time{}, err
 		}

@@ -87,7 +87,8 @@ type Store interface {
 	StalePosts(ctx context.Context, after int64, limit int) ([]Stale, error)
 	CommitRevision(ctx context.Context, r Revise, now time.Time) error
 	WaitingItems(ctx context.Context, channel string) ([]Waiting, error)
-	RecentPosts(ctx context.Context, channel string, since time.Time) (Recent, error)
+	// RecentPosts tells of the posts of single items; Today counts no further than most.
+	RecentPosts(ctx context.Context, channel string, since time.Time, most int) (Recent, error)
 	Schedule(ctx context.Context, name string) (ScheduleState, error)
 	// CommitPosts gives the public ids of the posts that it made, in order; "" for one whose occurrence was decided before.
 	CommitPosts(ctx context.Context, c Commit, now time.Time) ([]string, error)

@@ -173,7 +173,7 @@ func planAndLive(t *testing.T, dir string, seed uint64) (posts, others int) {
 	for name, ch := range program.Channels {
 		var errs [3]error
 		rows.Waiting[name], errs[0] = db.WaitingItems(ctx, name)
-		rows.Recent[name], errs[1] = db.RecentPosts(ctx, name, program.DayStart(now))
+		rows.Recent[name], errs[1] = db.RecentPosts(ctx, name, program.DayStart(now), 10)
 		rows.Schedules[name], errs[2] = db.Schedule(ctx, ch.ScheduleName())
 		for _, err := range errs {
 			if err != nil {

@@ -331,7 +331,11 @@ func (d *Desk) channelRows(ctx context.Context, rows *compose.Rows, program *com
 		return err
 	}
 	rows.Waiting[name] = append(rows.Waiting[name], waiting...)
-	recent, err := d.Store.RecentPosts(ctx, known, program.DayStart(d.Now))
+	most := 0
+	if each := d.Config.Channels[name].Each; each != nil {
+		most = each.Pace.PerDay
+	}
+	recent, err := d.Store.RecentPosts(ctx, known, program.DayStart(d.Now), most)
 	if err != nil {
 		return err
 	}

@@ -303,11 +303,11 @@ func (db *DB) PendingImages(ctx context.Context, urls []string) (map[string]time
 }
 
 // RecentPosts implements compose.Store.
-func (db *DB) RecentPosts(ctx context.Context, channel string, since time.Time) (compose.Recent, error) {
+func (db *DB) RecentPosts(ctx context.Context, channel string, since time.Time, most int) (compose.Recent, error) {
 	var last int64
 	var rec compose.Recent
 	err := db.queryRow(ctx, `SELECT coalesce((SELECT visible_at FROM posts WHERE channel = $1 AND kind = 'each' AND visible_at > 0 ORDER BY visible_at DESC LIMIT 1), 0),
-		(SELECT count(*) FROM posts WHERE channel = $1 AND kind = 'each' AND visible_at > 0 AND visible_at >= $2)`, channel, micros(since)).Scan(&last, &rec.Today)
+		(SELECT count(*) FROM (SELECT 1 FROM posts WHERE channel = $1 AND kind = 'each' AND visible_at > 0 AND visible_at >= $2 LIMIT $3))`, channel, micros(since), most).Scan(&last, &rec.Today)
 	rec.Last = timeOf(last)
 	return rec, err
 }

@@ -285,7 +285,7 @@ func posts(f *fixture) {
 	f.same("its items", []store.ItemName{{ID: a.ID, Source: "feed", Key: "a"}}, must[[]store.ItemName](f)(f.PostItems(f.ctx(), p.ID)))
 	f.same("with its delivery", []string{"pending"}, f.states(store.DeliveryFilter{Post: p.PublicID}))
 	f.same("its public id", p.PublicID, must[string](f)(f.PostPublicID(f.ctx(), p.ID)))
-	f.same("recent", compose.Recent{Last: f.now, Today: 1}, must[compose.Recent](f)(f.RecentPosts(f.ctx(), "alertes", f.now.Add(-time.Hour))))
+	f.same("recent", compose.Recent{Last: f.now, Today: 1}, must[compose.Recent](f)(f.RecentPosts(f.ctx(), "alertes", f.now.Add(-time.Hour), 5)))
 	f.same("a taken item stays used", 0, len(must[[]compose.Waiting](f)(f.WaitingItems(f.ctx(), "alertes"))))
 	if _, err := f.CommitPosts(f.ctx(), compose.Commit{Channel: "alertes", Posts: []compose.NewPost{post("each:a2", a, 1)}}, f.now); !errors.Is(err, compose.ErrConflict) {
 		f.Errorf("an item is used twice: %v", err)
