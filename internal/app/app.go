@@ -102,6 +102,8 @@ type App struct {
 	botLinks atomic.Pointer[map[botLink]string]
 	withheld error
 	composed chan struct{}
+	// corrected is by channel and destination, of makeStreams.
+	corrected map[string]corrections
 	// rehearsal is set when nothing is to be sent.
 	rehearsal *Rehearsal
 	upkeep
@@ -148,7 +150,7 @@ func New(o Options) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &App{o: o, log: o.Log, born: time.Now(), composed: make(chan struct{}, 1), upkeep: upkeep{free: o.Free, pressed: make(chan struct{}, 1)}}
+	a := &App{o: o, log: o.Log, born: time.Now(), composed: make(chan struct{}, 1), corrected: map[string]corrections{}, upkeep: upkeep{free: o.Free, pressed: make(chan struct{}, 1)}}
 	if a.free == nil {
 		a.free = disk.Free
 	}

@@ -377,10 +377,25 @@ func (a *App) makeDue(ctx context.Context, now time.Time) (int, error) {
 // correctedFor is how long after a message its correction is still sent.
 const correctedFor = 14 * 24 * time.Hour
 
+// What was changed is in the store a moment later; whatever else may have been missed is found by a look at everything.
+const (
+	changedLate = time.Minute
+	lookAgain   = 10 * time.Minute
+)
+
+// corrections remembers what of a destination's corrections was looked at. It belongs to makeStreams.
+type corrections struct {
+	all, until time.Time // when everything was looked at last, and up to when changes were
+}
+
 // correct makes the corrections of what followers were sent.
 func (a *App) correct(ctx context.Context, l *configs.Loaded, purpose consent.Purpose, m configs.Messages, medium string, now time.Time) error {
 	how := l.Channels[purpose.Name].Corrections.Messages
-	posts, err := a.db.Corrected(ctx, purpose.Name, m.Destination, now.Add(-correctedFor))
+	seen := a.corrected[purpose.Name+"/"+m.Destination]
+	if age := now.Sub(seen.all); age < 0 || age >= lookAgain {
+		seen = corrections{all: now}
+	}
+	posts, err := a.db.Corrected(ctx, purpose.Name, m.Destination, now.Add(-correctedFor), seen.until)
 	if err != nil {
 		return err
 	}
@@ -399,7 +414,10 @@ func (a *App) correct(ctx context.Context, l *configs.Loaded, purpose consent.Pu
 	}
 	if len(posts) > 0 {
 		a.direct.Wake()
+		return nil // there may be more of them
 	}
+	seen.until = now.Add(-changedLate)
+	a.corrected[purpose.Name+"/"+m.Destination] = seen
 	return nil
 }
 

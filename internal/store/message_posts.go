@@ -43,8 +43,9 @@ func (db *DB) MessagePosts(ctx context.Context, channel string, after, until tim
 		p, err := scanMessagePost(r)
 		out = append(out, p)
 		return err
-	}, `SELECT `+messagePostColumns+` FROM posts p JOIN post_revisions r ON r.post = p.id AND r.revision = p.revision
-		WHERE p.channel = $1 AND p.status = 'live' AND p.visible_at <= $3 AND (p.visible_at > $2 OR p.id IN (SELECT post FROM folded)) ORDER BY p.visible_at, p.id`, channel, micros(after), micros(until))
+	}, `SELECT `+messagePostColumns+` FROM (SELECT n.id FROM posts n WHERE n.channel = $1 AND n.visible_at > 0 AND n.visible_at > $2 AND n.visible_at <= $3 UNION SELECT post FROM folded) chosen
+		CROSS JOIN posts p JOIN post_revisions r ON r.post = p.id AND r.revision = p.revision
+		WHERE p.id = chosen.id AND p.channel = $1 AND p.status = 'live' AND p.visible_at <= $3 ORDER BY p.visible_at, p.id`, channel, micros(after), micros(until))
 	return out, err
 }
 
@@ -56,7 +57,7 @@ func (db *DB) UnsentPosts(ctx context.Context, channel, destination string, urge
 		out = append(out, p)
 		return err
 	}, `SELECT `+messagePostColumns+` FROM posts p JOIN post_revisions r ON r.post = p.id AND r.revision = p.revision
-		WHERE p.channel = $1 AND p.status = 'live' AND p.visible_at > $3 AND p.visible_at <= $4 AND (p.urgent = 1 OR NOT $5)
+		WHERE p.channel = $1 AND p.status = 'live' AND p.visible_at > 0 AND p.visible_at > $3 AND p.visible_at <= $4 AND (p.urgent = 1 OR NOT $5)
 		AND NOT EXISTS (SELECT 1 FROM streams s WHERE s.post = p.id AND s.destination = $2 AND s.kind = 'post') ORDER BY p.visible_at, p.id LIMIT 100`,
 		channel, destination, micros(after), micros(until), urgent)
 	return out, err
@@ -89,8 +90,9 @@ func (tx *Tx) digestsBefore(post int64, destination string) (streams []int64, un
 }
 
 // Corrected are the posts of a channel of which followers were sent an earlier revision by a destination since a time, as a
-// message or in a digest, and that were corrected with a note or withdrawn since; with the streams of before.
-func (db *DB) Corrected(ctx context.Context, channel, destination string, after time.Time) (out []CorrectedPost, err error) {
+// message or in a digest, and that were corrected with a note or withdrawn after changed; with the streams of before. There are
+// mostCorrected at most.
+func (db *DB) Corrected(ctx context.Context, channel, destination string, after, changed time.Time) (out []CorrectedPost, err error) {
 	err = db.query(ctx, func(r scanner) error {
 		var c CorrectedPost
 		var visible, at int64
@@ -101,19 +103,21 @@ func (db *DB) Corrected(ctx context.Context, channel, destination string, after 
 		c.Published, c.At = timeOf(visible), timeOf(at)
 		out = append(out, c)
 		return decode(content, &out[len(out)-1].Content)
-	}, `WITH digests AS MATERIALIZED (SELECT slot_at, created_at FROM streams WHERE kind = 'digest' AND destination = $2 AND purpose = 'channel ' || $1 AND created_at > $3),
-		told AS MATERIALIZED (SELECT post, max(revision) AS revision FROM streams WHERE kind = 'correction' AND destination = $2 AND purpose = 'channel ' || $1 GROUP BY post)
+	}, `WITH digests AS MATERIALIZED (SELECT slot_at, created_at FROM streams @by(streams_digest) WHERE kind = 'digest' AND destination = $2 AND purpose = 'channel ' || $1 AND created_at > $3),
+		revised AS MATERIALIZED (SELECT n.*, (SELECT coalesce(max(c.revision), 0) FROM streams c @by(streams_of_post) WHERE c.post = n.id AND c.kind = 'correction' AND c.destination = $2) AS told
+			FROM posts n @by(posts_revised) WHERE n.channel = $1 AND n.revision > 1 AND n.changed_at > $5 AND n.visible_at > $4)
 		SELECT `+messagePostColumns+`, coalesce(s.id, 0), coalesce(s.revision, 0)
-		FROM posts p JOIN post_revisions r ON r.post = p.id AND r.revision = p.revision
+		FROM revised p JOIN post_revisions r ON r.post = p.id AND r.revision = p.revision
 		LEFT JOIN streams s ON s.post = p.id AND s.kind = 'post' AND s.destination = $2 AND s.created_at > $3
-		LEFT JOIN told ON told.post = p.id
-		WHERE p.channel = $1 AND p.visible_at > $4 AND p.revision > 1
-		AND (p.revision > s.revision AND (p.status <> 'live' OR EXISTS (SELECT 1 FROM post_revisions n WHERE n.revision > s.revision AND `+notedAnew+`))
-			OR p.revision > coalesce(told.revision, 0) AND (p.status <> 'live' OR EXISTS (SELECT 1 FROM post_revisions n WHERE n.revision > coalesce(told.revision, 0) AND `+notedAnew+`))
-				AND EXISTS (SELECT 1 FROM digests d WHERE d.slot_at >= p.visible_at AND d.created_at < `+lastChange+`))
-		ORDER BY p.id LIMIT 20`, channel, destination, micros(after), micros(after.Add(-keptBefore)))
+		WHERE p.revision > s.revision AND (p.status <> 'live' OR EXISTS (SELECT 1 FROM post_revisions n WHERE n.revision > s.revision AND `+notedAnew+`))
+			OR p.revision > p.told AND (p.status <> 'live' OR EXISTS (SELECT 1 FROM post_revisions n WHERE n.revision > p.told AND `+notedAnew+`))
+				AND EXISTS (SELECT 1 FROM digests d WHERE d.slot_at >= p.visible_at AND d.created_at < `+lastChange+`)
+		ORDER BY p.id LIMIT $6`, channel, destination, micros(after), micros(after.Add(-keptBefore)), micros(changed), mostCorrected)
 	return out, err
 }
+
+// mostCorrected is how many posts Corrected gives.
+const mostCorrected = 20
 
 // keptBefore is how long after a post its message or digest is still made, at most.
 const keptBefore = 31 * 24 * time.Hour

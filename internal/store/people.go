@@ -335,7 +335,7 @@ func (p people) Forget(id consent.PersonID) error {
 		`DELETE FROM sent_days WHERE person = $1 AND $2 > 0`,
 		`UPDATE notices SET sealed = x'', key = '', ended_at = CASE WHEN ended_at = 0 THEN $2 ELSE ended_at END WHERE person = $1`,
 		`UPDATE streams SET content = x'' WHERE person = $1 AND $2 > 0`,
-		`UPDATE messages SET posts = '', ref = '', error = '' WHERE person = $1 AND $2 > 0`,
+		`UPDATE messages SET posts = '', ref = '', error = '' WHERE stream IN (SELECT id FROM streams) AND person = $1 AND $2 > 0`,
 	} {
 		if err := p.tx.run(statement, id, micros(time.Now())); err != nil {
 			return err

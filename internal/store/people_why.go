@@ -123,9 +123,9 @@ func (db *DB) MessagesOfPost(ctx context.Context, post int64, p consent.PersonID
 		out = append(out, m)
 		return err
 	}, `SELECT s.id, s.kind, s.destination, s.medium, m.state, m.reason, m.error, m.attempt, m.next_at, m.settled_at, s.created_at
-		FROM posts p JOIN streams s ON s.post = p.id OR s.kind = 'digest' AND s.purpose = 'channel ' || p.channel AND s.slot_at >= p.visible_at
-		JOIN messages m ON m.stream = s.id AND m.person = $2
-		WHERE p.id = $1 AND (s.post = p.id OR m.posts <> '' AND EXISTS (SELECT 1 FROM json_each(m.posts) WHERE value = $1)) ORDER BY s.id`, post, p)
+		FROM (SELECT id FROM streams WHERE post = $1 UNION SELECT d.id FROM posts p JOIN streams d ON d.kind = 'digest' AND d.purpose = 'channel ' || p.channel AND d.slot_at >= p.visible_at WHERE p.id = $1) of
+		CROSS JOIN streams s CROSS JOIN messages m
+		WHERE s.id = of.id AND m.stream = s.id AND m.person = $2 AND (s.post = $1 OR m.posts <> '' AND EXISTS (SELECT 1 FROM json_each(m.posts) WHERE value = $1)) ORDER BY s.id`, post, p)
 	return out, err
 }
 

@@ -12,5 +12,12 @@ CREATE INDEX tokens_expire ON tokens (expires_at);
 CREATE INDEX inbox_answered ON inbox (at) WHERE outcome <> '';
 CREATE INDEX folded_at ON folded (at);
 
--- What waits for a person still needs its images.
-CREATE INDEX channel_items_held ON channel_items (item) WHERE state = 'held';
+-- What waits for a person is counted, and still needs its images.
+CREATE INDEX channel_items_held ON channel_items (channel) WHERE state = 'held';
+
+-- A notice replaces the one of its key, and a person who is forgotten has none.
+CREATE INDEX notices_person ON notices (person, purpose, key);
+
+-- Which posts were corrected lately, what readers were told of it, and which digests may have shown what was before.
+CREATE INDEX posts_revised ON posts (channel, changed_at) WHERE revision > 1;
+CREATE INDEX streams_digest ON streams (purpose, destination, created_at) WHERE kind = 'digest';
