@@ -5,6 +5,7 @@ import (
 	"net/mail"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -105,11 +106,12 @@ func TestAfterARestore(t *testing.T) {
 	id, _, _ := strings.Cut(strings.TrimPrefix(p.letters()[0].head.Get("Message-Id"), "<"), "@")
 	stream, nonce, _ := strings.Cut(id, "-")
 	nonce, person, _ := strings.Cut(nonce, "-")
-	if stream == "" || len(nonce) < 8 || person == "" {
-		t.Fatalf("the message is called %s", id)
+	number, err := strconv.ParseInt(stream, 36, 64)
+	if err != nil || len(nonce) < 8 || person == "" {
+		t.Fatalf("the message is called %s: %v", id, err)
 	}
 	ctx := t.Context()
-	for name, s := range map[string]consent.Stream{"of before": {ID: 1, Nonce: "zzzzzzzz"}, "without a secret": {ID: 1}} {
+	for name, s := range map[string]consent.Stream{"of before": {ID: number, Nonce: "zzzzzzzz"}, "without a secret": {ID: number}} {
 		if _, err := p.app.Store().Bounced(ctx, s, reader, "bounce_hard", ""); err == nil {
 			t.Errorf("a name %s is believed", name)
 		}
@@ -117,7 +119,7 @@ func TestAfterARestore(t *testing.T) {
 			t.Errorf("an answer to a name %s is believed", name)
 		}
 	}
-	if medium, err := p.app.Store().Wrote(ctx, consent.Stream{ID: 1, Nonce: nonce}, reader); err != nil || medium != consent.Email {
+	if medium, err := p.app.Store().Wrote(ctx, consent.Stream{ID: number, Nonce: nonce}, reader); err != nil || medium != consent.Email {
 		t.Errorf("its own name: %s %v", medium, err)
 	}
 }
