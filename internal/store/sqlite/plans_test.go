@@ -32,10 +32,9 @@ var (
 var asked = map[string]bool{"clock.go": true, "desk.go": true, "health.go": true, "holds.go": true, "inbox.go": true, "media.go": true, "message_record.go": true, "names.go": true,
 	"posts.go": true, "release_post.go": true, "report.go": true, "retract.go": true}
 
-// TestNoStatementReadsAll plans the statements of what happens by itself. One that reads a whole table that
-// grows takes longer with each post: a daemon that is well for an hour falls behind in the second.
-func TestNoStatementReadsAll(t *testing.T) {
-	t.Parallel()
+// plainly opens a new database without the store.
+func plainly(t *testing.T) *sql.DB {
+	t.Helper()
 	file := filepath.Join(t.TempDir(), "belfry.db")
 	if err := sqlitetest.Open(t, file).Close(); err != nil {
 		t.Fatal(err)
@@ -45,6 +44,14 @@ func TestNoStatementReadsAll(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = db.Close() })
+	return db
+}
+
+// TestNoStatementReadsAll plans the statements of what happens by itself. One that reads a whole table that
+// grows takes longer with each post: a daemon that is well for an hour falls behind in the second.
+func TestNoStatementReadsAll(t *testing.T) {
+	t.Parallel()
+	db := plainly(t)
 	planned, constants := 0, constantsOf(t)
 	all, err := filepath.Glob("../*.go")
 	if err != nil {
@@ -137,15 +144,7 @@ func constant(e ast.Expr, known map[string]string) (string, bool) {
 // row is found by an index. SQLite looks for them with each row that goes.
 func TestEveryReferenceIsFound(t *testing.T) {
 	t.Parallel()
-	file := filepath.Join(t.TempDir(), "belfry.db")
-	if err := sqlitetest.Open(t, file).Close(); err != nil {
-		t.Fatal(err)
-	}
-	db, err := sql.Open("sqlite", file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = db.Close() })
+	db := plainly(t)
 	// An index of a part serves where that part is of the rows that refer to something at all, or where the others never do.
 	rows, err := db.Query(`SELECT m.name || '.' || f."from", f."table", EXISTS (SELECT 1 FROM pragma_index_list(m.name) l JOIN pragma_index_info(l.name) i ON i.seqno = 0 AND i.name = f."from"
 		LEFT JOIN sqlite_schema x ON x.name = l.name WHERE l.partial = 0 OR x.sql LIKE '% WHERE ' || f."from" || ' IS NOT NULL')
