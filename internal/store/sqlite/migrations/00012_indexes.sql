@@ -21,3 +21,6 @@ CREATE INDEX notices_person ON notices (person, purpose, key);
 -- Which posts were corrected lately, what readers were told of it, and which digests may have shown what was before.
 CREATE INDEX posts_revised ON posts (channel, changed_at) WHERE revision > 1;
 CREATE INDEX streams_digest ON streams (purpose, destination, created_at) WHERE kind = 'digest';
+
+-- What channels show is counted for each look at the metrics.
+CREATE INDEX posts_live ON posts (channel, visible_at) WHERE status = 'live' AND visible_at > 0;
