@@ -364,6 +364,7 @@ func (w *world) do(a act) {
 		w.ok(err)
 	case "resume":
 		// What stopped by itself is resumed at rest: that forgets what the platform asked to wait, as a person may.
+		synctest.Wait() // a wish that is being heard is heard
 		if len(w.alerts()) == 0 && !w.waits() {
 			_, err := w.db.Resume(w.t.Context(), store.PauseDestination, "a", "test", time.Now())
 			w.ok(err)
