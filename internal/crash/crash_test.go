@@ -4,6 +4,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -128,7 +129,8 @@ func (h *harness) settle() {
 		}
 		h.operate(db)
 		quiet++
-		if h.open(db) != "" || h.notTaken(db) != "" {
+		// Looking at everything that was ever posted takes its time, and comes first and last.
+		if h.open(db) != "" || (quiet == 1 || quiet == 12) && h.notTaken(db) != "" {
 			quiet = 0
 		}
 	}
@@ -187,7 +189,7 @@ func articleOf(p store.Post) string {
 }
 
 func (h *harness) posts(db *store.DB, channel string) []store.Post {
-	list, err := db.Posts(context.Background(), channel, false, 100000)
+	list, err := db.Posts(context.Background(), channel, false, math.MaxInt32)
 	if err != nil {
 		h.t.Fatal(err)
 	}

@@ -41,6 +41,15 @@ func (db *DB) Deliveries(ctx context.Context, f DeliveryFilter) ([]Delivery, err
 	if f.Limit == 0 {
 		f.Limit = 100
 	}
+	// What has not ended is little, and so is what a post has: neither is looked for among everything that was ever sent.
+	from, of := `deliveries d`, `(p.public_id = $1 OR $1 = '')`
+	if f.Post != "" {
+		of = `p.public_id = $1`
+	}
+	switch outbox.State(f.State) {
+	case outbox.Pending, outbox.Started, outbox.Unknown, outbox.Held, outbox.AwaitingPerson:
+		from, of = `deliveries d @by(deliveries_open)`, of+` AND d.settled_at = 0`
+	}
 	var out []Delivery
 	err := db.query(ctx, func(r scanner) error {
 		var d Delivery
@@ -58,8 +67,8 @@ func (db *DB) Deliveries(ctx context.Context, f DeliveryFilter) ([]Delivery, err
 		return err
 	}, `SELECT d.id, p.public_id, u.channel, d.destination, d.chat, d.state, d.reason, d.op, d.revision, d.attempt, d.code, d.error, d.next_at, d.created_at,
 			d.started_at, d.settled_at, r.content
-		FROM deliveries d JOIN publications u ON u.id = d.publication JOIN posts p ON p.id = u.post JOIN post_revisions r ON r.post = p.id AND r.revision = p.revision
-		WHERE (p.public_id = $1 OR $1 = '') AND (u.channel = $2 OR $2 = '') AND (d.destination = $3 OR $3 = '') AND (d.state = $4 OR $4 = '')
+		FROM `+from+` JOIN publications u ON u.id = d.publication JOIN posts p ON p.id = u.post JOIN post_revisions r ON r.post = p.id AND r.revision = p.revision
+		WHERE `+of+` AND (u.channel = $2 OR $2 = '') AND (d.destination = $3 OR $3 = '') AND (d.state = $4 OR $4 = '')
 		ORDER BY d.id DESC LIMIT $5`, f.Post, f.Channel, f.Destination, f.State, f.Limit)
 	return out, err
 }
