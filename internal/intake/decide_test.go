@@ -480,3 +480,25 @@ func TestMergeOfCalls(t *testing.T) {
 		}
 	}
 }
+
+// A source may give all its items new keys, as exporters of calendars do that make up an id for each answer. It is decided on at
+// once: comparing each with each takes an hour of so many.
+func TestAllKeysAreNew(t *testing.T) {
+	t.Parallel()
+	const n = 5000
+	var known []Known
+	var batch sdk.Batch
+	for i := range n {
+		known = append(known, stored(int64(i+1), item(fmt.Sprintf("old-%d", i), nil), nil))
+		batch.Items = append(batch.Items, item(fmt.Sprintf("new-%d", i), func(it *sdk.Item) { it.Title = fmt.Sprintf("Title old-%d", i) }))
+	}
+	ch := Decide(rules(nil), primed(nil), batch, found(known...), now)
+	if len(ch.Inserts) != 0 || len(ch.Updates) != n || len(ch.Holds) != 0 {
+		t.Fatalf("%d new, %d updates, %v", len(ch.Inserts), len(ch.Updates), ch.Holds)
+	}
+	for _, u := range ch.Updates {
+		if want := fmt.Sprintf("new-%d", u.ID-1); u.Alias != want {
+			t.Fatalf("item %d came as %s, not %s", u.ID, u.Alias, want)
+		}
+	}
+}
