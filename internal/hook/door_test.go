@@ -36,7 +36,9 @@ func (k *keeper) KeepCall(_ context.Context, c intake.Call) (intake.Kept, error)
 	return intake.KeptNew, nil
 }
 
-func (k *keeper) CountWaitingCalls(context.Context, string, int) (int, error) { return k.waiting, k.uncounted }
+func (k *keeper) CountWaitingCalls(context.Context, string, int) (int, error) {
+	return k.waiting, k.uncounted
+}
 
 // receiver accepts everything, or fails.
 type receiver struct {
