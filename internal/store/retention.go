@@ -296,7 +296,8 @@ func (p *Pruner) media(ctx context.Context) (out Pruned, err error) {
 			urls = append(urls, m.URL)
 		}
 		return err
-	}, `SELECT i.content FROM items i WHERE i.state = 'held' OR i.changed > 0 OR EXISTS (SELECT 1 FROM channel_items c WHERE c.item = i.id AND c.state IN ('waiting', 'held'))`); err != nil {
+	}, `SELECT i.content FROM items i WHERE i.id IN (SELECT id FROM items WHERE hold > 0 UNION ALL SELECT id FROM items WHERE changed > 0
+		UNION ALL SELECT item FROM channel_items WHERE state = 'waiting' UNION ALL SELECT item FROM channel_items WHERE state = 'held')`); err != nil {
 		return out, err
 	}
 	const old = `state IN ('stored', 'failed') AND wanted_at < $1 AND fetched_at < $1 AND error <> 'retracted' AND url NOT IN @list($2)
@@ -320,7 +321,7 @@ func (p *Pruner) media(ctx context.Context) (out Pruned, err error) {
 			}
 			out.Media++
 			named := false
-			if err := tx.row(`SELECT EXISTS (SELECT 1 FROM media WHERE sha256 = $1)`, sum).Scan(&named); err != nil {
+			if err := tx.row(`SELECT EXISTS (SELECT 1 FROM media WHERE sha256 = $1 AND sha256 <> '')`, sum).Scan(&named); err != nil {
 				return err
 			}
 			if name != "" && !named {
