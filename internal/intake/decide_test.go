@@ -302,6 +302,17 @@ func TestFail(t *testing.T) {
 	}
 }
 
+// A sentence about another day says which.
+func TestWhenItIsTriedAgain(t *testing.T) {
+	t.Parallel()
+	for after, want := range map[time.Duration]string{time.Hour: "; it is tried again at 10:00 UTC", 24 * time.Hour: "; it is tried again at 2026-11-21 09:00 UTC"} {
+		ch := Fail(rules(nil), State{Name: "s"}, &sdk.Error{Code: sdk.CodeInvalid, Public: "x", RetryAfter: after}, now, 0)
+		if len(ch.Alerts) != 1 || !strings.HasSuffix(ch.Alerts[0].Sentence, want) {
+			t.Errorf("%+v", ch.Alerts)
+		}
+	}
+}
+
 func TestDecideChecks(t *testing.T) {
 	t.Parallel()
 	check := func(id int64, gone time.Duration) Check {
