@@ -68,7 +68,7 @@ func (tx *Tx) candidates(w consent.Window, window []consent.PersonID) ([]consent
 			return err
 		}, `SELECT m.person, p.id FROM posts p JOIN streams s ON s.post = p.id AND s.kind = 'post' AND s.medium = $3 AND s.urgent = 1
 			JOIN messages m ON m.stream = s.id AND m.person IN @list($4)
-			WHERE p.channel = $1 AND p.visible_at > $2 AND (m.state = 'sent' OR m.state = 'unknown' OR m.state = 'pending')`,
+			WHERE p.channel = $1 AND p.visible_at > 0 AND p.visible_at > $2 AND (m.state = 'sent' OR m.state = 'unknown' OR m.state = 'pending')`,
 			s.Purpose.Name, micros(s.SlotAt.Add(-keptBefore)), s.Medium, jsonList(window)); err != nil {
 			return nil, err
 		}

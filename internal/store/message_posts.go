@@ -44,7 +44,7 @@ func (db *DB) MessagePosts(ctx context.Context, channel string, after, until tim
 		out = append(out, p)
 		return err
 	}, `SELECT `+messagePostColumns+` FROM posts p JOIN post_revisions r ON r.post = p.id AND r.revision = p.revision
-		WHERE p.channel = $1 AND p.status = 'live' AND p.visible_at <= $3 AND (p.visible_at > $2 OR p.id IN (SELECT post FROM folded)) ORDER BY p.visible_at, p.id`, channel, micros(after), micros(until))
+		WHERE p.channel = $1 AND p.status = 'live' AND p.visible_at > 0 AND p.visible_at <= $3 AND (p.visible_at > $2 OR p.id IN (SELECT post FROM folded)) ORDER BY p.visible_at, p.id`, channel, micros(after), micros(until))
 	return out, err
 }
 
@@ -56,7 +56,7 @@ func (db *DB) UnsentPosts(ctx context.Context, channel, destination string, urge
 		out = append(out, p)
 		return err
 	}, `SELECT `+messagePostColumns+` FROM posts p JOIN post_revisions r ON r.post = p.id AND r.revision = p.revision
-		WHERE p.channel = $1 AND p.status = 'live' AND p.visible_at > $3 AND p.visible_at <= $4 AND (p.urgent = 1 OR NOT $5)
+		WHERE p.channel = $1 AND p.status = 'live' AND p.visible_at > 0 AND p.visible_at > $3 AND p.visible_at <= $4 AND (p.urgent = 1 OR NOT $5)
 		AND NOT EXISTS (SELECT 1 FROM streams s WHERE s.post = p.id AND s.destination = $2 AND s.kind = 'post') ORDER BY p.visible_at, p.id LIMIT 100`,
 		channel, destination, micros(after), micros(until), urgent)
 	return out, err
@@ -107,7 +107,7 @@ func (db *DB) Corrected(ctx context.Context, channel, destination string, after 
 		FROM posts p JOIN post_revisions r ON r.post = p.id AND r.revision = p.revision
 		LEFT JOIN streams s ON s.post = p.id AND s.kind = 'post' AND s.destination = $2 AND s.created_at > $3
 		LEFT JOIN told ON told.post = p.id
-		WHERE p.channel = $1 AND p.visible_at > $4 AND p.revision > 1
+		WHERE p.channel = $1 AND p.visible_at > 0 AND p.visible_at > $4 AND p.revision > 1
 		AND (p.revision > s.revision AND (p.status <> 'live' OR EXISTS (SELECT 1 FROM post_revisions n WHERE n.revision > s.revision AND `+notedAnew+`))
 			OR p.revision > coalesce(told.revision, 0) AND (p.status <> 'live' OR EXISTS (SELECT 1 FROM post_revisions n WHERE n.revision > coalesce(told.revision, 0) AND `+notedAnew+`))
 				AND EXISTS (SELECT 1 FROM digests d WHERE d.slot_at >= p.visible_at AND d.created_at < `+lastChange+`))

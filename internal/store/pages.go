@@ -96,7 +96,7 @@ func (db *DB) NewestPosts(ctx context.Context, channels []string, now time.Time)
 // NextPost implements web.Store.
 func (db *DB) NextPost(ctx context.Context, channels []string, now time.Time) (time.Time, error) {
 	var at int64
-	err := db.queryRow(ctx, `SELECT coalesce(min((SELECT min(n.visible_at) FROM posts n WHERE n.channel = c.value AND n.status = 'live' AND n.visible_at > $2)), 0)
+	err := db.queryRow(ctx, `SELECT coalesce(min((SELECT min(n.visible_at) FROM posts n WHERE n.channel = c.value AND n.status = 'live' AND n.visible_at > 0 AND n.visible_at > $2)), 0)
 		FROM @list($1) c`, jsonList(channels), micros(now)).Scan(&at)
 	return timeOf(at), err
 }
