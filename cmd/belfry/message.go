@@ -96,7 +96,11 @@ func (c *messagePreviewCmd) Run(ctx context.Context, g *global, std streams) err
 		}
 		post = p.Row.ID
 	}
-	p := app.NewPreview(r.Config, r.Store, r.people.Registry, r.Program())
+	program, err := r.Program(ctx)
+	if err != nil {
+		return err
+	}
+	p := app.NewPreview(r.Config, r.Store, r.people.Registry, program)
 	s, writes, err := p.StreamOf(ctx, c.Channel, c.Medium, post, r.Now)
 	if err != nil {
 		return err

@@ -75,7 +75,11 @@ func (c *postCreateCmd) Run(ctx context.Context, g *global, std streams) error {
 	}
 	d.print("post %s %q", out.ID, desk.Plain(out.Title))
 	d.print("  goes to %s", strings.Join(places(out.Copies), ", "))
-	blackout, drop, silenced := d.Program().Silenced(c.Channel, out.Row.Content, at)
+	program, err := d.Program(ctx)
+	if err != nil {
+		return err
+	}
+	blackout, drop, silenced := program.Silenced(c.Channel, out.Row.Content, at)
 	switch {
 	case silenced && drop:
 		d.print("  the blackout %s will keep it from destinations", blackout)

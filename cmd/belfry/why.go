@@ -146,7 +146,11 @@ func (c *whyCmd) person(ctx context.Context, g *global, std streams) error {
 	if err != nil {
 		return err
 	}
-	preview := app.NewPreview(r.Config, r.Store, r.people.Registry, r.Program())
+	program, err := r.Program(ctx)
+	if err != nil {
+		return err
+	}
+	preview := app.NewPreview(r.Config, r.Store, r.people.Registry, program)
 	list, err := r.people.WhyPerson(ctx, look.ID, post.ID, func(s consent.Stream) (consent.Judgement, error) {
 		a, err := preview.Ask(ctx, s, look.ID, r.Now)
 		return a.Judgement, err

@@ -257,7 +257,7 @@ func (a *App) start(ctx context.Context) error {
 	if err := a.startPeople(ctx); err != nil {
 		return err
 	}
-	a.metrics = metrics.New(metrics.Settings{Store: a.db, Config: a.Config, Plugins: a.pluginsMeasured, Log: a.log, Version: a.o.Version})
+	a.metrics = metrics.New(metrics.Settings{Store: a.db, Config: a.Config, Program: func() *compose.Program { return a.engine.Program() }, Plugins: a.pluginsMeasured, Log: a.log, Version: a.o.Version})
 	if a.files, err = media.NewFiles(filepath.Join(dir, "media")); err != nil {
 		return err
 	}
@@ -405,10 +405,10 @@ func (a *App) startLanes(ctx context.Context, program *compose.Program) error {
 
 func (a *App) startWeb() error {
 	var routes map[string]http.Handler
+	a.hubs = a.newHubs()
 	if a.rehearsal != nil {
 		routes = a.rehearsal.routes()
 	} else {
-		a.hubs = a.newHubs()
 		door := a.newDoor()
 		routes = map[string]http.Handler{"/hooks/{name}": door, websub.Path + "{token}": http.HandlerFunc(door.Hub)}
 	}
@@ -441,7 +441,7 @@ func (a *App) startSources(ctx context.Context) error {
 	}
 	a.onStop("sources", func(ctx context.Context) error { return a.sources.closeAll(ctx, a.log) })
 	a.poller = intake.NewPoller(intake.Settings{Store: roomySources{a.db, &a.low}, Log: a.log, Workers: 16, Deadline: a.Config().Plugins.Deadline.Std(),
-		Committed: a.taken, Fetched: a.fetched, Forced: a.releasePlugin, Described: a.wakeHubs, Missed: a.hubMissed,
+		Committed: a.taken, Fetched: a.fetched, Forced: a.releasePlugin, Described: a.hubs.Wake, Missed: a.hubMissed,
 		Instance: func(name string) (intake.Instance, func(), bool) {
 			i, done, ok := a.sources.acquire(name)
 			if !ok {
@@ -449,9 +449,7 @@ func (a *App) startSources(ctx context.Context) error {
 			}
 			rules := a.cameBack(name, i.rules)
 			_, rules.Checkable = sdk.As[sdk.Checker](i.conn)
-			if a.hubs != nil {
-				rules.Slow = a.hubs.Slow(name)
-			}
+			rules.Slow = a.hubs.Slow(name)
 			return intake.Instance{Rules: rules, Conn: i.conn}, done, true
 		}})
 	mapper := a.newMapper()

@@ -30,12 +30,11 @@ func (a *App) withEvents(ctx context.Context, p *compose.Program) (*compose.Prog
 	if err != nil {
 		return nil, err
 	}
-	times, err := a.db.EventTimes(ctx, calendars, time.Now())
-	if err != nil {
+	if p, err = p.WithEvents(ctx, a.db, time.Now()); err != nil {
 		return nil, err
 	}
 	a.events.seen = version
-	return p.Within(times), nil
+	return p, nil
 }
 
 // swap puts a program in force after a change, with the times that come from calendars.

@@ -1,6 +1,8 @@
 package app
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -85,8 +87,17 @@ func TestACalendarSilences(t *testing.T) {
 	}
 
 	asked := desk.Desk{Config: s.app.Config(), Store: s.app.Store(), Now: time.Now()}
-	if name, _, silenced := asked.Program().Silenced("alertes", contentOf("politique"), time.Now()); !silenced || name != "silence" {
+	program, err := asked.Program(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if name, _, silenced := program.Silenced("alertes", contentOf("politique"), time.Now()); !silenced || name != "silence" {
 		t.Error("commands do not know of it")
+	}
+	ended, end := context.WithCancel(t.Context())
+	end()
+	if _, err := asked.Program(ended); !errors.Is(err, context.Canceled) {
+		t.Errorf("a store that cannot tell of it: %v", err)
 	}
 
 	s.site.Set("/elections.ics", feedtest.Page{Status: 404})

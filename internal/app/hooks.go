@@ -48,7 +48,7 @@ func (a *App) newMapper() *intake.Mapper {
 	if a.people != nil {
 		notify = a.notifyPerson
 	}
-	return intake.NewMapper(intake.MapperSettings{Notify: notify, Store: a.db, Log: a.log, Deadline: a.Config().Plugins.Deadline.Std(), Committed: a.taken, Mapped: a.metrics.Mapped,
+	return intake.NewMapper(intake.MapperSettings{Notify: notify, Store: a.db, Log: a.log, Deadline: a.Config().Plugins.Deadline.Std(), Committed: a.taken, Missed: a.hubMissed, Mapped: a.metrics.Mapped,
 		Instance: func(name string) (intake.Instance, func(), bool) {
 			i, done, ok := a.sources.acquire(name)
 			if !ok {

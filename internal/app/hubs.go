@@ -22,13 +22,6 @@ func (a *App) newHubs() *websub.Subscriber {
 		}})
 }
 
-// wakeHubs looks at subscriptions after a source named another hub.
-func (a *App) wakeHubs() {
-	if a.hubs != nil {
-		a.hubs.Wake()
-	}
-}
-
 func (a *App) hubMissed(ctx context.Context, source string) {
 	if err := a.hubs.Missed(ctx, source); err != nil && ctx.Err() == nil {
 		a.log.Error("it cannot be noted that a hub missed something", "source", source, "err", err)

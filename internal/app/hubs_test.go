@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/belfry-news/belfry/internal/alert"
 	"github.com/belfry-news/belfry/internal/websub"
 	"github.com/belfry-news/belfry/internal/websub/websubtest"
 	"github.com/belfry-news/belfry/plugins/rss/feedtest"
@@ -86,6 +88,17 @@ func (s *hubStage) fetches() (n int) {
 	return n
 }
 
+// fetch has the feed fetched now.
+func (s *hubStage) fetch() {
+	s.t.Helper()
+	was := s.source("articles").FetchedAt
+	if err := s.app.Store().FetchNow(s.t.Context(), "articles", false, time.Now()); err != nil {
+		s.t.Fatal(err)
+	}
+	s.app.poller.Wake()
+	s.until("it was fetched", func() bool { return s.source("articles").FetchedAt.After(was) })
+}
+
 // What a hub tells is posted without a fetch, once, also when it comes again with the next fetch; what is not signed by it is
 // not. A feed whose hub tells is fetched rarely, and as before once a fetch finds what the hub had not told. A feed that names
 // no hub any more ends its subscription.
@@ -138,21 +151,13 @@ func TestAHubTells(t *testing.T) {
 
 	// The site shows it now too, and the next fetch brings nothing new. It is the last for a while.
 	s.shows()
-	fetch := func(was time.Time) {
-		t.Helper()
-		if err := s.app.Store().FetchNow(t.Context(), "articles", false, time.Now()); err != nil {
-			t.Fatal(err)
-		}
-		s.app.poller.Wake()
-		s.until("it was fetched", func() bool { return s.source("articles").FetchedAt.After(was) })
-	}
-	fetch(s.source("articles").FetchedAt)
+	s.fetch()
 	if st := s.source("articles"); st.NextAt.Sub(st.FetchedAt) < 11*time.Hour {
 		t.Errorf("it is fetched again after %s, although the hub tells", st.NextAt.Sub(st.FetchedAt))
 	}
 	s.writes("b", "La crue")
 	s.shows()
-	fetch(s.source("articles").FetchedAt)
+	s.fetch()
 	s.until("what a fetch found is posted", s.posted("La crue"))
 	s.until("it is fetched as before", func() bool {
 		st := s.source("articles")
@@ -164,7 +169,7 @@ func TestAHubTells(t *testing.T) {
 
 	s.links = nil
 	s.shows()
-	fetch(s.source("articles").FetchedAt)
+	s.fetch()
 	s.until("the subscription has ended", func() bool { return len(s.hub.Subscribers()) == 0 })
 	s.hub.Wait()
 	if status := tell(callback, ""); status != http.StatusGone {
@@ -172,5 +177,36 @@ func TestAHubTells(t *testing.T) {
 	}
 	if p := s.hub.Problems(); len(p) > 0 {
 		t.Errorf("%q", p)
+	}
+}
+
+// What a hub tells and nobody can read is not waited for: the feed is fetched as before, and whoever looks learns why.
+func TestAHubTellsNonsense(t *testing.T) {
+	t.Parallel()
+	s := newHubStage(t)
+	s.start()
+	s.until("the hub has asked back", func() bool { return len(s.hub.Subscribers()) == 1 })
+	s.writes("a", "Le feu")
+	s.hub.Publish(s.topic, "application/atom+xml", s.newsroom.Atom())
+	s.until("what the hub told is posted", s.posted("Le feu"))
+	s.shows()
+	s.fetch()
+	if st := s.source("articles"); st.NextAt.Sub(st.FetchedAt) < 11*time.Hour {
+		t.Errorf("it is fetched again after %s, although the hub tells", st.NextAt.Sub(st.FetchedAt))
+	}
+	if got := s.hub.Publish(s.topic, "text/html", []byte("<html><title>Down for maintenance</title></html>")); len(got) != 1 || got[0] != http.StatusAccepted {
+		t.Fatalf("%v %q", got, s.hub.Problems())
+	}
+	s.until("it is fetched as before", func() bool {
+		st := s.source("articles")
+		return st.NextAt.Sub(st.FetchedAt) <= time.Hour
+	})
+	rows, err := s.app.Store().Alerts(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if i := slices.IndexFunc(rows, func(r alert.Row) bool { return r.Code == alert.WebhookFailed }); i < 0 || !strings.HasPrefix(rows[i].Sentence, "source articles: what its hub told could not be read: ") ||
+		!strings.Contains(rows[i].Mend, "belfry source replay articles --drop") || strings.Contains(rows[i].Mend, "map") {
+		t.Errorf("%+v", rows)
 	}
 }

@@ -226,7 +226,7 @@ func TestEveryMetricMoves(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	a.wakeHubs()
+	a.hubs.Wake()
 	for body, token := range map[string]string{`{"id":"1","title":"Un appel"}`: "0123456789abcdef-token", `{"id":"2"}`: "0123456789abcdef-token", `{}`: "another"} {
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+a.Addr()+"/hooks/desk", strings.NewReader(body))
 		if err != nil {

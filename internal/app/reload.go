@@ -137,7 +137,7 @@ func (a *App) reload(ctx context.Context, report *ReloadReport) error {
 	}
 	a.retryPlugins(ctx)
 	a.poller.Wake()
-	a.wakeHubs()
+	a.hubs.Wake()
 	if report.Generation, err = a.db.Apply(ctx, loaded.Marked(a.marks), report.At, loaded.Outside()...); err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package compose
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -183,8 +184,21 @@ func (p *Program) Calendars() []string {
 	return names
 }
 
-// Within is the program with the times of blackouts that come from calendars, by source.
-func (p *Program) Within(events map[string]scheduler.Windows) *Program {
+// Events tells from when to when the events of calendars last, by source.
+type Events interface {
+	EventTimes(ctx context.Context, sources []string, now time.Time) (map[string]scheduler.Windows, error)
+}
+
+// WithEvents is the program with the times of blackouts that come from calendars.
+func (p *Program) WithEvents(ctx context.Context, e Events, now time.Time) (*Program, error) {
+	calendars := p.Calendars()
+	if len(calendars) == 0 {
+		return p, nil
+	}
+	events, err := e.EventTimes(ctx, calendars, now)
+	if err != nil {
+		return nil, err
+	}
 	out := *p
 	out.Channels = make(map[string]*Channel, len(p.Channels))
 	for name, ch := range p.Channels {
@@ -197,7 +211,7 @@ func (p *Program) Within(events map[string]scheduler.Windows) *Program {
 		}
 		out.Channels[name] = &c
 	}
-	return &out
+	return &out, nil
 }
 
 // Check is Compile for a configuration that is being loaded.

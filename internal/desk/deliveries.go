@@ -144,7 +144,7 @@ type ChannelReleased struct {
 // ReleaseChannel lets go what a blackout held in a channel, or drops it.
 func (d *Desk) ReleaseChannel(ctx context.Context, name string, drop bool) (ChannelReleased, error) {
 	out := ChannelReleased{Channel: name}
-	if _, err := d.channel(name); err != nil {
+	if err := d.channel(name); err != nil {
 		return out, err
 	}
 	n, err := d.Store.ReleaseHeld(ctx, name, drop, d.Actor, time.Now())

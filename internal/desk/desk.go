@@ -111,18 +111,13 @@ func (d *Desk) Running() bool {
 }
 
 // Program compiles the editorial part of the configuration, which was checked. The times of blackouts that come from calendars
-// are in it as far as they can be read.
-func (d *Desk) Program() *compose.Program {
+// are in it, where there is a store.
+func (d *Desk) Program(ctx context.Context) (*compose.Program, error) {
 	p, _ := compose.Compile(&d.Config.Config)
-	calendars := p.Calendars()
-	if d.Store == nil || len(calendars) == 0 {
-		return p
+	if d.Store == nil {
+		return p, nil
 	}
-	events, err := d.Store.EventTimes(context.Background(), calendars, d.Now)
-	if err != nil {
-		return p
-	}
-	return p.Within(events)
+	return p.WithEvents(ctx, d.Store, d.Now)
 }
 
 // waitFor asks again and again until something is so, or the time is over; it says whether it became so.

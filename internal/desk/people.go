@@ -60,7 +60,7 @@ const listPage = 500
 // Subscribers gives all people that a filter lets through, the oldest first, one after the other.
 func (d *Desk) Subscribers(ctx context.Context, f SubscriberFilter, each func(Subscriber) error) error {
 	if _, known := d.Config.Channels[f.Channel]; f.Channel != "" && !known {
-		if _, err := d.channel(f.Channel); err != nil {
+		if err := d.channel(f.Channel); err != nil {
 			return err
 		}
 	}

@@ -115,7 +115,10 @@ func (d *Desk) Plan(ctx context.Context, from, until time.Time) (*Plan, error) {
 }
 
 func (p *Plan) lookAhead(ctx context.Context, d *Desk) error {
-	program := d.Program()
+	program, err := d.Program(ctx)
+	if err != nil {
+		return err
+	}
 	rows, public, err := d.rows(ctx, program, p.Until.Time)
 	if err != nil {
 		return err

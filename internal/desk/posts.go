@@ -112,13 +112,12 @@ func (d *Desk) StatusSentence(p store.Post) string {
 	return "live"
 }
 
-// channel finds a configured channel.
-func (d *Desk) channel(name string) (*compose.Channel, error) {
-	ch, ok := d.Program().Channels[name]
-	if !ok {
-		return nil, UnknownName("channel", name, slices.Collect(maps.Keys(d.Config.Channels)))
+// channel says whether a channel is configured.
+func (d *Desk) channel(name string) error {
+	if _, ok := d.Config.Channels[name]; !ok {
+		return UnknownName("channel", name, slices.Collect(maps.Keys(d.Config.Channels)))
 	}
-	return ch, nil
+	return nil
 }
 
 // full is a post with everything that belongs to it.
@@ -179,7 +178,7 @@ type PostQuery struct {
 // Posts lists posts, the newest first, without their copies and revisions.
 func (d *Desk) Posts(ctx context.Context, q PostQuery) ([]Post, error) {
 	if q.Channel != "" {
-		if _, err := d.channel(q.Channel); err != nil && !slices.Contains(d.Config.Retired, q.Channel) {
+		if err := d.channel(q.Channel); err != nil && !slices.Contains(d.Config.Retired, q.Channel) {
 			return nil, err
 		}
 	}

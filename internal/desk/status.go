@@ -80,7 +80,10 @@ func (d *Desk) Channels(ctx context.Context) ([]Channel, error) {
 	if err != nil {
 		return nil, err
 	}
-	program := d.Program()
+	program, err := d.Program(ctx)
+	if err != nil {
+		return nil, err
+	}
 	var rows compose.Rows
 	if err := d.timetable(ctx, program, &rows); err != nil {
 		return nil, err
@@ -107,7 +110,7 @@ func (d *Desk) Channels(ctx context.Context) ([]Channel, error) {
 
 // Channel tells of one configured channel.
 func (d *Desk) Channel(ctx context.Context, name string) (Channel, error) {
-	if _, err := d.channel(name); err != nil {
+	if err := d.channel(name); err != nil {
 		return Channel{}, err
 	}
 	all, err := d.Channels(ctx)

@@ -96,7 +96,10 @@ func (d *Desk) WhyItem(ctx context.Context, item, source, channel string) ([]Why
 		return []WhyItem{{Source: source, Key: item, State: string(intake.Blocked), Channels: []WhyChannel{},
 			Sentence: "blocked by the retraction of " + blocked + "; nothing that comes under it is taken"}}, nil
 	}
-	program := d.Program()
+	program, err := d.Program(ctx)
+	if err != nil {
+		return nil, err
+	}
 	rows, _, err := d.rows(ctx, program, d.Now.Add(lookAhead))
 	if err != nil {
 		return nil, err

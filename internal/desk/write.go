@@ -31,10 +31,11 @@ const repeatsFor = 7 * 24 * time.Hour
 
 // Create writes a post. Whoever gives a Request asks Repeated first, and lets no other request of that key in between.
 func (d *Desk) Create(ctx context.Context, n NewPost) (Post, error) {
-	ch, err := d.channel(n.Channel)
-	if err != nil {
+	if err := d.channel(n.Channel); err != nil {
 		return Post{}, err
 	}
+	program, _ := compose.Compile(&d.Config.Config) // it was checked; a blackout has its say when the post is due
+	ch := program.Channels[n.Channel]
 	now, actor := time.Now(), d.Actor
 	if n.Request.Key != "" {
 		// The record of the act commits with the post, so both are known, or neither.

@@ -171,6 +171,8 @@ func (d *Door) body(w http.ResponseWriter, r *http.Request, src Source) ([]byte,
 	return body, true
 }
 
+const notKept = "the call cannot be kept at the moment; send it again"
+
 // keep commits a genuine call and answers it. It says whether the call was kept.
 func (d *Door) keep(w *answer, r *http.Request, src Source, c intake.Call, v sdk.Verdict) bool {
 	name := c.Source
@@ -183,7 +185,12 @@ func (d *Door) keep(w *answer, r *http.Request, src Source, c intake.Call, v sdk
 		Refuse(w, http.StatusTooManyRequests, "rate_limited", fmt.Sprintf("more than %d calls came within a second; send this one again, and fewer at once", src.PerSecond))
 		return false
 	}
-	if n, err := d.waiting(r.Context(), name); err != nil || n > intake.MaxWaitingCalls {
+	switch n, err := d.waiting(r.Context(), name); {
+	case err != nil:
+		d.s.Log.Error("the webhooks that wait cannot be counted", "source", name, "err", err)
+		later(w, "store_unavailable", notKept)
+		return false
+	case n > intake.MaxWaitingCalls:
 		later(w, "backlog", "many calls wait to be worked on; send this one again")
 		return false
 	}
@@ -192,7 +199,7 @@ func (d *Door) keep(w *answer, r *http.Request, src Source, c intake.Call, v sdk
 	switch {
 	case err != nil:
 		d.s.Log.Error("a webhook cannot be kept", "source", name, "err", err)
-		later(w, "store_unavailable", "the call cannot be kept at the moment; send it again")
+		later(w, "store_unavailable", notKept)
 	case outcome == intake.KeptConflict:
 		d.s.Log.Warn("a delivery came again with another body", "source", name, "delivery", v.DeliveryID)
 		Refuse(w, http.StatusConflict, "delivery_conflict", fmt.Sprintf("delivery %.100q came before with another body; give each delivery an id of its own, and repeat the same body under the same id", v.DeliveryID))

@@ -24,6 +24,8 @@ type keeper struct {
 	kept    []intake.Call
 	waiting int
 	err     error
+	// uncounted is why those that wait cannot be counted.
+	uncounted error
 }
 
 func (k *keeper) KeepCall(_ context.Context, c intake.Call) (intake.Kept, error) {
@@ -34,7 +36,9 @@ func (k *keeper) KeepCall(_ context.Context, c intake.Call) (intake.Kept, error)
 	return intake.KeptNew, nil
 }
 
-func (k *keeper) CountWaitingCalls(context.Context, string, int) (int, error) { return k.waiting, nil }
+func (k *keeper) CountWaitingCalls(context.Context, string, int) (int, error) {
+	return k.waiting, k.uncounted
+}
 
 // receiver accepts everything, or fails.
 type receiver struct {
@@ -66,6 +70,7 @@ func TestDoor(t *testing.T) {
 	}{
 		{name: "taken", status: 200},
 		{name: "the store fails", store: keeper{err: errors.New("disk")}, status: 503, code: "store_unavailable", retry: "10", nothing: true},
+		{name: "the store cannot count", store: keeper{uncounted: errors.New("disk")}, status: 503, code: "store_unavailable", retry: "10", nothing: true},
 		{name: "too many wait", store: keeper{waiting: intake.MaxWaitingCalls + 1}, status: 503, code: "backlog", retry: "10", nothing: true},
 		{name: "no room", change: func(s *Settings) { s.Low = func() bool { return true } }, status: 503, code: "disk_low", retry: "10", nothing: true},
 		{name: "it cannot be verified", err: errors.New("x"), status: 503, code: "verification_failed", retry: "10", nothing: true},

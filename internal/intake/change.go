@@ -102,7 +102,7 @@ type Known struct {
 	// Listed says that the last whole document of the source held it; ListedAt is when it was last seen there, to the day.
 	Listed   bool
 	ListedAt time.Time
-	// Updated is when its source last changed it, as the source says; known only where calls are decided on (FoundKeys).
+	// Updated is when its source last changed it, as the source says; known only where calls are decided on (FoundCalled).
 	Updated time.Time
 	// Due is when what it announces happens; zero when it announces nothing. It is known only of items that are listed and are
 	// absent from a batch in which absences count.

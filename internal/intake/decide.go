@@ -53,6 +53,8 @@ type decision struct {
 	// seen are the known items that the batch holds.
 	seen map[int64]bool
 	keys map[string]bool
+	// replaceable are the listed items that a new one may replace; nil before it is needed.
+	replaceable map[string][]Known
 	// came counts the items that the source's document did not hold before.
 	came int
 }
@@ -160,15 +162,16 @@ func overtaken(it sdk.Item, by time.Time) bool { return !it.Updated.IsZero() && 
 // rekeyed finds a listed item that this one replaces: the same link, or else the same title, first seen within two days
 // and not in the document any more under its own key.
 func (d *decision) rekeyed(in Insert) (Known, bool) {
-	for _, byLink := range []bool{true, false} {
-		for _, k := range d.found.Listed {
-			if k.State == Blocked || d.seen[k.ID] || d.now.Sub(k.SeenAt) > rekeyWindow || d.inBatch(k.Key) {
-				continue
-			}
-			if byLink && !in.Item.Due.IsZero() {
-				continue // the times of a series share their address
-			}
-			if byLink && in.Link != "" && k.Link == in.Link || !byLink && in.TitleKey != "" && k.TitleKey == in.TitleKey {
+	if d.replaceable == nil {
+		d.replaceable = d.whatMayBeReplaced()
+	}
+	looks := []string{"title " + in.TitleKey}
+	if in.Item.Due.IsZero() { // the times of a series share their address
+		looks = []string{"link " + in.Link, looks[0]}
+	}
+	for _, look := range looks {
+		for _, k := range d.replaceable[look] {
+			if !d.seen[k.ID] {
 				return k, true
 			}
 		}
@@ -176,8 +179,26 @@ func (d *decision) rekeyed(in Insert) (Known, bool) {
 	return Known{}, false
 }
 
-func (d *decision) inBatch(key string) bool {
-	return slices.ContainsFunc(d.batch.Items, func(it sdk.Item) bool { return it.Key == key })
+// whatMayBeReplaced gives the listed items that came lately and are absent from the batch, by link and by title. A source may give
+// thousands of items new keys at once.
+func (d *decision) whatMayBeReplaced() map[string][]Known {
+	present := make(map[string]bool, len(d.batch.Items))
+	for _, it := range d.batch.Items {
+		present[it.Key] = true
+	}
+	out := map[string][]Known{}
+	for _, k := range d.found.Listed {
+		if k.State == Blocked || d.now.Sub(k.SeenAt) > rekeyWindow || present[k.Key] {
+			continue
+		}
+		if k.Link != "" {
+			out["link "+k.Link] = append(out["link "+k.Link], k)
+		}
+		if k.TitleKey != "" {
+			out["title "+k.TitleKey] = append(out["title "+k.TitleKey], k)
+		}
+	}
+	return out
 }
 
 // state moves the source on after a good fetch.

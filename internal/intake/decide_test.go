@@ -302,6 +302,17 @@ func TestFail(t *testing.T) {
 	}
 }
 
+// A sentence about another day says which.
+func TestWhenItIsTriedAgain(t *testing.T) {
+	t.Parallel()
+	for after, want := range map[time.Duration]string{time.Hour: "; it is tried again at 10:00 UTC", 24 * time.Hour: "; it is tried again at 2026-11-21 09:00 UTC"} {
+		ch := Fail(rules(nil), State{Name: "s"}, &sdk.Error{Code: sdk.CodeInvalid, Public: "x", RetryAfter: after}, now, 0)
+		if len(ch.Alerts) != 1 || !strings.HasSuffix(ch.Alerts[0].Sentence, want) {
+			t.Errorf("%+v", ch.Alerts)
+		}
+	}
+}
+
 func TestDecideChecks(t *testing.T) {
 	t.Parallel()
 	check := func(id int64, gone time.Duration) Check {
@@ -477,6 +488,28 @@ func TestMergeOfCalls(t *testing.T) {
 		}
 		if got != c.want {
 			t.Errorf("%s: %q", name, got)
+		}
+	}
+}
+
+// A source may give all its items new keys, as exporters of calendars do that make up an id for each answer. It is decided on at
+// once: comparing each with each takes an hour of so many.
+func TestAllKeysAreNew(t *testing.T) {
+	t.Parallel()
+	const n = 5000
+	var known []Known
+	var batch sdk.Batch
+	for i := range n {
+		known = append(known, stored(int64(i+1), item(fmt.Sprintf("old-%d", i), nil), nil))
+		batch.Items = append(batch.Items, item(fmt.Sprintf("new-%d", i), func(it *sdk.Item) { it.Title = fmt.Sprintf("Title old-%d", i) }))
+	}
+	ch := Decide(rules(nil), primed(nil), batch, found(known...), now)
+	if len(ch.Inserts) != 0 || len(ch.Updates) != n || len(ch.Holds) != 0 {
+		t.Fatalf("%d new, %d updates, %v", len(ch.Inserts), len(ch.Updates), ch.Holds)
+	}
+	for _, u := range ch.Updates {
+		if want := fmt.Sprintf("new-%d", u.ID-1); u.Alias != want {
+			t.Fatalf("item %d came as %s, not %s", u.ID, u.Alias, want)
 		}
 	}
 }

@@ -111,8 +111,12 @@ func leftAlone(name string) string {
 }
 
 func failing(name string, s *State, mend string) alert.Alert {
+	at := s.NextAt.UTC().Format("15:04 MST")
+	if s.NextAt.Sub(s.FetchedAt) > 12*time.Hour {
+		at = s.NextAt.UTC().Format("2006-01-02 15:04 MST")
+	}
 	return alert.Alert{Code: alert.SourceFailing, Subject: name,
-		Sentence: fmt.Sprintf("source %s cannot be read: %s; it is tried again at %s", name, s.Error, s.NextAt.UTC().Format("15:04 MST")), Mend: mend}
+		Sentence: fmt.Sprintf("source %s cannot be read: %s; it is tried again at %s", name, s.Error, at), Mend: mend}
 }
 
 func publicSentence(err *sdk.Error) string {

@@ -26,11 +26,9 @@ type CallStore interface {
 	CallTried(ctx context.Context, id int64) error
 	// NewItems counts the items of a source that came since then, among so many that came last.
 	NewItems(ctx context.Context, source string, since time.Time, most int) (int, error)
-	// FoundKeys is Store.Found without what the source listed last, since a call says nothing of what it does not name, and with
-	// when items were last changed.
-	FoundKeys(ctx context.Context, source string, batch sdk.Batch) (Found, error)
-	// Found is that of Store, with what FoundKeys tells of the keys besides.
-	FoundPushed(ctx context.Context, source string, batch sdk.Batch) (Found, error)
+	// FoundCalled is Store.Found with when items were last changed. What the source listed last is in it only where that is asked for,
+	// since a call says nothing of what it does not name.
+	FoundCalled(ctx context.Context, source string, batch sdk.Batch, listed bool) (Found, error)
 	CommitIntake(ctx context.Context, ch Change, now time.Time) error
 	SourceState(ctx context.Context, name string) (State, error)
 }
@@ -49,6 +47,8 @@ type MapperSettings struct {
 	Notify func(ctx context.Context, source string, n sdk.PersonNotice, came time.Time) error
 	// Committed is called after items changed.
 	Committed func()
+	// Missed is called after what a hub told of a source could not be read, so that nothing waits for the hub; may be nil.
+	Missed func(ctx context.Context, source string)
 	// Mapped is told what became of calls: mapped, failed, or again for one that is tried again; may be nil.
 	Mapped func(source, outcome string, calls int)
 }
@@ -224,31 +224,41 @@ func (m *Mapper) tell(source, outcome string, calls int) {
 	}
 }
 
+// call gives the items of one call, and the notices that came with it to those whom they are about.
 func (m *Mapper) call(ctx context.Context, inst Instance, c Call) (sdk.Batch, error) {
+	read, doing := m.mapped, "mapping"
 	if c.Topic != "" {
-		return m.content(ctx, inst, c)
+		read, doing = m.content, "reading"
 	}
+	within, cancel := context.WithTimeout(ctx, m.s.Deadline)
+	defer cancel()
+	b, err := read(within, inst, c)
+	if _, told := errors.AsType[*sdk.Error](err); err != nil && !told && within.Err() != nil {
+		err = &sdk.Error{Code: sdk.CodeUnavailable, Op: "map", Public: fmt.Sprintf("%s it took longer than %s", doing, sdk.D(m.s.Deadline)), Err: err}
+	}
+	if err != nil || c.Told {
+		return b, err
+	}
+	for _, n := range b.PersonNotices {
+		if m.s.Notify == nil {
+			return b, sdk.Errorf(sdk.CodeInvalid, "notify", "it holds a notice to a person, and nobody is written to; configure notices: and privacy.key")
+		}
+		if err := m.s.Notify(within, c.Source, n, c.Request.ReceivedAt); err != nil {
+			return b, err
+		}
+	}
+	return b, nil
+}
+
+// mapped lets the source map a call.
+func (m *Mapper) mapped(ctx context.Context, inst Instance, c Call) (sdk.Batch, error) {
 	receiver, ok := sdk.As[sdk.WebhookReceiver](inst.Conn)
 	if !ok {
 		return sdk.Batch{}, sdk.Errorf(sdk.CodeUnavailable, "map", "this type of source is not called, or is not open yet")
 	}
-	ctx, cancel := context.WithTimeout(ctx, m.s.Deadline)
-	defer cancel()
 	b, err := receiver.Map(ctx, c.Request)
 	if err == nil {
 		err = b.Validate()
-	}
-	if _, told := errors.AsType[*sdk.Error](err); err != nil && !told && ctx.Err() != nil {
-		err = &sdk.Error{Code: sdk.CodeUnavailable, Op: "map", Public: fmt.Sprintf("mapping it took longer than %s", sdk.D(m.s.Deadline)), Err: err}
-	}
-	for _, n := range b.PersonNotices {
-		if err != nil || c.Told {
-			break
-		}
-		if m.s.Notify == nil {
-			return b, sdk.Errorf(sdk.CodeInvalid, "notify", "it holds a notice to a person, and nobody is written to; configure notices: and privacy.key")
-		}
-		err = m.s.Notify(ctx, c.Source, n, c.Request.ReceivedAt)
 	}
 	return b, err
 }
@@ -267,8 +277,6 @@ func (m *Mapper) content(ctx context.Context, inst Instance, c Call) (sdk.Batch,
 	if !st.Primed {
 		return sdk.Batch{}, nil // the first fetch says what was there before
 	}
-	ctx, cancel := context.WithTimeout(ctx, m.s.Deadline)
-	defer cancel()
 	doc := sdk.Document{URL: c.Topic, Body: c.Request.Body}
 	for name, values := range c.Request.Header {
 		if strings.EqualFold(name, "Content-Type") && len(values) > 0 {
@@ -276,9 +284,6 @@ func (m *Mapper) content(ctx context.Context, inst Instance, c Call) (sdk.Batch,
 		}
 	}
 	b, err := source.Fetch(ctx, sdk.FetchRequest{Cursor: st.Cursor, Now: c.Request.ReceivedAt, Document: &doc})
-	if _, told := errors.AsType[*sdk.Error](err); err != nil && !told && ctx.Err() != nil {
-		err = &sdk.Error{Code: sdk.CodeUnavailable, Op: "map", Public: fmt.Sprintf("reading it took longer than %s", sdk.D(m.s.Deadline)), Err: err}
-	}
 	slices.Reverse(b.Items) // as calls come: the oldest first
 	b.Complete, b.Whole, b.Reset, b.Unchanged = false, nil, false, false
 	return b, err
@@ -298,10 +303,10 @@ func (m *Mapper) fault(ctx context.Context, log *slog.Logger, c Call, err *sdk.E
 	}
 	reason := publicSentence(err)
 	log.Warn("a webhook cannot be mapped, and is set aside", "call", c.ID, "code", err.Code, "err", err)
-	ferr := m.s.Store.FailCall(ctx, c.ID, reason, alert.Alert{Code: alert.WebhookFailed, Subject: c.Source,
-		Sentence: fmt.Sprintf("source %s: a webhook could not be mapped: %s; it is kept", c.Source, reason),
-		Many:     fmt.Sprintf("source %s: {n} webhooks could not be mapped, the last because: %s; they are kept", c.Source, reason),
-		Mend:     fmt.Sprintf("look: belfry source show %s; correct its map, then: belfry source replay %s; or forget them: belfry source replay %s --drop", c.Source, c.Source, c.Source)}, now)
+	ferr := m.s.Store.FailCall(ctx, c.ID, reason, aside(c, reason), now)
+	if ferr == nil && c.Topic != "" && m.s.Missed != nil {
+		m.s.Missed(ctx, c.Source)
+	}
 	if ferr == nil {
 		m.tell(c.Source, "failed", 1)
 		return false
@@ -311,6 +316,20 @@ func (m *Mapper) fault(ctx context.Context, log *slog.Logger, c Call, err *sdk.E
 	}
 	m.rest(c.Source, now.Add(5*pollEvery))
 	return true
+}
+
+// aside tells of a call that was set aside.
+func aside(c Call, reason string) alert.Alert {
+	a := alert.Alert{Code: alert.WebhookFailed, Subject: c.Source,
+		Sentence: fmt.Sprintf("source %s: a webhook could not be mapped: %s; it is kept", c.Source, reason),
+		Many:     fmt.Sprintf("source %s: {n} webhooks could not be mapped, the last because: %s; they are kept", c.Source, reason),
+		Mend:     fmt.Sprintf("look: belfry source show %s; correct its map, then: belfry source replay %s; or forget them: belfry source replay %s --drop", c.Source, c.Source, c.Source)}
+	if c.Topic != "" {
+		a.Sentence = fmt.Sprintf("source %s: what its hub told could not be read: %s; the feed is fetched as without a hub", c.Source, reason)
+		a.Many = fmt.Sprintf("source %s: what its hub told could not be read {n} times, the last because: %s; the feed is fetched as without a hub", c.Source, reason)
+		a.Mend = fmt.Sprintf("forget what it told: belfry source replay %s --drop; if it goes on, ask its hub no more: websub: off of source %s", c.Source, c.Source)
+	}
+	return a
 }
 
 // merge adds what a later call says. Of an item, what is said last counts, unless it is an older version that comes late.
@@ -343,11 +362,7 @@ func (m *Mapper) commit(ctx context.Context, r Rules, name string, b sdk.Batch, 
 			return err
 		}
 		now := time.Now()
-		look := m.s.Store.FoundKeys
-		if r.Pushed {
-			look = m.s.Store.FoundPushed
-		}
-		found, err := look(ctx, name, b)
+		found, err := m.s.Store.FoundCalled(ctx, name, b, r.Pushed)
 		if err != nil {
 			return err
 		}

@@ -34,7 +34,7 @@ func (db *DB) Forget(ctx context.Context) (bool, error) {
 		return false, err
 	}
 	calls := false
-	if err := db.queryRow(ctx, `SELECT EXISTS (SELECT 1 FROM calls c JOIN deliveries d ON d.id = c.delivery
+	if err := db.queryRow(ctx, `SELECT EXISTS (SELECT 1 FROM calls c CROSS JOIN deliveries d ON d.id = c.delivery
 		JOIN publications u ON u.id = d.publication WHERE u.purge = 1)`).Scan(&calls); err != nil {
 		return false, err
 	}

@@ -68,7 +68,7 @@ func (db *DB) Outcomes(ctx context.Context, connection, outcome string, person c
 
 // SentSince implements consent.InboxStore.
 func (db *DB) SentSince(ctx context.Context, destination string, since time.Time) (n int, err error) {
-	err = db.queryRow(ctx, `SELECT count(*) FROM streams s JOIN messages m ON m.stream = s.id WHERE s.destination = $1 AND s.created_at >= $2 - 86400000000 AND m.state = 'sent' AND m.settled_at >= $2`,
+	err = db.queryRow(ctx, `SELECT count(*) FROM streams s CROSS JOIN messages m ON m.stream = s.id WHERE s.destination = $1 AND s.created_at >= $2 - 86400000000 AND m.state = 'sent' AND m.settled_at >= $2`,
 		destination, micros(since)).Scan(&n)
 	return n, err
 }

@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -227,31 +229,40 @@ func (db *DB) dueOfAbsent(ctx context.Context, f *intake.Found, keys []string) e
 		held[k] = true
 	}
 	at := map[int64]int{}
-	var ids []int64
 	for i, k := range f.Listed {
 		if !held[k.Key] {
 			at[k.ID] = i
-			ids = append(ids, k.ID)
 		}
 	}
+	return db.itemTimes(ctx, slices.Collect(maps.Keys(at)), func(id int64, it itemTimes) {
+		i := at[id]
+		f.Listed[i].Due = it.Due
+		f.ByKey[f.Listed[i].Key] = f.Listed[i]
+	})
+}
+
+// itemTimes are the times of an item that stand in its content alone.
+type itemTimes struct {
+	Updated time.Time `json:"updated"`
+	Due     time.Time `json:"due"`
+}
+
+// itemTimes reads them of some items.
+func (db *DB) itemTimes(ctx context.Context, ids []int64, each func(id int64, it itemTimes)) error {
 	if len(ids) == 0 {
 		return nil
 	}
 	return db.query(ctx, func(r scanner) error {
 		var id int64
 		var content string
+		var it itemTimes
 		if err := r.Scan(&id, &content); err != nil {
 			return err
-		}
-		var it struct {
-			Due time.Time `json:"due"`
 		}
 		if err := decode(content, &it); err != nil {
 			return err
 		}
-		i := at[id]
-		f.Listed[i].Due = it.Due
-		f.ByKey[f.Listed[i].Key] = f.Listed[i]
+		each(id, it)
 		return nil
 	}, `SELECT id, content FROM items WHERE id IN @list($1)`, jsonList(ids))
 }

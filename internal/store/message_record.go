@@ -27,7 +27,7 @@ func (p people) MessagesOf(id consent.PersonID, most int) (out []consent.Sent, e
 		return nil
 	}, `SELECT CASE WHEN m.settled_at > 0 THEN m.settled_at ELSE s.created_at END, s.kind, s.medium, s.purpose, m.state, m.reason,
 			coalesce(json_extract(r.content, '$.Title'), json_extract(r.content, '$.title'), ''), coalesce(p.public_id, ''), coalesce(p.channel, '')
-		FROM streams s CROSS JOIN messages m LEFT JOIN posts p ON p.id = s.post LEFT JOIN post_revisions r ON r.post = p.id AND r.revision = p.revision
-		WHERE m.stream = s.id AND m.person = $1 AND (s.person IS NULL OR s.person = $1) ORDER BY s.id DESC LIMIT $2`, id, most)
+		FROM streams s CROSS JOIN messages m ON m.stream = s.id AND m.person = $1 LEFT JOIN posts p ON p.id = s.post LEFT JOIN post_revisions r ON r.post = p.id AND r.revision = p.revision
+		WHERE s.person IS NULL OR s.person = $1 ORDER BY s.id DESC LIMIT $2`, id, most)
 	return out, err
 }

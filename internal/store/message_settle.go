@@ -152,12 +152,15 @@ func (db *DB) Under(ctx context.Context, p consent.PersonID) (under bool, err er
 		var b batch
 		var text string
 		var begun int
-		err := errors.Join(r.Scan(&b.stream, &text, &begun), decode(text, &b.people))
-		if err == nil {
-			b.people = b.people[:begun]
-			list = append(list, b)
+		if err := r.Scan(&b.stream, &text, &begun); err != nil {
+			return err
 		}
-		return err
+		if err := decode(text, &b.people); err != nil {
+			return err
+		}
+		b.people = b.people[:begun]
+		list = append(list, b)
+		return nil
 	}, `SELECT stream, people, started FROM message_batches WHERE started > 0`); err != nil {
 		return false, err
 	}

@@ -122,4 +122,4 @@ func (db *DB) HeldPeople(ctx context.Context, stream int64, most int) (out []Hel
 }
 
 // heldMessages holds for a message m of a stream s that waits for somebody of the house, or may have arrived.
-const heldMessages = `(m.state = 'held' AND m.reason <> 'reply_window_closed' AND s.state = 'open' OR m.state = 'unknown')`
+const heldMessages = `(m.state = 'held' OR m.state = 'unknown') AND (m.state = 'unknown' OR m.reason <> 'reply_window_closed' AND s.state = 'open')`

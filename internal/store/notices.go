@@ -115,8 +115,8 @@ func (db *DB) HeldMessages(ctx context.Context) (out []HeldMessages, err error) 
 		out = append(out, h)
 		return err
 	}, `SELECT s.id, s.kind, s.purpose, coalesce(p.public_id, ''), m.reason, coalesce(n.digest, ''), count(*), s.created_at
-		FROM messages m @by(messages_wait) JOIN streams s ON s.id = m.stream LEFT JOIN posts p ON p.id = s.post LEFT JOIN notices n ON n.id = s.notice
-		WHERE (m.state = 'held' OR m.state = 'unknown') AND `+heldMessages+` GROUP BY s.id, m.reason, m.state ORDER BY s.id`)
+		FROM messages m JOIN streams s ON s.id = m.stream LEFT JOIN posts p ON p.id = s.post LEFT JOIN notices n ON n.id = s.notice
+		WHERE `+heldMessages+` GROUP BY s.id, m.reason, m.state ORDER BY s.id`)
 	return out, err
 }
 

@@ -62,7 +62,9 @@ func (db *DB) Masters(ctx context.Context) (out []string, err error) {
 		err := r.Scan(&id)
 		out = append(out, id)
 		return err
-	}, `SELECT DISTINCT master FROM person_keys`)
+	}, `WITH RECURSIVE used (id) AS (SELECT min(master) FROM person_keys
+			UNION ALL SELECT (SELECT min(master) FROM person_keys WHERE master > used.id) FROM used WHERE used.id IS NOT NULL)
+		SELECT id FROM used WHERE id IS NOT NULL`)
 	return out, err
 }
 
@@ -99,7 +101,7 @@ func (p people) SubscriberByExternal(hash string) (consent.Subscriber, error) {
 	if hash == "" {
 		return consent.Subscriber{}, consent.ErrNotFound
 	}
-	return scanSubscriber(p.tx.row(`SELECT `+subscriberColumns+` FROM subscribers WHERE external = $1`, hash))
+	return scanSubscriber(p.tx.row(`SELECT `+subscriberColumns+` FROM subscribers WHERE external = $1 AND external <> ''`, hash))
 }
 
 func (p people) SubscriberByAddress(medium, hash string) (consent.Subscriber, error) {
@@ -335,7 +337,7 @@ func (p people) Forget(id consent.PersonID) error {
 		`DELETE FROM sent_days WHERE person = $1 AND $2 > 0`,
 		`UPDATE notices SET sealed = x'', key = '', ended_at = CASE WHEN ended_at = 0 THEN $2 ELSE ended_at END WHERE person = $1`,
 		`UPDATE streams SET content = x'' WHERE person = $1 AND $2 > 0`,
-		`UPDATE messages SET posts = '', ref = '', error = '' WHERE stream IN (SELECT id FROM streams) AND person = $1 AND $2 > 0`,
+		`UPDATE messages SET posts = '', ref = '', error = '' WHERE person = $1 AND stream IN (SELECT id FROM streams WHERE person IS NULL UNION ALL SELECT id FROM streams WHERE person = $1) AND $2 > 0`,
 	} {
 		if err := p.tx.run(statement, id, micros(time.Now())); err != nil {
 			return err

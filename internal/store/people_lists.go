@@ -13,7 +13,7 @@ func (p people) KeysNotBy(master string, most int) (out []consent.PersonKey, err
 		err := r.Scan(&k.Person, &k.Ref, &k.Key.Master, &k.Key.Data)
 		out = append(out, k)
 		return err
-	}, `SELECT k.person, s.ref, k.master, k.sealed FROM person_keys k JOIN subscribers s ON s.id = k.person WHERE k.master <> $1 ORDER BY k.person LIMIT $2`, master, most)
+	}, `SELECT k.person, s.ref, k.master, k.sealed FROM person_keys k JOIN subscribers s ON s.id = k.person WHERE k.master < $1 OR k.master > $1 LIMIT $2`, master, most)
 	return out, err
 }
 

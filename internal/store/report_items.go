@@ -101,6 +101,6 @@ func (db *DB) ChannelCounts(ctx context.Context) (map[string]ChannelCount, error
 		c.Waiting, c.Held = waiting, held
 		out[name] = c
 		return err
-	}, `SELECT channel, sum(waiting), sum(held) FROM (SELECT channel, count(*) AS waiting, 0 AS held FROM channel_items WHERE state = 'waiting' GROUP BY channel
-		UNION ALL SELECT channel, 0, count(*) FROM channel_items WHERE state = 'held' GROUP BY channel) GROUP BY channel`)
+	}, `SELECT channel, sum(waiting), sum(held) FROM (SELECT channel, 1 AS waiting, 0 AS held FROM channel_items WHERE state = 'waiting'
+		UNION ALL SELECT channel, 0, 1 FROM channel_items WHERE state = 'held') GROUP BY channel`)
 }

@@ -46,8 +46,8 @@ type Pruner struct {
 	now    time.Time
 	size   int
 	stages []func(context.Context) (Pruned, error)
-	// after is the last item that the pass has looked at.
-	after int64
+	// after is the last item that the pass has looked at, and person the last whose days it has.
+	after, person int64
 }
 
 // Prune begins a pass; a step touches at most so many rows.
@@ -56,7 +56,7 @@ func (db *DB) Prune(keep Retention, size int, now time.Time) *Pruner {
 	for _, s := range []struct {
 		kept time.Duration
 		do   func(context.Context) (Pruned, error)
-	}{{keep.Deliveries, p.deliveries}, {keep.Messages, p.messages}, {keep.Messages, p.answered}, {keep.Webhooks, p.webhooks}, {keep.Posts, p.posts}, {keep.Items, p.items}, {keep.Media, p.media}, {keep.Alerts, p.alerts}, {keep.Acts, p.acts}} {
+	}{{keep.Deliveries, p.deliveries}, {keep.Messages, p.messages}, {keep.Messages, p.answered}, {daysKept, p.days}, {keep.Webhooks, p.webhooks}, {keep.Posts, p.posts}, {keep.Items, p.items}, {keep.Media, p.media}, {keep.Alerts, p.alerts}, {keep.Acts, p.acts}} {
 		if s.kept > 0 {
 			p.stages = append(p.stages, s.do)
 		}
@@ -125,8 +125,23 @@ func (p *Pruner) messages(ctx context.Context) (out Pruned, err error) {
 			return err
 		}
 		// Only now: no message is left whose stream nobody knows.
-		return errors.Join(tx.run(`DELETE FROM streams WHERE id = $1`, ids[0]),
-			tx.run(`DELETE FROM sent_days WHERE day < $1`, p.now.Add(-10*24*time.Hour).Unix()/86400))
+		return tx.run(`DELETE FROM streams WHERE id = $1`, ids[0])
+	})
+}
+
+// daysKept is how long it is known how much a person got on a day, which is longer than any cap asks.
+const daysKept = 10 * 24 * time.Hour
+
+// days takes out what people got on days that no cap looks at any more.
+func (p *Pruner) days(ctx context.Context) (out Pruned, err error) {
+	day := p.now.Add(-daysKept).Unix() / 86400
+	people, err := p.ids(ctx, `SELECT DISTINCT person FROM sent_days WHERE person > $1 AND day < $2 ORDER BY person LIMIT $3`, p.person, day, p.size)
+	if err != nil || len(people) == 0 {
+		return out, err
+	}
+	p.person, out.More = people[len(people)-1], len(people) == p.size
+	return out, p.db.Write(ctx, func(tx *Tx) error {
+		return tx.run(`DELETE FROM sent_days WHERE person IN @list($1) AND day < $2`, jsonList(people), day)
 	})
 }
 

@@ -408,7 +408,7 @@ func (tx *Tx) purgeMedia(images map[string]bool, out *Retracted, a act) error {
 		err := r.Scan(&m.id, &m.url, &m.name)
 		list = append(list, m)
 		return err
-	}, `SELECT m.id, m.url, CASE WHEN EXISTS (SELECT 1 FROM media x WHERE x.sha256 = m.sha256 AND x.id <> m.id AND x.state = 'stored') THEN '' ELSE m.name END
+	}, `SELECT m.id, m.url, CASE WHEN EXISTS (SELECT 1 FROM media x WHERE x.sha256 = m.sha256 AND x.sha256 <> '' AND x.id <> m.id AND x.state = 'stored') THEN '' ELSE m.name END
 		FROM media m WHERE m.url IN @list($1)
 		AND NOT EXISTS (SELECT 1 FROM post_media o JOIN posts p ON p.id = o.post WHERE o.media = m.id AND p.status <> 'retracted') ORDER BY m.id`,
 		jsonList(slices.Sorted(maps.Keys(images)))); err != nil {

@@ -18,7 +18,10 @@ func (db *DB) HubFeeds(ctx context.Context) (out []websub.Feed, err error) {
 		var f websub.Feed
 		var text string
 		var about sdk.About
-		if err := errors.Join(r.Scan(&f.Source, &text), decode(text, &about)); err != nil {
+		if err := r.Scan(&f.Source, &text); err != nil {
+			return err
+		}
+		if err := decode(text, &about); err != nil {
 			return err
 		}
 		f.Hub, f.Topic = about.Hub, about.Topic

@@ -6,6 +6,8 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/belfry-news/belfry/internal/alert"
@@ -118,54 +120,23 @@ func (db *DB) NewItems(ctx context.Context, source string, since time.Time, most
 	return n, err
 }
 
-// FoundKeys implements intake.CallStore.
-func (db *DB) FoundKeys(ctx context.Context, source string, batch sdk.Batch) (intake.Found, error) {
-	f, err := db.found(ctx, source, batch, false)
+// FoundCalled implements intake.CallStore.
+func (db *DB) FoundCalled(ctx context.Context, source string, batch sdk.Batch, listed bool) (intake.Found, error) {
+	f, err := db.found(ctx, source, batch, listed)
 	if err != nil {
 		return f, err
 	}
-	return f, db.updated(ctx, &f, batch)
-}
-
-// FoundPushed implements intake.CallStore.
-func (db *DB) FoundPushed(ctx context.Context, source string, batch sdk.Batch) (intake.Found, error) {
-	f, err := db.found(ctx, source, batch, true)
-	if err != nil {
-		return f, err
-	}
-	return f, db.updated(ctx, &f, batch)
-}
-
-// updated finds when the items of a batch that are known were last changed, where the batch says it of them too.
-func (db *DB) updated(ctx context.Context, f *intake.Found, batch sdk.Batch) error {
 	at := map[int64]string{}
-	var ids []int64
 	for _, it := range batch.Items {
 		if k, known := f.ByKey[it.Key]; known && !it.Updated.IsZero() {
 			at[k.ID] = it.Key
-			ids = append(ids, k.ID)
 		}
 	}
-	if len(ids) == 0 {
-		return nil
-	}
-	return db.query(ctx, func(r scanner) error {
-		var id int64
-		var content string
-		if err := r.Scan(&id, &content); err != nil {
-			return err
-		}
-		var it struct {
-			Updated time.Time `json:"updated"`
-		}
-		if err := decode(content, &it); err != nil {
-			return err
-		}
+	return f, db.itemTimes(ctx, slices.Collect(maps.Keys(at)), func(id int64, it itemTimes) {
 		k := f.ByKey[at[id]]
 		k.Updated = it.Updated
 		f.ByKey[at[id]] = k
-		return nil
-	}, `SELECT id, content FROM items WHERE id IN @list($1)`, jsonList(ids))
+	})
 }
 
 // mapped marks calls whose items are committed by the same transaction, and ends the alert about those of the source that

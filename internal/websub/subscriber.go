@@ -72,11 +72,9 @@ func New(s Settings) *Subscriber {
 
 // Start begins to keep subscriptions. The context ends with starting.
 func (s *Subscriber) Start(ctx context.Context) error {
-	subs, err := s.s.Store.Subscriptions(ctx)
-	if err != nil {
+	if _, err := s.trust(ctx, time.Now()); err != nil {
 		return err
 	}
-	s.trust(subs, time.Now())
 	ctx, cancel := context.WithCancel(context.Background())
 	s.cancel = cancel
 	s.done.Go(func() { s.loop(ctx) })
@@ -170,10 +168,9 @@ func (s *Subscriber) pass(ctx context.Context) (next time.Time, err error) {
 		})
 	}
 	asking.Wait()
-	if subs, err = s.s.Store.Subscriptions(ctx); err != nil {
+	if subs, err = s.trust(ctx, now); err != nil {
 		return next, err
 	}
-	s.trust(subs, now)
 	for _, sub := range subs {
 		if at := due(sub); at.Before(next) {
 			next = at
@@ -302,16 +299,22 @@ func (s *Subscriber) fallBack(ctx context.Context, source string) error {
 	return err
 }
 
-func (s *Subscriber) trust(subs []Subscription, now time.Time) {
-	trusted := map[string]time.Time{}
-	for _, sub := range subs {
-		if sub.trusted(now) && sub.ExpiresAt.After(trusted[sub.Source]) {
-			trusted[sub.Source] = sub.ExpiresAt
-		}
-	}
+// trust reads which hubs are trusted, and gives all subscriptions. It holds the lock meanwhile: what else changes trust does so in
+// the store first, and so either is read here or comes after.
+func (s *Subscriber) trust(ctx context.Context, now time.Time) ([]Subscription, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.trusted = trusted
+	subs, err := s.s.Store.Subscriptions(ctx)
+	if err != nil {
+		return nil, err
+	}
+	clear(s.trusted)
+	for _, sub := range subs {
+		if sub.trusted(now) && sub.ExpiresAt.After(s.trusted[sub.Source]) {
+			s.trusted[sub.Source] = sub.ExpiresAt
+		}
+	}
+	return subs, nil
 }
 
 // Missed notes that a fetch of a source found what its hub had not told: it is fetched as before until the hub tells something.

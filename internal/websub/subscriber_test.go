@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"runtime"
 	"slices"
 	"sync"
 	"testing"
@@ -26,6 +27,8 @@ type rows struct {
 	subs  []Subscription
 	soon  []string
 	last  int64
+	// told is called after the subscriptions were read, before the reader has them; may be nil.
+	told func()
 }
 
 func (r *rows) do(f func()) error {
@@ -50,7 +53,11 @@ func (r *rows) HubFeeds(context.Context) (out []Feed, err error) {
 }
 
 func (r *rows) Subscriptions(context.Context) (out []Subscription, err error) {
-	err = r.do(func() { out = slices.Clone(r.subs) })
+	var told func()
+	err = r.do(func() { out, told = slices.Clone(r.subs), r.told })
+	if told != nil {
+		told()
+	}
 	return out, err
 }
 
@@ -310,6 +317,41 @@ func TestAHubMoves(t *testing.T) {
 		later(r, leaveFor+time.Minute)
 		if len(r.subs) != 1 || r.subs[0].ID == first.ID {
 			t.Errorf("%+v", r.subs)
+		}
+	})
+}
+
+// What a fetch finds while subscriptions are being looked at counts: the hub is not trusted by what was read before.
+func TestAHubMissesDuringALook(t *testing.T) {
+	t.Parallel()
+	kept(t, func(r *rows, _ *hub, s *Subscriber) {
+		start(t, s)
+		if err := s.Delivered(t.Context(), r.subs[0]); err != nil || s.Slow("articles") != slowly {
+			t.Fatalf("a hub that tells: %s, %v", s.Slow("articles"), err)
+		}
+		time.Sleep(time.Second)
+		var missed sync.WaitGroup
+		reads := 0
+		_ = r.do(func() {
+			r.told = func() {
+				if reads++; reads != 2 { // the last one of a look, after which nothing is to be done
+					return
+				}
+				missed.Go(func() {
+					if err := s.Missed(t.Context(), "articles"); err != nil {
+						t.Error(err)
+					}
+				})
+				for range 1000 { // as much time as it wants
+					runtime.Gosched()
+				}
+			}
+		})
+		s.Wake()
+		synctest.Wait()
+		missed.Wait()
+		if s.Slow("articles") != 0 || reads != 2 {
+			t.Errorf("it is fetched every %s, after %d reads", s.Slow("articles"), reads)
 		}
 	})
 }

@@ -115,40 +115,38 @@ func (r *lineReader) bounds(it *sdk.Item) error {
 
 // content makes the text, and finds the pictures in it.
 func (r *lineReader) content(l itemLine, address string) (sdk.Body, []sdk.Media, error) {
-	given := 0
-	for _, s := range []string{l.HTML, l.Markdown, l.Text} {
-		if s != "" {
-			given++
+	var name, text string
+	var markup render.Markup
+	for _, given := range []struct {
+		name, text string
+		markup     render.Markup
+	}{{"html", l.HTML, ""}, {"markdown", l.Markdown, render.CommonMark}, {"text", l.Text, render.Plain}} {
+		if given.text == "" {
+			continue
 		}
-	}
-	if given > 1 {
-		return nil, nil, r.fail(sdk.CodeInvalid, "item has its text more than once; print one of html, markdown and text")
-	}
-	for name, text := range map[string]string{"html": l.HTML, "markdown": l.Markdown, "text": l.Text} {
-		if len(text) > maxContent {
-			return nil, nil, r.fail(sdk.CodeTooLarge, "item.%s has %d bytes; at most %d are read", name, len(text), maxContent)
+		if name != "" {
+			return nil, nil, r.fail(sdk.CodeInvalid, "item has its text more than once; print one of html, markdown and text")
 		}
+		name, text, markup = given.name, given.text, given.markup
 	}
-	if l.HTML != "" {
+	switch {
+	case name == "":
+		return nil, nil, nil
+	case len(text) > maxContent:
+		return nil, nil, r.fail(sdk.CodeTooLarge, "item.%s has %d bytes; at most %d are read", name, len(text), maxContent)
+	case name == "html":
 		base := r.source.base
 		if u, err := url.Parse(address); err == nil && u.IsAbs() {
 			base = u
 		}
-		doc := render.FromHTML(l.HTML, base)
+		doc := render.FromHTML(text, base)
 		return doc.Body, doc.Media[:min(len(doc.Media), sdk.MaxMedia)], nil
 	}
-	for name, m := range map[string]render.Markup{"markdown": render.CommonMark, "text": render.Plain} {
-		text := map[string]string{"markdown": l.Markdown, "text": l.Text}[name]
-		if text == "" {
-			continue
-		}
-		body, err := render.Parse(text, m)
-		if err != nil {
-			return nil, nil, r.fail(sdk.AsError(err).Code, "item.%s: %s", name, sdk.AsError(err).Public)
-		}
-		return body, nil, nil
+	body, err := render.Parse(text, markup)
+	if err != nil {
+		return nil, nil, r.fail(sdk.AsError(err).Code, "item.%s: %s", name, sdk.AsError(err).Public)
 	}
-	return nil, nil, nil
+	return body, nil, nil
 }
 
 // maxContent is the longest text of an item as it is printed, in bytes.

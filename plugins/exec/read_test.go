@@ -194,3 +194,12 @@ func FuzzRead(f *testing.F) {
 		}
 	})
 }
+
+// A secret that begins as another one does is taken out whole.
+func TestSecretsWithinSecrets(t *testing.T) {
+	t.Parallel()
+	m := newMask(Config{Config: map[string]any{"a": sdk.Untyped("abcd"), "b": []any{sdk.Untyped("abcdefgh")}}, Env: map[string]sdk.Secret{"C": sdk.NewSecret("defgh-xyz"), "D": sdk.NewSecret("abc")}})
+	if got, want := m.text("abcdefgh abcd defgh-xyz abc"), "[secret] [secret] [secret] abc"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}

@@ -248,6 +248,7 @@ func (e *stderr) flush() {
 	for word, is := range map[string]slog.Level{"debug:": slog.LevelDebug, "warning:": slog.LevelWarn, "error:": slog.LevelError} {
 		if len(line) >= len(word) && strings.EqualFold(line[:len(word)], word) {
 			level, line = is, strings.TrimSpace(line[len(word):])
+			break
 		}
 	}
 	e.log.Log(context.Background(), level, "the command says", "line", line)
@@ -283,5 +284,3 @@ func readable(s string) string {
 		return r
 	}, strings.ToValidUTF8(s, "\uFFFD")), " \t")
 }
-
-func replaceAll(s, secret string) string { return strings.ReplaceAll(s, secret, "[secret]") }

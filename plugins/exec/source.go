@@ -2,11 +2,14 @@ package exec
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"log/slog"
 	"net/url"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/belfry-news/belfry/sdk"
@@ -225,12 +228,14 @@ func newMask(c Config) mask {
 		}
 	}
 	walk(c.Config)
+	// One may be a part of another: the longer one goes first.
+	slices.SortFunc(m, func(a, b string) int { return cmp.Compare(len(b), len(a)) })
 	return m
 }
 
 func (m mask) text(s string) string {
 	for _, secret := range m {
-		s = replaceAll(s, secret)
+		s = strings.ReplaceAll(s, secret, "[secret]")
 	}
 	return s
 }

@@ -248,8 +248,11 @@ func (p program) run(name string, v view) (any, error) {
 	}
 	said, _, _ := strings.Cut(err.Error(), "\n")
 	fix := "look at what the call holds: belfry try webhook"
-	if strings.Contains(said, "from <nil>") {
+	switch {
+	case strings.Contains(said, "from <nil>"):
 		fix = "write ?. in place of . where something may be missing, or pick(entry, \"a.b\")"
+	case strings.Contains(said, "invalid operation: int(string)"): // an index that is a name
+		said, fix = "it asks a list for what has a name", "where the body is a list, each of its entries is called entry: write entry.id in place of body.id; of another list take one entry, as in entry.authors[0].name"
 	}
 	return nil, sdk.Errorf(sdk.CodeInvalid, opMap, "map.%s fails: %s; %s", dotted(name), said, fix)
 }

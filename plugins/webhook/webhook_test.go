@@ -178,6 +178,7 @@ func TestMapFails(t *testing.T) {
 		{"nobody to tell", "notice", "", `{"id":"k","title":"T"}`, "map.notice.reference yields nothing"},
 		{"no list", "each", "body.x", `{"x":{}}`, "map.each gives an object"},
 		{"the second entry", "summary", "entry.s", `[{"id":"k","title":"T"},{"id":"l","title":"U","s":{}}]`, "entry 2: map.summary gives an object"},
+		{"a list for an object", "summary", "body.s", `[{"id":"k","title":"T"}]`, "map.summary fails: it asks a list for what has a name; where the body is a list, each of its entries is called entry"},
 		{"no JSON", "summary", "entry.s", `{"id":`, "the body is no JSON at byte 6"},
 		{"too deep", "summary", "entry.s", strings.Repeat("[", 65) + strings.Repeat("]", 65), "nested deeper than 64"},
 		{"no UTF-8", "summary", "entry.s", "\"\xff\"", "not UTF-8"},

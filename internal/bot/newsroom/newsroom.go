@@ -75,7 +75,11 @@ func (n *Newsroom) Check(ctx context.Context, id string, d bot.Draft) error {
 	if _, err := at.Channel(ctx, d.Channel); err != nil {
 		return told(err)
 	}
-	if _, err := at.Program().Channels[d.Channel].Write(draft(d), at.Now); err != nil {
+	program, err := at.Program(ctx)
+	if err != nil {
+		return told(err)
+	}
+	if _, err := program.Channels[d.Channel].Write(draft(d), at.Now); err != nil {
 		return sdk.Errorf(sdk.CodeInvalid, "post", "the post cannot be written: %s", err)
 	}
 	return nil

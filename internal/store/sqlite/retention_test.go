@@ -2,6 +2,7 @@ package sqlite_test
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -482,4 +483,28 @@ func fileBytes(t *testing.T, file string) int64 {
 	info, err := os.Stat(filepath.Clean(file))
 	ok(t, err)
 	return info.Size()
+}
+
+// How much people got on a day goes once no cap asks for it, step by step, also where everything else is kept.
+func TestDaysOfPeopleGo(t *testing.T) {
+	t.Parallel()
+	file, db := newDatabase(t)
+	defer closed(t, db)
+	raw, err := sql.Open("sqlite", file)
+	ok(t, err)
+	defer raw.Close()
+	now := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
+	today := now.Unix() / 86400
+	for person := range 120 { // more than a step takes
+		for _, ago := range []int64{0, 10, 11, 40} {
+			_, err := raw.Exec(`INSERT INTO sent_days (person, purpose, day, count, last_at) VALUES (?, 'channel alertes', ?, 1, 0)`, person+1, today-ago)
+			ok(t, err)
+		}
+	}
+	prune(t, db, store.Retention{}, now)
+	var left, oldest int64
+	ok(t, raw.QueryRow(`SELECT count(*), min(day) FROM sent_days`).Scan(&left, &oldest))
+	if left != 240 || oldest != today-10 {
+		t.Errorf("%d are left, the oldest of %d days ago", left, today-oldest)
+	}
 }

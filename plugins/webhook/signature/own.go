@@ -148,7 +148,7 @@ func newBearer(o Options) (scheme, error) {
 }
 
 func newBasic(o Options) (scheme, error) {
-	t := &token{header: "Authorization", prefix: "Basic ", id: o.HMAC.ID, what: "the user name or the password"}
+	t := &token{header: "Authorization", prefix: "Basic ", id: o.HMAC.ID, what: "user:password in Base64"}
 	for i, s := range o.Secrets {
 		if !strings.Contains(s, ":") {
 			return nil, sdk.Problems{{Pointer: sdk.Pointer("secrets", i), What: "there is no password", Fix: "write user:password"}}
@@ -179,7 +179,11 @@ func Weak(o Options) sdk.Problems {
 func (t *token) verify(h http.Header, _ sdk.WebhookRequest) (Accepted, error) {
 	shown, err := header(h, t.header)
 	if err != nil {
-		return Accepted{}, err
+		behind := ""
+		if word := strings.TrimSpace(t.prefix); word != "" {
+			behind = " behind the word " + word
+		}
+		return Accepted{}, refuse(ReasonMissing, "the header %s is missing; send %s in it%s, and let no proxy take it away", t.header, t.what, behind)
 	}
 	found, shaped := -1, false
 	for _, v := range shown[:min(len(shown), maxSignatures)] {
@@ -206,7 +210,7 @@ func (t *token) verify(h http.Header, _ sdk.WebhookRequest) (Accepted, error) {
 	case !shaped:
 		return Accepted{}, refuse(ReasonMalformed, "the header %s does not begin with %q", t.header, strings.TrimSpace(t.prefix))
 	case found < 0:
-		return Accepted{}, refuse(ReasonWrong, "%s in %s is not the one that is expected here", t.what, t.header)
+		return Accepted{}, refuse(ReasonWrong, "%s in %s is not what is expected here", t.what, t.header)
 	}
 	a := Accepted{Secret: found}
 	if ids := h.Values(t.id); t.id != "" && len(ids) > 0 && len(ids[0]) <= maxID {

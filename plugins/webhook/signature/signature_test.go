@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -360,5 +361,23 @@ func TestEd25519Vector(t *testing.T) {
 	key := ed25519.NewKeyFromSeed(seed)
 	if got := "v1a," + base64.StdEncoding.EncodeToString(ed25519.Sign(key, []byte(`msg_1.1700000000.{"a":1}`))); got != vectors()[4].header["webhook-signature"][0] {
 		t.Error(got)
+	}
+}
+
+// Who forgot the header of a secret that is shown learns what belongs into it.
+func TestMissingSecret(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		options signature.Options
+		says    string
+	}{
+		"bearer":     {signature.Options{Scheme: "bearer", Secrets: []string{"0123456789abcdef"}}, "the header Authorization is missing; send the token in it behind the word Bearer, "},
+		"own header": {signature.Options{Scheme: "bearer", Secrets: []string{"0123456789abcdef"}, HMAC: signature.HMAC{Header: "X-Token"}}, "the header X-Token is missing; send the token in it, "},
+		"basic":      {signature.Options{Scheme: "basic", Secrets: []string{"desk:0123456789"}}, "the header Authorization is missing; send user:password in Base64 in it behind the word Basic, "},
+	} {
+		_, err := verifier(t, c.options).Verify(sdk.WebhookRequest{Method: "POST"}, time.Unix(0, 0))
+		if refused, is := errors.AsType[*signature.RefusedError](err); !is || refused.Reason != signature.ReasonMissing || !strings.HasPrefix(refused.Detail, c.says) {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }

@@ -24,3 +24,10 @@ CREATE INDEX streams_digest ON streams (purpose, destination, created_at) WHERE 
 
 -- What channels show is counted for each look at the metrics.
 CREATE INDEX posts_live ON posts (channel, visible_at) WHERE status = 'live' AND visible_at > 0;
+
+-- Streams to many, of which a person who is forgotten may have had messages; posts that a program wrote, by their age.
+CREATE INDEX streams_many ON streams (id) WHERE person IS NULL;
+CREATE INDEX acts_posts ON acts (at) WHERE act = 'create post';
+
+-- Which master keys are in use is asked at each start, and who is still under another one while a key is changed.
+CREATE INDEX person_keys_master ON person_keys (master);
