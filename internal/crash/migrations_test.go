@@ -49,7 +49,7 @@ channels:
 // worked are the tables in which a daemon writes at its start, though everything is paused: which call was under way, what
 // is configured, when it looked.
 var worked = []string{"configurations", "sources", "destinations", "lanes", "deliveries", "batches", "schedules", "alerts",
-	"streams", "messages", "message_batches"}
+	"streams", "messages", "message_batches", "subscriptions"}
 
 func newOldHouse(t *testing.T, binary string, database []byte, before schematest.Content) *oldHouse {
 	t.Helper()

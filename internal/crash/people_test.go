@@ -645,15 +645,17 @@ func (c *crowd) outcomes(got map[string]map[string]map[string]int) map[string]in
 	// What is sent has arrived: as many by each medium as the receivers hold, of all people. Of what is not sent, an attempt of
 	// before may have arrived without an answer.
 	for medium, of := range map[string]func(string) bool{"email": func(who string) bool { return strings.Contains(who, "@") }, "telegram": func(who string) bool { return !strings.Contains(who, "@") }} {
+		const uncertain = `m.state <> 'sent' AND (m.attempt > 0 OR m.unsure = 1 OR m.reason IN ('unknown', 'node_ended'))`
 		var sent, maybe int
-		if err := db.QueryRow(`SELECT count(*) FILTER (WHERE m.state = 'sent'), count(*) FILTER (WHERE m.state <> 'sent' AND (m.attempt > 0 OR m.reason IN ('unknown', 'node_ended'))) FROM streams s JOIN messages m ON m.stream = s.id
+		if err := db.QueryRow(`SELECT count(*) FILTER (WHERE m.state = 'sent'), count(*) FILTER (WHERE `+uncertain+`) FROM streams s JOIN messages m ON m.stream = s.id
 			WHERE s.kind = 'post' AND s.medium = ?`, medium).Scan(&sent, &maybe); err != nil {
 			c.t.Fatal(err)
 		}
+		// What was in a digest that has no outcome is not written down: it may have been everything.
 		var digested, perhaps int
 		if err := db.QueryRow(`SELECT coalesce(sum(json_array_length(m.posts)) FILTER (WHERE m.state = 'sent'), 0),
-			coalesce(sum(json_array_length(nullif(m.posts, ''))) FILTER (WHERE m.state <> 'sent' AND (m.attempt > 0 OR m.reason IN ('unknown', 'node_ended'))), 0)
-			FROM streams s JOIN messages m ON m.stream = s.id WHERE s.kind = 'digest' AND s.medium = ?`, medium).Scan(&digested, &perhaps); err != nil {
+			coalesce(sum(coalesce(json_array_length(nullif(m.posts, '')), ?2)) FILTER (WHERE `+uncertain+`), 0)
+			FROM streams s JOIN messages m ON m.stream = s.id WHERE s.kind = 'digest' AND s.medium = ?1`, medium, c.posts).Scan(&digested, &perhaps); err != nil {
 			c.t.Fatal(err)
 		}
 		maybe += perhaps
