@@ -143,7 +143,7 @@ func (c *consentExportCmd) Run(ctx context.Context, g *global, std streams) erro
 func (c *consentExportCmd) give(data []byte, std streams) error {
 	data = append(data, '\n')
 	if c.To != "" {
-		return writeSecret(c.To, data)
+		return writeSecret(c.To, "nothing is written over", data)
 	}
 	_, err := std.out.Write(data)
 	return err

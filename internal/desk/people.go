@@ -3,6 +3,7 @@ package desk
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -246,6 +247,43 @@ func (p *People) Export(ctx context.Context, ref, reason string) ([]byte, error)
 		return nil, err
 	}
 	return p.Registry.Export(ctx, look.ID)
+}
+
+// exportPage is how many people are read and recorded at once.
+const exportPage = 200
+
+// ExportAll gives the rows of all people that a filter lets through, as consent.ExportColumns names them, and says of how many. Each
+// of them has it in their record.
+func (p *People) ExportAll(ctx context.Context, f SubscriberFilter, reason string, each func(row []string) error) (people int, err error) {
+	if f.Channel != "" {
+		if _, known := p.Config.Channels[f.Channel]; !known {
+			if _, err := p.channel(f.Channel); err != nil {
+				return 0, err
+			}
+		}
+	}
+	for after := consent.PersonID(0); ; {
+		page, err := p.Store.ListPeople(ctx, store.PeopleFilter{Channel: f.Channel, State: f.State}, after, exportPage)
+		if err != nil {
+			return people, err
+		}
+		var ids []consent.PersonID
+		for _, row := range page {
+			ids, after = append(ids, row.ID), row.ID
+		}
+		rows, n, err := p.Registry.ExportRows(ctx, ids, consent.ExportFilter{Channel: f.Channel, State: consent.State(f.State)}, p.Actor, reason)
+		if err != nil {
+			return people, PersonError("", err)
+		}
+		for _, row := range rows {
+			if err := each(row); err != nil {
+				return people, err
+			}
+		}
+		if people += n; len(page) < exportPage {
+			return people, p.Store.RecordAct(ctx, p.Actor, "export people", fmt.Sprintf("%d people: %s", people, reason), p.Now)
+		}
+	}
 }
 
 // ErasedPerson is what came of an erasure.
