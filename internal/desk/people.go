@@ -296,6 +296,9 @@ type ErasedPerson struct {
 	BackupsUntil Stamp `json:"backups_until"`
 	// Purged says that no file of the store holds what was erased. Otherwise the daemon goes on trying.
 	Purged bool `json:"purged"`
+	// Webhooks could not be mapped, named the person and are gone; WaitingWebhooks name them, and go once their source goes on.
+	Webhooks        int `json:"webhooks"`
+	WaitingWebhooks int `json:"waiting_webhooks"`
 	// Backups are older copies of the store beside it, which still hold the person.
 	Backups []string `json:"backups"`
 }
@@ -310,7 +313,7 @@ func (p *People) Erase(ctx context.Context, ref, reason string, copies func() ([
 	if err != nil {
 		return ErasedPerson{}, err
 	}
-	out := ErasedPerson{Ref: look.Ref, At: Stamp{e.At}, Settled: e.Settled, BackupsUntil: Stamp{e.BackupsUntil}, Backups: []string{}}
+	out := ErasedPerson{Ref: look.Ref, At: Stamp{e.At}, Settled: e.Settled, BackupsUntil: Stamp{e.BackupsUntil}, Webhooks: e.Calls.Dropped, WaitingWebhooks: e.Calls.Waiting, Backups: []string{}}
 	if _, err := waitFor(ctx, forgetFor, func() (bool, error) {
 		out.Purged, err = p.Store.Forget(ctx)
 		return out.Purged, err
