@@ -143,7 +143,7 @@ func (c *consentExportCmd) Run(ctx context.Context, g *global, std streams) erro
 func (c *consentExportCmd) give(data []byte, std streams) error {
 	data = append(data, '\n')
 	if c.To != "" {
-		return writeSecret(c.To, data)
+		return writeSecret(c.To, "nothing is written over", data)
 	}
 	_, err := std.out.Write(data)
 	return err
@@ -161,6 +161,8 @@ from free pages and from the log of the database. What stays: a keyed hash of ea
 writes to them again, and the entries of the ledger, which nobody can open any more because their key is gone. Only the person
 themselves can come back.
 
+Webhooks that could not be mapped and name the person, by their reference or an address, go too.
+
 Backups of before still hold them, until they are deleted: privacy.backups says for how long you keep them, and the answer says
 until when that is. Copies that lie beside the store are named. There is no way back.
 
@@ -169,7 +171,7 @@ Example:
     belfry consent erase 4f0xk2c9m7qz1a3b --reason "asked by mail on 20 November"
 
 Exit codes: 0 erased, 1 nobody is called that, it was not confirmed, or a file of the store may still hold it for a while, 2 the
-command line cannot be used. With --json: {ref, at, settled, backups_until, purged, backups}.`
+command line cannot be used. With --json: {ref, at, settled, backups_until, purged, webhooks, waiting_webhooks, backups}.`
 }
 
 // Run erases a person.
@@ -210,6 +212,12 @@ func (r *registrar) printErased(out desk.ErasedPerson) {
 	}
 	if !out.BackupsUntil.IsZero() {
 		r.print("  backups of before may hold the person until %s, when the last of them is to be deleted (privacy.backups)", r.At(out.BackupsUntil.Time))
+	}
+	if n := out.Webhooks; n > 0 {
+		r.print("  %s named the person and could not be mapped: gone too", count(n, "webhook"))
+	}
+	if n := out.WaitingWebhooks; n > 0 {
+		r.print("  %s still to be mapped and names the person; it goes once its source goes on: belfry status", beVerb(n, "webhook is", "webhooks are"))
 	}
 	for _, b := range out.Backups {
 		r.print("  this copy still does: %s", b)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -49,7 +48,7 @@ func (c *keysNewCmd) Run(_ context.Context, g *global, std streams) error {
 	if err != nil {
 		return err
 	}
-	if err := writeSecret(c.File, []byte(text+"\n")); err != nil {
+	if err := writeSecret(c.File, overwrittenKey, []byte(text+"\n")); err != nil {
 		return err
 	}
 	if g.JSON {
@@ -60,18 +59,17 @@ func (c *keysNewCmd) Run(_ context.Context, g *global, std streams) error {
 	return err
 }
 
+const overwrittenKey = "a key that is overwritten is lost"
+
 // writeSecret writes a new file that its owner alone can read.
-func writeSecret(file string, data []byte) error {
-	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if errors.Is(err, fs.ErrExist) {
-		return unusable("%s is there already, and a key that is overwritten is lost; name another file", file)
-	}
+func writeSecret(file, lost string, data []byte) error {
+	f, err := newPrivate(file, lost)
 	if err != nil {
-		return fmt.Errorf("the file cannot be made: %w", err)
+		return err
 	}
 	_, err = f.Write(data)
-	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return fmt.Errorf("%s cannot be written: %w", file, errors.Join(err, os.Remove(file)))
+	if err := errors.Join(err, closeWhole(f, err == nil)); err != nil {
+		return err
 	}
 	dir, err := os.Open(filepath.Dir(file))
 	if err != nil {
@@ -246,7 +244,7 @@ func (c *keysBackupCmd) Run(ctx context.Context, g *global, std streams) error {
 			fmt.Fprintf(&b, "    - %s  # %s, sealed %s\n", m.Text(), m.ID(), people(rows[i].People))
 		}
 	}
-	if err := writeSecret(c.File, []byte(b.String())); err != nil {
+	if err := writeSecret(c.File, overwrittenKey, []byte(b.String())); err != nil {
 		return err
 	}
 	if g.JSON {

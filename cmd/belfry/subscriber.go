@@ -15,7 +15,7 @@ type subscriberCmd struct {
 	Show     subscriberShowCmd     `cmd:"" help:"One person: what they follow, where and how."`
 	Import   subscriberImportCmd   `cmd:"" help:"Take people from a CSV file. Nobody is written to."`
 	Imports  subscriberImportsCmd  `cmd:"" help:"List the imports."`
-	Export   subscriberExportCmd   `cmd:"" help:"Everything about a person, to be given to them."`
+	Export   subscriberExportCmd   `cmd:"" help:"Everything about a person, or all people as a CSV file."`
 	Merge    subscriberMergeCmd    `cmd:"" help:"Make two people one."`
 	Withdraw subscriberWithdrawCmd `cmd:"" help:"End what a person follows, on their behalf."`
 }
@@ -142,13 +142,6 @@ func (r *registrar) printShown(s desk.PersonShown) {
 	for _, x := range s.Suppressions {
 		r.print("  must not be written to by %s (%s) since %s", x.Medium, strings.TrimSpace(x.Reason+" "+x.What), r.At(x.At.Time))
 	}
-}
-
-type subscriberExportCmd struct{ consentExportCmd }
-
-// Help is the long help.
-func (c *subscriberExportCmd) Help() string {
-	return strings.ReplaceAll(c.consentExportCmd.Help(), "belfry consent export", "belfry subscriber export")
 }
 
 type subscriberMergeCmd struct {

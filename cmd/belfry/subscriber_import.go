@@ -34,8 +34,8 @@ type subscriberImportCmd struct {
 // Help is the long help.
 func (*subscriberImportCmd) Help() string {
 	return `Nothing is ever sent because of an import. A row that shows when a person agreed (consented_at), how (source, or --source) and to
-which words (wording or wording_version, or the flags) makes a consent; any other waits until the person comes by themselves.
-Whoever left, complained, or whose address is dead stays as they are, whatever the row says; who follows already keeps what
+which words (wording or wording_version, or the flags) makes a consent; one that says when the person left (left_at) makes none, and
+keeps every other from making one; any other waits until the person comes by themselves. Whoever left, complained, or whose address is dead stays as they are, whatever the row says; who follows already keeps what
 they chose.
 
 The first line names the columns, in any order; between them stand commas, semicolons or tabs. Only address is needed:
@@ -48,6 +48,8 @@ The first line names the columns, in any order; between them stand commas, semic
     wording, wording_version, evidence
     external          what your own system calls the person, for notices
     topics, mode, slot    among those that the channel offers; several with | between them
+    left_at           when they left the channel, or with channel * everything; what an import said of them ends, and who has
+                      agreed here by themselves goes on
 
 The file is UTF-8 or UTF-16; rows that are neither are read as Windows-1252, and counted. A row that cannot be used costs only
 itself, and is named with its line and column. 1,000 rows are written at a time; an import that stopped goes on where it was

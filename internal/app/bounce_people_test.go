@@ -2,12 +2,15 @@ package app
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/belfry-news/belfry/internal/alert"
 	"github.com/belfry-news/belfry/internal/consent"
 	"github.com/belfry-news/belfry/internal/store"
 	"github.com/belfry-news/belfry/plugins/rss/feedtest"
@@ -18,14 +21,8 @@ import (
 func TestABounceLeavesNoAddress(t *testing.T) {
 	t.Parallel()
 	p := newPost(t)
-	box := t.TempDir()
-	for _, d := range []string{"new", "cur", "tmp"} {
-		if err := os.Mkdir(filepath.Join(box, d), 0o700); err != nil {
-			t.Fatal(err)
-		}
-	}
-	p.config(strings.NewReplacer("%RELAY%", p.relay.Addr, `sender: "La Gazette`,
-		`bounce: bounce@gazette.example, bounce_secrets: ["0123456789abcdef0123456789abcdef"], bounces: {maildir: "`+box+`"}, sender: "La Gazette`).Replace(followed))
+	box := newMaildir(t)
+	p.bouncing(box)
 	a := p.start()
 	time.Sleep(20 * time.Millisecond)
 	lectrice := p.follow("lectrice", consent.Preferences{})
@@ -35,31 +32,7 @@ func TestABounceLeavesNoAddress(t *testing.T) {
 	if !strings.HasPrefix(mail.From, "bounce+") {
 		t.Fatalf("it was sent from %q", mail.From)
 	}
-	report := strings.ReplaceAll("Delivered-To: "+mail.From+`
-From: MAILER-DAEMON@mx.example
-Subject: Undelivered
-Auto-Submitted: auto-replied
-MIME-Version: 1.0
-Content-Type: multipart/report; report-type=delivery-status; boundary="b1"
-
---b1
-Content-Type: text/plain
-
-No.
-
---b1
-Content-Type: message/delivery-status
-
-Reporting-MTA: dns; mx.example
-
-Final-Recipient: rfc822; `+mail.To+`
-Action: failed
-Status: 5.1.1
-Diagnostic-Code: smtp; 550 5.1.1 <`+mail.To+`>: user lectrice is unknown
-
---b1--
-`, "\n", "\r\n")
-	if err := os.WriteFile(filepath.Join(box, "new", "1.a"), []byte(report), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(box, "new", "1.a"), bounceOf(mail.From, mail.To), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	p.stop(a) // a start reads the folder at once
@@ -94,5 +67,107 @@ Diagnostic-Code: smtp; 550 5.1.1 <`+mail.To+`>: user lectrice is unknown
 	}
 	if looked < 2 {
 		t.Errorf("only %d files were looked at", looked)
+	}
+}
+
+// bounceOf is what another server writes about a mail that it does not take: the address does not exist.
+func bounceOf(from, to string) []byte {
+	return []byte(strings.ReplaceAll("Delivered-To: "+from+`
+From: MAILER-DAEMON@mx.example
+Subject: Undelivered
+Auto-Submitted: auto-replied
+MIME-Version: 1.0
+Content-Type: multipart/report; report-type=delivery-status; boundary="b1"
+
+--b1
+Content-Type: text/plain
+
+No.
+
+--b1
+Content-Type: message/delivery-status
+
+Reporting-MTA: dns; mx.example
+
+Final-Recipient: rfc822; `+to+`
+Action: failed
+Status: 5.1.1
+Diagnostic-Code: smtp; 550 5.1.1 <`+to+`>: user `+strings.Split(to, "@")[0]+` is unknown
+
+--b1--
+`, "\n", "\r\n"))
+}
+
+// bouncing is the configuration followed with a folder for what comes back.
+func (p *post) bouncing(box string) {
+	p.config(strings.NewReplacer("%RELAY%", p.relay.Addr, `sender: "La Gazette`,
+		`bounce: bounce@gazette.example, bounce_secrets: ["0123456789abcdef0123456789abcdef"], bounces: {maildir: "`+box+`"}, sender: "La Gazette`).Replace(followed))
+}
+
+// newMaildir makes an empty mailbox.
+func newMaildir(t *testing.T) (box string) {
+	t.Helper()
+	box = t.TempDir()
+	for _, d := range []string{"new", "cur", "tmp"} {
+		if err := os.Mkdir(filepath.Join(box, d), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return box
+}
+
+// TestADestinationPausesItself: one in twenty of a day's mails comes back for good, which is where providers begin to refuse
+// everything. Nothing more leaves before somebody has looked, and nothing is lost meanwhile.
+func TestADestinationPausesItself(t *testing.T) {
+	t.Parallel()
+	p := newPost(t)
+	box := newMaildir(t)
+	p.bouncing(box)
+	a := p.start()
+	spared := consent.PersonID(0)
+	for i := range 21 {
+		spared = p.follow(fmt.Sprintf("r%d", i), consent.Preferences{})
+	}
+	p.publish(feedtest.Article{ID: "a", Title: "Incendie"})
+	p.until("the news is in the mail", func() bool { return len(p.relay.Mails()) == 21 })
+	for i, mail := range p.relay.Mails() {
+		if strings.HasPrefix(mail.To, "r20@") {
+			continue // theirs arrived
+		}
+		if err := os.WriteFile(filepath.Join(box, "new", fmt.Sprintf("%d.a", i)), bounceOf(mail.From, mail.To), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p.stop(a) // a start reads the folder at once
+	a = p.start()
+	paused := func() bool {
+		list, err := a.Store().Pauses(t.Context())
+		return err == nil && slices.ContainsFunc(list, func(x store.Pause) bool { return x.Scope == "destination" && x.Name == "mail" })
+	}
+	p.until("the destination has paused itself", paused)
+	alerts, err := a.Store().Alerts(t.Context())
+	if err != nil || !slices.ContainsFunc(alerts, func(r alert.Row) bool {
+		return r.Code == alert.MessagesHeld && strings.Contains(r.Sentence, "20 of 21 messages sent in a day came back for good")
+	}) {
+		t.Errorf("the alerts are %+v (%v)", alerts, err)
+	}
+	p.publish(feedtest.Article{ID: "b", Title: "Pluie"})
+	p.until("its message waits", func() bool {
+		posts := p.posts()
+		if len(posts) != 2 {
+			return false
+		}
+		rows, err := a.Store().MessagesOfPost(t.Context(), posts[0].ID, spared)
+		if err != nil || len(rows) > 0 && rows[0].State != consent.MessagePending {
+			t.Fatalf("%+v, %v", rows, err)
+		}
+		return len(rows) == 1
+	})
+	if _, err := a.Store().Resume(t.Context(), "destination", "mail", "the desk", time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	p.until("it goes on where it paused", func() bool { return len(p.relay.Mails()) == 22 })
+	if last := p.relay.Mails()[21]; !strings.HasPrefix(last.To, "r20@") {
+		t.Errorf("it went to %s", last.To)
 	}
 }

@@ -291,6 +291,7 @@ func (x *inbox) hear(ctx context.Context, name string, l sdk.Listener) (heard bo
 func (x *inbox) work(ctx context.Context) {
 	t := time.NewTicker(time.Second)
 	defer t.Stop()
+	suspects := map[string]bool{}
 	for {
 		for more := true; more && ctx.Err() == nil; {
 			list, err := x.in.Waiting(ctx)
@@ -298,6 +299,12 @@ func (x *inbox) work(ctx context.Context) {
 				x.a.log.Error("the inbox cannot be read", "err", err)
 			}
 			more = x.workOn(ctx, list)
+			for _, w := range list {
+				if w.Event.Kind == sdk.EventBounce || w.Event.Kind == sdk.EventComplaint {
+					suspects[w.Connection] = true
+				}
+			}
+			x.judgeAll(ctx, suspects)
 		}
 		select {
 		case <-ctx.Done():
@@ -364,9 +371,6 @@ func (x *inbox) handle(ctx context.Context, b *bot.Bot, w consent.Waiting) (outc
 	switch w.Event.Kind {
 	case sdk.EventBounce, sdk.EventComplaint:
 		outcome, person, err = x.in.Bounce(ctx, w)
-		if err == nil {
-			err = x.judge(ctx, w.Connection)
-		}
 	case sdk.EventMessage, sdk.EventButton, sdk.EventStop:
 		outcome = "answered"
 		var r bot.Reply
@@ -402,6 +406,18 @@ func (x *inbox) handle(ctx context.Context, b *bot.Bot, w consent.Waiting) (outc
 		return "failed", person, nil
 	}
 	return outcome, person, err
+}
+
+// judgeAll judges destinations, once what came back is counted, and takes those out of the set of which nothing is left to say.
+func (x *inbox) judgeAll(ctx context.Context, destinations map[string]bool) {
+	for name := range destinations {
+		err := x.judge(ctx, name)
+		if err == nil {
+			delete(destinations, name)
+		} else if ctx.Err() == nil {
+			x.a.log.Error("what came back to a destination cannot be counted", "destination", name, "err", err)
+		}
+	}
 }
 
 // judge pauses a destination whose bounces or complaints near what providers allow.

@@ -251,11 +251,15 @@ func (p person) known(own []Grant) bool {
 	return p.row.External != "" || slices.ContainsFunc(own, func(g Grant) bool { return g.State != Pending && g.State != Expired || !g.Since.IsZero() })
 }
 
-// leaveBehind ends what somebody left at the address that another one moves to, and remembers there what the other one left.
+// leaveBehind ends what somebody left at the address that another one moves to, and remembers there what the other one left. Only
+// their own act begins anything again.
 func (p person) leaveBehind(t Token, here, forbidden []Suppression, own []Grant, e Evidence, now time.Time) error {
 	for _, s := range here {
 		if s.Scope != ScopePurpose {
-			continue // the address was closed, as by a bounce, and not by who moves
+			if slices.ContainsFunc(own, func(g Grant) bool { return g.Medium == t.Medium && g.State == Active }) {
+				continue // what is read there is not ended by what was wrong with the address of before
+			}
+			s.Reason = SuppressedStopped // an import must not begin there what it could not begin at the address of before
 		}
 		s.Hash = t.Address
 		if err := forbid(p.tx, s); err != nil {

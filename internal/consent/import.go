@@ -14,8 +14,8 @@ import (
 	"github.com/belfry-news/belfry/sdk"
 )
 
-// An import never sends anything, and never brings anybody back. A row with evidence makes a grant active; any other waits
-// until the person comes by themselves. Whoever left, or must not be written to, stays as they are, whatever the row says
+// An import never sends anything, and never brings anybody back. A row with evidence makes a grant active; one that says that the
+// person left keeps that so; any other waits until the person comes by themselves. Whoever left, or must not be written to, stays as they are, whatever the row says
 // (promise 2 of the design).
 
 // ImportRow is one row of a file, checked by itself.
@@ -32,11 +32,15 @@ type ImportRow struct {
 	External string
 	// Evidence that is complete makes the grant active (see ImportRow.Proven).
 	Evidence Evidence
+	// Left is when the person left it, where they were before; zero for who has not. Such a row begins nothing: it keeps every
+	// other from beginning it.
+	Left time.Time
 }
 
 // Proven says whether the row shows when and how the person agreed, and to which words.
-func (r ImportRow) Proven() bool {
-	e := r.Evidence
+func (r ImportRow) Proven() bool { return r.Evidence.proves() }
+
+func (e Evidence) proves() bool {
 	return !e.At.IsZero() && e.Note != "" && (e.Wording != "" || e.Version != "")
 }
 
@@ -55,7 +59,7 @@ const (
 	FatePending    Fate = "pending"     // without evidence: it waits for the person
 	FateFollows    Fate = "follows"     // the person follows already; what they chose since stays
 	FateWaits      Fate = "waits"       // it waited for the person before, and still does
-	FateLeft       Fate = "left"        // the person left; only they can come back
+	FateLeft       Fate = "left"        // the person left, here or as the row says; only they can come back
 	FateEnded      Fate = "ended"       // the consent ended after the time that the row shows
 	FateSuppressed Fate = "suppressed"  // the address must not be written to
 	FateOther      Fate = "other"       // the external reference belongs to another person
@@ -222,6 +226,10 @@ func (r *Registry) prepare(importID int64, row ImportRow, ref string, now time.T
 	}
 	p.Evidence = trimmed(p.Evidence, now)
 	p.Evidence.Method, p.Evidence.Actor = ByImport, Importer
+	if !row.Left.IsZero() { // nobody is made of it
+		p.Evidence.At = row.Left
+		return p
+	}
 	state, since := Pending, time.Time{}
 	if row.Proven() {
 		state, since = Active, now
@@ -261,7 +269,7 @@ func (r *Registry) Import(ctx context.Context, store ImportStore, i *Import, chu
 	var fates []Fate
 	next := *i
 	err := store.Importing(ctx, func(tx ImportTx) error {
-		w := importing{tx: tx, keys: r.s.Keys, id: i.ID, now: r.now(), fates: make([]Fate, len(chunk.rows))}
+		w := importing{tx: tx, r: r, keys: r.s.Keys, id: i.ID, now: r.now(), fates: make([]Fate, len(chunk.rows))}
 		if !dry {
 			have, err := tx.Import(i.ID)
 			if err != nil {
@@ -282,6 +290,9 @@ func (r *Registry) Import(ctx context.Context, store ImportStore, i *Import, chu
 		}
 		if dry {
 			return errDry
+		}
+		if err := r.enter(tx, w.gone...); err != nil {
+			return err
 		}
 		return tx.PutImport(next)
 	})

@@ -36,6 +36,7 @@ var columns = [][]string{
 	{"topics", "topic"},
 	{"mode"},
 	{"slot", "slots"},
+	{"left_at", "left", "unsubscribed_at", "withdrawn_at"},
 }
 
 // ImportColumns lists the columns that a file may have.
@@ -295,6 +296,12 @@ func (in *ImportReader) fill(row *ImportRow, record []string) (column, what stri
 	}
 	row.Medium = or(strings.ToLower(in.get(record, "medium")), in.d.Medium)
 	row.Purpose = ParsePurpose(or(in.get(record, "channel"), in.d.Channel))
+	if column, what = in.left(row, record); what != "" {
+		return column, what
+	}
+	if row.Purpose.Name == Everything && !row.Left.IsZero() {
+		return in.leftAll(row, record)
+	}
 	offer, found := in.offers(row.Purpose, row.Medium)
 	if !found {
 		if column = "channel"; row.Purpose.Name == "" {
@@ -390,7 +397,36 @@ func (in *ImportReader) evidence(row *ImportRow, record []string) (column, what 
 	if at.After(in.d.Now) {
 		return "consented_at", fmt.Sprintf("%s is in the future", clipped(text))
 	}
-	e.At = at.UTC()
+	if e.At = at.UTC(); !row.Left.IsZero() && row.Left.Before(e.At) {
+		return "left_at", "it is before consented_at: say in the row only which of the two holds"
+	}
+	return "", ""
+}
+
+// left reads when the person left, where a row says so.
+func (in *ImportReader) left(row *ImportRow, record []string) (column, what string) {
+	text := in.get(record, "left_at")
+	if text == "" {
+		return "", ""
+	}
+	at, err := parseTime(text, in.d.Zone)
+	if err != nil {
+		return "left_at", fmt.Sprintf("%q is no time; write it like 2024-03-29T08:00:00Z, 2024-03-29 or \"2024-03-29 08:00\"", clipped(text))
+	}
+	if at.After(in.d.Now) {
+		return "left_at", fmt.Sprintf("%s is in the future", clipped(text))
+	}
+	row.Left = at.UTC()
+	return "", ""
+}
+
+// leftAll reads a row of somebody who left everything on a medium, which needs nothing but their address.
+func (in *ImportReader) leftAll(row *ImportRow, record []string) (column, what string) {
+	row.Address = in.get(record, "address")
+	if err := row.Check(); err != nil {
+		return "address", sdk.AsError(err).Public
+	}
+	row.Evidence.Note = or(in.get(record, "source"), in.d.Source)
 	return "", ""
 }
 

@@ -8,6 +8,7 @@ import (
 // importing is one chunk inside its transaction.
 type importing struct {
 	tx     ImportTx
+	r      *Registry
 	keys   *Keys
 	id     int64
 	now    time.Time
@@ -16,6 +17,8 @@ type importing struct {
 	stops  map[addressKey][]Suppression
 	owners map[string]PersonID
 	people []NewPerson
+	// gone is what the journal has to hold of those who left.
+	gone []entry
 }
 
 type addressKey struct{ medium, hash string }
@@ -114,6 +117,9 @@ func (w *importing) read(rows []prepared) error {
 
 // row decides about one row and writes it.
 func (w *importing) row(p *prepared) (Fate, error) {
+	if !p.Left.IsZero() {
+		return w.left(p)
+	}
 	at := addressKey{p.Medium, p.hash}
 	if i := slices.IndexFunc(w.stops[at], func(s Suppression) bool { return s.Scope != ScopePurpose || s.Purpose == p.Purpose.String() }); i >= 0 {
 		if w.stops[at][i].Reason == SuppressedStopped {

@@ -28,7 +28,8 @@ type InboxStore interface {
 	EndInbound(ctx context.Context, connection, id, outcome string, person PersonID) error
 	// Outcomes lists when events ended so since a time; of person 0, those about anybody.
 	Outcomes(ctx context.Context, connection, outcome string, person PersonID, since time.Time) ([]time.Time, error)
-	SentSince(ctx context.Context, destination string, since time.Time) (int, error)
+	// SentSince counts the messages that were sent by a destination since a time, and no more of them than most.
+	SentSince(ctx context.Context, destination string, since time.Time, most int) (int, error)
 	// Bounced notes that a message came back, and gives its medium; ErrNotFound when there is none: the stream's number and its
 	// nonce must both be right.
 	Bounced(ctx context.Context, s Stream, person PersonID, reason, text string) (medium string, err error)
@@ -211,37 +212,39 @@ func (i *Inbox) Bounce(ctx context.Context, w Waiting) (outcome string, person P
 	return outcome, id, err
 }
 
-// Limits near which a provider begins to refuse everything: complaints and hard bounces per message sent in a day. Fewer than
-// the least number say nothing.
+// Limits near which a provider begins to refuse everything: a complaint or a hard bounce in so many messages sent in a day.
+// Fewer of them than the least number say nothing.
 const (
-	complaintShare = 0.001
+	complaintIn    = 1000
 	complaintLeast = 3
-	bounceShare    = 0.05
+	bounceIn       = 20
 	bounceLeast    = 20
 )
 
-// TooMany says why a destination should not write to anybody before somebody has looked; empty while all is well.
+// TooMany says why a destination should not write to anybody before somebody has looked; empty while all is well. It counts no
+// more of what was sent than it takes to know: a large house sends millions while a complaint comes.
 func (i *Inbox) TooMany(ctx context.Context, destination string) (string, error) {
 	since := i.r.now().Add(-24 * time.Hour)
 	for _, c := range []struct {
-		outcome, what string
-		share         float64
-		least         int
-	}{{OutcomeComplaint, "complaints", complaintShare, complaintLeast}, {OutcomeHard, "messages came back for good", bounceShare, bounceLeast}} {
+		outcome, sentence string
+		in, least         int
+	}{{OutcomeComplaint, "%d complaints about %d messages sent in a day", complaintIn, complaintLeast},
+		{OutcomeHard, "%d of %d messages sent in a day came back for good", bounceIn, bounceLeast}} {
 		times, err := i.store.Outcomes(ctx, destination, c.outcome, 0, since)
 		if err != nil {
 			return "", err
 		}
 		n := len(times)
 		if n < c.least {
-			continue // and what was sent need not be counted, which takes long
+			continue
 		}
-		sent, err := i.store.SentSince(ctx, destination, since)
+		enough := n*c.in + 1
+		sent, err := i.store.SentSince(ctx, destination, since, enough)
 		if err != nil {
 			return "", err
 		}
-		if float64(n) >= c.share*float64(max(sent, 1)) {
-			return fmt.Sprintf("%d %s of %d messages sent in a day", n, c.what, sent), nil
+		if sent < enough {
+			return fmt.Sprintf(c.sentence, n, sent), nil
 		}
 	}
 	return "", nil

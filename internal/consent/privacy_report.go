@@ -23,7 +23,7 @@ const (
 	UntilWorkedOn  Term = "worked_on" // until the daemon has worked on it, which takes seconds
 	UntilExpired   Term = "expired"   // until it expires: confirmation links after 48 h
 	UntilMessages  Term = "messages"  // as long as retention.messages
-	UntilWebhooks  Term = "webhooks"  // as long as retention.webhooks; what could not be mapped twelve times as long
+	UntilWebhooks  Term = "webhooks"  // as long as retention.webhooks; what could not be mapped twelve times as long, unless it names somebody who is erased
 	UntilActs      Term = "acts"      // as long as retention.acts
 	UntilForbidden Term = "forbidden" // as long as the prohibition is to be honoured
 	UntilForEver   Term = "for_ever"  // the entries stay, and cannot be opened once the person is erased

@@ -360,6 +360,8 @@ func (r *Registry) Export(ctx context.Context, id PersonID) ([]byte, error) {
 type Erased struct {
 	At, BackupsUntil time.Time
 	Settled          bool
+	// Calls are the webhooks that were not mapped and name the person.
+	Calls Found
 }
 
 // Erase takes away everything about a person but what keeps them from being written to: their address as a keyed hash, and
@@ -378,6 +380,22 @@ func (r *Registry) Erase(ctx context.Context, id PersonID, e Evidence) (Erased, 
 		return out, err
 	}
 	out.Settled = ack.Settled
+	var who traces
+	if err := r.s.Store.People(ctx, func(tx Tx) error {
+		row, err := tx.Subscriber(id)
+		if err != nil {
+			return err
+		}
+		who.external = row.External
+		who.addresses, err = tx.Addresses(id)
+		return err
+	}); err != nil {
+		return out, err
+	}
+	// Before they are gone: what cannot be finished can be begun again.
+	if out.Calls, err = r.inCalls(ctx, who); err != nil {
+		return out, err
+	}
 	return out, r.s.Store.People(ctx, func(tx Tx) error {
 		row, err := tx.Subscriber(id)
 		p, err := r.load(tx, row, err)

@@ -3,6 +3,7 @@ package desk
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -248,6 +249,41 @@ func (p *People) Export(ctx context.Context, ref, reason string) ([]byte, error)
 	return p.Registry.Export(ctx, look.ID)
 }
 
+// exportPage is how many people are read and recorded at once.
+const exportPage = 200
+
+// ExportAll gives the rows of all people that a filter lets through, as consent.ExportColumns names them, and says of how many. Each
+// of them has it in their record.
+func (p *People) ExportAll(ctx context.Context, f SubscriberFilter, reason string, each func(row []string) error) (people int, err error) {
+	if f.Channel != "" {
+		if err := p.channel(f.Channel); err != nil {
+			return 0, err
+		}
+	}
+	for after := consent.PersonID(0); ; {
+		page, err := p.Store.ListPeople(ctx, store.PeopleFilter{Channel: f.Channel, State: f.State}, after, exportPage)
+		if err != nil {
+			return people, err
+		}
+		var ids []consent.PersonID
+		for _, row := range page {
+			ids, after = append(ids, row.ID), row.ID
+		}
+		rows, n, err := p.Registry.ExportRows(ctx, ids, consent.ExportFilter{Channel: f.Channel, State: consent.State(f.State)}, p.Actor, reason)
+		if err != nil {
+			return people, PersonError("", err)
+		}
+		for _, row := range rows {
+			if err := each(row); err != nil {
+				return people, err
+			}
+		}
+		if people += n; len(page) < exportPage {
+			return people, p.Store.RecordAct(ctx, p.Actor, "export people", fmt.Sprintf("%d people: %s", people, reason), p.Now)
+		}
+	}
+}
+
 // ErasedPerson is what came of an erasure.
 type ErasedPerson struct {
 	Ref string `json:"ref"`
@@ -258,6 +294,9 @@ type ErasedPerson struct {
 	BackupsUntil Stamp `json:"backups_until"`
 	// Purged says that no file of the store holds what was erased. Otherwise the daemon goes on trying.
 	Purged bool `json:"purged"`
+	// Webhooks could not be mapped, named the person and are gone; WaitingWebhooks name them, and go once their source goes on.
+	Webhooks        int `json:"webhooks"`
+	WaitingWebhooks int `json:"waiting_webhooks"`
 	// Backups are older copies of the store beside it, which still hold the person.
 	Backups []string `json:"backups"`
 }
@@ -272,7 +311,7 @@ func (p *People) Erase(ctx context.Context, ref, reason string, copies func() ([
 	if err != nil {
 		return ErasedPerson{}, err
 	}
-	out := ErasedPerson{Ref: look.Ref, At: Stamp{e.At}, Settled: e.Settled, BackupsUntil: Stamp{e.BackupsUntil}, Backups: []string{}}
+	out := ErasedPerson{Ref: look.Ref, At: Stamp{e.At}, Settled: e.Settled, BackupsUntil: Stamp{e.BackupsUntil}, Webhooks: e.Calls.Dropped, WaitingWebhooks: e.Calls.Waiting, Backups: []string{}}
 	if _, err := waitFor(ctx, forgetFor, func() (bool, error) {
 		out.Purged, err = p.Store.Forget(ctx)
 		return out.Purged, err

@@ -49,8 +49,8 @@ func TestHistories(t *testing.T) {
 	s := newProgram(t)
 	began := time.Now()
 	history.Run(t, s)
-	t.Logf("%d acts, %d messages started, %d refused at start; %s", s.acts, s.started, s.refused, time.Since(began).Round(time.Millisecond))
-	if s.started == 0 || s.refused == 0 {
+	t.Logf("%d acts, %d messages started, %d refused at start, %d addresses changed; %s", s.acts, s.started, s.refused, s.changes, time.Since(began).Round(time.Millisecond))
+	if s.started == 0 || s.refused == 0 || s.changes == 0 {
 		t.Error("nothing was decided")
 	}
 }
@@ -78,7 +78,7 @@ type program struct {
 	claimed   map[history.Message]*consent.Batch
 	under     map[history.Message]underWay
 
-	acts, started, refused, imports int
+	acts, started, refused, imports, changes int
 }
 
 type somebody struct {
@@ -239,31 +239,41 @@ func (s *program) SignUp(p history.Place) error {
 	if err := s.people.SignUp(ctx, consent.SignUp{Medium: h.Medium, Address: h.Value, Purposes: []consent.Purpose{channelOf(p.Channel)}, Evidence: s.evidence(consent.ByForm)}); err != nil {
 		return err
 	}
-	if _, err := s.people.Work(ctx); err != nil {
-		return err
+	tokens, err := s.open(h.Medium)
+	if token := tokens[s.who[p.Person].id]; token != "" {
+		s.tokens[p] = token
 	}
+	return err
+}
+
+// open sends what asks for a confirmation by a medium, and gives the tokens in it by whom they came to.
+func (s *program) open(medium string) (map[consent.PersonID]string, error) {
+	if _, err := s.people.Work(ctx); err != nil {
+		return nil, err
+	}
+	tokens := map[consent.PersonID]string{}
 	for {
-		b, err := s.db.ClaimMessages(ctx, "fixed "+h.Medium, s.now, time.Hour, 1)
+		b, err := s.db.ClaimMessages(ctx, "fixed "+medium, s.now, time.Hour, 1)
 		if err != nil || b == nil {
-			return err
+			return tokens, err
 		}
 		started, err := s.begin(b)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		var results []consent.Result
 		for _, m := range started {
 			var c consent.Confirmation
 			if err := json.Unmarshal(m.Text, &c); err != nil {
-				return err
+				return nil, err
 			}
-			if m.Person == s.who[p.Person].id {
-				s.tokens[p] = c.Token
+			if c.Token != "" { // who gave an address up is told so, and asked nothing
+				tokens[m.Person] = c.Token
 			}
 			results = append(results, consent.Result{Stream: b.Stream.ID, Person: m.Person, State: consent.MessageSent, At: s.now})
 		}
 		if err := s.db.EndBatch(ctx, *b, results, s.now); err != nil {
-			return err
+			return nil, err
 		}
 	}
 }
@@ -339,16 +349,21 @@ func (s *program) Suppress(person, medium int, bounce bool) error {
 }
 
 func (s *program) Import(p history.Place, evidence bool) error {
-	s.tick()
-	s.imports++
-	h := s.handle(p)
-	row := consent.ImportRow{Line: 2, Medium: h.Medium, Address: h.Value, Purpose: channelOf(p.Channel), Preferences: consent.Preferences{Mode: consent.Instant}}
+	row := consent.ImportRow{Preferences: consent.Preferences{Mode: consent.Instant}}
 	if p.Channel >= 3 {
 		row.Preferences = consent.Preferences{Mode: consent.Digest, Slots: []string{"07:00"}}
 	}
 	if evidence {
 		row.Evidence = consent.Evidence{At: s.now.Add(-time.Hour), Note: "the old system", Wording: "Yes."}
 	}
+	return s.importRow(p, row)
+}
+
+func (s *program) importRow(p history.Place, row consent.ImportRow) error {
+	s.tick()
+	s.imports++
+	h := s.handle(p)
+	row.Line, row.Medium, row.Address, row.Purpose = 2, h.Medium, h.Value, channelOf(p.Channel)
 	if err := row.Check(); err != nil {
 		return err
 	}
@@ -360,6 +375,11 @@ func (s *program) Import(p history.Place, evidence bool) error {
 		return err
 	}
 	return s.people.FinishImport(ctx, s.db, i)
+}
+
+// ImportLeft is a file of another house that has who left there.
+func (s *program) ImportLeft(p history.Place) error {
+	return s.importRow(p, consent.ImportRow{Left: s.now.Add(-time.Hour), Evidence: consent.Evidence{Note: "the old system"}})
 }
 
 func (s *program) Merge(gone, whole int) error {
@@ -409,6 +429,38 @@ func (s *program) Move(person, medium int) error {
 	}
 	w.id, w.ref = r.ID, r.Ref
 	s.who[person] = w
+	return nil
+}
+
+// Change is the whole way of the person's own page: they ask, open what comes to the other address, and press the button there.
+func (s *program) Change(person, medium int) error {
+	s.tick()
+	if _, err := s.raw.Exec(`DELETE FROM confirmations`); err != nil { // as if time had passed
+		return err
+	}
+	w := s.who[person]
+	w.moves[medium]++
+	h := handleOf(person, medium, w.moves[medium])
+	if err := s.people.ChangeAddress(ctx, w.id, h.Medium, h.Value, s.evidence(consent.ByForm)); err != nil {
+		return err
+	}
+	tokens, err := s.open(h.Medium)
+	if err != nil {
+		return err
+	}
+	at, found, err := s.people.ReaderOf(ctx, h)
+	if err != nil || !found || tokens[at.ID] == "" {
+		return fmt.Errorf("nobody was asked at %s: %w", h.Value, err)
+	}
+	r, err := s.people.Confirm(ctx, tokens[at.ID], s.evidence(consent.ByLink))
+	if err != nil {
+		return err
+	}
+	if at, _, err = s.people.ReaderOf(ctx, h); err != nil || r.ID != w.id || at.ID != w.id {
+		return fmt.Errorf("%s reaches %d and not %d: %w", h.Value, at.ID, w.id, err)
+	}
+	s.who[person] = w
+	s.changes++
 	return nil
 }
 

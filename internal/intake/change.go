@@ -192,6 +192,6 @@ type Change struct {
 	Resolve []alert.Key
 	// Mapped are the calls that it comes from, which are done with it.
 	Mapped []int64
-	// Forget are those of them that said nothing but news about single persons: it was given, and what is kept of it goes.
+	// Forget are those of them that said something about single persons: it was given, and what is kept of it goes.
 	Forget []int64
 }

@@ -193,7 +193,7 @@ func (m *Mapper) work(ctx context.Context, name string) bool {
 		if err == nil {
 			merge(&all, b)
 			mapped = append(mapped, c.ID)
-			if len(b.PersonNotices) > 0 && len(b.Items)+len(b.Removed) == 0 {
+			if len(b.PersonNotices) > 0 { // also where items came with it: they are kept as items
 				forget = append(forget, c.ID)
 			}
 			continue

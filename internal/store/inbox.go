@@ -62,14 +62,14 @@ func (db *DB) Outcomes(ctx context.Context, connection, outcome string, person c
 		err := r.Scan(&at)
 		times = append(times, timeOf(at))
 		return err
-	}, `SELECT at FROM inbox WHERE connection = $1 AND outcome = $2 AND ($3 = 0 OR person = $3) AND at >= $4 ORDER BY at`, connection, outcome, person, micros(since))
+	}, `SELECT at FROM inbox WHERE connection = $1 AND outcome = $2 AND outcome <> '' AND ($3 = 0 OR person = $3) AND at >= $4 ORDER BY at`, connection, outcome, person, micros(since))
 	return times, err
 }
 
-// SentSince implements consent.InboxStore.
-func (db *DB) SentSince(ctx context.Context, destination string, since time.Time) (n int, err error) {
-	err = db.queryRow(ctx, `SELECT count(*) FROM streams s CROSS JOIN messages m ON m.stream = s.id WHERE s.destination = $1 AND s.created_at >= $2 - 86400000000 AND m.state = 'sent' AND m.settled_at >= $2`,
-		destination, micros(since)).Scan(&n)
+// SentSince implements consent.InboxStore. A message is sent within a day of being made, or soon after.
+func (db *DB) SentSince(ctx context.Context, destination string, since time.Time, most int) (n int, err error) {
+	err = db.queryRow(ctx, `SELECT count(*) FROM (SELECT 1 FROM streams s CROSS JOIN messages m ON m.stream = s.id
+		WHERE s.destination = $1 AND s.created_at >= CAST($2 AS BIGINT) - 86400000000 AND m.state = 'sent' AND m.settled_at >= $2 LIMIT $3)`, destination, micros(since), most).Scan(&n)
 	return n, err
 }
 

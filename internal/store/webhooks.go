@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/belfry-news/belfry/internal/alert"
+	"github.com/belfry-news/belfry/internal/consent"
 	"github.com/belfry-news/belfry/internal/intake"
 	"github.com/belfry-news/belfry/sdk"
 )
@@ -183,6 +184,43 @@ func (db *DB) DropCalls(ctx context.Context, source, actor string, now time.Time
 			return err
 		}
 		return errors.Join(tx.endCallAlert(source, now), tx.act(actor, "drop webhooks", source, now))
+	})
+	return n, err
+}
+
+// KeptCalls implements consent.Store.
+func (db *DB) KeptCalls(ctx context.Context, after int64, most int) (out []consent.KeptCall, err error) {
+	err = db.query(ctx, func(r scanner) error {
+		var c consent.KeptCall
+		err := r.Scan(&c.ID, &c.Source, &c.Waits, &c.Body)
+		out = append(out, c)
+		return err
+	}, `SELECT id, source, state = 'waiting', body FROM raw_webhooks WHERE id > $1 AND (state = 'waiting' OR state = 'failed') ORDER BY id LIMIT $2`, after, most)
+	return out, err
+}
+
+// DropKept implements consent.Store. The alert about calls of a source that failed ends with the last of them.
+func (db *DB) DropKept(ctx context.Context, ids []int64, now time.Time) (n int, err error) {
+	err = db.Write(ctx, func(tx *Tx) error {
+		var sources []string
+		if err := tx.rows(func(r scanner) error {
+			var name string
+			err := r.Scan(&name)
+			sources = append(sources, name)
+			return err
+		}, `SELECT DISTINCT source FROM raw_webhooks WHERE id IN @list($1)`, jsonList(ids)); err != nil {
+			return err
+		}
+		gone, err := tx.exec(`DELETE FROM raw_webhooks WHERE id IN @list($1) AND state = 'failed'`, jsonList(ids))
+		if n = int(gone); err != nil {
+			return err
+		}
+		for _, name := range sources {
+			if err := tx.endCallAlert(name, now); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 	return n, err
 }

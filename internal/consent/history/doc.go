@@ -16,10 +16,14 @@
 //	suppress, bounce   The same for one medium, by others.
 //	import             With evidence: active, where there is no grant or a pending one, and nothing was withdrawn,
 //	                   suppressed or erased; and nothing for somebody who left something on that medium and follows
-//	                   nothing there. Without: pending at most.
+//	                   nothing there. Without: pending at most. One that says that they left ends what an import began, and forbids
+//	                   the others to begin it; who agreed by an act of their own goes on.
 //	merge              Withdrawn beats active, and suppressions add up. Consent is given for an address, and that of the one
 //	                   who remains is used: their grants stay, those of the other wait for a confirmation.
-//	move               The address on a medium is another one: what was active there waits for a confirmation.
+//	move               The address on a medium is found to be another one: what was active there waits for a confirmation.
+//	change address     The same by the person, who asks for it on their own page and confirms at the new address, which nobody
+//	                   had before: what was active goes on there, what ended or waits stays so, and nothing that was suppressed
+//	                   or left is open to an import. A message that was made before goes to the new address.
 //	erase              Nothing is left but what forbids.
 //	post, digest       A message for each active grant of the channel.
 //	start              The question. What started ends by settle, or becomes unknown by a crash.

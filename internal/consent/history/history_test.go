@@ -41,6 +41,7 @@ type grantRow struct {
 	Place
 	state   string
 	version int
+	own     bool
 }
 
 type messageRow struct {
@@ -109,7 +110,9 @@ func (s *rows) Confirm(p Place) error {
 func (s *rows) Follow(p Place) error {
 	s.forbid = slices.DeleteFunc(s.forbid, func(a address) bool { return a == address{p.Person, p.Medium} })
 	s.stops = slices.DeleteFunc(s.stops, func(q Place) bool { return q == p })
-	s.activate(s.grant(p, true))
+	g := s.grant(p, true)
+	s.activate(g)
+	g.own = true
 	return nil
 }
 
@@ -171,8 +174,49 @@ func (s *rows) Import(p Place, evidence bool) error {
 	case g.state != "none" && g.state != "pending" && !revives:
 	case evidence || s.broken == "an import needs no evidence":
 		s.activate(g)
+		g.own = false
 	default:
 		g.state = "pending"
+	}
+	return nil
+}
+
+func (s *rows) ImportLeft(p Place) error {
+	if s.broken == "a row of who left begins nothing and ends nothing" {
+		return nil
+	}
+	g := s.grant(p, false)
+	if g.state == "active" && g.own && s.broken != "a row of who left ends what they said themselves" {
+		return nil
+	}
+	if g.state != "none" {
+		g.state = "withdrawn"
+	}
+	if s.broken != "a row of who left is forgotten" {
+		s.stops = append(s.stops, p)
+	}
+	return nil
+}
+
+func (s *rows) Change(person, medium int) error {
+	at := func(p Place) bool { return p.Person == person && p.Medium == medium }
+	for _, g := range s.grants {
+		g.own = g.own || at(g.Place) && g.state == "active"
+	}
+	switch s.broken {
+	case "another address is open to an import":
+		s.forbid = slices.DeleteFunc(s.forbid, func(a address) bool { return a == address{person, medium} })
+	case "another address forgets what was left":
+		s.stops = slices.DeleteFunc(s.stops, at)
+	case "another address revives", "another address loses what it got":
+		for _, g := range s.grants {
+			if at(g.Place) && g.state == "withdrawn" && s.broken == "another address revives" {
+				s.activate(g)
+			}
+			if at(g.Place) && g.state == "active" && s.broken == "another address loses what it got" {
+				g.state = "withdrawn"
+			}
+		}
 	}
 	return nil
 }
@@ -337,7 +381,9 @@ func TestBrokenSubjects(t *testing.T) {
 		"an import begins a channel that was withdrawn on all media", "an import begins beside what was left",
 		"a grant goes with its person", "an import ignores suppressions",
 		"an import needs no evidence", "a merge revives", "a merge loses suppressions", "a grant goes with the address", "a new address revives",
-		"erasing forgets the suppression",
+		"erasing forgets the suppression", "another address is open to an import", "another address forgets what was left", "another address revives",
+		"another address loses what it got", "a row of who left begins nothing and ends nothing", "a row of who left is forgotten",
+		"a row of who left ends what they said themselves",
 	} {
 		t.Run(broken, func(t *testing.T) {
 			t.Parallel()

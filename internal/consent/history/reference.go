@@ -45,7 +45,8 @@ const (
 
 type grant struct {
 	state   state
-	version int // rises with each time that any grant becomes active
+	version int  // rises with each time that any grant becomes active
+	own     bool // by an act of the person, and not only by what an import said
 }
 
 type message struct {
@@ -91,7 +92,7 @@ func (r *reference) act(p Place) { // of the person's own
 		r.clock++
 		g.version = r.clock
 	}
-	r.grants[p] = grant{state: active, version: g.version}
+	r.grants[p] = grant{state: active, version: g.version, own: true}
 }
 
 func (r *reference) imports(p Place, evidence bool) {
@@ -104,9 +105,15 @@ func (r *reference) imports(p Place, evidence bool) {
 	case r.suppressed[address{p.Person, p.Medium}] || r.stopped[p] || g.state == active || g.state == withdrawn || left && !follows:
 	case evidence:
 		r.clock++
-		r.grants[p] = grant{active, r.clock}
+		r.grants[p] = grant{state: active, version: r.clock}
 	default:
 		r.grants[p] = grant{state: pending}
+	}
+}
+
+func (r *reference) importsLeft(p Place) {
+	if g := r.grants[p]; g.state != active || !g.own {
+		r.withdraw(p.Person, p.Channel, p.Medium)
 	}
 }
 
@@ -197,6 +204,16 @@ func (r *reference) move(person, medium int) {
 	}
 	for m, made := range r.messages {
 		made.doubt = made.doubt || r.at(m.Place).Person == person
+	}
+}
+
+// change leaves all as it is: what goes on at the other address, the person has agreed to there.
+func (r *reference) change(person, medium int) {
+	for p, g := range r.grants {
+		if p.Person == person && p.Medium == medium && g.state == active {
+			g.own = true
+			r.grants[p] = g
+		}
 	}
 }
 

@@ -29,10 +29,14 @@ type Subject interface {
 	// Suppress is somebody of the house who acts for the person, or a bounce that says that the address is gone.
 	Suppress(person, medium int, bounce bool) error
 	Import(p Place, evidence bool) error
+	// ImportLeft is a row of an import that says that the person left this elsewhere.
+	ImportLeft(p Place) error
 	// Merge makes one person a part of another. Nothing of either is started then.
 	Merge(gone, whole int) error
 	// Move gives the person another address on a medium. Nothing of theirs is started then.
 	Move(person, medium int) error
+	// Change is the person who asks for another address on a medium and confirms there. Messages may be started meanwhile.
+	Change(person, medium int) error
 	// Erase forgets a person. Nothing of theirs is started then.
 	Erase(person int) error
 	// Post makes the messages of a post or digest.
@@ -66,7 +70,7 @@ func Run(t rapid.TB, s Subject) {
 		h.ok(t, s.Begin())
 		t.Repeat(map[string]func(*rapid.T){
 			"sign up": h.signUp, "confirm": h.confirm, "follow": h.follow, "follow again": h.followAgain, "use a link twice": h.reuse,
-			"withdraw": h.withdraw, "suppress": h.suppress, "import": h.imports, "merge": h.merge, "move": h.move, "erase": h.erase,
+			"withdraw": h.withdraw, "suppress": h.suppress, "import": h.imports, "merge": h.merge, "move": h.move, "change address": h.change, "import left": h.importLeft, "erase": h.erase,
 			"post": h.post, "post again": h.post, "start": h.start, "start more": h.start, "start any": h.startAny, "settle": h.settle,
 			"resend": h.resend, "crash": h.crash, "knock": h.knock, "knock again": h.knock, "the rest of a person": h.startAll,
 		})
@@ -79,7 +83,7 @@ type play struct {
 	truth   *reference
 	wishes  map[Place]bool // links that nobody has used
 	used    map[Place]bool // links that somebody has
-	left    map[Place]bool // what was followed at some time and then ended, by whatever
+	left    map[Place]bool // what was followed at some time and then ended, by whatever, or was forbidden before an address changed
 	posts   []int          // the channel of each
 }
 
@@ -251,6 +255,13 @@ func (h *play) knock(t *rapid.T) {
 
 func (h *play) merge(t *rapid.T) {
 	gone, whole := h.somebody(t), h.somebody(t)
+	if rapid.Bool().Draw(t, "one left what the other follows") {
+		p := one(t, "place", h.truth.grants, places, func(p Place, g grant) bool { return g.state == withdrawn })
+		q := one(t, "other", h.truth.grants, places, func(q Place, g grant) bool {
+			return q.Person != p.Person && q.Channel == p.Channel && q.Medium == p.Medium && g.state == active
+		})
+		gone, whole = q.Person, p.Person
+	}
 	a, _ := h.truth.under(gone, All, All)
 	b, _ := h.truth.under(whole, All, All)
 	if gone == whole || a+b > 0 || len(h.truth.into) > 5 {
@@ -273,6 +284,40 @@ func (h *play) move(t *rapid.T) {
 	h.ends(p.Person, All, p.Medium)
 	h.truth.move(p.Person, p.Medium)
 	h.forget(p.Person, All, All)
+}
+
+func (h *play) change(t *rapid.T) {
+	if rapid.IntRange(0, 3).Draw(t, "rarely") > 0 {
+		h.follow(t)
+		return
+	}
+	p := h.place(t)
+	if len(h.truth.grants) > 0 && rapid.Bool().Draw(t, "of somebody known") {
+		p = one(t, "place", h.truth.grants, places, func(Place, grant) bool { return true })
+	}
+	h.ok(t, h.subject.Change(p.Person, p.Medium))
+	h.truth.change(p.Person, p.Medium)
+	for c := range Channels {
+		if h.truth.suppressed[address{p.Person, p.Medium}] {
+			h.left[Place{p.Person, c, p.Medium}] = true
+		}
+	}
+	h.forget(p.Person, All, p.Medium) // they lead to the address of before
+}
+
+func (h *play) importLeft(t *rapid.T) {
+	if rapid.Bool().Draw(t, "rarely") {
+		h.post(t)
+		return
+	}
+	p := h.place(t)
+	if rapid.Bool().Draw(t, "of somebody known") && len(h.truth.grants) > 0 {
+		p = one(t, "place", h.truth.grants, places, func(Place, grant) bool { return true })
+	}
+	h.ok(t, h.subject.ImportLeft(p))
+	h.truth.importsLeft(p)
+	h.left[p] = true
+	h.forget(p.Person, p.Channel, p.Medium)
 }
 
 func (h *play) erase(t *rapid.T) {

@@ -31,3 +31,8 @@ CREATE INDEX acts_posts ON acts (at) WHERE act = 'create post';
 
 -- Which master keys are in use is asked at each start, and who is still under another one while a key is changed.
 CREATE INDEX person_keys_master ON person_keys (master);
+
+-- What came back of a destination's messages, by its kind and time, and what was sent there in a day: both are asked with every
+-- bounce and complaint.
+CREATE INDEX inbox_outcomes ON inbox (connection, outcome, at) WHERE outcome <> '';
+CREATE INDEX streams_made ON streams (destination, created_at);
