@@ -90,6 +90,7 @@ func readers(file string) (*sql.DB, error) {
 	db.SetMaxOpenConns(Readers)
 	db.SetMaxIdleConns(Readers)
 	db.SetConnMaxIdleTime(10 * time.Second) // each holds the schema and a cache of pages
+	db.SetConnMaxLifetime(5 * time.Minute)  // and, in the long run, every statement that there is
 	return db, nil
 }
 
