@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/belfry-news/belfry/internal/palette"
 	"github.com/belfry-news/belfry/sdk"
 )
 
@@ -59,6 +60,9 @@ func (s *Session) routes() (http.Handler, error) {
 		body, err := files.ReadFile("page/" + name)
 		if err != nil {
 			return nil, err
+		}
+		if name == "dev.css" {
+			body = append([]byte(palette.CSS()), body...)
 		}
 		mux.HandleFunc("GET /"+name, func(w http.ResponseWriter, _ *http.Request) { answer(w, kind, body) })
 	}
