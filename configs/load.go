@@ -181,11 +181,15 @@ func configFiles(path string) ([]string, error) {
 // naming says what is known of the names of settings. The value of one is never a secret when it is one of Belfry's own
 // and no type has a secret of that name.
 func (l *Loaded) naming() naming {
-	known, secret, nested := map[string]bool{}, map[string]bool{}, map[string]bool{}
 	own := [][]sdk.Field{sdk.Fields(Default()), sdk.Fields(Source{}), sdk.Fields(Destination{}), sdk.Fields(Channel{})}
 	for _, spec := range l.specs {
 		own = append(own, spec.Fields())
 	}
+	return namingOf(own)
+}
+
+func namingOf(own [][]sdk.Field) naming {
+	known, secret, nested := map[string]bool{}, map[string]bool{}, map[string]bool{}
 	for _, fields := range own {
 		for _, f := range fields {
 			parts := strings.FieldsFunc(f.Path, func(r rune) bool { return r == '.' || r == '[' || r == ']' })

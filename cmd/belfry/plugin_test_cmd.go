@@ -15,7 +15,6 @@ import (
 	"github.com/belfry-news/belfry/internal/desk"
 	"github.com/belfry-news/belfry/internal/pluginhost"
 	"github.com/belfry-news/belfry/internal/plugintest"
-	"github.com/belfry-news/belfry/sdk"
 )
 
 type pluginTestCmd struct {
@@ -30,8 +29,8 @@ type pluginTestCmd struct {
 
 // Help is the long help.
 func (*pluginTestCmd) Help() string {
-	return `Starts the program as the daemon would and asks it, over the real protocol, whether it keeps what each of its abilities promises. For each it
-says what was held and what is broken, and saves the calls that show it as JSON.
+	return `Starts the program as the daemon would and asks it, over the real protocol, whether it keeps what each of its abilities promises. For each
+promise it says whether it is held, broken, or not offered, and saves the calls that show what is broken as JSON.
 
 The file of --config says what to test with: below config: the settings of a source or a destination, and beside it what the
 checks need, such as channel: and not_channels: for a destination, or change: for a source. What is missing there leaves checks out, which
@@ -51,7 +50,8 @@ Examples:
 
 With --json: {type, summary, roles, held, broken, suites: [{name, offered, results: [{promise, state, seconds, said, calls}], unchecked}]}.
 
-Exit codes: 0 everything that was checked is held, 1 something is broken, or it is no plugin, 2 the file or the fake cannot be used.`
+Exit codes: 0 everything that was checked is held, 1 something is broken, nothing was checked, or it is no plugin, 2 the file or the fake cannot
+be used.`
 }
 
 // Run tests a plugin.
@@ -74,11 +74,11 @@ func (c *pluginTestCmd) Run(ctx context.Context, g *global, std streams) error {
 		UserAgent: app.UserAgent(version, &configs.Loaded{Config: configs.Default()})}
 	address := ""
 	if c.Fake != "" {
-		log := io.Discard
+		said := func(string) {}
 		if g.Log == "debug" {
-			log = std.err
+			said = func(line string) { fmt.Fprintf(std.err, "fake: %s\n", desk.Plain(line)) }
 		}
-		fake, err := plugintest.StartFake(ctx, c.Fake, log)
+		fake, err := plugintest.StartFake(ctx, c.Fake, said)
 		if err != nil {
 			return unusable("--fake: %w", err)
 		}
@@ -100,13 +100,15 @@ func (c *pluginTestCmd) Run(ctx context.Context, g *global, std streams) error {
 		o.Scenario.Config = c.commandConfig(path, o.Scenario.Config)
 	}
 	if !g.JSON {
-		o.Told = func(suite string, r plugintest.Result) { tellBroken(std.out, suite, r) }
+		o.Told = func(suite string, r plugintest.Result) { tellPromise(std.out, suite, r) }
 	}
 	report, err := plugintest.Run(ctx, o)
-	if ps := (sdk.Problems{}); errors.As(err, &ps) {
-		return unusable("the plugin refuses the configuration it is to be tested with: %s; write it below config: in the file of --config", ps)
-	}
-	if err != nil {
+	switch _, wrong := errors.AsType[*plugintest.ScenarioError](err); {
+	case wrong:
+		return unusable("%w", err)
+	case errors.Is(err, context.Canceled):
+		return err
+	case err != nil:
 		return pluginSentence(err)
 	}
 	if g.JSON {
@@ -116,8 +118,11 @@ func (c *pluginTestCmd) Run(ctx context.Context, g *global, std streams) error {
 	} else {
 		printTested(std.out, c.Path, report)
 	}
-	if report.Broken > 0 {
+	switch {
+	case report.Broken > 0:
 		return &exitError{exitFailed, nil}
+	case report.Held == 0:
+		return fmt.Errorf("nothing was checked of it: the plugin can %s; look at --only, --fake and the file of --config", strings.Join(report.Roles, ", "))
 	}
 	return nil
 }
@@ -137,12 +142,9 @@ func (c *pluginTestCmd) commandConfig(path string, config map[string]any) map[st
 	return out
 }
 
-// tellBroken prints a broken promise as it is found.
-func tellBroken(out io.Writer, suite string, r plugintest.Result) {
-	if r.State != plugintest.Broken {
-		return
-	}
-	fmt.Fprintf(out, "broken  %s: %s\n", suite, r.Promise)
+// tellPromise prints what became of a promise as it is found.
+func tellPromise(out io.Writer, suite string, r plugintest.Result) {
+	fmt.Fprintf(out, "%-11s  %s: %s\n", r.State, suite, r.Promise)
 	for _, s := range r.Said {
 		fmt.Fprintf(out, "    %s\n", strings.ReplaceAll(desk.Plain(s), "\n", "\n    "))
 	}
@@ -159,17 +161,21 @@ func printTested(out io.Writer, path string, r *plugintest.Report) {
 			t.add(s.Name, "-", "-", "not offered")
 			continue
 		}
-		held := 0
+		held, broken := 0, 0
 		for _, result := range s.Results {
-			if result.State == plugintest.Held {
+			switch result.State {
+			case plugintest.Held:
 				held++
+			case plugintest.Broken:
+				broken++
+			case plugintest.NotOffered:
 			}
 		}
 		note := ""
 		if len(s.Results) == 0 {
 			note = "not checked"
 		}
-		t.add(s.Name, fmt.Sprint(held), fmt.Sprint(len(s.Results)-held), note)
+		t.add(s.Name, fmt.Sprint(held), fmt.Sprint(broken), note)
 	}
 	t.write(out)
 	told := map[string]bool{}

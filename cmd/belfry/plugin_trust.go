@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -60,7 +61,11 @@ func (c *pluginTrustCmd) Run(ctx context.Context, g *global, std streams) error 
 		return &exitError{exitUsage, err}
 	}
 	if !c.Yes && !isTerminal(std) {
-		return unusable("there is no terminal to ask you at; look at the plugin (belfry plugin check %s), then: belfry plugin trust %s --yes", filepath.Join(folder, name), name)
+		again := name + " --yes"
+		if c.Folder != "" {
+			again += " --folder " + c.Folder
+		}
+		return unusable("there is no terminal to ask you at; look at the plugin (belfry plugin check %s), then: belfry plugin trust %s", filepath.Join(folder, name), again)
 	}
 	before := trust.Look(folder, name)
 	r, err := c.record(ctx, g, std, l, folder, name, before)
@@ -116,7 +121,11 @@ func (c *pluginTrustCmd) record(ctx context.Context, g *global, std streams, l *
 	defer ask.close()
 	offers, err := ask.host.Offers(ctx, name)
 	if err != nil {
-		return r, fmt.Errorf("%w; its words: belfry plugin doctor %s --log debug", pluginSentence(err), name)
+		sentence := pluginSentence(err).Error()
+		if !strings.Contains(sentence, "--log debug") {
+			sentence += "; --log debug shows what it said"
+		}
+		return r, errors.New(sentence)
 	}
 	for _, d := range offers {
 		t := trust.Type{Type: d.Type, Summary: d.Summary, Roles: d.Roles, Fields: trust.Settings(d.Fields), Schema: d.Schema}

@@ -20,8 +20,12 @@ type FaultOptions struct {
 	Now time.Time
 }
 
-// retryAfter is what a platform asks for in a header: no connector would choose it by itself.
-const retryAfter = 7 * time.Second
+const (
+	// retryAfter is what a platform asks for in a header: no connector would choose it by itself.
+	retryAfter = 7 * time.Second
+	// late is how long a slow platform keeps its answer.
+	late = time.Second
+)
 
 // happening is one thing that goes wrong, and what a call makes of it.
 type happening struct {
@@ -51,6 +55,12 @@ func happenings() []happening {
 		{name: "the platform asks to wait", fault: fault.Fault{Status: http.StatusTooManyRequests, Header: wait}, sent: limited, asked: limited, retry: retryAfter},
 		{name: "the credential is refused", fault: fault.Fault{Status: http.StatusUnauthorized}, sent: strange, asked: strange},
 	}
+}
+
+// slow is a platform that takes its time. One call of each kind is enough to wait for.
+func slow() happening {
+	return happening{name: "the answer comes late", fault: fault.Fault{After: late, Accepted: true}, sent: []sdk.Code{sdk.CodeUnknownOutcome},
+		asked: []sdk.Code{sdk.CodeUnavailable}, done: true, mayWork: true}
 }
 
 // writes says which requests change something.
@@ -97,7 +107,7 @@ func SourceFaults(o FaultOptions) (checks []Check) {
 	if now.IsZero() {
 		now = time.Now().UTC()
 	}
-	for _, h := range happenings() {
+	for _, h := range append(happenings(), slow()) {
 		checks = append(checks, Check{"fetch: " + h.name, func(tb T) {
 			p := NewProbe(tb, o.Options)
 			s := Open[sdk.Source](p)
@@ -115,7 +125,7 @@ func SourceFaults(o FaultOptions) (checks []Check) {
 // PublisherFaults checks that a connector whose platform goes wrong says "unavailable" only when nothing can have happened,
 // and "unknown_outcome" when something can; that Find then tells which; and that the same key posts once.
 func PublisherFaults(o FaultOptions) (checks []Check) {
-	for _, h := range happenings() {
+	for _, h := range append(happenings(), slow()) {
 		checks = append(checks, Check{"publish: " + h.name, func(tb T) {
 			p := NewProbe(tb, o.Options)
 			c := Open[sdk.Publisher](p)
@@ -127,6 +137,9 @@ func PublisherFaults(o FaultOptions) (checks []Check) {
 				return err
 			})
 			p.judge("Publish", h, h.sent, err)
+			if n := p.posts(o.PublisherOptions) - before; n > 1 {
+				p.Errorf("one attempt when %s made %d posts", h.name, n)
+			}
 			if f, ok := sdk.As[sdk.Finder](c); ok {
 				_, found, err := f.Find(p.Ctx(), to, part.Key)
 				if err != nil {
@@ -144,39 +157,52 @@ func PublisherFaults(o FaultOptions) (checks []Check) {
 			}
 		}})
 	}
-	either := []sdk.Code{sdk.CodeUnknownOutcome, sdk.CodeUnavailable}
+	return checks
+}
+
+// repeatable are the codes of a revision and of a deletion: they may be made again, so that both codes of an answer that
+// never came whole lead to the same.
+func (h happening) repeatable() []sdk.Code {
+	if !h.refuse && h.fault.Status == 0 {
+		return []sdk.Code{sdk.CodeUnknownOutcome, sdk.CodeUnavailable}
+	}
+	return h.sent
+}
+
+// EditorFaults checks that an edit against a platform that goes wrong says so with the right code.
+func EditorFaults(o FaultOptions) (checks []Check) {
 	for _, h := range happenings() {
-		codes := h.sent
-		if !h.refuse && h.fault.Status == 0 {
-			codes = either // a revision and a deletion may be repeated
-		}
 		checks = append(checks, Check{"edit: " + h.name, func(tb T) {
 			p := NewProbe(tb, o.Options)
-			e, ok := sdk.As[sdk.Editor](p.OpenAny())
-			if !ok {
-				return
-			}
-			c := ability[sdk.Publisher](p, e)
-			to, _ := p.channel(c, o.PublisherOptions)
-			ref := p.publish(c, to, p.ready(p.plan(c, to, samplePost("before"))[0], "edited when "+h.name))
-			part := p.ready(p.plan(c, to, samplePost("edited when "+h.name))[0], "edit when "+h.name)
+			c, e, to, ref := p.published(o.PublisherOptions, "edited when "+h.name)
+			part := p.ready(p.plan(c, to, samplePost("edit when "+h.name))[0], "edit when "+h.name)
 			err := p.under(o, h, true, func(ctx context.Context) error { _, err := e.Edit(ctx, ref, part); return err })
-			p.judge("Edit", h, codes, err)
-		}}, Check{"delete: " + h.name, func(tb T) {
+			p.judge("Edit", h, h.repeatable(), err)
+		}})
+	}
+	return checks
+}
+
+// DeleterFaults checks the same of deletions.
+func DeleterFaults(o FaultOptions) (checks []Check) {
+	for _, h := range happenings() {
+		checks = append(checks, Check{"delete: " + h.name, func(tb T) {
 			p := NewProbe(tb, o.Options)
-			d, ok := sdk.As[sdk.Deleter](p.OpenAny())
-			if !ok {
-				return
-			}
+			d := Open[sdk.Deleter](p)
 			ref := p.publishedBy(ability[sdk.Publisher](p, d), o.PublisherOptions, "deleted when "+h.name)
 			err := p.under(o, h, true, func(ctx context.Context) error { return d.Delete(ctx, ref) })
-			p.judge("Delete", h, codes, err)
-		}}, Check{"find: " + h.name, func(tb T) {
+			p.judge("Delete", h, h.repeatable(), err)
+		}})
+	}
+	return checks
+}
+
+// FinderFaults checks that who cannot look does not say that nothing is there.
+func FinderFaults(o FaultOptions) (checks []Check) {
+	for _, h := range happenings() {
+		checks = append(checks, Check{"find: " + h.name, func(tb T) {
 			p := NewProbe(tb, o.Options)
-			f, ok := sdk.As[sdk.Finder](p.OpenAny())
-			if !ok {
-				return
-			}
+			f := Open[sdk.Finder](p)
 			to, _ := p.channel(f, o.PublisherOptions)
 			err := p.under(o, h, false, func(ctx context.Context) error {
 				_, found, err := f.Find(ctx, to, p.Key("never"))

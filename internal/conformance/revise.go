@@ -52,6 +52,7 @@ func Editor(o PublisherOptions) []Check {
 			c, e, to, ref := p.published(o, "soon gone")
 			d, ok := sdk.As[sdk.Deleter](e)
 			if !ok {
+				waive(tb, "it does not delete")
 				return
 			}
 			if err := d.Delete(p.Ctx(), ref); err != nil {

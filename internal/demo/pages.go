@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/belfry-news/belfry/internal/i18n"
+	"github.com/belfry-news/belfry/internal/palette"
 )
 
 //go:embed templates/*.html static/*.css static/demo.js
@@ -43,21 +44,23 @@ func newPages(d *Demo) (*pages, error) {
 	if p.templates, err = template.ParseFS(files, "templates/*.html"); err != nil {
 		return nil, err
 	}
-	if p.style, err = loadAsset("demo.css", "text/css; charset=utf-8"); err != nil {
+	if p.style, err = loadAsset("demo.css", palette.CSS(), "text/css; charset=utf-8"); err != nil {
 		return nil, err
 	}
-	if p.line, err = loadAsset("line.css", "text/css; charset=utf-8"); err != nil {
+	if p.line, err = loadAsset("line.css", "", "text/css; charset=utf-8"); err != nil {
 		return nil, err
 	}
-	if p.script, err = loadAsset("demo.js", "text/javascript; charset=utf-8"); err != nil {
+	if p.script, err = loadAsset("demo.js", "", "text/javascript; charset=utf-8"); err != nil {
 		return nil, err
 	}
 	p.proxy = newProxy(d.daemon.Address, p)
 	return p, nil
 }
 
-func loadAsset(name, kind string) (asset, error) {
+// loadAsset makes an asset of a file, with something before it.
+func loadAsset(name, before, kind string) (asset, error) {
 	body, err := files.ReadFile("static/" + name)
+	body = append([]byte(before), body...)
 	sum := sha256.Sum256(body)
 	return asset{"/demo/" + hex.EncodeToString(sum[:5]) + "-" + name, kind, body}, err
 }

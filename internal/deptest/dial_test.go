@@ -73,7 +73,8 @@ var mayOpen = map[string]string{
 	"internal/pluginhost/runner.go":    "starts plugins",
 	"internal/sandbox/":                "starts programs under a policy, and connects to nothing",
 	"plugins/exec/run.go":              "starts the command of its configuration, which whoever declares the source has put into a sandbox",
-	"internal/plugintest/fake.go":      "starts the fake that the author of a plugin names, asks it what it holds, and stands before it",
+	"internal/fake/fake.go":            "starts what the author of a plugin names, to play the part of what the plugin talks to",
+	"internal/plugintest/fake.go":      "asks the fake that the author of a plugin names what it holds, and stands before it",
 	"internal/plugintest/scenario.go":  "runs the commands that the author of a plugin wrote for a test",
 	"internal/pluginhost/socket.go":    "speaks to a plugin that it started, by a socket in its own folder, and looks at who listens there",
 	"internal/demo/proxy.go":           "asks the demonstration's own daemon",
@@ -82,7 +83,6 @@ var mayOpen = map[string]string{
 	"internal/demo/daemon.go":          "starts the demonstration's own daemon",
 	"bench/":                           "starts and asks the daemon that it measures",
 	"internal/plugindev/build.go":      "builds the plugin of the developer who asked for it",
-	"internal/plugindev/fake.go":       "starts what that plugin talks to",
 	"internal/scaffold/bundle/pack.go": "asks the Go command for the SDK's packages when Belfry is built",
 	"internal/memory/program_linux.go": "gives pages of the program back",
 }

@@ -11,26 +11,16 @@ import (
 	"regexp"
 	"strings"
 	"time"
+
+	"github.com/belfry-news/belfry/internal/fake"
 )
 
-// built is what a build gave.
-type built struct {
-	// Program is the file; empty when it failed.
-	Program string
-	// Complaint is what the compiler says, with file:line.
-	Complaint string
-	Took      time.Duration
-}
-
-// build makes the program of a project, as a file of its own: the old one may run on.
-func build(ctx context.Context, dir, out string, s settings) (built, error) {
-	begun := time.Now()
+// build makes the program of a project, as a file of its own: the old one may run on. Its error is a *troubleError where
+// the developer mends it, with what the compiler says, file:line and all.
+func build(ctx context.Context, dir, out string, s settings) error {
 	if s.Program != "" {
 		// The name is a new one, so that it is started anew; the file stays where what it imports is.
-		if err := os.Symlink(filepath.Join(dir, s.Program), out); err != nil {
-			return built{}, err
-		}
-		return built{Program: out, Took: time.Since(begun)}, nil
+		return os.Symlink(filepath.Join(dir, s.Program), out)
 	}
 	command := []string{"go", "build", "-trimpath", "-o", out, "."}
 	if len(s.Build) > 0 {
@@ -40,7 +30,7 @@ func build(ctx context.Context, dir, out string, s settings) (built, error) {
 		}
 	}
 	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
-	own(cmd)
+	fake.OwnGroup(cmd)
 	var said bytes.Buffer
 	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, &said, &said
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
@@ -48,17 +38,19 @@ func build(ctx context.Context, dir, out string, s settings) (built, error) {
 	err := cmd.Run()
 	switch {
 	case errors.Is(err, exec.ErrNotFound):
-		return built{}, fmt.Errorf("there is no %s in the PATH of this machine; %s", command[0], howToInstall(command[0]))
+		return fmt.Errorf("there is no %s in the PATH of this machine; %s", command[0], howToInstall(command[0]))
 	case ctx.Err() != nil:
-		return built{}, ctx.Err()
+		return ctx.Err()
 	case err != nil:
-		return built{Complaint: complaint(said.String(), err), Took: time.Since(begun)}, nil
+		return &troubleError{doesNotBuild, complaint(said.String(), err)}
 	}
 	if _, err := os.Stat(out); err != nil {
-		return built{Complaint: fmt.Sprintf("the command %q made no program; ${out} in it is the file to make", strings.Join(s.Build, " "))}, nil //nolint:nilerr // it is what the developer is told
+		return &troubleError{doesNotBuild, fmt.Sprintf("the command %q made no program; ${out} in it is the file to make", strings.Join(s.Build, " "))}
 	}
-	return built{Program: out, Took: time.Since(begun)}, nil
+	return nil
 }
+
+const doesNotBuild = "It does not build"
 
 func howToInstall(program string) string {
 	if program == "go" {

@@ -2,10 +2,10 @@ package plugindev
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -56,27 +56,33 @@ type daemon struct {
 	listen  string
 	program string
 	roles   []sdk.Role
-	memory  int
 }
 
-// use lets a program run in place of the one before. Its error is a *troubleError when the one before still runs.
+// use lets a program run in place of the one before. What is wrong is looked for before that is touched: it still runs unless
+// d.app is nil afterwards.
 func (d *daemon) use(ctx context.Context, program string, s settings, address string) error {
-	roles, err := d.describe(ctx, s.Type, program)
+	host := d.host(program)
+	defer d.end(ctx, host)
+	found, err := host.Describe(ctx, s.Type)
 	if err != nil {
-		return &troubleError{"The plugin does not start", err.Error()}
+		return &troubleError{"The plugin does not start", d.sentence(s.Type, err)}
 	}
-	old := filepath.Join(d.dir, "belfry.yaml")
-	next := filepath.Join(d.dir, "next.yaml")
-	text, err := d.configuration(s, roles, program, address)
+	tree, err := d.configuration(s, found.Roles, program, address)
 	if err != nil {
 		return err
 	}
+	text, err := written(tree)
+	if err != nil {
+		return err
+	}
+	old, next := filepath.Join(d.dir, "belfry.yaml"), filepath.Join(d.dir, "next.yaml")
 	if err := os.WriteFile(next, text, 0o600); err != nil {
 		return err
 	}
-	if err := d.check(ctx, next, s); err != nil {
-		return err
+	if err := d.check(ctx, host, next, s); err != nil {
+		return &troubleError{cannotBeUsed, err.Error()}
 	}
+	d.end(ctx, host)
 	if err := d.stop(ctx); err != nil {
 		return err
 	}
@@ -90,9 +96,11 @@ func (d *daemon) use(ctx context.Context, program string, s settings, address st
 	if err != nil {
 		return fmt.Errorf("the daemon does not start: %w", err)
 	}
-	d.app, d.listen, d.program, d.roles = a, a.Addr(), program, roles
+	d.app, d.listen, d.program, d.roles = a, a.Addr(), program, found.Roles
 	return nil
 }
+
+const cannotBeUsed = "The settings in " + SettingsFile + " cannot be used"
 
 func (d *daemon) options(path string) app.Options {
 	specs := append(slices.Clone(d.o.Specs), d.samples.spec())
@@ -120,64 +128,71 @@ func (d *daemon) stop(ctx context.Context) error {
 	return nil
 }
 
-// describe starts a program once, and asks what it can do.
-func (d *daemon) describe(ctx context.Context, typ, program string) ([]sdk.Role, error) {
-	host := pluginhost.New(pluginhost.Config{RunDir: filepath.Join(d.dir, "ask"), Log: d.log, Limits: pluginhost.Limits{Memory: int64(d.memory) << 20, Call: callTime},
+// host starts a program once, to ask what it can do and what it says of its settings.
+func (d *daemon) host(program string) *pluginhost.Host {
+	return pluginhost.New(pluginhost.Config{RunDir: filepath.Join(d.dir, "ask"), Log: d.log, Limits: pluginhost.Limits{Memory: int64(d.o.Memory) << 20, Call: callTime},
 		Command: func(string) (pluginhost.Command, error) {
 			return pluginhost.Command{Path: program, Foreign: true, Read: []string{d.project}}, nil
 		}})
-	defer func() {
-		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTime)
-		defer cancel()
-		_ = host.Close(end) // what does not end by itself is killed
-	}()
-	found, err := host.Describe(ctx, typ)
-	if err != nil {
-		return nil, sentence(typ, err)
-	}
-	return found.Roles, nil
+}
+
+func (d *daemon) end(ctx context.Context, host *pluginhost.Host) {
+	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTime)
+	defer cancel()
+	_ = host.Close(end) // what does not end by itself is killed
 }
 
 // sentence takes out of an error of the host what only a daemon's operator would need.
-func sentence(typ string, err error) error {
+func (d *daemon) sentence(typ string, err error) string {
 	text := err.Error()
 	if e, ok := errors.AsType[*sdk.Error](err); ok && e.Public != "" {
 		text = e.Public
 	}
 	text = strings.TrimPrefix(text, "plugin "+typ+": ")
 	text, _, _ = strings.Cut(text, "; it is started again in ")
-	return errors.New(text)
+	return text
 }
 
-// check says what is wrong with a configuration before anything that runs is touched.
-func (d *daemon) check(ctx context.Context, path string, s settings) error {
-	options := d.options(path).Config
-	loaded, err := configs.Load(options)
-	if err != nil {
-		return &troubleError{"The settings in " + SettingsFile + " cannot be used", d.own(err.Error(), s)}
-	}
-	report := app.CheckPlugins(ctx, loaded, filepath.Join(d.dir, "ask"), d.log)
-	var said []string
-	for _, p := range append(report.Wrong, report.Down...) {
-		text := p.What
-		if p.Fix != "" {
-			text += "; " + p.Fix
+// check says what is wrong with the settings and with the configuration made of them, with its place in the dev.yaml.
+func (d *daemon) check(ctx context.Context, host *pluginhost.Host, path string, s settings) error {
+	loaded, err := configs.Load(d.options(path).Config)
+	if invalid, ok := errors.AsType[*configs.Invalid](err); ok {
+		// The configuration is one that nobody sees: its places say nothing.
+		said := make(configs.Places, len(invalid.Problems))
+		for i, p := range invalid.Problems {
+			said[i] = configs.Located{Position: configs.Position{File: SettingsFile}, What: d.own(p.What), Fix: d.own(p.Fix)}
 		}
-		said = append(said, d.own(text, s))
+		return said
 	}
-	if len(said) > 0 {
-		return &troubleError{"The settings in " + SettingsFile + " cannot be used", strings.Join(said, "\n")}
+	if err != nil {
+		return err
 	}
-	return nil
+	section, options := "destinations", loaded.Destinations[pluginName].Options
+	if source, ok := loaded.Sources[pluginName]; ok {
+		section, options = "sources", source.Options
+	}
+	err = host.Check(ctx, s.Type, options)
+	ps := sdk.Problems{}
+	if !errors.As(err, &ps) {
+		if err != nil {
+			err = errors.New(d.sentence(s.Type, err))
+		}
+		return err
+	}
+	said := s.refused(ps)
+	for i, masked := range loaded.LocateOptions(section, pluginName, ps) {
+		said[i].What, said[i].Fix = masked.What, masked.Fix // without what references stand for
+	}
+	return said
 }
 
-// own puts the names of a dev.yaml in the place of those of the daemon's configuration, which nobody sees.
-func (d *daemon) own(text string, s settings) string {
-	return strings.NewReplacer(filepath.Join(d.dir, "next.yaml"), SettingsFile, "sources."+pluginName, "settings", "destinations."+pluginName, "settings", "plugin "+pluginName, "plugin "+s.Type).Replace(text)
+// own puts the names of a dev.yaml in the place of those of the daemon's configuration.
+func (d *daemon) own(text string) string {
+	return strings.NewReplacer("sources."+pluginName, "config", "destinations."+pluginName, "config").Replace(text)
 }
 
-// configuration writes the daemon's configuration.
-func (d *daemon) configuration(s settings, roles []sdk.Role, program, address string) ([]byte, error) {
+// configuration makes the daemon's configuration. Its error says what of the settings is wrong for every source or destination.
+func (d *daemon) configuration(s settings, roles []sdk.Role, program, address string) (map[string]any, error) {
 	listen := d.listen
 	if listen == "" {
 		listen = "127.0.0.1:0"
@@ -185,11 +200,9 @@ func (d *daemon) configuration(s settings, roles []sdk.Role, program, address st
 	tree := map[string]any{
 		"site": map[string]any{"title": s.Type, "lang": "en"}, "listen": listen, "admin_listen": configs.AdminNone, "data_dir": "data", "alerts": "none", "shutdown_grace": "5s",
 		"media":   map[string]any{"allow_private": []string{"127.0.0.0/8"}},
-		"plugins": map[string]any{"memory": d.memory, "external": map[string]any{s.Type: map[string]any{"path": program, "read": []string{d.project}}}},
+		"plugins": map[string]any{"memory": d.o.Memory, "external": map[string]any{s.Type: map[string]any{"path": program, "read": []string{d.project}}}},
 	}
-	own, _ := filled(s.Config, address, d.project).(map[string]any)
-	options := map[string]any{}
-	maps.Copy(options, own)
+	options := s.filled(address, d.project)
 	options["type"] = s.Type
 	channel := map[string]any{"title": s.Type, "lang": "en", "each": map[string]any{"settle": "0s"}, "content": "full"}
 	switch can := func(role sdk.Role) bool { return slices.Contains(roles, role) }; {
@@ -199,6 +212,9 @@ func (d *daemon) configuration(s settings, roles []sdk.Role, program, address st
 			to["chat"] = s.Channel
 		}
 		tree["sources"] = map[string]any{samplesName: map[string]any{"type": samplesType, "isolation": "none", "poll": "1s", "baseline": "all"}}
+		if err := s.decode(options, new(configs.Destination)); err != nil {
+			return nil, err
+		}
 		tree["destinations"] = map[string]any{pluginName: options}
 		channel["sources"], channel["publish_to"] = []string{samplesName}, []any{to}
 	case can(sdk.RoleSource), can(sdk.RoleWebhook):
@@ -208,13 +224,21 @@ func (d *daemon) configuration(s settings, roles []sdk.Role, program, address st
 		if options["poll"] == nil && can(sdk.RoleSource) {
 			options["poll"] = "1s"
 		}
+		if err := s.decode(options, new(configs.Source)); err != nil {
+			return nil, err
+		}
 		tree["sources"] = map[string]any{pluginName: options}
 		channel["sources"] = []string{pluginName}
 	default:
 		return nil, &troubleError{"The plugin can do nothing that Belfry could ask of it", fmt.Sprintf("its roles are %v; implement sdk.Source, or sdk.Resolver and sdk.Publisher", roles)}
 	}
 	tree["channels"] = map[string]any{channelName: channel}
-	return yaml.Marshal(tree)
+	return tree, nil
+}
+
+// written is a tree of settings as YAML, numbers as they were read.
+func written(tree map[string]any) ([]byte, error) {
+	return yaml.MarshalWithOptions(tree, yaml.CustomMarshaler(func(n json.Number) ([]byte, error) { return []byte(n), nil }))
 }
 
 // publishes says whether the plugin posts, and so is given samples.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -127,15 +128,14 @@ func (b *bench) until(what string, so func() bool) {
 		select {
 		case <-changed:
 		case <-deadline:
-			_, calls, items, log := b.journal.read()
-			b.t.Fatalf("waited in vain until %s\nterminal:\n%s\ncalls: %.2000s\nitems: %.1000s\nlog: %.2000s", what, b.out, fmt.Sprintf("%+v", calls), fmt.Sprintf("%+v", items), fmt.Sprintf("%+v", log))
+			r := b.journal.read()
+			b.t.Fatalf("waited in vain until %s\nterminal:\n%s\ncalls: %.2000s\nitems: %.1000s\nlog: %.2000s", what, b.out, fmt.Sprintf("%+v", r.calls), fmt.Sprintf("%+v", r.items), fmt.Sprintf("%+v", r.log))
 		}
 	}
 }
 
 func (b *bench) called(op string) (n int) {
-	_, calls, _, _ := b.journal.read() //nolint:dogsled // one of four lists
-	for _, c := range calls {
+	for _, c := range b.journal.read().calls {
 		if c.Op == op && c.Code == "" {
 			n++
 		}
@@ -143,10 +143,7 @@ func (b *bench) called(op string) (n int) {
 	return n
 }
 
-func (b *bench) state() state {
-	s, _, _, _ := b.journal.read() //nolint:dogsled // one of four lists
-	return s
-}
+func (b *bench) state() state { return b.journal.read().state }
 
 // page is what a reader without JavaScript sees.
 func (b *bench) page() string {
@@ -216,7 +213,7 @@ func TestSourceIsBuiltAgain(t *testing.T) {
 	t.Parallel()
 	dir := project(t, asSource)
 	b := start(t, dir)
-	b.until("items came", func() bool { _, _, items, _ := b.journal.read(); return len(items) == 2 })
+	b.until("items came", func() bool { return len(b.journal.read().items) == 2 })
 	b.until("posts stand", func() bool { return strings.Contains(b.page(), "/c/"+channelName+"/") })
 	b.shows("newsroom", "Incendie à la gare (gare)", "Fetch", "2 items; cursor")
 
@@ -241,8 +238,8 @@ func TestSourceIsBuiltAgain(t *testing.T) {
 		t.Errorf("the terminal says:\n%s", out)
 	}
 	fetches := func() int {
-		_, calls, _, _ := b.journal.read()
-		return calls[0].Number + calls[0].Again
+		last := b.journal.read().calls[0]
+		return last.Number + last.Again
 	}
 	before := fetches()
 	b.until("the old one is still fetched", func() bool { return fetches() > before })
@@ -259,8 +256,11 @@ func TestStartRefuses(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct{ yaml, want string }{
 		"no dev.yaml":            {"", "there is no dev.yaml in"},
-		"an unknown key":         {"type: x\nsettings: {}\n", `unknown field "settings"`},
-		"no type":                {"config: {}\n", `type "" is no type of a plugin`},
+		"an unknown key":         {"type: x\nsettings: {}\n", `dev.yaml:2:1: unknown key "settings"; known are`},
+		"a misspelt key":         {"type: x\nfak: [sh, x]\n", `dev.yaml:2:1: unknown key "fak"; did you mean "fake"?`},
+		"a text for a list":      {"type: x\nfake: go run .\n", `dev.yaml:2:7: a list expected`},
+		"no YAML":                {"type: [\n", `dev.yaml:1:`},
+		"no type":                {"config: {}\n", `"type" is missing`},
 		"two ways":               {"type: x\nprogram: a\nbuild: [b]\n", "build and program do not go together"},
 		"a program elsewhere":    {"type: x\nprogram: ../a\n", "is no file of this project"},
 		"a program that is gone": {"type: x\nprogram: a.py\n", "the program a.py is not there"},
@@ -275,6 +275,49 @@ func TestStartRefuses(t *testing.T) {
 				write(t, dir, SettingsFile, tc.yaml)
 			}
 			if s, err := Start(t.Context(), Options{Dir: dir, Addr: "127.0.0.1:0"}); err == nil || !strings.Contains(err.Error(), tc.want) {
+				t.Errorf("got %v, %v, want %s", s, err, tc.want)
+			}
+		})
+	}
+}
+
+// What stands in a dev.yaml comes to the plugin as it stands there: numbers are numbers, and texts that look like some are texts.
+func TestSettingsAsTheyStand(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	write(t, dir, SettingsFile, "type: x\nprogram: x.sh\nfake: [sh, x]\nconfig: {count: 5, ratio: 1.5, port: \"8080\", on: true, list: [1, a], url: $FAKE/api, folder: $DIR/sample}\n")
+	s, err := readSettings(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := written(s.filled("http://127.0.0.1:4000", "/srv/x"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = "count: 5\nfolder: /srv/x/sample\nlist:\n- 1\n- a\n\"on\": true\nport: \"8080\"\nratio: 1.5\nurl: http://127.0.0.1:4000/api\n"
+	if string(text) != want {
+		t.Errorf("got\n%s\nwant\n%s", text, want)
+	}
+}
+
+func TestWhereItCannotStart(t *testing.T) {
+	t.Parallel()
+	dir := project(t, asSource)
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = taken.Close() })
+	for name, tc := range map[string]struct{ dir, addr, want string }{
+		"a file":          {filepath.Join(dir, SettingsFile), "127.0.0.1:0", "dev.yaml is a file; name the folder in which it lies"},
+		"no folder":       {filepath.Join(dir, "nowhere"), "127.0.0.1:0", "there is no folder "},
+		"a taken address": {dir, taken.Addr().String(), ": another program listens there; choose another address with --addr"},
+		"a port alone":    {dir, "8090", "the page cannot be served at 8090: missing port in address"},
+		"a port too high": {dir, "127.0.0.1:99999", "the page cannot be served at 127.0.0.1:99999: invalid port"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if s, err := Start(t.Context(), Options{Dir: tc.dir, Addr: tc.addr}); err == nil || !strings.Contains(err.Error(), tc.want) {
 				t.Errorf("got %v, %v, want %s", s, err, tc.want)
 			}
 		})

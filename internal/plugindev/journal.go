@@ -9,23 +9,31 @@ import (
 	"github.com/belfry-news/belfry/sdk"
 )
 
-// journal keeps what the page shows, the newest of each, and tells viewers of changes.
+// journal keeps what the page shows, and tells viewers of changes.
 type journal struct {
-	mu     sync.Mutex
-	state  state
-	calls  []Call
-	items  []Item
-	log    []Line
-	number int
-	// posts are those of the channel; roles are what the plugin can do, and site is where the daemon's own pages are.
-	posts   []Post
-	roles   []sdk.Role
-	site    string
+	mu      sync.Mutex
+	kept    record
+	number  int // of the last call
 	viewers map[chan struct{}]bool
+}
+
+// record is what is known, the newest of each.
+type record struct {
+	state state
+	// typ is the plugin's type, roles are what it can do, and site is where the daemon's own pages are.
+	typ   string
+	roles []sdk.Role
+	site  string
+	posts []Post
+	calls []Call
+	items []Item
+	log   []Line
 }
 
 // state is what became of the project.
 type state struct {
+	// Running says that a program runs, be it one before.
+	Running bool
 	// Busy says what is done now; empty when nothing is.
 	Busy string
 	// Trouble is why what was saved last does not run: what was tried, and what was said.
@@ -79,13 +87,15 @@ const (
 	mostLines = 200
 )
 
-func newJournal() *journal { return &journal{viewers: map[chan struct{}]bool{}} }
+func newJournal(typ string) *journal {
+	return &journal{kept: record{typ: typ}, viewers: map[chan struct{}]bool{}}
+}
 
 // say changes the state.
 func (j *journal) say(change func(s *state)) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	change(&j.state)
+	change(&j.kept.state)
 	j.changed()
 }
 
@@ -94,8 +104,8 @@ func (j *journal) called(c Call) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	defer j.changed()
-	if n := len(j.calls); n > 0 {
-		last := &j.calls[n-1]
+	if n := len(j.kept.calls); n > 0 {
+		last := &j.kept.calls[n-1]
 		if last.Op == c.Op && last.Of == c.Of && last.Gave == c.Gave && last.Code == c.Code && last.Detail == c.Detail {
 			last.Again++
 			last.At, last.Took = c.At, c.Took
@@ -104,7 +114,7 @@ func (j *journal) called(c Call) {
 	}
 	j.number++
 	c.Number = j.number
-	j.calls = kept(append(j.calls, c), mostCalls)
+	j.kept.calls = newest(append(j.kept.calls, c), mostCalls)
 }
 
 // saw notes an item.
@@ -112,8 +122,9 @@ func (j *journal) saw(it Item) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	defer j.changed()
-	if i := slices.IndexFunc(j.items, func(old Item) bool { return old.Key == it.Key }); i >= 0 {
-		old := j.items[i]
+	items := j.kept.items
+	if i := slices.IndexFunc(items, func(old Item) bool { return old.Key == it.Key }); i >= 0 {
+		old := items[i]
 		if old.mark == it.mark && old.Removed == it.Removed {
 			return
 		}
@@ -121,47 +132,58 @@ func (j *journal) saw(it Item) {
 		if it.Removed {
 			it.Title, it.URL = old.Title, old.URL
 		}
-		j.items = slices.Delete(j.items, i, i+1)
+		items = slices.Delete(items, i, i+1)
 	}
 	if !it.Removed {
 		it.Versions++
 	}
-	j.items = kept(append(j.items, it), mostItems)
+	j.kept.items = newest(append(items, it), mostItems)
 }
 
-// runs notes what runs, and the posts of its channel.
-func (j *journal) runs(roles []sdk.Role, site string, posts []Post) {
+// runs notes what runs.
+func (j *journal) runs(typ string, roles []sdk.Role, site string) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.roles, j.site, j.posts = roles, site, posts
+	j.kept.typ, j.kept.roles, j.kept.site = typ, roles, site
 	j.changed()
+}
+
+// posted notes the posts of the channel.
+func (j *journal) posted(posts []Post) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if !slices.Equal(j.kept.posts, posts) {
+		j.kept.posts = posts
+		j.changed()
+	}
 }
 
 // logged notes a line.
 func (j *journal) logged(l Line) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.log = kept(append(j.log, l), mostLines)
+	j.kept.log = newest(append(j.kept.log, l), mostLines)
 	j.changed()
 }
 
-// kept are the newest of a list.
-func kept[T any](list []T, most int) []T {
+// newest cuts a list down to its end.
+func newest[T any](list []T, most int) []T {
 	if len(list) > most {
 		return slices.Delete(list, 0, len(list)-most)
 	}
 	return list
 }
 
-// read gives all of it, the newest first.
-func (j *journal) read() (s state, calls []Call, items []Item, log []Line) {
+// read gives a copy of all of it, the newest first.
+func (j *journal) read() record {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	s, calls, items, log = j.state, slices.Clone(j.calls), slices.Clone(j.items), slices.Clone(j.log)
-	slices.Reverse(calls)
-	slices.Reverse(items)
-	slices.Reverse(log)
-	return s, calls, items, log
+	r := j.kept
+	r.calls, r.items, r.log = slices.Clone(r.calls), slices.Clone(r.items), slices.Clone(r.log)
+	slices.Reverse(r.calls)
+	slices.Reverse(r.items)
+	slices.Reverse(r.log)
+	return r
 }
 
 // changed wakes the viewers; the lock is held.

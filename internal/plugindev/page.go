@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/belfry-news/belfry/internal/palette"
 	"github.com/belfry-news/belfry/sdk"
 )
 
@@ -17,9 +18,8 @@ var files embed.FS
 
 // page is what the template shows.
 type page struct {
-	Type    string
-	State   state
-	Running bool
+	Type  string
+	State state
 	// Site is the page of the channel, and Hook where the plugin is called; empty when it is not.
 	Site, Hook string
 	// Posts says that it posts to a platform, Fetched that it is asked for items.
@@ -61,6 +61,9 @@ func (s *Session) routes() (http.Handler, error) {
 		if err != nil {
 			return nil, err
 		}
+		if name == "dev.css" {
+			body = append([]byte(palette.CSS()), body...)
+		}
 		mux.HandleFunc("GET /"+name, func(w http.ResponseWriter, _ *http.Request) { answer(w, kind, body) })
 	}
 	for i, name := range []string{"1.png", "2.png"} {
@@ -98,21 +101,15 @@ func answer(w http.ResponseWriter, kind string, body []byte) {
 }
 
 func (s *Session) show(w http.ResponseWriter, shown *template.Template) {
-	p := page{Type: s.name, Zone: time.Now().Format("MST")}
-	s.journal.mu.Lock()
-	p.Published, p.Roles = s.journal.posts, s.journal.roles
-	site := s.journal.site
-	s.journal.mu.Unlock()
-	p.Posts = slices.Contains(p.Roles, sdk.RolePublisher)
-	p.Fetched = slices.Contains(p.Roles, sdk.RoleSource)
-	if site != "" {
-		p.Site = site + "/c/" + channelName
+	r := s.journal.read()
+	p := page{Type: r.typ, State: r.state, Roles: r.roles, Published: r.posts, Calls: r.calls, Items: r.items, Log: r.log, Zone: time.Now().Format("MST"),
+		Posts: slices.Contains(r.roles, sdk.RolePublisher), Fetched: slices.Contains(r.roles, sdk.RoleSource)}
+	if r.state.Running {
+		p.Site = r.site + "/c/" + channelName
 	}
-	if slices.Contains(p.Roles, sdk.RoleWebhook) {
-		p.Hook = site + "/hooks/" + pluginName
+	if slices.Contains(r.roles, sdk.RoleWebhook) {
+		p.Hook = r.site + "/hooks/" + pluginName
 	}
-	p.State, p.Calls, p.Items, p.Log = s.journal.read()
-	p.Running = p.State.Builds > 0
 	var out bytes.Buffer
 	if err := shown.ExecuteTemplate(&out, "dev.html", p); err != nil {
 		http.Error(w, "the page cannot be made: "+err.Error(), http.StatusInternalServerError)

@@ -17,8 +17,10 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
+	"github.com/belfry-news/belfry/internal/fake"
 	"github.com/belfry-news/belfry/sdk"
 )
 
@@ -51,12 +53,10 @@ const (
 
 // Session is a plugin at work.
 type Session struct {
-	o    Options
-	dir  string // of the project, absolute
-	temp string
-	base string
-	// name is the type that was asked for first.
-	name    string
+	o       Options
+	dir     string // of the project, absolute
+	temp    string
+	base    string
 	journal *journal
 	samples *samples
 	// asked wakes the fetching of everything.
@@ -64,7 +64,7 @@ type Session struct {
 
 	mu       sync.Mutex // of what runs
 	daemon   *daemon
-	fake     *fake
+	fake     *fake.Process
 	settings settings
 	builds   int
 
@@ -89,7 +89,7 @@ func Start(ctx context.Context, o Options) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	settings, err := readSettings(dir)
+	settings, err := readSettings(o.Dir)
 	if err != nil {
 		return nil, err
 	}
@@ -98,17 +98,14 @@ func Start(ctx context.Context, o Options) (*Session, error) {
 	}
 	ln, err := net.Listen("tcp", o.Addr)
 	if err != nil {
-		if op, ok := errors.AsType[*net.OpError](err); ok {
-			err = op.Err
-		}
-		return nil, fmt.Errorf("the page cannot be served at %s: %w; choose another address with --addr", o.Addr, err)
+		return nil, fmt.Errorf("the page cannot be served at %s: %w; choose another address with --addr; with 127.0.0.1:0 the system takes a port that is free", o.Addr, plainListen(err))
 	}
 	temp, err := folder()
 	if err != nil {
 		_ = ln.Close()
 		return nil, err
 	}
-	s := &Session{o: o, dir: dir, temp: temp, base: "http://" + ln.Addr().String(), name: settings.Type, journal: newJournal(), asked: make(chan struct{}, 1), settings: settings}
+	s := &Session{o: o, dir: dir, temp: temp, base: "http://" + ln.Addr().String(), journal: newJournal(settings.Type), asked: make(chan struct{}, 1), settings: settings}
 	s.samples = &samples{pictures: s.base + "/sample/"}
 	log := slog.New(slog.NewTextHandler(logWriter{s.journal}, &slog.HandlerOptions{Level: o.Level, ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
 		if a.Key == slog.TimeKey && len(groups) == 0 {
@@ -116,7 +113,7 @@ func Start(ctx context.Context, o Options) (*Session, error) {
 		}
 		return a
 	}}))
-	s.daemon = &daemon{o: o, dir: temp, project: dir, log: log, journal: s.journal, samples: s.samples, memory: o.Memory}
+	s.daemon = &daemon{o: o, dir: temp, project: dir, log: log, journal: s.journal, samples: s.samples}
 	routes, err := s.routes()
 	if err != nil {
 		_ = ln.Close()
@@ -129,6 +126,23 @@ func Start(ctx context.Context, o Options) (*Session, error) {
 	s.tell("%s: see it at %s (Ctrl-C ends it; nothing of it stays)", settings.Type, s.base)
 	s.tasks.Go(func() { s.work(life) })
 	return s, nil
+}
+
+// plainListen is why nobody can listen at an address, without the names of system calls.
+func plainListen(err error) error {
+	if a, ok := errors.AsType[*net.AddrError](err); ok {
+		return errors.New(a.Err)
+	}
+	if s, ok := errors.AsType[syscall.Errno](err); ok {
+		if s == syscall.EADDRINUSE {
+			return errors.New("another program listens there")
+		}
+		return s
+	}
+	if op, ok := errors.AsType[*net.OpError](err); ok {
+		return op.Err
+	}
+	return err
 }
 
 // longestTemp leaves room for the names of sockets below the 104 bytes that their whole paths may have.
@@ -177,7 +191,9 @@ func (s *Session) Stop() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	err = errors.Join(err, s.daemon.stop(context.Background()))
-	s.fake.Stop()
+	if s.fake != nil {
+		s.fake.Stop()
+	}
 	return errors.Join(err, os.RemoveAll(s.temp))
 }
 
@@ -234,7 +250,7 @@ func (s *Session) renew(ctx context.Context, names []string) {
 		trouble, said = "It cannot run", err.Error()
 	}
 	s.journal.say(func(st *state) {
-		st.Busy, st.Trouble, st.Said = "", trouble, said
+		st.Busy, st.Trouble, st.Said, st.Running = "", trouble, said, s.daemon.app != nil
 		if err == nil {
 			st.Builds, st.At = s.builds, time.Now()
 		}
@@ -262,7 +278,7 @@ func lower(sentence string) string {
 
 // renewed does what renew tells of. The lock is held.
 func (s *Session) renewed(ctx context.Context, names []string) error {
-	settings, err := readSettings(s.dir)
+	settings, err := readSettings(s.o.Dir)
 	if err != nil {
 		return &troubleError{"The settings cannot be used", err.Error()}
 	}
@@ -270,19 +286,15 @@ func (s *Session) renewed(ctx context.Context, names []string) error {
 	if err := os.RemoveAll(out); err != nil { // of a build that did not run
 		return err
 	}
-	b, err := build(ctx, s.dir, out, settings)
-	if err != nil {
+	if err := build(ctx, s.dir, out, settings); err != nil {
 		return err
-	}
-	if b.Program == "" {
-		return &troubleError{"It does not build", b.Complaint}
 	}
 	if err := s.renewFake(ctx, settings, names); err != nil {
 		return &troubleError{"The fake does not run", err.Error()}
 	}
 	address := ""
 	if s.fake != nil {
-		address = s.fake.Address
+		address = s.fake.URL.String()
 	}
 	before := s.daemon.program
 	if err := s.daemon.use(ctx, out, settings, address); err != nil {
@@ -293,28 +305,32 @@ func (s *Session) renewed(ctx context.Context, names []string) error {
 	if before != "" {
 		_ = os.Remove(before) // nothing runs it any more
 	}
-	s.journal.runs(s.daemon.roles, "http://"+s.daemon.listen, nil)
+	s.journal.runs(settings.Type, s.daemon.roles, "http://"+s.daemon.listen)
 	return s.daemon.fetch(ctx, true)
 }
 
 // renewFake starts the fake, and starts it anew when it changed or has ended.
 func (s *Session) renewFake(ctx context.Context, settings settings, names []string) error {
-	same := s.fake != nil && s.fake.running() && slices.Equal(settings.Fake, s.settings.Fake) && !slices.ContainsFunc(names, func(name string) bool {
+	same := s.fake != nil && s.fake.Running() && slices.Equal(settings.Fake, s.settings.Fake) && !slices.ContainsFunc(names, func(name string) bool {
 		return slices.ContainsFunc(strings.Split(name, "/"), func(element string) bool { return strings.TrimSuffix(element, path.Ext(element)) == "fake" })
 	})
 	if same {
 		return nil
 	}
-	s.fake.Stop()
-	s.fake = nil
+	if s.fake != nil {
+		s.fake.Stop()
+		s.fake = nil
+	}
 	if len(settings.Fake) == 0 {
 		return nil
 	}
 	var err error
-	s.fake, err = startFake(ctx, s.dir, settings.Fake, func(line string) {
-		s.journal.logged(Line{At: time.Now(), From: "fake", Text: line})
-	})
+	s.fake, err = fake.Start(ctx, fake.Command{Args: settings.Fake, Dir: s.dir, Env: []string{"CGO_ENABLED=0", "GOFLAGS=" + strings.TrimSpace(os.Getenv("GOFLAGS")+" -trimpath")},
+		Said: func(line string) { s.journal.logged(Line{At: time.Now(), From: "fake", Text: line}) }})
 	s.settings.Fake = settings.Fake
+	if errors.Is(err, exec.ErrNotFound) {
+		return fmt.Errorf("there is no %s in the PATH of this machine; %s", settings.Fake[0], howToInstall(settings.Fake[0]))
+	}
 	return err
 }
 
@@ -337,5 +353,5 @@ func (s *Session) proceed(ctx context.Context, force bool) {
 	if err = errors.Join(err, s.daemon.fetch(ctx, force)); err != nil && ctx.Err() == nil {
 		s.journal.logged(Line{At: time.Now(), From: "belfry", Level: "ERROR", Text: err.Error()})
 	}
-	s.journal.runs(s.daemon.roles, "http://"+s.daemon.listen, posts)
+	s.journal.posted(posts)
 }

@@ -9,7 +9,9 @@ import (
 	"regexp"
 	"strings"
 
-	"github.com/goccy/go-yaml"
+	"github.com/belfry-news/belfry/configs"
+	"github.com/belfry-news/belfry/internal/fake"
+	"github.com/belfry-news/belfry/sdk"
 )
 
 // SettingsFile says in a project what the plugin is given.
@@ -18,84 +20,87 @@ const SettingsFile = "dev.yaml"
 // settings are what stands in a dev.yaml.
 type settings struct {
 	// Type is the plugin's type.
-	Type string `yaml:"type"`
+	Type string `yaml:"type" required:"true" doc:"The name that the plugin declares." example:"our-cms"`
 	// Build is the command that builds it, with ${out} for the program; empty builds the Go package of the folder. Program is
 	// a file of the project that is the program as it stands; nothing is built then.
-	Build   []string `yaml:"build"`
-	Program string   `yaml:"program"`
+	Build   []string `yaml:"build" example:"[go, build, -o, \"${out}\", .]"`
+	Program string   `yaml:"program" example:"our-cms.py"`
 	// Fake is the command that starts what the plugin talks to; empty when there is none.
-	Fake []string `yaml:"fake"`
+	Fake []string `yaml:"fake" example:"[go, run, ./fake/serve]"`
 	// Channel is where a connector posts to.
 	Channel string `yaml:"channel"`
 	// Config holds the settings of the plugin, as they would stand in belfry.yaml.
 	Config map[string]any `yaml:"config"`
-}
 
-// What stands in the settings for the address that the fake prints, and for the folder of the project. The files of belfry
-// plugin test name them so, too.
-const (
-	fakeAddress = "$FAKE"
-	ownFolder   = "$DIR"
-)
+	// file knows where something stands.
+	file configs.File
+}
 
 var typeForm = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,62}$`)
 
-// readSettings reads the dev.yaml of a project.
+// Validate says what cannot be used.
+func (s *settings) Validate() error {
+	var ps sdk.Problems
+	if !typeForm.MatchString(s.Type) {
+		ps.Add("/type", fmt.Sprintf("%.80q is no type of a plugin", s.Type), "write the name that the plugin declares, like our-cms")
+	}
+	if s.Program != "" && len(s.Build) > 0 {
+		ps.Add("/program", "build and program do not go together", "program is for what needs no building")
+	}
+	if s.Program != "" && !filepath.IsLocal(s.Program) {
+		ps.Add("/program", fmt.Sprintf("%q is no file of this project", s.Program), "write its path from the project's folder on")
+	}
+	if len(s.Fake) == 0 && mentions(s.Config, fake.Address) {
+		ps.Add("/config", fake.Address+" stands below it, and no fake is named", "write its command, like fake: [go, run, ./fake/serve]", "/fake")
+	}
+	return ps.Err()
+}
+
+// readSettings reads the dev.yaml of a project. Its error is a sentence.
 func readSettings(dir string) (settings, error) {
 	var s settings
 	path := filepath.Join(dir, SettingsFile)
-	text, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
+	switch info, err := os.Stat(dir); {
+	case errors.Is(err, fs.ErrNotExist):
+		return s, fmt.Errorf("there is no folder %s; name that of a plugin, or write one with belfry plugin new NAME --kind source", dir)
+	case err == nil && !info.IsDir():
+		return s, fmt.Errorf("%s is a file; name the folder in which it lies", dir)
+	}
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 		return s, fmt.Errorf("there is no %s in %s: name the folder of a plugin, or write one with belfry plugin new NAME --kind source", SettingsFile, dir)
 	}
-	if err != nil {
-		return s, err
+	var err error
+	s.file, err = configs.ReadFile(path, &s, nil)
+	return s, err
+}
+
+// refused are problems with the settings of the plugin, where they stand.
+func (s *settings) refused(ps sdk.Problems) configs.Places { return s.file.Places("/config", ps) }
+
+// decode reads what every source or destination has besides its type's own settings. Its error is a *troubleError.
+func (s *settings) decode(options map[string]any, into sdk.Defaulter) error {
+	if mentions(options, "${") {
+		return nil // what references stand for is known when the configuration is read
 	}
-	if err := yaml.UnmarshalWithOptions(text, &s, yaml.Strict()); err != nil {
-		return s, fmt.Errorf("%s cannot be used: %s", path, strings.TrimSpace(yaml.FormatError(err, false, false)))
+	into.SetDefaults()
+	err := sdk.Decode(options, into)
+	if ps := (sdk.Problems{}); errors.As(err, &ps) {
+		return &troubleError{cannotBeUsed, s.refused(ps).Error()}
 	}
-	switch {
-	case !typeForm.MatchString(s.Type):
-		return s, fmt.Errorf("%s: type %q is no type of a plugin; write the name that sdk.Define gives it, like type: our-cms", path, s.Type)
-	case s.Program != "" && len(s.Build) > 0:
-		return s, fmt.Errorf("%s: build and program do not go together; program is for what needs no building", path)
-	case s.Program != "" && !filepath.IsLocal(s.Program):
-		return s, fmt.Errorf("%s: program %q is no file of this project; write its path from the project's folder on", path, s.Program)
-	case len(s.Fake) == 0 && mentions(s.Config, fakeAddress):
-		return s, fmt.Errorf("%s: %s stands below config, and no fake is named; write its command, like fake: [go, run, ./fake/serve]", path, fakeAddress)
-	}
-	return s, nil
+	return err
 }
 
 // mentions says whether a text stands somewhere in the settings.
-func mentions(v any, text string) (found bool) {
-	each(v, func(s string) string { found = found || strings.Contains(s, text); return s })
+func mentions(config map[string]any, text string) (found bool) {
+	configs.EachText(config, func(s string) string { found = found || strings.Contains(s, text); return s })
 	return found
 }
 
 // filled are the plugin's settings with addresses and folders in their places.
-func filled(v any, address, dir string) any {
-	r := strings.NewReplacer(fakeAddress, address, ownFolder, dir)
-	return each(v, r.Replace)
-}
-
-// each changes the texts in settings.
-func each(v any, change func(string) string) any {
-	switch v := v.(type) {
-	case string:
-		return change(v)
-	case []any:
-		out := make([]any, len(v))
-		for i := range v {
-			out[i] = each(v[i], change)
-		}
-		return out
-	case map[string]any:
-		out := make(map[string]any, len(v))
-		for k := range v {
-			out[k] = each(v[k], change)
-		}
-		return out
+func (s *settings) filled(address, dir string) map[string]any {
+	out, _ := configs.EachText(s.Config, strings.NewReplacer(fake.Address, address, fake.Folder, dir).Replace).(map[string]any)
+	if out == nil {
+		out = map[string]any{}
 	}
-	return v
+	return out
 }

@@ -17,9 +17,17 @@ func TestWrongSettings(t *testing.T) {
 	dir := project(t, strings.Replace(asSource, "token:", "tokn:", 1))
 	b := start(t, dir)
 	b.until("the complaint is there", func() bool { return b.state().Trouble != "" })
-	b.shows("Not running", "The settings in dev.yaml cannot be used", `did you mean &#34;token&#34;?`)
+	b.shows("Not running", "The settings in dev.yaml cannot be used", SettingsFile+`:3:10: unknown key &#34;tokn&#34;; did you mean &#34;token&#34;?`)
 	if out := b.out.String(); strings.Contains(out, "belfry.yaml") || strings.Contains(out, b.temp) {
 		t.Errorf("files that the developer does not know are named:\n%s", out)
+	}
+	write(t, dir, SettingsFile, strings.Replace(asSource, "{token", "{poll: soon, token", 1))
+	b.until("the other complaint is there", func() bool { return strings.Contains(b.state().Said, `"soon" is no duration`) })
+	b.shows("Not running", "The settings in dev.yaml cannot be used", SettingsFile+":3:16: ")
+	write(t, dir, SettingsFile, strings.Replace(asSource, "secret-of-the-test", "\"${env:NO_SUCH_VARIABLE_ANYWHERE}\"", 1))
+	b.until("a variable is missed", func() bool { return strings.Contains(b.state().Said, "NO_SUCH_VARIABLE_ANYWHERE") })
+	if said := b.state().Said; !strings.HasPrefix(said, SettingsFile+": ") {
+		t.Errorf("said was: %s", said)
 	}
 	write(t, dir, SettingsFile, asSource)
 	b.until("it runs", func() bool { return b.state().Builds == 1 })
@@ -33,7 +41,7 @@ func TestWrongSettings(t *testing.T) {
 func TestNoPlugin(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct{ yaml, file, want string }{
-		"a program that ends": {"type: x\nprogram: run.sh\n", "#!/bin/sh\necho no plugin >&2\nexit 7\n", "The plugin does not start"},
+		"a program that ends": {"type: x\nprogram: run.sh\n", "#!/bin/sh\necho no plugin >&2\nexit 7\n", "The plugin does not start it cannot be started: it ended before it was ready (exit status 7): &#34;no plugin&#34;"},
 		"another type":        {strings.Replace(asSource, "newsroom", "cms", 1), "", "The plugin does not start"},
 		"no program is made":  {"type: x\nbuild: [\"true\"]\n", "", "made no program"},
 	} {
@@ -60,8 +68,7 @@ func TestFake(t *testing.T) {
 	b := start(t, dir)
 	b.until("it runs", func() bool { return b.state().Builds == 1 })
 	b.until("the fake has spoken", func() bool {
-		_, _, _, log := b.journal.read()
-		for _, l := range log {
+		for _, l := range b.journal.read().log {
 			if l.From == "fake" && l.Text == "ready" {
 				return true
 			}
@@ -74,7 +81,7 @@ func TestFake(t *testing.T) {
 	}
 	write(t, dir, "fake.sh", "echo 4000\n")
 	b.until("the complaint is there", func() bool { return b.state().Trouble != "" })
-	b.shows("The fake does not run", "is &#34;4000&#34; and no address; it has to print one like http://127.0.0.1:4000")
+	b.shows("The fake does not run", "the fake printed &#34;4000&#34;; its first line has to be its address")
 	if _, err := os.Stat(gone); err != nil {
 		t.Errorf("the first fake was not asked to end: %v", err)
 	}

@@ -30,8 +30,9 @@ import (
 func TestStartsThatFail(t *testing.T) {
 	t.Parallel()
 	for kind, words := range map[string][]string{
-		"garbage":            {"ended before it was ready (exit status 0)"},
-		"exits":              {"ended before it was ready (exit status 7)"},
+		"garbage":            {"ended before it was ready (exit status 0); its last words"},
+		"exits":              {`ended before it was ready (exit status 7): "panic: no such luck"; its last words are in the log`},
+		"lacks-a-module":     {`ended before it was ready (exit status 1): "ModuleNotFoundError: No module named [31m'belfry'"`},
 		"garbage-stays":      {"not ready within 2s"},
 		"silent":             {"not ready within 2s"},
 		"floods-before":      {"to its standard output and no handshake"},

@@ -31,6 +31,7 @@ type lines struct {
 	dropped int
 	told    time.Time
 	panics  bool
+	words   string // the last that it wrote on standard error, or what a panic began with
 	streams []*lineWriter
 }
 
@@ -50,6 +51,12 @@ func (l *lines) stream(name string) *lineWriter {
 	l.streams = append(l.streams, w)
 	return w
 }
+
+// The names of the streams.
+const (
+	stdout = "stdout"
+	stderr = "stderr"
+)
 
 // lineWriter cuts a stream into lines.
 type lineWriter struct {
@@ -174,12 +181,25 @@ func (l *lines) read(stream string, b []byte) (slog.Level, string, []slog.Attr) 
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if strings.HasPrefix(text, "panic: ") || strings.HasPrefix(text, "fatal error: ") {
-		l.panics = true
+		l.panics, l.words = true, text
 	}
 	if l.panics {
 		return slog.LevelError, text, attrs
 	}
+	if stream == stderr {
+		l.words = text
+	}
 	return slog.LevelInfo, text, attrs
+}
+
+// lastWords are what a process said before it ended, in quotation marks behind a colon; nothing when it said nothing.
+func (l *lines) lastWords() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.words == "" {
+		return ""
+	}
+	return fmt.Sprintf(": %.200q", strings.Join(strings.Fields(l.words), " "))
 }
 
 func levelOf(word string) slog.Level {

@@ -60,6 +60,9 @@ func servePlugin(kind string) {
 	case "garbage-stays":
 		fmt.Println("Hello, I am a plugin.")
 		forever()
+	case "lacks-a-module":
+		fmt.Fprint(os.Stderr, "Traceback (most recent call last):\n\nModuleNotFoundError: No module named \x1b[31m'belfry'")
+		os.Exit(1)
 	case "exits":
 		fmt.Fprintln(os.Stderr, "panic: no such luck")
 		os.Exit(7)

@@ -131,8 +131,8 @@ func startProcess(ctx context.Context, k *kind, alone bool) (*process, error) {
 		AutoMTLS:         true,
 		SkipHostEnv:      true,
 		StartTimeout:     2 * h.limits.Start, // connect is stricter
-		SyncStdout:       out.stream("stdout"),
-		SyncStderr:       out.stream("stderr"),
+		SyncStdout:       out.stream(stdout),
+		SyncStderr:       out.stream(stderr),
 		UnixSocketConfig: &goplugin.UnixSocketConfig{TempDir: dir},
 		GRPCDialOptions: []grpc.DialOption{grpc.WithIdleTimeout(0), grpc.WithMaxHeaderListSize(64 << 10),
 			grpc.WithStaticStreamWindowSize(wire.StreamWindow), grpc.WithStaticConnWindowSize(wire.ConnWindow),
@@ -221,7 +221,7 @@ func (p *process) startFailure(ctx context.Context, err error) error {
 			return errors.New(why)
 		}
 		if exit := p.run.ownExit(); exit != "" {
-			return fmt.Errorf("it ended before it was ready (%s); its last words are in the log", exit)
+			return fmt.Errorf("it ended before it was ready (%s)%s; its last words are in the log", exit, p.run.lines.lastWords())
 		}
 	case <-time.After(outputWait):
 	}

@@ -57,8 +57,8 @@ func newRunner(c Command, env []string, dir string, t *thread, memory int64, l *
 		r.cmd.Env = []string{"TMPDIR=" + dir}
 	}
 	r.cmd.Env = append(append(r.cmd.Env, c.Env...), env...)
-	r.out = newHandshake(l.stream("stdout"))
-	r.cmd.Stdout, r.cmd.Stderr = r.out, io.MultiWriter(r.first, l.stream("stderr"))
+	r.out = newHandshake(l.stream(stdout))
+	r.cmd.Stdout, r.cmd.Stderr = r.out, io.MultiWriter(r.first, l.stream(stderr))
 	r.cmd.WaitDelay = outputWait
 	return r, nil
 }

@@ -101,12 +101,8 @@ func TestExamples(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for _, s := range r.Suites {
-				for _, c := range s.Results {
-					if c.State != Held {
-						t.Errorf("%s: %s: %s\n%s", s.Name, c.Promise, c.State, strings.Join(c.Said, "\n"))
-					}
-				}
+			if said := broken(r); said != "" {
+				t.Errorf("broken:\n%s", said)
 			}
 			if strings.Join(r.Roles, " ") != tc.roles || r.Held < tc.least {
 				t.Errorf("%d promises held, wanted are %d; roles %v", r.Held, tc.least, r.Roles)

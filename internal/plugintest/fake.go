@@ -1,7 +1,6 @@
 package plugintest
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,21 +9,15 @@ import (
 	"net"
 	"net/http"
 	"net/http/httputil"
-	"net/url"
-	"os"
-	"os/exec"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/belfry-news/belfry/internal/conformance"
+	"github.com/belfry-news/belfry/internal/fake"
 	"github.com/belfry-news/belfry/sdk"
 	"github.com/belfry-news/belfry/sdk/sdktest/fault"
 )
-
-// fakeStart is how long a fake may take until it says where it listens; it may have to be compiled first.
-const fakeStart = 3 * time.Minute
 
 // Fake is a program that plays the platform, behind a proxy that makes it fail on a script.
 type Fake struct {
@@ -32,71 +25,30 @@ type Fake struct {
 	URL    string
 	script *fault.Script
 
-	direct *url.URL
-	cmd    *exec.Cmd
-	kill   func()
-	out    io.Closer
-	client *http.Client
-	proxy  http.Handler
-	work   sync.WaitGroup
+	process *fake.Process
+	client  *http.Client
+	proxy   http.Handler
+	work    sync.WaitGroup
 
 	mu     sync.Mutex
 	server *http.Server
 	addr   string
 }
 
-// StartFake starts a fake with a shell. Its first line of output is its address; log is told what it says on standard error.
-// Close ends it, and what it started.
-func StartFake(ctx context.Context, command string, log io.Writer) (*Fake, error) {
-	f := &Fake{script: &fault.Script{}, client: &http.Client{Timeout: 10 * time.Second}}
-	f.cmd = exec.Command("/bin/sh", "-c", command)
-	f.kill = own(f.cmd)
-	words := &lastWords{log: log}
-	f.cmd.Stderr, f.cmd.Env, f.cmd.WaitDelay = words, os.Environ(), time.Second
-	out, err := f.cmd.StdoutPipe()
+// StartFake starts a fake with a shell (package fake); said is told what it says. Close ends it, and what it started.
+func StartFake(ctx context.Context, command string, said func(line string)) (*Fake, error) {
+	process, err := fake.Start(ctx, fake.Command{Args: []string{"/bin/sh", "-c", command}, Said: said})
 	if err != nil {
 		return nil, err
 	}
-	if err := f.cmd.Start(); err != nil {
-		return nil, fmt.Errorf("the fake does not start: %w", err)
-	}
-	f.out = out
-	line := make(chan string, 1)
-	f.work.Go(func() {
-		lines := bufio.NewScanner(out)
-		if lines.Scan() {
-			line <- lines.Text()
-		}
-		close(line)
-		_, _ = io.Copy(io.Discard, out)
-	})
-	waiting, cancel := context.WithTimeout(ctx, fakeStart)
-	defer cancel()
-	select {
-	case said, there := <-line:
-		if !there {
-			f.Close() // from here on nothing more is said
-			return nil, fmt.Errorf("the fake ended before it said where it is: %s", words.text())
-		}
-		f.direct, err = url.Parse(said)
-		if err != nil || f.direct.Scheme != "http" || f.direct.Host == "" {
-			f.Close()
-			return nil, fmt.Errorf("the fake printed %.80q; its first line has to be its address, like http://127.0.0.1:34567", said)
-		}
-	case <-waiting.Done():
-		f.Close()
-		if ctx.Err() != nil {
-			return nil, context.Cause(ctx)
-		}
-		return nil, fmt.Errorf("the fake did not say within %s where it is; its first line has to be its address, like http://127.0.0.1:34567", fakeStart)
-	}
-	f.proxy = f.script.Wrap(&httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(f.direct) },
+	f := &Fake{script: &fault.Script{}, client: &http.Client{Timeout: 10 * time.Second}, process: process}
+	f.proxy = f.script.Wrap(&httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(process.URL) },
 		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) }})
 	if err := f.listen("127.0.0.1:0"); err != nil {
 		f.Close()
 		return nil, err
 	}
-	f.URL = "http://" + f.addr + f.direct.Path
+	f.URL = "http://" + f.addr // the proxy adds the path
 	return f, nil
 }
 
@@ -152,7 +104,7 @@ var errNoPosts = errors.New("the fake has no /.belfry/posts")
 
 // posts asks the fake itself what it holds.
 func (f *Fake) posts(ctx context.Context) ([]fakePost, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, f.direct.JoinPath("/.belfry/posts").String(), nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, f.process.URL.JoinPath("/.belfry/posts").String(), nil)
 	if err != nil {
 		return nil, err
 	}
@@ -205,32 +157,7 @@ func (f *Fake) Close() {
 		_ = f.server.Close()
 	}
 	f.mu.Unlock()
-	f.kill()
-	_ = f.out.Close() // what left the group may hold the other end
+	f.process.Stop()
 	f.client.CloseIdleConnections()
 	f.work.Wait()
-	_ = f.cmd.Wait()
-}
-
-// lastWords hands on what a program says on standard error, and keeps the end of it.
-type lastWords struct {
-	log  io.Writer
-	kept []byte
-}
-
-// Write implements io.Writer. One goroutine writes, and text is asked for after it ended.
-func (w *lastWords) Write(p []byte) (int, error) {
-	w.kept = append(w.kept, p...)
-	if over := len(w.kept) - 1<<10; over > 0 {
-		w.kept = append(w.kept[:0], w.kept[over:]...)
-	}
-	return w.log.Write(p)
-}
-
-func (w *lastWords) text() string {
-	lines := strings.Split(strings.TrimSpace(strings.ToValidUTF8(string(w.kept), "")), "\n")
-	if last := strings.TrimSpace(lines[len(lines)-1]); last != "" {
-		return last
-	}
-	return "it said nothing"
 }

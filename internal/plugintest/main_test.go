@@ -5,6 +5,7 @@ package plugintest
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/belfry-news/belfry/internal/pluginhost"
@@ -37,7 +38,7 @@ func options(t *testing.T, c pluginhost.Command, kind string) Options {
 
 func startFake(t *testing.T, command string) *Fake {
 	t.Helper()
-	f, err := StartFake(t.Context(), command, os.Stderr)
+	f, err := StartFake(t.Context(), command, func(line string) { t.Log("fake:", line) })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,4 +57,17 @@ func scenario(t *testing.T, path string, fake *Fake) Scenario {
 		t.Fatal(err)
 	}
 	return s
+}
+
+// broken is what was said of the broken promises of a report, one a line.
+func broken(r *Report) string {
+	var said []string
+	for _, s := range r.Suites {
+		for _, c := range s.Results {
+			if c.State == Broken {
+				said = append(said, s.Name+": "+c.Promise+": "+strings.Join(c.Said, "; "))
+			}
+		}
+	}
+	return strings.Join(said, "\n")
 }

@@ -3,6 +3,7 @@ package plugintest
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -50,6 +51,8 @@ type State string
 const (
 	Held   State = "held"
 	Broken State = "broken"
+	// NotOffered is one that the plugin does not make.
+	NotOffered State = "not offered"
 )
 
 // Result is one promise.
@@ -58,7 +61,7 @@ type Result struct {
 	State   State  `json:"state"`
 	// Seconds is how long it took to find out.
 	Seconds float64 `json:"seconds"`
-	// Said is what is wrong.
+	// Said is what is wrong, or why it is not offered.
 	Said []string `json:"said,omitempty"`
 	// Calls is the file with the calls that show it.
 	Calls string `json:"calls,omitempty"`
@@ -99,9 +102,11 @@ type tester struct {
 	report *Report
 	runs   int // of the command that changes the source
 	saved  int
+	// stuck is why the test cannot go on.
+	stuck error
 }
 
-// Run tests a plugin. The error says that it is none, or does not take its configuration; a broken promise is no error.
+// Run tests a plugin. The error says that it is none, or is a *ScenarioError; a broken promise is no error.
 func Run(ctx context.Context, o Options) (*Report, error) {
 	t := &tester{o: o, rec: &recorder{}}
 	if o.Scenario.Prepare != "" {
@@ -117,6 +122,9 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	}
 	t.rec.secrets = t.secrets()
 	if err := t.host.Check(ctx, o.Kind, o.Scenario.Config); err != nil {
+		if ps := (sdk.Problems{}); errors.As(err, &ps) {
+			return nil, o.Scenario.refused(ps)
+		}
 		return nil, err
 	}
 	// It keeps the process from ending with the last instance of a check.
@@ -133,11 +141,14 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 		}
 	}
 	for _, s := range t.suites() {
-		if ctx.Err() != nil {
-			return nil, context.Cause(ctx)
-		}
 		if o.Only == nil || slices.Contains(o.Only, s.name) {
 			t.run(ctx, s)
+		}
+		switch {
+		case ctx.Err() != nil:
+			return nil, context.Cause(ctx)
+		case t.stuck != nil:
+			return nil, t.stuck
 		}
 	}
 	return t.report, nil
@@ -176,16 +187,53 @@ func (t *tester) settings(instance string) sdk.Settings {
 
 // secrets are the values of what the plugin or the scenario says is secret.
 func (t *tester) secrets() (out []string) {
-	names := slices.Clone(t.o.Scenario.Secrets)
+	paths := slices.Clone(t.o.Scenario.Secrets)
 	for _, f := range t.found.Fields {
-		if f.Type == "secret" {
-			names = append(names, f.Path)
+		if strings.Contains(f.Type, "secret") { // a list of them, too
+			paths = append(paths, f.Path)
 		}
 	}
-	for _, name := range names {
-		// A short word may stand in any sentence.
-		if v, ok := t.o.Scenario.Config[name].(string); ok && len(v) >= 6 && !slices.Contains(out, v) {
+	for _, path := range paths {
+		for _, text := range textsAt(t.o.Scenario.Config, fieldPath(path)) {
+			// A short word may stand in any sentence.
+			if len(text) >= shortestSecret && !slices.Contains(out, text) {
+				out = append(out, text)
+			}
+		}
+	}
+	return out
+}
+
+// shortestSecret is from how many bytes on a secret is looked for.
+const shortestSecret = 6
+
+// fieldPath takes the path of a setting apart, as sdk.Field has it.
+func fieldPath(path string) []string {
+	return strings.Split(strings.ReplaceAll(path, "[]", ".[]"), ".")
+}
+
+// textsAt gives the texts at a path of settings, where <name> stands for any name, and [] for any entry.
+func textsAt(v any, path []string) (out []string) {
+	switch v := v.(type) {
+	case string:
+		if len(path) == 0 {
 			out = append(out, v)
+		}
+	case map[string]any:
+		for name, below := range v {
+			switch {
+			case len(path) == 0: // all of them
+				out = append(out, textsAt(below, nil)...)
+			case path[0] == name || path[0] == "<name>":
+				out = append(out, textsAt(below, path[1:])...)
+			}
+		}
+	case []any:
+		if len(path) > 0 && path[0] == "[]" {
+			path = path[1:]
+		}
+		for _, below := range v {
+			out = append(out, textsAt(below, path)...)
 		}
 	}
 	return out
@@ -213,6 +261,7 @@ func (t *tester) options() conformance.Options {
 func (t *tester) shell(tb conformance.T, command string) {
 	t.runs++
 	if err := t.o.Scenario.shell(tb.Context(), command, t.runs); err != nil {
+		t.stuck = err
 		tb.Fatalf("%v", err)
 	}
 }
@@ -223,10 +272,15 @@ func (t *tester) run(ctx context.Context, s suite) {
 	if s.offered {
 		for _, c := range s.checks {
 			r := t.check(ctx, s.name, c)
-			if r.State == Held {
+			if ctx.Err() != nil || t.stuck != nil {
+				return // what it found says nothing of the plugin
+			}
+			switch r.State {
+			case Held:
 				t.report.Held++
-			} else {
+			case Broken:
 				t.report.Broken++
+			case NotOffered:
 			}
 			out.Results = append(out.Results, r)
 			if t.o.Told != nil {
@@ -242,7 +296,7 @@ func (t *tester) check(ctx context.Context, suite string, c conformance.Check) R
 	start := time.Now()
 	bounded, cancel := context.WithTimeout(ctx, checkTime)
 	defer cancel()
-	said := conformance.Run(bounded, c)
+	said, waived := conformance.Run(bounded, c)
 	took := time.Since(start).Round(time.Millisecond).Seconds()
 	calls, log, wrong := t.rec.end()
 	for _, w := range wrong {
@@ -251,7 +305,11 @@ func (t *tester) check(ctx context.Context, suite string, c conformance.Check) R
 		}
 	}
 	r := Result{Promise: c.Name, State: Held, Seconds: took}
-	if len(said) == 0 {
+	switch {
+	case len(said) == 0 && waived != "":
+		r.State, r.Said = NotOffered, []string{waived}
+		return r
+	case len(said) == 0:
 		return r
 	}
 	r.State = Broken

@@ -2,7 +2,6 @@ package plugintest
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -11,14 +10,15 @@ import (
 	"strings"
 	"time"
 
+	"github.com/belfry-news/belfry/configs"
+	"github.com/belfry-news/belfry/internal/fake"
 	"github.com/belfry-news/belfry/sdk"
-	"github.com/goccy/go-yaml"
 )
 
 // Scenario says what a plugin is tested with. What is missing leaves out the checks that need it.
 type Scenario struct {
 	// Config is the configuration of the instances, as it stands under a source or a destination.
-	Config map[string]any `yaml:"-"`
+	Config map[string]any `yaml:"config" doc:"The settings of an instance, as they stand below a source or a destination."`
 
 	Secrets []string `yaml:"secrets" doc:"Settings that hold credentials, besides those that the plugin itself declares as secret."`
 
@@ -40,9 +40,19 @@ type Scenario struct {
 	Break    string `yaml:"break" doc:"A command after which what the plugin talks to fails; with a fake it is not needed."`
 	Mend     string `yaml:"mend" doc:"The command that undoes break."`
 
-	// dir is the folder of the file, tmp where commands run.
+	// dir is the folder of the file, tmp where commands run, and file knows where something stands.
 	dir, tmp string
+	file     configs.File
 }
+
+// ScenarioError says that a file cannot be used: what is wrong with it and where, one problem a line.
+type ScenarioError struct{ Err error }
+
+// Error says it.
+func (e *ScenarioError) Error() string { return e.Err.Error() }
+
+// Unwrap gives the cause.
+func (e *ScenarioError) Unwrap() error { return e.Err }
 
 // Ref names an item.
 type Ref struct {
@@ -60,48 +70,48 @@ type Webhook struct {
 }
 
 // ReadScenario reads a scenario from a file. In its text $DIR is the folder of the file, $TMP the folder tmp, and $FAKE the
-// address of the fake. An error says what is wrong with the file.
-func ReadScenario(path, fake, tmp string) (Scenario, error) {
-	b, err := os.ReadFile(path)
-	if err != nil {
-		return Scenario{}, err
-	}
+// address of the fake. Its error is a *ScenarioError.
+func ReadScenario(path, address, tmp string) (Scenario, error) {
+	unusable := func(err error) (Scenario, error) { return Scenario{}, &ScenarioError{err} }
 	dir, err := filepath.Abs(filepath.Dir(path))
 	if err != nil {
-		return Scenario{}, err
+		return unusable(err)
 	}
-	if fake == "" && strings.Contains(string(b), "$FAKE") {
-		return Scenario{}, fmt.Errorf("%s names $FAKE, and there is no fake; give its command with --fake", path)
-	}
-	text := strings.NewReplacer("$DIR", dir, "$FAKE", fake, "$TMP", tmp).Replace(string(b))
-	tree := map[string]any{}
-	if err := yaml.Unmarshal([]byte(text), &tree); err != nil {
-		return Scenario{}, fmt.Errorf("%s is no YAML: %s", path, firstLine(err))
-	}
+	named := false
+	places := strings.NewReplacer(fake.Folder, dir, fake.Address, address, "$TMP", tmp)
 	s := Scenario{dir: dir, tmp: tmp}
-	if config, there := tree["config"]; there {
-		m, ok := config.(map[string]any)
-		if !ok && config != nil {
-			return Scenario{}, fmt.Errorf("%s: config is no map; write the settings of an instance below it", path)
-		}
-		s.Config = m
-		delete(tree, "config")
-	}
-	if err := sdk.Decode(tree, &s); err != nil {
-		if ps, ok := errors.AsType[sdk.Problems](err); ok {
-			return Scenario{}, fmt.Errorf("%s: %w", path, ps)
-		}
-		return Scenario{}, err
-	}
-	if (s.Break == "") != (s.Mend == "") {
-		return Scenario{}, fmt.Errorf("%s: break and mend go together; write both commands", path)
+	s.file, err = configs.ReadFile(path, &s, func(text string) string {
+		named = named || strings.Contains(text, fake.Address)
+		return places.Replace(text)
+	})
+	switch {
+	case err != nil:
+		return unusable(err)
+	case named && address == "":
+		return unusable(fmt.Errorf("%s names %s, and there is no fake; give its command with --fake", path, fake.Address))
 	}
 	return s, nil
 }
 
-func firstLine(err error) string {
-	line, _, _ := strings.Cut(strings.TrimSpace(err.Error()), "\n")
-	return line
+// Validate says what does not go together.
+func (s *Scenario) Validate() error {
+	var ps sdk.Problems
+	if s.Break != "" && s.Mend == "" {
+		ps.Add("/break", "it is not said how what breaks is mended", "write the command under mend", "/mend")
+	}
+	if s.Mend != "" && s.Break == "" {
+		ps.Add("/mend", "it is not said what is mended", "write the command that breaks it under break", "/break")
+	}
+	return ps.Err()
+}
+
+// refused are problems that the plugin has with the settings, where they stand.
+func (s *Scenario) refused(ps sdk.Problems) error {
+	places := s.file.Places("/config", ps)
+	if s.dir == "" {
+		return &ScenarioError{fmt.Errorf("the plugin refuses to be tested without settings:\n%w\nwrite them below config: in a file, and name it with --config", places)}
+	}
+	return &ScenarioError{fmt.Errorf("the plugin refuses the settings that it is to be tested with:\n%w", places)}
 }
 
 func refs(list []Ref) []sdk.ItemRef {
@@ -128,16 +138,30 @@ func requests(list []Webhook) []sdk.WebhookRequest {
 	return out
 }
 
-// shell runs a command of the scenario.
+// shell runs a command of the scenario. Its error is a *ScenarioError, or the context's.
 func (s *Scenario) shell(ctx context.Context, command string, n int) error {
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	bounded, cancel := context.WithTimeout(ctx, shellTime)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "/bin/sh", "-c", command)
+	cmd := exec.CommandContext(bounded, "/bin/sh", "-c", command)
+	fake.OwnGroup(cmd)
 	cmd.Dir = s.tmp
 	cmd.Env = append(os.Environ(), fmt.Sprintf("N=%d", n), "DIR="+s.dir, "TMP="+s.tmp)
 	cmd.WaitDelay = time.Second
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("the command %q failed: %w: %s", command, err, strings.TrimSpace(string(out)))
+	out, err := cmd.CombinedOutput()
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case bounded.Err() != nil:
+		err = fmt.Errorf("it did not end within %s", shellTime)
 	}
-	return nil
+	said := strings.TrimSpace(string(out))
+	if said != "" {
+		said = ": " + said
+	}
+	return &ScenarioError{fmt.Errorf("the command %q failed: %w%s", command, err, said)}
 }
+
+// shellTime is how long a command of a scenario may take.
+const shellTime = time.Minute

@@ -93,11 +93,16 @@ func (t *tester) suites() []suite {
 	if t.o.Fake != nil {
 		f := conformance.FaultOptions{PublisherOptions: publisher, Script: t.o.Fake.script, Refuse: t.o.Fake.refuse}
 		one := suite{name: "faults", offered: true}
-		if slices.Contains(t.roles, sdk.RoleSource) {
-			one.checks = conformance.SourceFaults(f)
-		}
-		if slices.Contains(t.roles, sdk.RolePublisher) && place == "" {
-			one.checks = append(one.checks, conformance.PublisherFaults(f)...)
+		for _, can := range []struct {
+			role   sdk.Role
+			checks func(conformance.FaultOptions) []conformance.Check
+		}{
+			{sdk.RoleSource, conformance.SourceFaults}, {sdk.RolePublisher, conformance.PublisherFaults}, {sdk.RoleEditor, conformance.EditorFaults},
+			{sdk.RoleDeleter, conformance.DeleterFaults}, {sdk.RoleFinder, conformance.FinderFaults},
+		} {
+			if slices.Contains(t.roles, can.role) && (place == "" || can.role == sdk.RoleSource) {
+				one.checks = append(one.checks, can.checks(f)...)
+			}
 		}
 		out = append(out, one)
 	}

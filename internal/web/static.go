@@ -13,6 +13,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/belfry-news/belfry/internal/palette"
 )
 
 //go:embed templates/*.html static/belfry.css static/people.css static/favicon.svg
@@ -39,19 +41,21 @@ type asset struct {
 
 // style is the stylesheet, peopleStyle what the people's own pages add to it, and icon the mark.
 var (
-	style       = load("static/belfry.css", "belfry", ".css", "text/css; charset=utf-8", controlForever)
-	peopleStyle = load("static/people.css", "people", ".css", "text/css; charset=utf-8", controlForever)
-	icon        = load("static/favicon.svg", "favicon", ".svg", "image/svg+xml", "public, max-age=86400")
+	style       = load("static/belfry.css", palette.CSS(), "belfry", ".css", "text/css; charset=utf-8", controlForever)
+	peopleStyle = load("static/people.css", "", "people", ".css", "text/css; charset=utf-8", controlForever)
+	icon        = load("static/favicon.svg", "", "favicon", ".svg", "image/svg+xml", "public, max-age=86400")
 )
 
 const controlForever = "public, max-age=31536000, immutable"
 
-func load(file, name, ext, kind, control string) func() *asset {
+// load makes an asset of a file, with something before it.
+func load(file, before, name, ext, kind, control string) func() *asset {
 	return sync.OnceValue(func() *asset {
 		body, err := files.ReadFile(file)
 		if err != nil {
 			panic("web: " + err.Error())
 		}
+		body = append([]byte(before), body...)
 		sum := sha256.Sum256(body)
 		doc := document{status: http.StatusOK, kind: kind, control: control, body: body}
 		return &asset{path: "/static/" + name + "-" + hex.EncodeToString(sum[:6]) + ext, entry: *finish(doc, nil, 0, time.Unix(0, 0))}

@@ -525,7 +525,7 @@ func TestPublisherSuiteCatches(t *testing.T) {
 			p := newPlatform()
 			o := publisherOptions(p, faultySpec(p, tc.faults).Open)
 			o.Stall = nil
-			caught(t, publisherChecks(o), tc.want)
+			caught(t, posting(conformance.Publisher)(o), tc.want)
 		})
 	}
 }
@@ -537,31 +537,31 @@ func TestEditorDeleterAndFinderSuitesCatch(t *testing.T) {
 		faults platformFaults
 		want   string
 	}{
-		"an edit that posts": {editorChecks, platformFaults{edit: func(c *platformConn, ctx context.Context, ref sdk.PartRef, part sdk.Part) (sdk.PartRef, error) {
+		"an edit that posts": {posting(conformance.Editor), platformFaults{edit: func(c *platformConn, ctx context.Context, ref sdk.PartRef, part sdk.Part) (sdk.PartRef, error) {
 			return c.Publish(ctx, sdk.ChannelRef{ID: "c1"}, part)
 		}}, "Edit of a part that was deleted"},
-		"an edit that does nothing": {editorChecks, platformFaults{edit: func(_ *platformConn, ctx context.Context, ref sdk.PartRef, _ sdk.Part) (sdk.PartRef, error) {
+		"an edit that does nothing": {posting(conformance.Editor), platformFaults{edit: func(_ *platformConn, ctx context.Context, ref sdk.PartRef, _ sdk.Part) (sdk.PartRef, error) {
 			return ref, ctx.Err()
 		}}, "the platform shows"},
-		"an edit that refuses the same": {editorChecks, platformFaults{edit: func(c *platformConn, ctx context.Context, ref sdk.PartRef, part sdk.Part) (sdk.PartRef, error) {
+		"an edit that refuses the same": {posting(conformance.Editor), platformFaults{edit: func(c *platformConn, ctx context.Context, ref sdk.PartRef, part sdk.Part) (sdk.PartRef, error) {
 			if text, _ := c.platform.Shows(ref); text == part.Text {
 				return sdk.PartRef{}, sdk.Errorf(sdk.CodeInvalid, "edit", "not modified")
 			}
 			return c.Edit(ctx, ref, part)
 		}}, "not modified"},
-		"an edit that moves": {editorChecks, platformFaults{edit: func(c *platformConn, ctx context.Context, ref sdk.PartRef, part sdk.Part) (sdk.PartRef, error) {
+		"an edit that moves": {posting(conformance.Editor), platformFaults{edit: func(c *platformConn, ctx context.Context, ref sdk.PartRef, part sdk.Part) (sdk.PartRef, error) {
 			after, err := c.Edit(ctx, ref, part)
 			after.IDs = append([]string{after.IDs[0]}, fmt.Sprint(time.Now().UnixNano()))
 			return after, err
 		}}, "other ids"},
-		"a deletion that forgets": {deleterChecks, platformFaults{remove: func(_ *platformConn, ctx context.Context, _ sdk.PartRef) error { return ctx.Err() }}, "still shows"},
-		"a deletion that counts": {deleterChecks, platformFaults{remove: func(c *platformConn, ctx context.Context, ref sdk.PartRef) error {
+		"a deletion that forgets": {posting(conformance.Deleter), platformFaults{remove: func(_ *platformConn, ctx context.Context, _ sdk.PartRef) error { return ctx.Err() }}, "still shows"},
+		"a deletion that counts": {posting(conformance.Deleter), platformFaults{remove: func(c *platformConn, ctx context.Context, ref sdk.PartRef) error {
 			if _, there := c.platform.Shows(ref); !there {
 				return sdk.Errorf(sdk.CodeGone, "delete", "not there")
 			}
 			return c.Delete(ctx, ref)
 		}}, "Delete number 2"},
-		"a deletion that goes too far": {deleterChecks, platformFaults{remove: func(c *platformConn, ctx context.Context, ref sdk.PartRef) error {
+		"a deletion that goes too far": {posting(conformance.Deleter), platformFaults{remove: func(c *platformConn, ctx context.Context, ref sdk.PartRef) error {
 			if err := c.Delete(ctx, ref); err != nil {
 				return err
 			}
@@ -572,13 +572,13 @@ func TestEditorDeleterAndFinderSuitesCatch(t *testing.T) {
 			}
 			return nil
 		}}, "wanted is \"to stay\""},
-		"finding nothing": {finderChecks, platformFaults{find: func(_ *platformConn, ctx context.Context, _ sdk.ChannelRef, _ string) (sdk.PartRef, bool, error) {
+		"finding nothing": {posting(conformance.Finder), platformFaults{find: func(_ *platformConn, ctx context.Context, _ sdk.ChannelRef, _ string) (sdk.PartRef, bool, error) {
 			return sdk.PartRef{}, false, ctx.Err()
 		}}, "Find of a part that was published"},
-		"finding anything": {finderChecks, platformFaults{find: func(_ *platformConn, ctx context.Context, _ sdk.ChannelRef, _ string) (sdk.PartRef, bool, error) {
+		"finding anything": {posting(conformance.Finder), platformFaults{find: func(_ *platformConn, ctx context.Context, _ sdk.ChannelRef, _ string) (sdk.PartRef, bool, error) {
 			return sdk.PartRef{IDs: []string{"1"}}, true, ctx.Err()
 		}}, "was never used, gave"},
-		"finding nothing when blind": {finderChecks, platformFaults{find: func(c *platformConn, ctx context.Context, to sdk.ChannelRef, key string) (sdk.PartRef, bool, error) {
+		"finding nothing when blind": {posting(conformance.Finder), platformFaults{find: func(c *platformConn, ctx context.Context, to sdk.ChannelRef, key string) (sdk.PartRef, bool, error) {
 			ref, found, err := c.Find(ctx, to, key)
 			if err != nil {
 				return sdk.PartRef{}, false, nil //nolint:nilerr // the fault that the suite has to find

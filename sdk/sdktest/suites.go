@@ -9,9 +9,10 @@ import (
 	"github.com/belfry-news/belfry/sdk"
 )
 
-func runChecks(t *testing.T, checks []conformance.Check) {
+// run runs a suite: the options as a test writes them, and the checks that are made of them.
+func run[O any](t *testing.T, checks func(O) []conformance.Check, o O) {
 	t.Helper()
-	for _, c := range checks {
+	for _, c := range checks(o) {
 		t.Run(c.Name, func(t *testing.T) { c.Run(t) })
 	}
 }
@@ -19,7 +20,7 @@ func runChecks(t *testing.T, checks []conformance.Check) {
 // Source checks a source whose test server has at least one item.
 func Source(t *testing.T, o SourceOptions) {
 	t.Helper()
-	runChecks(t, sourceChecks(o))
+	run(t, sourceChecks, o)
 }
 
 func sourceChecks(o SourceOptions) []conformance.Check { return conformance.Source(o.suite()) }
@@ -27,7 +28,7 @@ func sourceChecks(o SourceOptions) []conformance.Check { return conformance.Sour
 // Checker checks a connector that looks whether items are still there.
 func Checker(t *testing.T, o CheckerOptions) {
 	t.Helper()
-	runChecks(t, checkerChecks(o))
+	run(t, checkerChecks, o)
 }
 
 func checkerChecks(o CheckerOptions) []conformance.Check {
@@ -37,7 +38,7 @@ func checkerChecks(o CheckerOptions) []conformance.Check {
 // Webhook checks a connector that receives items from a publishing system.
 func Webhook(t *testing.T, o WebhookOptions) {
 	t.Helper()
-	runChecks(t, webhookChecks(o))
+	run(t, webhookChecks, o)
 }
 
 func webhookChecks(o WebhookOptions) []conformance.Check {
@@ -47,49 +48,46 @@ func webhookChecks(o WebhookOptions) []conformance.Check {
 // Resolver checks a connector that turns names of channels into references.
 func Resolver(t *testing.T, o ResolverOptions) {
 	t.Helper()
-	runChecks(t, resolverChecks(o))
+	run(t, resolverChecks, o)
 }
 
 func resolverChecks(o ResolverOptions) []conformance.Check {
 	return conformance.Resolver(conformance.ResolverOptions{Options: o.suite(), Channels: o.Channels, NotChannels: o.NotChannels, Missing: o.Missing})
 }
 
+// posting makes the checks of one of the abilities that post.
+func posting(checks func(conformance.PublisherOptions) []conformance.Check) func(PublisherOptions) []conformance.Check {
+	return func(o PublisherOptions) []conformance.Check { return checks(o.suite()) }
+}
+
 // Publisher checks a connector that posts to channels.
 func Publisher(t *testing.T, o PublisherOptions) {
 	t.Helper()
-	runChecks(t, publisherChecks(o))
+	run(t, posting(conformance.Publisher), o)
 }
-
-func publisherChecks(o PublisherOptions) []conformance.Check { return conformance.Publisher(o.suite()) }
 
 // Editor checks a connector that replaces what a part shows.
 func Editor(t *testing.T, o PublisherOptions) {
 	t.Helper()
-	runChecks(t, editorChecks(o))
+	run(t, posting(conformance.Editor), o)
 }
-
-func editorChecks(o PublisherOptions) []conformance.Check { return conformance.Editor(o.suite()) }
 
 // Deleter checks a connector that takes parts away.
 func Deleter(t *testing.T, o PublisherOptions) {
 	t.Helper()
-	runChecks(t, deleterChecks(o))
+	run(t, posting(conformance.Deleter), o)
 }
-
-func deleterChecks(o PublisherOptions) []conformance.Check { return conformance.Deleter(o.suite()) }
 
 // Finder checks a connector that finds parts by their keys.
 func Finder(t *testing.T, o PublisherOptions) {
 	t.Helper()
-	runChecks(t, finderChecks(o))
+	run(t, posting(conformance.Finder), o)
 }
-
-func finderChecks(o PublisherOptions) []conformance.Check { return conformance.Finder(o.suite()) }
 
 // Messenger checks a connector that writes to people. It runs directly only: the role does not cross to another process.
 func Messenger(t *testing.T, o MessengerOptions) {
 	t.Helper()
-	runChecks(t, messengerChecks(o))
+	run(t, messengerChecks, o)
 }
 
 func messengerChecks(o MessengerOptions) []conformance.Check {
@@ -106,7 +104,7 @@ func messengerChecks(o MessengerOptions) []conformance.Check {
 // Listener checks a connector that hears people. It runs directly only.
 func Listener(t *testing.T, o ListenerOptions) {
 	t.Helper()
-	runChecks(t, listenerChecks(o))
+	run(t, listenerChecks, o)
 }
 
 func listenerChecks(o ListenerOptions) []conformance.Check {

@@ -53,6 +53,7 @@ func TestConformance(t *testing.T) {
 					changes++
 					n.Publish(fake.Article{ID: "a1", Title: "Fire at the station, update " + strconv.Itoa(changes), Changed: time.Now().UTC()})
 				},
+				Withdraw: func(testing.TB) { n.Withdraw("a2") },
 			})
 		})
 	}
