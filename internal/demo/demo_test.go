@@ -65,7 +65,7 @@ func (s *said) String() string {
 // start starts a demonstration; whoever wishes changes its options before.
 func start(t *testing.T, binary string, change func(o *Options)) *show {
 	t.Helper()
-	s := &show{t: t, said: &said{}, client: &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{}}}
+	s := &show{t: t, said: &said{}, client: &http.Client{Timeout: time.Minute, Transport: &http.Transport{}}}
 	o := Options{Addr: "127.0.0.1:0", Program: binary, Environ: os.Environ(), DataDir: t.TempDir(), Out: s.said, Err: s.said}
 	if change != nil {
 		change(&o)
