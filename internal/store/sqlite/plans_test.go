@@ -74,8 +74,7 @@ var seldom = map[string]string{
 	"FindItem": "a person looks for an item by a part of its address", "CountText": "a person looks for what is left of a text",
 	"MessagesOfPost": "a person asks why somebody got a post", "MessagesOf": "a person asks what somebody got: all streams, and of each one row",
 	"NewestStamp": "the newest hundred rows of each", "MediaUsers": "the newest items of a bounded number",
-	"Unconfirmed": "with the upkeep, every hour: who never agreed is found by looking at everybody",
-	"SentSince":   "the streams of a destination; only when many messages came back",
+	"SentSince": "the streams of a destination; only when many messages came back",
 }
 
 // statements gives the statements of the store, those that are put together of constants too, with the functions they stand in.
