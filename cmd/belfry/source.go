@@ -116,7 +116,11 @@ func (c *sourceShowCmd) Run(ctx context.Context, g *global, std streams) error {
 	t.add("  last new item", d.Ago(s.New.Time))
 	t.add("  next fetch", d.Until(s.Next.Time))
 	if c := s.Calls; c != nil {
-		t.add("  webhooks", fmt.Sprintf("%s waiting, %s could not be mapped", desk.Thousands(c.Waiting), desk.Thousands(c.Failed)))
+		label, done := "  webhooks", "mapped"
+		if c.Told {
+			label, done = "  told by its hub", "read"
+		}
+		t.add(label, fmt.Sprintf("%s waiting, %s could not be %s", desk.Thousands(c.Waiting), desk.Thousands(c.Failed), done))
 	}
 	if s.Hub != nil {
 		t.add("  hub", d.hub(s.Hub))
@@ -131,12 +135,16 @@ func (c *sourceShowCmd) Run(ctx context.Context, g *global, std streams) error {
 	for _, n := range s.Notices {
 		d.print("  note: %s", desk.Plain(n))
 	}
-	if s.Calls != nil {
-		for _, reason := range s.Calls.Reasons {
-			d.print("  not mapped: %s", desk.Plain(reason))
+	if c := s.Calls; c != nil {
+		not, again := "not mapped", "map them again"
+		if c.Told {
+			not, again = "not read", "read them again"
 		}
-		if s.Calls.Failed > 0 {
-			d.print("map them again: belfry source replay %s    forget them: belfry source replay %s --drop", s.Name, s.Name)
+		for _, reason := range c.Reasons {
+			d.print("  %s: %s", not, desk.Plain(reason))
+		}
+		if c.Failed > 0 {
+			d.print("%s: belfry source replay %s    forget them: belfry source replay %s --drop", again, s.Name, s.Name)
 		}
 	}
 	for _, h := range s.Holds {

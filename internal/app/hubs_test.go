@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/belfry-news/belfry/internal/alert"
+	"github.com/belfry-news/belfry/internal/desk"
 	"github.com/belfry-news/belfry/internal/websub"
 	"github.com/belfry-news/belfry/internal/websub/websubtest"
 	"github.com/belfry-news/belfry/plugins/rss/feedtest"
@@ -208,5 +209,23 @@ func TestAHubTellsNonsense(t *testing.T) {
 	if i := slices.IndexFunc(rows, func(r alert.Row) bool { return r.Code == alert.WebhookFailed }); i < 0 || !strings.HasPrefix(rows[i].Sentence, "source articles: what its hub told could not be read: ") ||
 		!strings.Contains(rows[i].Mend, "belfry source replay articles --drop") || strings.Contains(rows[i].Mend, "map") {
 		t.Errorf("%+v", rows)
+	}
+
+	// What the alert says can be done.
+	d := desk.Desk{Config: s.app.Config(), Store: s.app.Store(), Now: time.Now()}
+	if src, err := d.Source(t.Context(), "articles"); err != nil || src.Calls == nil || src.Calls.Failed != 1 || !src.Calls.Told || len(src.Calls.Reasons) != 1 {
+		t.Errorf("%+v, %v", src.Calls, err)
+	}
+	if _, err := d.Replay(t.Context(), "articles", true, false); err == nil || !strings.Contains(err.Error(), "may be older than what it has") {
+		t.Errorf("all that the hub told is read again: %v", err)
+	}
+	if done, err := d.Replay(t.Context(), "articles", false, true); err != nil || done.Dropped != 1 {
+		t.Errorf("%+v, %v", done, err)
+	}
+	if rows, err := s.app.Store().Alerts(t.Context()); err != nil || len(rows) != 0 {
+		t.Errorf("%+v, %v", rows, err)
+	}
+	if src, err := d.Source(t.Context(), "articles"); err != nil || src.Calls != nil {
+		t.Errorf("%+v, %v", src.Calls, err)
 	}
 }

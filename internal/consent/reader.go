@@ -463,27 +463,31 @@ const (
 // Tidy forgets people who never agreed to anything, and says how many. Their addresses are not suppressed; how often they
 // were asked stays known.
 func (r *Registry) Tidy(ctx context.Context) (n int, err error) {
+	var after, last PersonID
 	for {
 		found := 0
 		if err := r.s.Store.People(ctx, func(tx Tx) error {
 			now := r.now()
-			list, err := tx.Unconfirmed(now.Add(-answeredFor), now.Add(-unconfirmedFor), now.Add(-importedFor), 100)
+			list, to, err := tx.Unconfirmed(after, tidyLook, now.Add(-answeredFor), now.Add(-unconfirmedFor), now.Add(-importedFor))
 			if err != nil {
 				return err
 			}
-			found = len(list)
+			found, last = len(list), to
 			for _, id := range list {
 				if err := r.expire(tx, id, now); err != nil {
 					return err
 				}
 			}
 			return nil
-		}); err != nil || found == 0 {
+		}); err != nil || last == 0 {
 			return n, err
 		}
-		n += found
+		n, after = n+found, last
 	}
 }
+
+// tidyLook is how many people are looked at in one transaction: everything else waits meanwhile.
+const tidyLook = 200
 
 // expire forgets one of them.
 func (r *Registry) expire(tx Tx, id PersonID, now time.Time) error {

@@ -147,9 +147,9 @@ type PersonTx interface {
 	DropKey(p PersonID) error
 	// KeysNotBy gives people's keys that another master key than this one sealed.
 	KeysNotBy(master string, most int) ([]PersonKey, error)
-	// Unconfirmed are people who never agreed to anything: who only wrote before one time, asked for something before another,
-	// or were imported before a third.
-	Unconfirmed(wrote, asked, imported time.Time, most int) ([]PersonID, error)
+	// Unconfirmed looks at so many people after one, and gives those who never agreed to anything: who only wrote before one time,
+	// asked for something before another, or were imported before a third. last is the last one that was looked at, 0 for nobody.
+	Unconfirmed(after PersonID, look int, wrote, asked, imported time.Time) (found []PersonID, last PersonID, err error)
 
 	Addresses(p PersonID) ([]Address, error)
 	// PutAddress gives a person their one address of a medium.

@@ -35,7 +35,8 @@ type Source struct {
 	Notices  []string `json:"notices"`
 	Channels []string `json:"channels"`
 	Holds    []Hold   `json:"holds"`
-	// Calls are what is kept of the calls of a source that is called; nil of one that is fetched.
+	// Calls are what is kept of the calls of a source that is called. Of one that is fetched they are what its hub told, and nil
+	// while there is nothing.
 	Calls *Calls `json:"calls,omitempty"`
 	// Hub is the hub that the source names (WebSub), and how it stands with it; nil when it names none.
 	Hub *Hub `json:"hub,omitempty"`
@@ -160,14 +161,17 @@ func (d *Desk) Source(ctx context.Context, name string) (Source, error) {
 		return Source{}, err
 	}
 	s := all[slices.IndexFunc(all, func(s Source) bool { return s.Name == name })]
-	if s.state != nil && s.state.Called {
-		c, err := d.Store.Calls(ctx, name)
-		if err != nil {
-			return Source{}, err
-		}
-		s.Calls = &Calls{Waiting: c.Waiting, Failed: c.Failed, Reasons: append([]string{}, c.Reasons...)}
+	if s.state == nil {
+		return s, nil
 	}
-	if s.state != nil && !s.state.Called {
+	c, err := d.Store.Calls(ctx, name)
+	if err != nil {
+		return Source{}, err
+	}
+	if s.state.Called || c.Waiting+c.Failed > 0 {
+		s.Calls = &Calls{Waiting: c.Waiting, Failed: c.Failed, Reasons: append([]string{}, c.Reasons...), Told: !s.state.Called}
+	}
+	if !s.state.Called {
 		if s.Hub, err = d.hub(ctx, name, s.state.About.Hub); err != nil {
 			return Source{}, err
 		}
@@ -212,6 +216,8 @@ type Calls struct {
 	Waiting int      `json:"waiting"`
 	Failed  int      `json:"failed"`
 	Reasons []string `json:"reasons"`
+	// Told says that they are what a hub told of a feed.
+	Told bool `json:"-"`
 }
 
 // Replayed says how many webhooks are mapped again, or were forgotten.
@@ -229,8 +235,11 @@ func (d *Desk) Replay(ctx context.Context, name string, all, drop bool) (Replaye
 	if err != nil {
 		return out, err
 	}
-	if s.Calls == nil {
+	switch {
+	case s.Calls == nil:
 		return out, errorf(Conflict, "source %s is fetched and not called; fetch it again: belfry source fetch %s --force", name, name)
+	case all && s.Calls.Told:
+		return out, errorf(Conflict, "source %s is fetched, and what its hub told before may be older than what it has; only what could not be read is read again: belfry source replay %s", name, name)
 	}
 	if drop {
 		out.Dropped, err = d.Store.DropCalls(ctx, name, d.Actor, time.Now())

@@ -165,17 +165,20 @@ func (p people) DropAddress(id consent.PersonID, medium string) error {
 }
 
 // Unconfirmed implements consent.Tx.
-func (p people) Unconfirmed(wrote, asked, imported time.Time, most int) (out []consent.PersonID, err error) {
+func (p people) Unconfirmed(after consent.PersonID, look int, wrote, asked, imported time.Time) (out []consent.PersonID, last consent.PersonID, err error) {
+	if err := p.tx.row(`SELECT coalesce(max(id), 0) FROM (SELECT id FROM subscribers WHERE id > $1 ORDER BY id LIMIT $2)`, after, look).Scan(&last); err != nil || last == 0 {
+		return nil, 0, err
+	}
 	err = p.tx.rows(func(r scanner) error {
 		var id consent.PersonID
 		err := r.Scan(&id)
 		out = append(out, id)
 		return err
-	}, `SELECT s.id FROM subscribers s WHERE s.erased_at = 0 AND s.external = ''
+	}, `SELECT s.id FROM subscribers s WHERE s.id > $4 AND s.id <= $5 AND s.erased_at = 0 AND s.external = ''
 		AND s.created_at < CASE WHEN s.import > 0 THEN $3 WHEN EXISTS (SELECT 1 FROM grants g WHERE g.person = s.id) THEN $2 ELSE $1 END
 		AND NOT EXISTS (SELECT 1 FROM grants g WHERE g.person = s.id AND (g.state = 'active' OR g.since > 0))
-		AND NOT EXISTS (SELECT 1 FROM streams x WHERE x.person = s.id AND x.state = 'open') ORDER BY s.id LIMIT $4`, micros(wrote), micros(asked), micros(imported), most)
-	return out, err
+		AND NOT EXISTS (SELECT 1 FROM streams x WHERE x.person = s.id AND x.state = 'open') ORDER BY s.id`, micros(wrote), micros(asked), micros(imported), after, last)
+	return out, last, err
 }
 
 const grantColumns = `id, person, kind, name, medium, state, version, mode, slots, topics, languages, breaking, since, changed_at`

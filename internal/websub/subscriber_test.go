@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/url"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -397,4 +399,43 @@ func TestGenuine(t *testing.T) {
 	if s.Genuine([]string{"sha256=" + sha256}, []byte(`{"post":{} }`)) {
 		t.Error("another body")
 	}
+}
+
+// Who asks at a callback for what was not asked for is told nothing, and changes nothing.
+func TestQuestionsThatAreRefused(t *testing.T) {
+	t.Parallel()
+	kept(t, func(r *rows, h *hub, s *Subscriber) {
+		h.answer = func(url.Values) error { return nil } // it will ask back
+		start(t, s)
+		sub := r.subs[0]
+		good := url.Values{"hub.mode": {"subscribe"}, "hub.topic": {sub.Topic}, "hub.challenge": {"so?"}, "hub.lease_seconds": {"3600"}}
+		with := func(name, value string) url.Values {
+			q := maps.Clone(good)
+			q[name] = []string{value}
+			return q
+		}
+		for name, c := range map[string]struct {
+			token  string
+			q      url.Values
+			status int
+		}{
+			"nobody's callback":        {"guessed", good, http.StatusNotFound},
+			"another topic":            {sub.Token, with("hub.topic", "https://news.example/other"), http.StatusNotFound},
+			"no challenge":             {sub.Token, with("hub.challenge", ""), http.StatusBadRequest},
+			"a challenge without end":  {sub.Token, with("hub.challenge", strings.Repeat("x", longestChallenge+1)), http.StatusBadRequest},
+			"an end that nobody wants": {sub.Token, with("hub.mode", "unsubscribe"), http.StatusNotFound},
+			"no mode":                  {sub.Token, with("hub.mode", ""), http.StatusNotFound},
+		} {
+			reply, err := s.Question(t.Context(), c.token, c.q)
+			if err != nil || reply.Status != c.status || strings.Contains(string(reply.Body), "so?") {
+				t.Errorf("%s: %d %s %v", name, reply.Status, reply.Body, err)
+			}
+		}
+		if r.subs[0] != sub {
+			t.Errorf("%+v became %+v", sub, r.subs[0])
+		}
+		if reply, err := s.Question(t.Context(), sub.Token, good); err != nil || string(reply.Body) != "so?" || r.subs[0].State != Active {
+			t.Errorf("the one that was asked for: %d %v %+v", reply.Status, err, r.subs[0])
+		}
+	})
 }

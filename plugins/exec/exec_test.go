@@ -119,7 +119,7 @@ func TestWhatACommandIsTold(t *testing.T) {
 	t.Parallel()
 	config := shell(`read -r line; printf '{"about":{"title":"x"}}\n'; echo "$line" >&2; env >&2; pwd >&2; printf '{"cursor":1}\n'`)
 	config["config"], config["env"] = map[string]any{"section": "politics", "n": sdk.Untyped("5")}, map[string]any{"TOKEN": "canary-token"}
-	s, log := openWith(t, plainSandbox(), config)
+	said := ""
 	for _, r := range []struct {
 		request sdk.FetchRequest
 		want    string
@@ -128,14 +128,14 @@ func TestWhatACommandIsTold(t *testing.T) {
 		{sdk.FetchRequest{Now: start, Cursor: sdk.Cursor(`{"exec":1,"cursor":"abc"}`)}, `"fetch":"new","cursor":"abc",`},
 		{sdk.FetchRequest{Now: start, Cursor: sdk.Cursor(`{"exec":1,"cursor":"def"}`), Force: true}, `"fetch":"all","cursor":null,`},
 	} {
+		s, log := openWith(t, plainSandbox(), config) // what one was told is not what another one was
 		if _, err := s.Fetch(t.Context(), r.request); err != nil {
 			t.Fatal(err)
 		}
-		if said := strings.ReplaceAll(log.String(), `\"`, `"`); !strings.Contains(said, r.want) {
+		if said = strings.ReplaceAll(log.String(), `\"`, `"`); !strings.Contains(said, r.want) {
 			t.Errorf("the command was not told %s:\n%s", r.want, said)
 		}
 	}
-	said := log.String()
 	if !strings.Contains(said, "TOKEN=[secret]") || strings.Contains(said, "canary") {
 		t.Errorf("the secret is not masked:\n%s", said)
 	}

@@ -81,7 +81,6 @@ var seldom = map[string]string{
 	"FindItem": "a person looks for an item by a part of its address", "CountText": "a person looks for what is left of a text",
 	"MessagesOf":  "a person asks what somebody got: all streams, and of each one row",
 	"NewestStamp": "the newest hundred rows of each", "MediaUsers": "the newest items of a bounded number",
-	"Unconfirmed": "with the upkeep, every hour: who never agreed is found by looking at everybody",
 }
 
 // statements gives the statements of the store, those that are put together of constants too, with the functions they stand in.
