@@ -237,7 +237,7 @@ func TestFoldersThatAreRefused(t *testing.T) {
 	}
 	must(t, os.Mkdir(filepath.Join(dir, "loose", "below"), 0o755))
 	for name, want := range map[string]string{
-		"good": "", "missing": "is not there; make it: mkdir -p ", "file": "is no folder", "loose": "is not safe: ", "everybody": "everybody may add plugins to it; chmod go-w ",
+		"good": "", "missing": "is not there; make it: mkdir -p ", "file": "is no folder", "loose": "is not safe: ", "everybody": "everybody can be changed by others (mode 0777); take that right away: chmod go-w ",
 		"loose/below": "loose can be changed by others (mode 0777)",
 	} {
 		t.Run(name, func(t *testing.T) {
