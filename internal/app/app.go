@@ -255,7 +255,7 @@ func (a *App) start(ctx context.Context) error {
 	if err := a.startPeople(ctx); err != nil {
 		return err
 	}
-	a.metrics = metrics.New(metrics.Settings{Store: a.db, Config: a.Config, Plugins: a.pluginsMeasured, Log: a.log, Version: a.o.Version})
+	a.metrics = metrics.New(metrics.Settings{Store: a.db, Config: a.Config, Program: func() *compose.Program { return a.engine.Program() }, Plugins: a.pluginsMeasured, Log: a.log, Version: a.o.Version})
 	if a.files, err = media.NewFiles(filepath.Join(dir, "media")); err != nil {
 		return err
 	}

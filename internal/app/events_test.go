@@ -84,18 +84,36 @@ func TestACalendarSilences(t *testing.T) {
 		t.Error("it was posted in the silence")
 	}
 
+	// Fetches of the calendar that bring nothing new, and what other sources bring, let nobody read its events again.
+	program, fetched := s.app.engine.Program(), s.source("elections").FetchedAt
+	s.until("it was fetched twice", func() bool { return s.source("elections").FetchedAt.After(fetched.Add(time.Second)) })
+	s.app.useEvents(t.Context())
+	s.app.taken("articles")
+	if s.app.engine.Program() != program {
+		t.Error("the events were read again, although nothing about them changed")
+	}
+
+	// A calendar that gets another name silences all the time.
+	s.config(strings.NewReplacer("  elections: {", "  votes: {was: elections, ", "source: elections", "source: votes").Replace(withElections))
+	if r := s.app.Reload(t.Context()); r.Err != nil {
+		t.Fatal(r.Err)
+	}
+	if _, _, silenced := s.app.engine.Program().Silenced("alertes", contentOf("politique"), time.Now()); !silenced {
+		t.Error("a calendar of another name does not silence")
+	}
+
 	asked := desk.Desk{Config: s.app.Config(), Store: s.app.Store(), Now: time.Now()}
 	if name, _, silenced := asked.Program().Silenced("alertes", contentOf("politique"), time.Now()); !silenced || name != "silence" {
 		t.Error("commands do not know of it")
 	}
 
 	s.site.Set("/elections.ics", feedtest.Page{Status: 404})
-	s.until("the calendar fails", func() bool { return s.source("elections").Failures > 0 })
+	s.until("the calendar fails", func() bool { return s.source("votes").Failures > 0 })
 	s.app.useEvents(t.Context())
 	until("the last known silence counts", time.Now(), true)
 
 	calendar(event(now.Add(-time.Minute).Truncate(time.Second), now.Add(time.Hour), "STATUS:CANCELLED\r\n"))
-	if err := s.app.Store().FetchNow(t.Context(), "elections", true, time.Now()); err != nil {
+	if err := s.app.Store().FetchNow(t.Context(), "votes", true, time.Now()); err != nil {
 		t.Fatal(err)
 	}
 	until("it is called off", time.Now(), false)

@@ -14,7 +14,6 @@ import (
 	"github.com/belfry-news/belfry/internal/compose"
 	"github.com/belfry-news/belfry/internal/store"
 	"github.com/belfry-news/belfry/internal/websub"
-	"github.com/belfry-news/belfry/scheduler"
 )
 
 // Store is what is read for a scrape. *store.DB is one.
@@ -30,7 +29,6 @@ type Store interface {
 	PausedChannels(ctx context.Context) (map[string]time.Time, error)
 	CallCounts(ctx context.Context) (map[string]store.CallCount, error)
 	Subscriptions(ctx context.Context) ([]websub.Subscription, error)
-	EventTimes(ctx context.Context, sources []string, now time.Time) (map[string]scheduler.Windows, error)
 }
 
 const (
@@ -48,9 +46,6 @@ type collector struct {
 	mu   sync.Mutex
 	at   time.Time
 	read []prometheus.Metric
-	// program belongs to the configuration from; it is compiled once for each.
-	program *compose.Program
-	from    *configs.Loaded
 }
 
 func newCollector(s Settings) *collector {
@@ -176,18 +171,6 @@ func (c *collector) channels(ctx context.Context, g *gauges, cfg *configs.Loaded
 	if err != nil {
 		return err
 	}
-	if c.from != cfg {
-		c.program, _ = compose.Compile(&cfg.Config) // a configuration in force was checked
-		c.from = cfg
-	}
-	program := c.program
-	if calendars := program.Calendars(); len(calendars) > 0 {
-		events, err := c.s.Store.EventTimes(ctx, calendars, now)
-		if err != nil {
-			return err
-		}
-		program = program.Within(events)
-	}
 	paused, err := c.s.Store.PausedChannels(ctx)
 	if err != nil {
 		return err
@@ -201,7 +184,7 @@ func (c *collector) channels(ctx context.Context, g *gauges, cfg *configs.Loaded
 		if cfg.Channels[name].Digest == nil {
 			continue
 		}
-		if next := program.NextDigest(compose.Rows{Paused: paused}, name, now); !next.At.IsZero() {
+		if next := c.s.Program().NextDigest(compose.Rows{Paused: paused}, name, now); !next.At.IsZero() {
 			g.addTime(channelNextDigest, next.At, name)
 		}
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/belfry-news/belfry/configs"
+	"github.com/belfry-news/belfry/internal/compose"
 	"github.com/belfry-news/belfry/sdk"
 )
 
@@ -29,6 +30,8 @@ type Settings struct {
 	Store Store
 	// Config gives the configuration in force.
 	Config func() *configs.Loaded
+	// Program gives the program in force, with the times of blackouts that come from calendars.
+	Program func() *compose.Program
 	Log    *slog.Logger
 	// Plugins tells the state of every kind of plugin that was used; nil when there are none.
 	Plugins func() []Plugin
