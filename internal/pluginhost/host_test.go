@@ -108,7 +108,7 @@ func (f *fixture) close() {
 // open opens an instance of one of the kinds that the test binary serves.
 func (f *fixture) open(kind, name string, config map[string]any) sdk.Connector {
 	f.t.Helper()
-	spec := map[string]*sdk.Spec{"good": goodSpec("good"), "other": goodSpec("other"), "bad": badSpec()}[kind]
+	spec := map[string]*sdk.Spec{"good": goodSpec("good"), "other": goodSpec("other"), "bad": badSpec("bad", "")}[kind]
 	conn, err := f.Open(f.t.Context(), kind, spec, sdk.Settings{Instance: name}, config)
 	if err != nil {
 		f.t.Fatalf("Open(%s): %v", kind, err)
