@@ -75,15 +75,8 @@ func (a *App) useEvents(ctx context.Context) {
 
 // watchEvents looks at the calendars of blackouts now and then.
 func (a *App) watchEvents(ctx context.Context) {
-	t := time.NewTicker(lookAtEvents)
-	defer t.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-t.C:
-			a.useEvents(ctx)
-		}
+	for range ticks(ctx, lookAtEvents) {
+		a.useEvents(ctx)
 	}
 }
 

@@ -12,27 +12,13 @@ import (
 	"github.com/belfry-news/belfry/plugins/rss/feedtest"
 )
 
-const withElections = `
-timezone: Europe/Paris
-site: {title: La Gazette, url: "https://gazette.example", lang: fr}
-listen: 127.0.0.1:0
-data_dir: data
-alerts: none
+const withElections = base + `
 sources:
   articles: {type: rss, url: "%SITE%/feed", poll: 1s, baseline: all, isolation: none, allow_private: [127.0.0.0/8]}
   elections: {type: calendar, url: "%SITE%/elections.ics", zone: Europe/Paris, poll: 1s, isolation: none, allow_private: [127.0.0.0/8]}
-destinations:
-  hook: {type: http, url: "%HOOK%/in", secret: "%SECRET%", allow_private: [127.0.0.0/8]}
 blackouts:
   silence: {source: elections, where: 'hasTag("politique")'}
-channels:
-  alertes:
-    title: Alertes
-    sources: [articles]
-    each: {}
-    template: "{{.Title}}"
-    publish_to: [{destination: hook}]
-`
+` + toHook
 
 // The events of a calendar silence a channel. When one is moved the silence is moved, also while the calendar is unread the last
 // known one counts, and when one is called off there is none.
