@@ -44,17 +44,7 @@ func (c *pluginDoctorCmd) Run(ctx context.Context, g *global, std streams) error
 	if err := d.plugins(ctx, c.Name, c.Folder); err != nil {
 		return err
 	}
-	out := d.diagnosis()
-	var err error
-	if g.JSON {
-		err = writeJSON(std.out, out)
-	} else {
-		printDiagnosis(out, std)
-	}
-	if err == nil && !out.Healthy {
-		return &exitError{code: exitFailed}
-	}
-	return err
+	return tellDiagnosis(g, std, d.diagnosis())
 }
 
 // pluginDoctor collects findings about plugins.
@@ -176,7 +166,7 @@ func (d *pluginDoctor) look(ctx context.Context, folder string, p trust.Plugin) 
 			command.Read = q.Read
 		}
 	}
-	ask, err := d.g.asking(d.l, d.std, command)
+	ask, err := d.g.asking(d.l.Plugins, d.std, command, true)
 	if err != nil {
 		d.wrong(p.Name, err)
 		return
