@@ -32,7 +32,7 @@ type Settings struct {
 	Config func() *configs.Loaded
 	// Program gives the program in force, with the times of blackouts that come from calendars.
 	Program func() *compose.Program
-	Log    *slog.Logger
+	Log     *slog.Logger
 	// Plugins tells the state of every kind of plugin that was used; nil when there are none.
 	Plugins func() []Plugin
 	// Version is Belfry's.

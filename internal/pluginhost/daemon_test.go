@@ -81,7 +81,9 @@ func TestADaemonWithEveryCulprit(t *testing.T) {
 		t.Fatal(err)
 	}
 	var programs, sources []string
+	types := map[string]string{} // by culprit
 	for n, c := range culprits() {
+		types[c.name] = ownType(n)
 		programs = append(programs, fmt.Sprintf("%s: {path: %q, args: [plugin, %[1]s]}", ownType(n), own))
 		sources = append(sources, fmt.Sprintf("  %s: {type: %s, poll: 1h}", c.source(), ownType(n)))
 	}
@@ -110,7 +112,7 @@ func TestADaemonWithEveryCulprit(t *testing.T) {
 		}
 		waiting = slices.DeleteFunc(waiting, func(c culprit) bool {
 			st, err := db.SourceState(t.Context(), c.source())
-			if err == nil && !c.told(alerts) && (c.code != "" || st.OKAt.IsZero()) {
+			if err == nil && !c.told(alerts, types[c.name]) && (c.code != "" || st.OKAt.IsZero()) {
 				err = db.FetchNow(t.Context(), c.source(), false, time.Now()) // the source's own pauses are not of interest
 			} else if err == nil {
 				return true
@@ -135,13 +137,13 @@ func TestADaemonWithEveryCulprit(t *testing.T) {
 	if code := d.Ended(time.Minute); code != 0 {
 		t.Errorf("the daemon ended with the code %d:\n%s", code, d.Tail())
 	}
-	for n, c := range culprits() {
+	for _, c := range culprits() {
 		said := false
 		for line := range strings.Lines(d.Log()) {
-			said = said || strings.Contains(line, c.logged) && strings.Contains(line, "plugin="+ownType(n)+" ")
+			said = said || strings.Contains(line, c.logged) && strings.Contains(line, "plugin="+types[c.name]+" ")
 		}
 		if c.logged != "" && !said {
-			t.Errorf("%s: the log does not say %q of %s", c.name, c.logged, ownType(n))
+			t.Errorf("%s: the log does not say %q of %s", c.name, c.logged, types[c.name])
 		}
 	}
 	await(t, "the end of everything that was started", func() bool { return len(marked(dir)) == 0 })
@@ -152,10 +154,10 @@ func (c culprit) source() string {
 	return strings.NewReplacer(" ", "-", "'", "", "SIGTERM", "sigterm", "GB", "gb", "UTF", "utf").Replace(c.name)
 }
 
-// told reports whether an alert is about the culprit, and more than that it has not started yet.
-func (c culprit) told(alerts []alert.Row) bool {
+// told reports whether an alert says of the culprit's plugin what it did, and more than that it, or others, have not started yet.
+func (c culprit) told(alerts []alert.Row, typ string) bool {
 	return slices.ContainsFunc(alerts, func(r alert.Row) bool {
 		return r.Subject == c.source() && (r.Code == alert.SourceFailing || r.Code == alert.PluginHeld) && r.Resolved.IsZero() &&
-			!strings.Contains(r.Sentence, "is still starting")
+			strings.Contains(r.Sentence, "plugin "+typ) && !strings.Contains(r.Sentence, "still starting")
 	})
 }
