@@ -132,6 +132,10 @@ func (d *pluginDoctor) folder(ctx context.Context, only, said string, enough boo
 	} else {
 		d.note(desk.Fine, "folder", folder+" belongs to root or to this user, and is closed to changes by others", "")
 	}
+	if name != "" {
+		d.look(ctx, folder, trust.Look(folder, name))
+		return nil
+	}
 	list, err := trust.List(folder)
 	if err != nil {
 		return nil //nolint:nilerr // it was said of the folder
@@ -140,9 +144,7 @@ func (d *pluginDoctor) folder(ctx context.Context, only, said string, enough boo
 		d.note(desk.Advice, "folder", folder+" is empty", "put a plugin there, then: belfry plugin trust NAME")
 	}
 	for _, p := range list {
-		if name == "" || p.Name == name {
-			d.look(ctx, folder, p)
-		}
+		d.look(ctx, folder, p)
 	}
 	return nil
 }
