@@ -142,7 +142,7 @@ func TestADaemonWithEveryCulprit(t *testing.T) {
 		for line := range strings.Lines(d.Log()) {
 			said = said || strings.Contains(line, c.logged) && strings.Contains(line, "plugin="+types[c.name]+" ")
 		}
-		if c.logged != "" && !said {
+		if c.code == "" && c.logged != "" && !said { // of the others an alert told
 			t.Errorf("%s: the log does not say %q of %s", c.name, c.logged, types[c.name])
 		}
 	}
