@@ -27,12 +27,12 @@ type Config struct {
 	Destinations  map[string]Destination `yaml:"destinations" doc:"Where posts go."`
 	Channels      map[string]Channel     `yaml:"channels" doc:"Editorial streams, each with a public page."`
 	Blackouts     map[string]Blackout    `yaml:"blackouts" doc:"Times in which nothing new is posted; corrections and withdrawals always pass."`
-	Notices       map[string]Notice      `yaml:"notices" doc:"What single people asked to hear about themselves, sent through the API."`
+	Notices       map[string]Notice      `yaml:"notices" doc:"What single people asked to hear about themselves, told by a webhook or through the API."`
 	Staff         map[string]Staff       `yaml:"staff" doc:"Who of the newsroom may act from their phone, by a name of your choice, which the record has."`
 	Replies       Replies                `yaml:"replies" doc:"Who reads what people write that is no command."`
 	BulkGuard     BulkGuard              `yaml:"bulk_guard" doc:"How many people may get the same notice."`
 	NewAudience   NewAudience            `yaml:"new_audience" doc:"How many messages go to a new audience before somebody has looked at what came back: to the people of an import, and to those who came when a channel's followers multiplied between two of its posts."`
-	MediumRules   map[string]MediumRules `yaml:"medium_rules" doc:"Rules of messages to people by the type of their destination: the law's hours, and what a platform allows. They add to what Belfry knows of the type." example:"{telegram: {quiet: {FR: \"22:00-08:00\"}}}"`
+	MediumRules   map[string]MediumRules `yaml:"medium_rules" key:"type" doc:"Rules of messages to people by the type of their destination: the law's hours, and what a platform allows. They add to what Belfry knows of the type." example:"{telegram: {quiet: {FR: \"22:00-08:00\"}}}"`
 	Privacy       Privacy                `yaml:"privacy" doc:"How data about people is kept, where channels write to people."`
 	Alerts        Alerts                 `yaml:"alerts" doc:"Where trouble is reported, or none."`
 	Retired       []string               `yaml:"retired" doc:"Names of channels, sources, destinations and notices that are closed for good but hold posts or grants."`
@@ -413,7 +413,7 @@ type Plugins struct {
 	Memory   int                 `yaml:"memory" min:"256" doc:"The most memory of one plugin process, in MiB; a Go program reserves 120 of them before it begins."`
 	Deadline sdk.Duration        `yaml:"deadline" doc:"How long one call to a plugin may take."`
 	Folder   string              `yaml:"folder" doc:"The folder of third parties' plugins; each has to be trusted there once (belfry plugin trust)." example:"/opt/belfry/plugins"`
-	External map[string]External `yaml:"external" doc:"More about plugins of third parties, by the type they provide."`
+	External map[string]External `yaml:"external" key:"type" doc:"More about plugins of third parties, by the type they provide."`
 }
 
 // External is a plugin of a third party.

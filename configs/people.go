@@ -100,7 +100,7 @@ func (n *NewAudience) SetDefaults() { *n = NewAudience{First: 50, Growth: 2, Peo
 
 // MediumRules are rules of messages to people on one medium.
 type MediumRules struct {
-	Quiet       map[string]string `yaml:"quiet" doc:"Hours in which nobody may be written to, on the clock of each person's zone, by country: two letters (ISO 3166-1), or EVERYWHERE. The country is that of the person's zone; of who gave none, the hours of all countries hold. No message passes them, breaking news neither." example:"{FR: \"mon-sat 22:00-08:00, sun 00:00-24:00\"}"`
+	Quiet       map[string]string `yaml:"quiet" key:"country" doc:"Hours in which nobody may be written to, on the clock of each person's zone, by country: two letters (ISO 3166-1), or EVERYWHERE. The country is that of the person's zone; of who gave none, the hours of all countries hold. No message passes them, breaking news neither." example:"{FR: \"mon-sat 22:00-08:00, sun 00:00-24:00\"}"`
 	OwnChoice   bool              `yaml:"own_choice" doc:"Whether the platform forbids the same message to many: then of a channel's posts each person gets only what a choice of theirs selects (topics, digests, breaking news)."`
 	ReplyWindow sdk.Duration      `yaml:"reply_window" doc:"How long after a person last wrote the platform lets them be written to. Later messages wait until the person writes again, or end when they are too old. Without it, at any time." example:"24h"`
 }

@@ -31,7 +31,8 @@ type Defaulter interface{ SetDefaults() }
 // another type and a missing required setting are problems, all of them reported at once. Settings are named by the yaml
 // tag; a field tagged ",inline" of type map[string]any takes the keys that no other field has.
 //
-// Tags it reads: yaml, required:"true", enum:"a|b|c", min:"1", max:"10"; doc and example are for Schema and Fields.
+// Tags it reads: yaml, required:"true", enum:"a|b|c", min:"1", max:"10"; doc, example and key, which says
+// what the keys of a map are, are for Schema and Fields.
 func Decode(tree any, into any) error {
 	d := decoder{}
 	d.value("", tree, reflect.ValueOf(into).Elem(), fieldTags{})

@@ -31,7 +31,7 @@ type everything struct {
 	Labels   map[string]string `yaml:"labels"`
 	Nested   nested            `yaml:"nested" doc:"More."`
 	Optional *nested           `yaml:"optional"`
-	Each     map[string]nested `yaml:"each"`
+	Each     map[string]nested `yaml:"each" key:"type"`
 	List     []nested          `yaml:"list"`
 	Any      any               `yaml:"any"`
 	shared

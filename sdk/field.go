@@ -1,6 +1,7 @@
 package sdk
 
 import (
+	"cmp"
 	"reflect"
 	"regexp"
 	"strconv"
@@ -16,6 +17,7 @@ type field struct {
 	required bool
 	doc      string
 	example  string
+	key      string // what the keys of a map are
 	tags     fieldTags
 	typ      reflect.Type
 }
@@ -70,7 +72,7 @@ func readFields(t reflect.Type) []field {
 			continue
 		}
 		f := field{name: name, index: []int{i}, inline: opt == "inline", required: sf.Tag.Get("required") == "true",
-			doc: sf.Tag.Get("doc"), example: sf.Tag.Get("example"), typ: sf.Type}
+			doc: sf.Tag.Get("doc"), example: sf.Tag.Get("example"), key: cmp.Or(sf.Tag.Get("key"), "name"), typ: sf.Type}
 		f.tags = fieldTags{min: sf.Tag.Get("min"), max: sf.Tag.Get("max")}
 		if e := sf.Tag.Get("enum"); e != "" {
 			f.tags.enum = strings.Split(e, "|")

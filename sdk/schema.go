@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"slices"
 	"strconv"
+	"strings"
 )
 
 // SchemaOf describes the settings of a struct as a JSON Schema (draft-07, which editors understand best), with its
@@ -133,7 +134,7 @@ func (t fieldTags) constrain(s map[string]any) {
 
 // Field is one setting, for a reference page.
 type Field struct {
-	// Path is dotted, with <name> for the keys of a map and [] for the entries of a list.
+	// Path is dotted, with <name>, or another word in such brackets, for the keys of a map and [] for the entries of a list.
 	Path, Type, Default, Doc, Example string
 	Required                          bool
 	Enum                              []string
@@ -156,7 +157,7 @@ func listFields(prefix string, t reflect.Type, def reflect.Value, out *[]Field) 
 			continue
 		}
 		fv := def.FieldByIndex(f.index)
-		entry := Field{Path: prefix + f.name, Type: typeName(f.typ), Default: DefaultText(fv), Doc: f.doc,
+		entry := Field{Path: prefix + f.name, Type: strings.Replace(typeName(f.typ), settingsByName, "settings by "+f.key, 1), Default: DefaultText(fv), Doc: f.doc,
 			Example: f.example, Required: f.required, Enum: f.tags.enum}
 		*out = append(*out, entry)
 		sub, path := f.typ, entry.Path+"."
@@ -169,7 +170,7 @@ func listFields(prefix string, t reflect.Type, def reflect.Value, out *[]Field) 
 				sub = sub.Elem()
 				continue
 			case reflect.Map:
-				sub, path = sub.Elem(), path+"<name>."
+				sub, path = sub.Elem(), path+"<"+f.key+">."
 				continue
 			case reflect.Slice:
 				sub, path = sub.Elem(), entry.Path+"[]."
@@ -225,6 +226,9 @@ func DefaultText(v reflect.Value) string {
 	return string(b)
 }
 
+// settingsByName is the type of a map, unless its keys are said to be something else.
+const settingsByName = "settings by name"
+
 func typeName(t reflect.Type) string {
 	if named, ok := reflect.TypeAssert[interface{ TypeName() string }](reflect.New(t)); ok {
 		return named.TypeName()
@@ -244,7 +248,7 @@ func typeName(t reflect.Type) string {
 	case reflect.Struct:
 		return "settings"
 	case reflect.Map:
-		return "settings by name"
+		return settingsByName
 	case reflect.Slice:
 		return "list of " + typeName(t.Elem())
 	case reflect.Bool:

@@ -261,7 +261,7 @@ func TestFields(t *testing.T) {
 		"token|secret|[secret]|false|", "network|text||false|", "tags|list of text||false|a,b", "ports|list of whole number||false|",
 		"labels|settings by name||false|", "nested|settings||false|", "nested.url|text||true|", "nested.depth|whole number|1|false|",
 		"optional|settings||false|", "optional.url|text||true|", "optional.depth|whole number|2|false|",
-		"each|settings by name||false|", "each.<name>.url|text||true|", "each.<name>.depth|whole number|2|false|",
+		"each|settings by type||false|", "each.<type>.url|text||true|", "each.<type>.depth|whole number|2|false|",
 		"list|list of settings||false|", "list[].url|text||true|", "list[].depth|whole number|2|false|", "any|any||false|", "note|text||false|",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

@@ -67,6 +67,17 @@ func loadText(t *testing.T, text string) *configs.Loaded {
 	return l
 }
 
+// Whoever adds a setting finds a place for it on the page.
+func TestTheConfigurationPageHasEverySetting(t *testing.T) {
+	t.Parallel()
+	page := configurationPage()
+	for _, s := range sdk.Fields(configs.Default()) {
+		if s.Path != "alerts" && !strings.Contains(page, "| `"+s.Path+"` |") { // which has a section of its own
+			t.Errorf("%s is not on it", s.Path)
+		}
+	}
+}
+
 func configurationPage() string {
 	var b strings.Builder
 	f := func(format string, args ...any) { fmt.Fprintf(&b, format, args...) }
@@ -147,6 +158,8 @@ lower, date, join and default. A line's end is one that readers see. What an ite
 neither markup nor template code. A closing line of links and hashtags is kept when a text is cut.
 `, top("channels"))
 	section("Blackouts", "A time in which nothing new is posted. Corrections and withdrawals always pass.\n", top("blackouts"))
+	section("People", "What concerns people who are written to. [people.md](people.md) explains it.\n",
+		top("privacy", "notices", "staff", "replies", "bulk_guard", "new_audience", "medium_rules"))
 	return b.String()
 }
 

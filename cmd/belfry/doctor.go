@@ -40,15 +40,20 @@ func (c *doctorCmd) Run(ctx context.Context, g *global, std streams) error {
 	if err != nil {
 		return err
 	}
-	if g.JSON {
-		err = writeJSON(std.out, out)
-	} else {
+	return tellDiagnosis(g, std, out)
+}
+
+// tellDiagnosis prints what was found. Its error is the exit code, when something needs a person.
+func tellDiagnosis(g *global, std streams, out desk.Diagnosis) error {
+	if !g.JSON {
 		printDiagnosis(out, std)
+	} else if err := writeJSON(std.out, out); err != nil {
+		return err
 	}
-	if err == nil && !out.Healthy {
+	if !out.Healthy {
 		return &exitError{code: exitFailed}
 	}
-	return err
+	return nil
 }
 
 func (c *doctorCmd) examine(ctx context.Context, g *global, std streams) (desk.Diagnosis, error) {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"os"
 	osexec "os/exec"
 	"path/filepath"
 
@@ -28,18 +27,8 @@ func commandSandbox() exec.Sandbox {
 			return left
 		},
 		Check: func(path string) error {
-			path, err := filepath.EvalSymlinks(path)
-			if err != nil {
-				return err
-			}
-			info, err := os.Stat(path)
-			if err != nil {
-				return err
-			}
-			if err := filetree.SafeFrom(path, info); err != nil {
-				return err
-			}
-			return filetree.SafeFolders(filepath.Dir(path))
+			_, err := filetree.Program(path)
+			return err
 		},
 		Lacking: func() string {
 			for _, a := range sandbox.Probe() {

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/belfry-news/belfry/internal/desk"
+	"github.com/belfry-news/belfry/internal/filetree"
 	"github.com/belfry-news/belfry/sdk"
 	"github.com/belfry-news/belfry/sdk/render"
 )
@@ -166,14 +167,14 @@ func readInput(path string, std streams, limit int64) ([]byte, error) {
 	if path != "-" {
 		f, err := os.Open(path)
 		if err != nil {
-			return nil, unusable("%s cannot be read: %w", path, pathCause(err))
+			return nil, unusable("%s cannot be read: %w", path, filetree.Cause(err))
 		}
 		defer f.Close()
 		in = f
 	}
 	text, err := io.ReadAll(io.LimitReader(in, limit+1))
 	if err != nil {
-		return nil, unusable("%s cannot be read: %w", inputName(path), pathCause(err))
+		return nil, unusable("%s cannot be read: %w", inputName(path), filetree.Cause(err))
 	}
 	if int64(len(text)) > limit {
 		return nil, unusable("%s has more than %d MiB", inputName(path), limit>>20)
@@ -186,14 +187,6 @@ func inputName(path string) string {
 		return "standard input"
 	}
 	return path
-}
-
-// pathCause takes the path out of a file error whose sentence names it already.
-func pathCause(err error) error {
-	if pe, ok := errors.AsType[*os.PathError](err); ok {
-		return pe.Err
-	}
-	return err
 }
 
 // jsonPlace says where a JSON text is wrong.

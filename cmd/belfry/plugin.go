@@ -3,11 +3,9 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/belfry-news/belfry/configs"
 	"github.com/belfry-news/belfry/internal/desk"
@@ -87,23 +85,15 @@ func (c *pluginCheckCmd) Run(ctx context.Context, g *global, std streams) error 
 	if err != nil {
 		return unusable("%s is no path: %w", c.Path, err)
 	}
-	dir, err := os.MkdirTemp("", "belfry-")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(dir)
-	log := g.quiet(std.err)
+	bounds := configs.Default().Plugins
+	bounds.Memory = c.Memory
 	describe := func(read []string) (wire.Description, error) {
-		host := pluginhost.New(pluginhost.Config{RunDir: dir, Log: log, Limits: pluginhost.Limits{Memory: int64(c.Memory) << 20, Call: configs.Default().Plugins.Deadline.Std()},
-			Command: func(string) (pluginhost.Command, error) {
-				return pluginhost.Command{Path: path, Args: c.Args, Foreign: true, SHA256: c.SHA256, Read: read}, nil
-			}})
-		defer func() {
-			end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
-			defer cancel()
-			_ = host.Close(end)
-		}()
-		return host.Describe(ctx, typeOf(c.Type, path))
+		ask, err := g.asking(bounds, std, pluginhost.Command{Path: path, Args: c.Args, Foreign: true, SHA256: c.SHA256, Read: read}, false)
+		if err != nil {
+			return wire.Description{}, err
+		}
+		defer ask.close()
+		return ask.host.Describe(ctx, typeOf(c.Type, path))
 	}
 	read := []string{}
 	found, err := describe(read)

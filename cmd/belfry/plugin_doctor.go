@@ -44,17 +44,7 @@ func (c *pluginDoctorCmd) Run(ctx context.Context, g *global, std streams) error
 	if err := d.plugins(ctx, c.Name, c.Folder); err != nil {
 		return err
 	}
-	out := d.diagnosis()
-	var err error
-	if g.JSON {
-		err = writeJSON(std.out, out)
-	} else {
-		printDiagnosis(out, std)
-	}
-	if err == nil && !out.Healthy {
-		return &exitError{code: exitFailed}
-	}
-	return err
+	return tellDiagnosis(g, std, d.diagnosis())
 }
 
 // pluginDoctor collects findings about plugins.
@@ -142,6 +132,10 @@ func (d *pluginDoctor) folder(ctx context.Context, only, said string, enough boo
 	} else {
 		d.note(desk.Fine, "folder", folder+" belongs to root or to this user, and is closed to changes by others", "")
 	}
+	if name != "" {
+		d.look(ctx, folder, trust.Look(folder, name))
+		return nil
+	}
 	list, err := trust.List(folder)
 	if err != nil {
 		return nil //nolint:nilerr // it was said of the folder
@@ -150,9 +144,7 @@ func (d *pluginDoctor) folder(ctx context.Context, only, said string, enough boo
 		d.note(desk.Advice, "folder", folder+" is empty", "put a plugin there, then: belfry plugin trust NAME")
 	}
 	for _, p := range list {
-		if name == "" || p.Name == name {
-			d.look(ctx, folder, p)
-		}
+		d.look(ctx, folder, p)
 	}
 	return nil
 }
@@ -176,7 +168,7 @@ func (d *pluginDoctor) look(ctx context.Context, folder string, p trust.Plugin) 
 			command.Read = q.Read
 		}
 	}
-	ask, err := d.g.asking(d.l, d.std, command)
+	ask, err := d.g.asking(d.l.Plugins, d.std, command, true)
 	if err != nil {
 		d.wrong(p.Name, err)
 		return

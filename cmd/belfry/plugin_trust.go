@@ -114,7 +114,7 @@ func (c *pluginTrustCmd) record(ctx context.Context, g *global, std streams, l *
 		return trust.Record{}, err
 	}
 	r := trust.Record{Name: name, Program: program, Args: args, Checksum: tree.Sum(), Files: tree, Trusted: time.Now().UTC().Truncate(time.Second)}
-	ask, err := g.asking(l, std, pluginhost.Command{Path: r.Path(folder), Args: args, Foreign: true, Folder: root, SHA256: r.Checksum})
+	ask, err := g.asking(l.Plugins, std, pluginhost.Command{Path: r.Path(folder), Args: args, Foreign: true, Folder: root, SHA256: r.Checksum}, true)
 	if err != nil {
 		return r, err
 	}
@@ -196,13 +196,14 @@ type asking struct {
 	dir  string
 }
 
-func (g *global) asking(l *configs.Loaded, std streams, command pluginhost.Command) (*asking, error) {
+// asking makes the host of a program; with anyType it may serve whatever types it has.
+func (g *global) asking(bounds configs.Plugins, std streams, command pluginhost.Command, anyType bool) (*asking, error) {
 	dir, err := os.MkdirTemp("", "belfry-")
 	if err != nil {
 		return nil, fmt.Errorf("no folder for a plugin's process: %w", err)
 	}
-	return &asking{dir: dir, host: pluginhost.New(pluginhost.Config{RunDir: dir, Log: g.quiet(std.err), AnyType: true,
-		Limits:  pluginhost.Limits{Memory: int64(l.Plugins.Memory) << 20, Call: l.Plugins.Deadline.Std()},
+	return &asking{dir: dir, host: pluginhost.New(pluginhost.Config{RunDir: dir, Log: g.quiet(std.err), AnyType: anyType,
+		Limits:  pluginhost.Limits{Memory: int64(bounds.Memory) << 20, Call: bounds.Deadline.Std()},
 		Command: func(string) (pluginhost.Command, error) { return command, nil }})}, nil
 }
 

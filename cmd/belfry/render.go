@@ -15,6 +15,7 @@ import (
 	"github.com/belfry-news/belfry/internal/app"
 	"github.com/belfry-news/belfry/internal/compose"
 	"github.com/belfry-news/belfry/internal/desk"
+	"github.com/belfry-news/belfry/internal/filetree"
 	"github.com/belfry-news/belfry/internal/rehearse"
 	"github.com/belfry-news/belfry/internal/store"
 	"github.com/belfry-news/belfry/internal/store/sqlite"
@@ -211,7 +212,7 @@ func (c *renderCmd) useTemplate(use func(configs.Template)) error {
 	}
 	text, err := os.ReadFile(c.Template)
 	if err != nil {
-		return unusable("the template %s cannot be read: %w", c.Template, pathCause(err))
+		return unusable("the template %s cannot be read: %w", c.Template, filetree.Cause(err))
 	}
 	use(configs.Template{Text: string(text), File: c.Template})
 	return nil

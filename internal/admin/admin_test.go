@@ -16,6 +16,7 @@ import (
 
 	"github.com/belfry-news/belfry/configs"
 	"github.com/belfry-news/belfry/internal/api"
+	"github.com/belfry-news/belfry/internal/compose"
 	"github.com/belfry-news/belfry/internal/desk/desktest"
 	"github.com/belfry-news/belfry/internal/metrics"
 	"github.com/belfry-news/belfry/sdk"
@@ -32,7 +33,9 @@ func settings(t *testing.T, tokens map[string]configs.Token) Settings {
 		t.Fatal(err)
 	}
 	cfg := func() *configs.Loaded { return n.Config }
-	return Settings{Listen: "127.0.0.1:0", Tokens: k, Metrics: metrics.New(metrics.Settings{Store: n.Store, Config: cfg, Version: "test"}).Handler(),
+	compiled, _ := compose.Compile(&n.Config.Config)
+	program := func() *compose.Program { return compiled }
+	return Settings{Listen: "127.0.0.1:0", Tokens: k, Metrics: metrics.New(metrics.Settings{Store: n.Store, Config: cfg, Program: program, Version: "test"}).Handler(),
 		API: api.New(api.Settings{Store: n.Store, Config: cfg, Dir: n.Dir, Tokens: k,
 			Open: func(context.Context, string) (sdk.Connector, bool, error) { return nil, false, errors.New("closed") }})}
 }

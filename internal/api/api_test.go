@@ -549,7 +549,7 @@ func TestStoresThatTakeNoWrite(t *testing.T) {
 			t.Parallel()
 			f := newFixture(t)
 			h := &handler{Settings: Settings{Log: slog.New(slog.NewTextHandler(f.log, nil))}}
-			p := h.refusal(httptest.NewRequest("POST", "/api/v1/pauses", nil), c.err)
+			p := h.refusal(httptest.NewRequest(http.MethodPost, "/api/v1/pauses", nil), c.err)
 			if p.Status != 503 || p.Code != c.code || !strings.Contains(p.Detail, c.want) || strings.Contains(p.Detail, "secret") || p.header.Get("Retry-After") == "" {
 				t.Errorf("%+v", p)
 			}

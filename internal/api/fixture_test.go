@@ -1,7 +1,6 @@
 package api
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"io"
@@ -18,6 +17,7 @@ import (
 	"github.com/belfry-news/belfry/configs"
 	"github.com/belfry-news/belfry/internal/consent"
 	"github.com/belfry-news/belfry/internal/desk/desktest"
+	"github.com/belfry-news/belfry/internal/logtest"
 	"github.com/belfry-news/belfry/sdk"
 )
 
@@ -28,32 +28,14 @@ type fixture struct {
 	*desktest.Newsroom
 	settings Settings
 	handler  http.Handler
-	log      *log
+	log      *logtest.Buffer
 	scopeOf  map[string]string
 	problems []configs.Located
 }
 
-// log is what was logged.
-type log struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *log) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *log) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
 func newFixture(t *testing.T) *fixture {
 	t.Helper()
-	f := &fixture{Newsroom: desktest.New(t, time.Now().UTC().Truncate(time.Second)), log: &log{},
+	f := &fixture{Newsroom: desktest.New(t, time.Now().UTC().Truncate(time.Second)), log: &logtest.Buffer{},
 		scopeOf: map[string]string{"reader": ScopeRead, "poster": ScopePost, "operator": ScopeOperate, "desk": ScopePeople}}
 	all := map[string]configs.Token{"all": {Hash: Hash("all-token"), Scopes: []string{ScopeRead, ScopePost, ScopeOperate, ScopePeople}}}
 	for name, scope := range f.scopeOf {

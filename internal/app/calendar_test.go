@@ -9,12 +9,7 @@ import (
 	"github.com/belfry-news/belfry/plugins/rss/feedtest"
 )
 
-const withAgenda = `
-timezone: Europe/Paris
-site: {title: La Gazette, url: "https://gazette.example", lang: fr}
-listen: 127.0.0.1:0
-data_dir: data
-alerts: none
+const withAgenda = base + `
 sources:
   agenda: {type: calendar, url: "%SITE%/agenda.ics", announce: [1d, 0s], zone: Europe/Paris, poll: 1s, isolation: none, allow_private: [127.0.0.0/8]}
 destinations:

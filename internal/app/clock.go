@@ -70,17 +70,10 @@ func (a *App) startClock(ctx context.Context) error {
 
 // watchClock notices when the clock is set.
 func (a *App) watchClock(ctx context.Context) {
-	t := time.NewTicker(lookAtClock)
-	defer t.Stop()
 	last := a.readClock()
 	kept, set := last.ran, last.ran
 	told := true // an alert of before may last
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-t.C:
-		}
+	for range ticks(ctx, lookAtClock) {
 		r := a.readClock()
 		by := last.moved(r)
 		var err error

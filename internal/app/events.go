@@ -2,19 +2,21 @@ package app
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/belfry-news/belfry/internal/compose"
 )
 
-// lookAtEvents is how often the calendars of blackouts are looked at, besides after each fetch: commands change them too.
+// lookAtEvents is how often it is looked whether calendars of blackouts changed, besides after each change that a source brings:
+// commands change them too.
 const lookAtEvents = 10 * time.Second
 
 // events guards the times of blackouts that come from calendars.
 type events struct {
 	mu sync.Mutex
-	// seen tells apart what was read of the calendars.
+	// seen is which events were read (store.DB.EventVersions).
 	seen string
 }
 
@@ -26,7 +28,7 @@ func (a *App) withEvents(ctx context.Context, p *compose.Program) (*compose.Prog
 		a.events.seen = ""
 		return p, nil
 	}
-	version, err := a.db.SourceVersions(ctx, calendars)
+	version, err := a.db.EventVersions(ctx, calendars)
 	if err != nil {
 		return nil, err
 	}
@@ -37,34 +39,33 @@ func (a *App) withEvents(ctx context.Context, p *compose.Program) (*compose.Prog
 	return p, nil
 }
 
-// swap puts a program in force after a change, with the times that come from calendars.
+// swap puts a program in force after a change of the store, with the times that come from calendars: the change may give a
+// calendar the name by which the program knows it.
 func (a *App) swap(ctx context.Context, p *compose.Program, change func() error) error {
 	a.events.mu.Lock()
 	defer a.events.mu.Unlock()
-	p, err := a.withEvents(ctx, p)
-	if err != nil {
-		return err
-	}
-	return a.engine.Swap(p, change)
+	return a.engine.Swap(func() (*compose.Program, error) {
+		if err := change(); err != nil {
+			return nil, err
+		}
+		return a.withEvents(ctx, p)
+	})
 }
 
-// useEvents lets blackouts follow their calendars.
+// useEvents lets blackouts follow their calendars. While no event changed it reads a row for each calendar, and no item.
 func (a *App) useEvents(ctx context.Context) {
-	calendars := a.engine.Program().Calendars()
-	if len(calendars) == 0 {
-		return
-	}
 	a.events.mu.Lock()
 	defer a.events.mu.Unlock()
-	version, err := a.db.SourceVersions(ctx, calendars)
+	p := a.engine.Program()
+	if len(p.Calendars()) == 0 {
+		return
+	}
+	version, err := a.db.EventVersions(ctx, p.Calendars())
 	if err == nil && version == a.events.seen {
 		return
 	}
 	if err == nil {
-		var p *compose.Program
-		if p, err = a.withEvents(ctx, a.engine.Program()); err == nil {
-			err = a.engine.Swap(p, func() error { return nil })
-		}
+		err = a.engine.Swap(func() (*compose.Program, error) { return a.withEvents(ctx, p) })
 	}
 	if err != nil && ctx.Err() == nil {
 		a.log.Error("the calendars of blackouts cannot be read; their last known times stay", "err", err)
@@ -73,20 +74,15 @@ func (a *App) useEvents(ctx context.Context) {
 
 // watchEvents looks at the calendars of blackouts now and then.
 func (a *App) watchEvents(ctx context.Context) {
-	t := time.NewTicker(lookAtEvents)
-	defer t.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-t.C:
-			a.useEvents(ctx)
-		}
+	for range ticks(ctx, lookAtEvents) {
+		a.useEvents(ctx)
 	}
 }
 
-// taken follows what sources brought.
-func (a *App) taken() {
-	a.useEvents(a.life)
+// taken follows what a source brought.
+func (a *App) taken(source string) {
+	if slices.Contains(a.engine.Program().Calendars(), source) {
+		a.useEvents(a.life)
+	}
 	a.engine.Wake()
 }

@@ -14,27 +14,13 @@ import (
 	"github.com/belfry-news/belfry/plugins/rss/feedtest"
 )
 
-const withElections = `
-timezone: Europe/Paris
-site: {title: La Gazette, url: "https://gazette.example", lang: fr}
-listen: 127.0.0.1:0
-data_dir: data
-alerts: none
+const withElections = base + `
 sources:
   articles: {type: rss, url: "%SITE%/feed", poll: 1s, baseline: all, isolation: none, allow_private: [127.0.0.0/8]}
   elections: {type: calendar, url: "%SITE%/elections.ics", zone: Europe/Paris, poll: 1s, isolation: none, allow_private: [127.0.0.0/8]}
-destinations:
-  hook: {type: http, url: "%HOOK%/in", secret: "%SECRET%", allow_private: [127.0.0.0/8]}
 blackouts:
   silence: {source: elections, where: 'hasTag("politique")'}
-channels:
-  alertes:
-    title: Alertes
-    sources: [articles]
-    each: {}
-    template: "{{.Title}}"
-    publish_to: [{destination: hook}]
-`
+` + toHook
 
 // The events of a calendar silence a channel. When one is moved the silence is moved, also while the calendar is unread the last
 // known one counts, and when one is called off there is none.
@@ -86,6 +72,24 @@ func TestACalendarSilences(t *testing.T) {
 		t.Error("it was posted in the silence")
 	}
 
+	// Fetches of the calendar that bring nothing new, and what other sources bring, let nobody read its events again.
+	program, fetched := s.app.engine.Program(), s.source("elections").FetchedAt
+	s.until("it was fetched twice", func() bool { return s.source("elections").FetchedAt.After(fetched.Add(time.Second)) })
+	s.app.useEvents(t.Context())
+	s.app.taken("articles")
+	if s.app.engine.Program() != program {
+		t.Error("the events were read again, although nothing about them changed")
+	}
+
+	// A calendar that gets another name silences all the time.
+	s.config(strings.NewReplacer("  elections: {", "  votes: {was: elections, ", "source: elections", "source: votes").Replace(withElections))
+	if r := s.app.Reload(t.Context()); r.Err != nil {
+		t.Fatal(r.Err)
+	}
+	if _, _, silenced := s.app.engine.Program().Silenced("alertes", contentOf("politique"), time.Now()); !silenced {
+		t.Error("a calendar of another name does not silence")
+	}
+
 	asked := desk.Desk{Config: s.app.Config(), Store: s.app.Store(), Now: time.Now()}
 	program, err := asked.Program(t.Context())
 	if err != nil {
@@ -101,12 +105,12 @@ func TestACalendarSilences(t *testing.T) {
 	}
 
 	s.site.Set("/elections.ics", feedtest.Page{Status: 404})
-	s.until("the calendar fails", func() bool { return s.source("elections").Failures > 0 })
+	s.until("the calendar fails", func() bool { return s.source("votes").Failures > 0 })
 	s.app.useEvents(t.Context())
 	until("the last known silence counts", time.Now(), true)
 
 	calendar(event(now.Add(-time.Minute).Truncate(time.Second), now.Add(time.Hour), "STATUS:CANCELLED\r\n"))
-	if err := s.app.Store().FetchNow(t.Context(), "elections", true, time.Now()); err != nil {
+	if err := s.app.Store().FetchNow(t.Context(), "votes", true, time.Now()); err != nil {
 		t.Fatal(err)
 	}
 	until("it is called off", time.Now(), false)

@@ -1,7 +1,6 @@
 package app
 
 import (
-	"bytes"
 	"context"
 	"database/sql"
 	"log/slog"
@@ -9,13 +8,13 @@ import (
 	"net/http/httptest"
 	"path/filepath"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/belfry-news/belfry/configs"
 	"github.com/belfry-news/belfry/internal/alert"
+	"github.com/belfry-news/belfry/internal/logtest"
 	"github.com/belfry-news/belfry/internal/store"
 	"github.com/belfry-news/belfry/internal/store/sqlite"
 	"github.com/belfry-news/belfry/internal/store/sqlite/sqlitetest"
@@ -63,30 +62,13 @@ destinations: {ops: {type: http, url: "https://ops.example/hook", secret: "%SECR
 	if err != nil {
 		t.Fatal(err)
 	}
-	var text lockedBuffer
+	var text logtest.Buffer
 	a := &App{db: db, log: slog.New(slog.NewTextHandler(&text, nil))}
 	a.loaded.Store(loaded)
 	h = &heart{App: a, started: time.Now().Add(-time.Hour)}
 	t.Cleanup(h.close)
 	h.use(loaded.Alerts.Heartbeat)
 	return h, text.String
-}
-
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
 }
 
 // What keeps the heart from beating is in the log, without the key, and so is that it goes on.

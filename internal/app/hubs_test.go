@@ -16,25 +16,10 @@ import (
 	"github.com/belfry-news/belfry/plugins/rss/feedtest"
 )
 
-const withHub = `
-timezone: Europe/Paris
-site: {title: La Gazette, url: "https://gazette.example", lang: fr}
-listen: 127.0.0.1:0
-data_dir: data
-alerts: none
+const withHub = base + `
 sources:
   articles: {type: rss, url: "%SITE%/feed", poll: 1h, isolation: none, allow_private: [127.0.0.0/8]}
-destinations:
-  hook: {type: http, url: "%HOOK%/in", secret: "%SECRET%", allow_private: [127.0.0.0/8]}
-channels:
-  alertes:
-    title: Alertes
-    sources: [articles]
-    each: {}
-    template: "{{.Title}}"
-    publish_to: [{destination: hook}]
-    corrections: {min_gap: 0s}
-`
+` + toHook
 
 // hubStage is a stage whose feed names a hub.
 type hubStage struct {

@@ -95,12 +95,15 @@ func (s *stage) config(text string) {
 	}
 }
 
-const head = `
+// base is what every stage's configuration begins with.
+const base = `
 timezone: Europe/Paris
 site: {title: La Gazette, url: "https://gazette.example", lang: fr}
 listen: 127.0.0.1:0
 data_dir: data
-alerts: none
+alerts: none`
+
+const head = base + `
 sources:
   articles: {type: rss, url: "%SITE%/feed", poll: 1s, baseline: all, isolation: none, allow_private: [127.0.0.0/8]}
 media: {allow_private: [127.0.0.0/8]}
@@ -117,6 +120,20 @@ channels:
     each: {}
     template: "**{{.Title}}**\n\n{{.Summary}}\n\n{{.URL}}"
     publish_to: [{destination: telegram, chat: "@gazette", media: 10}, {destination: hook}]
+    corrections: {min_gap: 0s}
+`
+
+// toHook is a channel of articles with the receiver as its only destination.
+const toHook = `
+destinations:
+  hook: {type: http, url: "%HOOK%/in", secret: "%SECRET%", allow_private: [127.0.0.0/8]}
+channels:
+  alertes:
+    title: Alertes
+    sources: [articles]
+    each: {}
+    template: "{{.Title}}"
+    publish_to: [{destination: hook}]
     corrections: {min_gap: 0s}
 `
 

@@ -107,14 +107,7 @@ func (r roomyMedia) WantedMedia(ctx context.Context, now time.Time, limit int) (
 
 // watchDisk looks at the room on the disk, and at what is to be gone from it.
 func (a *App) watchDisk(ctx context.Context) {
-	t := time.NewTicker(lookAtDisk)
-	defer t.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-t.C:
-		}
+	for range ticks(ctx, lookAtDisk) {
 		if err := a.checkDisk(ctx); err != nil && ctx.Err() == nil {
 			a.log.Error("the alert about the room on the disk cannot be recorded", "err", err)
 		}

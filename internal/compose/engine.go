@@ -144,12 +144,13 @@ func NewEngine(s Settings, p *Program) *Engine {
 	return e
 }
 
-// Swap puts another program in force after a change of what it rests on, such as the names in the store. No look is under
-// way meanwhile; when the change fails, the program stays.
-func (e *Engine) Swap(p *Program, change func() error) error {
+// Swap puts the program in force that next gives, which may change what it rests on, such as the names in the store. No look
+// is under way meanwhile; when next fails, the program stays.
+func (e *Engine) Swap(next func() (*Program, error)) error {
 	e.look.Lock()
 	defer e.look.Unlock()
-	if err := change(); err != nil {
+	p, err := next()
+	if err != nil {
 		return err
 	}
 	e.program.Store(p)

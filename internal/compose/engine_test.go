@@ -60,6 +60,12 @@ func (d *desk) look() {
 	d.ok(err)
 }
 
+// swap puts another program in force.
+func (d *desk) swap(p *compose.Program) {
+	d.t.Helper()
+	d.ok(d.engine.Swap(func() (*compose.Program, error) { return p, nil }))
+}
+
 // bring takes a new item in and lets the engine look.
 func (d *desk) bring(it sdk.Item) {
 	d.t.Helper()
@@ -138,14 +144,14 @@ func TestWhatAnExpressionFailsForIsHeld(t *testing.T) {
 	// Mended, it is told of no more; what is held stays so.
 	d.bring(sdk.Item{Key: "c", Title: "C"})
 	d.same("held", "A at @sport pending ", "alert channels.alertes.where: "+fails, "b left_out dropped", "c held where_failed")
-	d.ok(d.engine.Swap(compiled(t, config(`hasTag("sport")`, fails)), func() error { return nil }))
+	d.swap(compiled(t, config(`hasTag("sport")`, fails)))
 	d.look()
 	d.same("mended", "A at @sport pending ", "b left_out dropped", "c held where_failed")
 	_, err = d.db.ReleaseHeld(t.Context(), "alertes", true, "test", time.Now())
 	d.ok(err)
 
 	// A place whose condition fails has a copy that is held.
-	d.ok(d.engine.Swap(compiled(t, config("", fails)), func() error { return nil }))
+	d.swap(compiled(t, config("", fails)))
 	d.bring(sdk.Item{Key: "d", Title: "D"})
 	left := []string{"A at @sport pending ", "b left_out dropped", "c left_out dropped"}
 	d.same("held", "A at @sport pending ", "D at @sport held its where: failed, column 10: it asks for an element that is not there",

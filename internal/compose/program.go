@@ -23,6 +23,7 @@ type Program struct {
 	Sources map[string]configs.Source
 	// MediaWait is how long a post waits for its images.
 	MediaWait time.Duration
+	calendars []string
 }
 
 // Channel is one compiled channel.
@@ -162,27 +163,22 @@ func (k *compiler) blackouts(c *configs.Config, p *Program) {
 			continue
 		}
 		bl := blackout{name: name, source: b.Source, window: w, where: where, all: strings.TrimSpace(b.Where) == "", drop: b.Then == "drop"}
+		silences := false
 		for _, ch := range p.Channels {
 			if len(b.Channels) == 0 || slices.Contains(b.Channels, ch.Name) {
 				ch.blackouts = append(ch.blackouts, bl)
+				silences = true
 			}
 		}
+		if silences && b.Source != "" && !slices.Contains(p.calendars, b.Source) {
+			p.calendars = append(p.calendars, b.Source)
+		}
 	}
+	slices.Sort(p.calendars)
 }
 
-// Calendars names the sources whose events are times of blackouts.
-func (p *Program) Calendars() []string {
-	var names []string
-	for _, ch := range p.Channels {
-		for _, b := range ch.blackouts {
-			if b.source != "" && !slices.Contains(names, b.source) {
-				names = append(names, b.source)
-			}
-		}
-	}
-	slices.Sort(names)
-	return names
-}
+// Calendars names the sources whose events are times of blackouts. The list is shared.
+func (p *Program) Calendars() []string { return p.calendars }
 
 // Events tells from when to when the events of calendars last, by source.
 type Events interface {

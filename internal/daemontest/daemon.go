@@ -4,7 +4,6 @@ package daemontest
 
 import (
 	"bufio"
-	"bytes"
 	"fmt"
 	"os"
 	"os/exec"
@@ -13,10 +12,11 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/belfry-news/belfry/internal/logtest"
 )
 
 // Build compiles belfry without cgo into a folder of the test, and gives the file.
@@ -59,7 +59,7 @@ type Daemon struct {
 	Done chan struct{}
 	tb   testing.TB
 	cmd  *exec.Cmd
-	log  *buffer
+	log  *logtest.Buffer
 }
 
 // Start runs the binary with the configuration belfry.yaml of a folder, which is also its working directory. Env is added
@@ -72,7 +72,7 @@ func Start(tb testing.TB, binary, dir string, env ...string) *Daemon {
 // StartBy is Start by a command line of one's own, such as one that makes a mount first.
 func StartBy(tb testing.TB, dir string, env []string, command ...string) *Daemon {
 	tb.Helper()
-	d := &Daemon{Done: make(chan struct{}), tb: tb, log: &buffer{}, cmd: exec.Command(command[0], command[1:]...)}
+	d := &Daemon{Done: make(chan struct{}), tb: tb, log: &logtest.Buffer{}, cmd: exec.Command(command[0], command[1:]...)}
 	d.cmd.Dir, d.cmd.Stdout, d.cmd.Stderr, d.cmd.Env = dir, d.log, d.log, append(os.Environ(), env...)
 	d.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	d.cmd.WaitDelay = 5 * time.Second
@@ -197,22 +197,4 @@ func PeakMemory(pid int) int64 {
 		}
 	}
 	return 0
-}
-
-// buffer is a log that can be read while it is written.
-type buffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (b *buffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-func (b *buffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
 }

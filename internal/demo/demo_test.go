@@ -16,11 +16,11 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/belfry-news/belfry/internal/daemontest"
+	"github.com/belfry-news/belfry/internal/logtest"
 	"github.com/belfry-news/belfry/plugins/rss/feedtest"
 )
 
@@ -41,31 +41,13 @@ type show struct {
 	*Demo
 	t      *testing.T
 	client *http.Client
-	said   *said
-}
-
-// said collects what the demonstration tells a person.
-type said struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (s *said) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.Write(p)
-}
-
-func (s *said) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.String()
+	said   *logtest.Buffer
 }
 
 // start starts a demonstration; whoever wishes changes its options before.
 func start(t *testing.T, binary string, change func(o *Options)) *show {
 	t.Helper()
-	s := &show{t: t, said: &said{}, client: &http.Client{Timeout: time.Minute, Transport: &http.Transport{}}}
+	s := &show{t: t, said: &logtest.Buffer{}, client: &http.Client{Timeout: time.Minute, Transport: &http.Transport{}}}
 	o := Options{Addr: "127.0.0.1:0", Program: binary, Environ: os.Environ(), DataDir: t.TempDir(), Out: s.said, Err: s.said}
 	if change != nil {
 		change(&o)
@@ -523,7 +505,7 @@ func TestDaemonEndsAtOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var out said
+	var out logtest.Buffer
 	_, err = Start(context.Background(), Options{Addr: "127.0.0.1:0", Program: program, Out: &out, Err: &out})
 	if err == nil || !strings.Contains(err.Error(), "the daemon ended at its start") {
 		t.Fatalf("a program that ends at once: %v", err)

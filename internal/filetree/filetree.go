@@ -45,11 +45,11 @@ func Read(root string) (Tree, error) {
 	var bytes int64
 	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
-			return fmt.Errorf("%s cannot be read: %w", path, cause(err))
+			return fmt.Errorf("%s cannot be read: %w", path, Cause(err))
 		}
 		info, err := d.Info()
 		if err != nil {
-			return fmt.Errorf("%s cannot be looked at: %w", path, cause(err))
+			return fmt.Errorf("%s cannot be looked at: %w", path, Cause(err))
 		}
 		if len(tree) == MaxEntries {
 			return fmt.Errorf("%s holds more than %d files", root, MaxEntries)
@@ -96,15 +96,15 @@ func read(root, path string, info fs.FileInfo) (Entry, error) {
 func inside(root, path string) (string, error) {
 	link, err := os.Readlink(path)
 	if err != nil {
-		return "", fmt.Errorf("the link %s cannot be read: %w", path, cause(err))
+		return "", fmt.Errorf("the link %s cannot be read: %w", path, Cause(err))
 	}
 	target, err := filepath.EvalSymlinks(path)
 	if err != nil {
-		return "", fmt.Errorf("the link %s leads to nothing: %w", path, cause(err))
+		return "", fmt.Errorf("the link %s leads to nothing: %w", path, Cause(err))
 	}
 	top, err := filepath.EvalSymlinks(root)
 	if err != nil {
-		return "", fmt.Errorf("%s cannot be found: %w", root, cause(err))
+		return "", fmt.Errorf("%s cannot be found: %w", root, Cause(err))
 	}
 	if Below(target, top) || Below(target, SystemFolder) {
 		return link, nil
@@ -171,20 +171,23 @@ func Changes(was, is Tree) []string {
 func Digest(path string) (string, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return "", fmt.Errorf("%s cannot be read: %w", path, cause(err))
+		return "", fmt.Errorf("%s cannot be read: %w", path, Cause(err))
 	}
 	defer f.Close()
 	h := sha256.New()
 	if _, err := io.Copy(h, f); err != nil {
-		return "", fmt.Errorf("%s cannot be read: %w", path, cause(err))
+		return "", fmt.Errorf("%s cannot be read: %w", path, Cause(err))
 	}
 	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
-// cause takes the path out of a file error whose sentence names it already.
-func cause(err error) error {
-	if pe, ok := errors.AsType[*fs.PathError](err); ok {
-		return pe.Err
+// Cause takes the path out of a file error whose sentence names it already.
+func Cause(err error) error {
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		return e.Err
+	}
+	if e, ok := errors.AsType[*os.LinkError](err); ok {
+		return e.Err
 	}
 	return err
 }

@@ -124,13 +124,14 @@ func TestTreesThatAreRefused(t *testing.T) {
 		do   func(t *testing.T, dir string)
 		want string
 	}{
-		"a file others may write":   {func(t *testing.T, dir string) { must(t, os.Chmod(filepath.Join(dir, "lib", "a.py"), 0o664)) }, "lib/a.py can be changed by others (mode 0664); take that right away: chmod go-w "},
-		"a folder others may write": {func(t *testing.T, dir string) { must(t, os.Chmod(filepath.Join(dir, "lib"), 0o777)) }, "lib can be changed by others (mode 0777)"},
-		"a link out of it":          {func(t *testing.T, dir string) { link(t, "/etc/hostname", filepath.Join(dir, "out")) }, "out leads out of "},
-		"a link out by dots":        {func(t *testing.T, dir string) { link(t, "../../..", filepath.Join(dir, "out")) }, "put a copy in its place"},
-		"a link to nothing":         {func(t *testing.T, dir string) { link(t, "none", filepath.Join(dir, "out")) }, "out leads to nothing"},
-		"a pipe":                    {func(t *testing.T, dir string) { must(t, syscall.Mkfifo(filepath.Join(dir, "pipe"), 0o600)) }, "pipe is neither a file nor a folder nor a link"},
-		"nothing at all":            {func(t *testing.T, dir string) { must(t, os.RemoveAll(dir)) }, "plugin cannot be"},
+		"a file others may write":    {func(t *testing.T, dir string) { must(t, os.Chmod(filepath.Join(dir, "lib", "a.py"), 0o664)) }, "lib/a.py can be changed by others (mode 0664); take that right away: chmod go-w "},
+		"a folder others may write":  {func(t *testing.T, dir string) { must(t, os.Chmod(filepath.Join(dir, "lib"), 0o777)) }, "lib can be changed by others (mode 0777)"},
+		"a folder others may add to": {func(t *testing.T, dir string) { must(t, os.Chmod(filepath.Join(dir, "lib"), 0o777|os.ModeSticky)) }, "lib can be changed by others (mode 0777)"},
+		"a link out of it":           {func(t *testing.T, dir string) { link(t, "/etc/hostname", filepath.Join(dir, "out")) }, "out leads out of "},
+		"a link out by dots":         {func(t *testing.T, dir string) { link(t, "../../..", filepath.Join(dir, "out")) }, "put a copy in its place"},
+		"a link to nothing":          {func(t *testing.T, dir string) { link(t, "none", filepath.Join(dir, "out")) }, "out leads to nothing"},
+		"a pipe":                     {func(t *testing.T, dir string) { must(t, syscall.Mkfifo(filepath.Join(dir, "pipe"), 0o600)) }, "pipe is neither a file nor a folder nor a link"},
+		"nothing at all":             {func(t *testing.T, dir string) { must(t, os.RemoveAll(dir)) }, "plugin cannot be"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -45,8 +45,8 @@ type MapperSettings struct {
 	// Notify gives one person a notice that came with a call of a source; nil when nobody is written to. The same once more is no
 	// news. An error that is CodeInvalid stays.
 	Notify func(ctx context.Context, source string, n sdk.PersonNotice, came time.Time) error
-	// Committed is called after items changed.
-	Committed func()
+	// Committed is called after items of a source changed.
+	Committed func(source string)
 	// Missed is called after what a hub told of a source could not be read, so that nothing waits for the hub; may be nil.
 	Missed func(ctx context.Context, source string)
 	// Mapped is told what became of calls: mapped, failed, or again for one that is tried again; may be nil.
@@ -379,7 +379,7 @@ func (m *Mapper) commit(ctx context.Context, r Rules, name string, b sdk.Batch, 
 		if err == nil && len(ch.Inserts)+len(ch.Updates) > 0 {
 			m.s.Log.Info("items taken", "source", name, "new", len(ch.Inserts), "changed", len(ch.Updates), "held", len(ch.Holds), "calls", len(mapped))
 			if m.s.Committed != nil {
-				m.s.Committed()
+				m.s.Committed(name)
 			}
 		}
 		return err

@@ -53,8 +53,8 @@ type Settings struct {
 	Deadline time.Duration
 	// Workers is how many sources are fetched at once.
 	Workers int
-	// Committed is called after items changed.
-	Committed func()
+	// Committed is called after items of a source changed.
+	Committed func(source string)
 	// Forced is told before a person's forced fetch of a source, which ends what keeps its plugin from being called; may be nil.
 	Forced func(source string)
 	// Described is called after a source described itself otherwise than before, and Missed after a fetch of a source brought
@@ -304,7 +304,7 @@ func (p *Poller) commit(ctx context.Context, r Rules, st State, batch sdk.Batch,
 		if err == nil && len(ch.Inserts)+len(ch.Updates) > 0 {
 			log.Info("items taken", "new", len(ch.Inserts), "changed", len(ch.Updates), "held", len(ch.Holds))
 			if p.s.Committed != nil {
-				p.s.Committed()
+				p.s.Committed(st.Name)
 			}
 		}
 		if err == nil && ch.State.About != about && p.s.Described != nil {
@@ -382,7 +382,7 @@ func (p *Poller) checkOnce(ctx context.Context) (bool, error) {
 			continue
 		}
 		if err == nil && p.s.Committed != nil {
-			p.s.Committed()
+			p.s.Committed(name)
 		}
 		return true, err
 	}

@@ -30,7 +30,7 @@ type Settings struct {
 	Store Store
 	// Config gives the configuration in force.
 	Config func() *configs.Loaded
-	// Program gives what is composed by, with the times of blackouts that come from calendars.
+	// Program gives the program in force, with the times of blackouts that come from calendars.
 	Program func() *compose.Program
 	Log     *slog.Logger
 	// Plugins tells the state of every kind of plugin that was used; nil when there are none.

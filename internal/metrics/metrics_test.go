@@ -80,6 +80,12 @@ func fixture(t *testing.T, now time.Time) (*store.DB, *configs.Loaded) {
 	return db, cfg
 }
 
+// programOf is what a configuration is composed by.
+func programOf(cfg *configs.Loaded) func() *compose.Program {
+	p, _ := compose.Compile(&cfg.Config)
+	return func() *compose.Program { return p }
+}
+
 func scrape(t *testing.T, m *Metrics) string {
 	t.Helper()
 	w := httptest.NewRecorder()
@@ -120,17 +126,11 @@ func use(m *Metrics) {
 	m.Served("post", 0, time.Millisecond)
 }
 
-// program is what a configuration is composed by.
-func program(cfg *configs.Loaded) func() *compose.Program {
-	p, _ := compose.Compile(&cfg.Config)
-	return func() *compose.Program { return p }
-}
-
 func TestScrape(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 11, 20, 5, 0, 0, 0, time.UTC)
 	db, cfg := fixture(t, now)
-	m := New(Settings{Store: db, Config: func() *configs.Loaded { return cfg }, Program: program(cfg), Version: "test", Now: func() time.Time { return now }, Plugins: plugins})
+	m := New(Settings{Store: db, Config: func() *configs.Loaded { return cfg }, Program: programOf(cfg), Version: "test", Now: func() time.Time { return now }, Plugins: plugins})
 	use(m)
 	want := []string{
 		`belfry_alerts_open{code="source_failing"} 1`, `belfry_alerts_refused{destination="ops"} 0`, `belfry_alerts_refused{destination="wire"} 1`, `belfry_alerts_untold 1`,
@@ -195,7 +195,7 @@ func TestTheStoreIsReadRarely(t *testing.T) {
 	now := time.Date(2026, 11, 20, 5, 0, 0, 0, time.UTC)
 	db, cfg := fixture(t, now)
 	at := now
-	m := New(Settings{Store: db, Config: func() *configs.Loaded { return cfg }, Program: program(cfg), Now: func() time.Time { return at }})
+	m := New(Settings{Store: db, Config: func() *configs.Loaded { return cfg }, Program: programOf(cfg), Now: func() time.Time { return at }})
 	has := func() bool { return strings.Contains(scrape(t, m), `belfry_paused{name="alertes",scope="channel"} 1`) }
 	if has() {
 		t.Fatal("it is paused already")
@@ -218,7 +218,7 @@ func TestAlertsAreCountedInTheStore(t *testing.T) {
 	now := time.Date(2026, 11, 20, 5, 0, 0, 0, time.UTC)
 	db, cfg := fixture(t, now)
 	at := now
-	m := New(Settings{Store: db, Config: func() *configs.Loaded { return cfg }, Program: program(cfg), Now: func() time.Time { return at }})
+	m := New(Settings{Store: db, Config: func() *configs.Loaded { return cfg }, Program: programOf(cfg), Now: func() time.Time { return at }})
 	read := func() float64 {
 		return testing.AllocsPerRun(5, func() { at = at.Add(fresh); scrape(t, m) })
 	}
@@ -248,7 +248,7 @@ func TestABrokenStoreIsSaid(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 11, 20, 5, 0, 0, 0, time.UTC)
 	db, cfg := fixture(t, now)
-	m := New(Settings{Store: broken{db}, Config: func() *configs.Loaded { return cfg }, Program: program(cfg), Now: func() time.Time { return now }})
+	m := New(Settings{Store: broken{db}, Config: func() *configs.Loaded { return cfg }, Program: programOf(cfg), Now: func() time.Time { return now }})
 	m.PluginCrashed("rss")
 	if diff := cmp.Diff([]string{`belfry_collect_success 0`, `belfry_plugin_crashes_total{kind="rss"} 1`}, belfrys(scrape(t, m))); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -270,7 +270,7 @@ func TestReadingHasADeadline(t *testing.T) {
 	var log strings.Builder
 	now := time.Date(2026, 11, 20, 5, 0, 0, 0, time.UTC)
 	db, cfg := fixture(t, now)
-	m := New(Settings{Store: slow{db}, Config: func() *configs.Loaded { return cfg }, Program: program(cfg), Log: textLog(&log)})
+	m := New(Settings{Store: slow{db}, Config: func() *configs.Loaded { return cfg }, Program: programOf(cfg), Log: textLog(&log)})
 	if got := belfrys(scrape(t, m)); !slices.Equal(got, []string{"belfry_collect_success 0"}) {
 		t.Errorf("got %q", got)
 	}
@@ -284,7 +284,7 @@ func TestFamilies(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 11, 20, 5, 0, 0, 0, time.UTC)
 	db, cfg := fixture(t, now)
-	m := New(Settings{Store: db, Config: func() *configs.Loaded { return cfg }, Program: program(cfg), Now: func() time.Time { return now }, Plugins: plugins})
+	m := New(Settings{Store: db, Config: func() *configs.Loaded { return cfg }, Program: programOf(cfg), Now: func() time.Time { return now }, Plugins: plugins})
 	use(m)
 	found, err := m.registry.Gather()
 	if err != nil {

@@ -72,7 +72,7 @@ type Limits struct {
 	Health, HealthWait time.Duration
 	// Grace is how long a call may go on after its context has ended before its process is killed; default 5 s.
 	Grace time.Duration
-	// Starts is how many processes may be starting at once; default 2.
+	// Starts is how many processes of Belfry's own kinds, and how many of third parties, may be starting at once; default 2.
 	Starts int
 	// Budget is how many crashes within Window hold an instance, or failed starts a kind; defaults 5 and 10 min.
 	Budget int

@@ -1,12 +1,8 @@
 package pluginhost
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 
 	"github.com/belfry-news/belfry/internal/filetree"
@@ -37,31 +33,15 @@ func verify(c Command) (Command, error) {
 	if !filepath.IsAbs(c.Path) {
 		return c, fmt.Errorf("the path %q is not absolute; write it from the root on", c.Path)
 	}
-	path, err := filepath.EvalSymlinks(c.Path)
+	path, err := filetree.Program(c.Path)
 	if err != nil {
-		return c, fmt.Errorf("%s cannot be found: %w", c.Path, pathCause(err))
-	}
-	info, err := os.Stat(path)
-	if err != nil {
-		return c, fmt.Errorf("%s cannot be looked at: %w", path, pathCause(err))
-	}
-	if !info.Mode().IsRegular() {
-		return c, fmt.Errorf("%s is no file", path)
-	}
-	if runtime.GOOS != "windows" && info.Mode().Perm()&0o111 == 0 {
-		return c, fmt.Errorf("%s is no program: nobody may execute it; chmod 755 %s", path, path)
-	}
-	if err := filetree.SafeFrom(path, info); err != nil {
-		return c, err
-	}
-	if err := filetree.SafeFolders(filepath.Dir(path)); err != nil {
 		return c, err
 	}
 	c.Path = path
 	if c.Folder == "" {
 		c.Folder = path
 	} else if c.Folder, err = filepath.EvalSymlinks(c.Folder); err != nil {
-		return c, fmt.Errorf("the folder of %s cannot be found: %w", path, pathCause(err))
+		return c, fmt.Errorf("the folder of %s cannot be found: %w", path, filetree.Cause(err))
 	}
 	c.SHA256 = strings.ToLower(strings.TrimSpace(c.SHA256))
 	if c.SHA256 == "" {
@@ -80,12 +60,4 @@ func verify(c Command) (Command, error) {
 		return c, &DigestError{Path: c.Folder, Got: got}
 	}
 	return c, nil
-}
-
-// pathCause takes the path out of a file error whose sentence names it already.
-func pathCause(err error) error {
-	if pe, ok := errors.AsType[*fs.PathError](err); ok {
-		return pe.Err
-	}
-	return err
 }

@@ -19,7 +19,9 @@ type Host struct {
 	config Config
 	limits Limits
 	now    func() time.Time
-	starts chan struct{} // bounds the processes that are starting
+	// starts bounds the processes of Belfry's own kinds that are starting, foreignStarts those of third parties: one that hangs
+	// while it starts keeps no feed from being read.
+	starts, foreignStarts chan struct{}
 
 	// ctx ends with the host; background counts what it runs.
 	ctx        context.Context
@@ -42,7 +44,7 @@ func New(c Config) *Host {
 		c.Now = time.Now
 	}
 	h := &Host{config: c, limits: c.Limits.withDefaults(), now: c.Now, kinds: map[string]*kind{}}
-	h.starts = make(chan struct{}, h.limits.Starts)
+	h.starts, h.foreignStarts = make(chan struct{}, h.limits.Starts), make(chan struct{}, h.limits.Starts)
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	return h
 }

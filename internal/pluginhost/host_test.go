@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/belfry-news/belfry/internal/logtest"
 	"github.com/belfry-news/belfry/internal/sandbox"
 	"github.com/belfry-news/belfry/sdk"
 	"github.com/belfry-news/belfry/sdk/sdktest"
@@ -48,28 +49,10 @@ func ownCommand(kind string) (Command, error) {
 	return Command{Path: path, Args: []string{"plugin", kind}}, err
 }
 
-// logBuffer keeps the lines of a log.
-type logBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *logBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *logBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
 type fixture struct {
 	*Host
 	t   testing.TB
-	log *logBuffer
+	log *logtest.Buffer
 	dir string
 }
 
@@ -83,7 +66,7 @@ func newFixture(t testing.TB, change func(c *Config)) *fixture {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := &fixture{t: t, log: &logBuffer{}, dir: dir}
+	f := &fixture{t: t, log: &logtest.Buffer{}, dir: dir}
 	c := Config{Command: ownCommand, RunDir: dir, Limits: testLimits,
 		Log: slog.New(slog.NewTextHandler(f.log, &slog.HandlerOptions{Level: slog.LevelDebug}))}
 	if change != nil {
@@ -108,7 +91,7 @@ func (f *fixture) close() {
 // open opens an instance of one of the kinds that the test binary serves.
 func (f *fixture) open(kind, name string, config map[string]any) sdk.Connector {
 	f.t.Helper()
-	spec := map[string]*sdk.Spec{"good": goodSpec("good"), "other": goodSpec("other"), "bad": badSpec()}[kind]
+	spec := map[string]*sdk.Spec{"good": goodSpec("good"), "other": goodSpec("other"), "bad": badSpec("bad", "")}[kind]
 	conn, err := f.Open(f.t.Context(), kind, spec, sdk.Settings{Instance: name}, config)
 	if err != nil {
 		f.t.Fatalf("Open(%s): %v", kind, err)

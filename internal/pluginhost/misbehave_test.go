@@ -18,6 +18,7 @@ import (
 	"github.com/belfry-news/belfry/internal/alert"
 	"github.com/belfry-news/belfry/internal/intake"
 	"github.com/belfry-news/belfry/sdk"
+	"github.com/belfry-news/belfry/sdk/plugin"
 )
 
 // culprit is one way in which a plugin misbehaves.
@@ -61,6 +62,34 @@ func culprits() []culprit {
 		{name: "invalid UTF-8", kind: "liar", cursor: "invalid UTF-8", code: sdk.CodeUnavailable, says: "cannot be read"},
 		{name: "duplicate ids", kind: "liar", cursor: "duplicate ids", code: sdk.CodeInvalid, says: `the key "1" stands for two items`},
 	}...)
+}
+
+// ownType is the culprit's type as a plugin of its own: the nth of culprits.
+func ownType(n int) string { return fmt.Sprint("culprit-", n) }
+
+// culpritOf gives the culprit of an ownType.
+func culpritOf(typ string) (culprit, bool) {
+	for n, c := range culprits() {
+		if ownType(n) == typ {
+			return c, true
+		}
+	}
+	return culprit{}, false
+}
+
+// serve runs as the culprit, which misbehaves without being told to.
+func (c culprit) serve(typ string) {
+	switch c.kind {
+	case "":
+		plugin.Serve(badSpec(typ, c.do))
+	case "liar":
+		serveRaw(&rawPlugin{typ: typ, lie: c.cursor})
+	case "deaf":
+		plugin.Serve(goodSpec(typ))
+		forever()
+	default:
+		servePlugin(c.kind)
+	}
 }
 
 // neighbour is an innocent plugin of another kind, called all the time.

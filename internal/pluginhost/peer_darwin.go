@@ -11,12 +11,3 @@ func peerOf(fd uintptr) (peer, error) {
 	pid, err := unix.GetsockoptInt(int(fd), unix.SOL_LOCAL, unix.LOCAL_PEERPID)
 	return peer{pid: pid, uid: int(c.Uid)}, err
 }
-
-// groupOf is the group of a process; 0 when there is no such process.
-func groupOf(pid int) int {
-	group, err := unix.Getpgid(pid)
-	if err != nil {
-		return 0
-	}
-	return group
-}

@@ -10,12 +10,3 @@ func peerOf(fd uintptr) (peer, error) {
 	}
 	return peer{pid: int(c.Pid), uid: int(c.Uid)}, nil
 }
-
-// groupOf is the group of a process; 0 when there is no such process.
-func groupOf(pid int) int {
-	group, err := unix.Getpgid(pid)
-	if err != nil {
-		return 0
-	}
-	return group
-}

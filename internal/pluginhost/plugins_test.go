@@ -5,6 +5,7 @@ package pluginhost
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -38,7 +39,7 @@ func servePlugin(kind string) {
 	case "good", "other":
 		plugin.Serve(goodSpec(kind))
 	case "bad":
-		plugin.Serve(badSpec())
+		plugin.Serve(badSpec("bad", ""))
 	case "spy":
 		plugin.Serve(spySpec())
 	case "platform":
@@ -121,6 +122,10 @@ func servePlugin(kind string) {
 		plugin.Serve(goodSpec(kind))
 		forever()
 	default:
+		if c, ok := culpritOf(kind); ok {
+			c.serve(kind)
+			return
+		}
 		fmt.Fprintln(os.Stderr, "no such kind of plugin:", kind)
 		os.Exit(9)
 	}
@@ -172,8 +177,8 @@ type badConfig struct {
 	Once string `yaml:"once"`
 }
 
-func badSpec() *sdk.Spec {
-	return sdk.Define("bad", "a source that does what it should not", badConfig{},
+func badSpec(typ, do string) *sdk.Spec {
+	return sdk.Define(typ, "a source that does what it should not", badConfig{Do: do},
 		func(ctx context.Context, s sdk.Settings, c badConfig) (*badSource, error) {
 			switch c.Do {
 			case "crash at open":
@@ -317,6 +322,8 @@ type rawPlugin struct {
 	wire.UnimplementedCheckerServer
 	wire.UnimplementedResolverServer
 	describe func(ctx context.Context) (*wire.DescribeResponse, error)
+	// typ is its type, instead of liar; lie is how it lies, instead of as the cursor says.
+	typ, lie string
 }
 
 func serveRaw(p *rawPlugin) {
@@ -348,7 +355,7 @@ func (p *rawPlugin) Describe(ctx context.Context, _ *wire.DescribeRequest) (*wir
 	if p.describe != nil {
 		return p.describe(ctx)
 	}
-	return &wire.DescribeResponse{Types: []*wire.Type{{Name: "liar", Roles: []string{"source", "checker", "resolver", "grand-vizier"}}}}, nil
+	return &wire.DescribeResponse{Types: []*wire.Type{{Name: cmp.Or(p.typ, "liar"), Roles: []string{"source", "checker", "resolver", "grand-vizier"}}}}, nil
 }
 
 func (p *rawPlugin) Check(context.Context, *wire.CheckRequest) (*wire.CheckResponse, error) {
@@ -366,7 +373,7 @@ func (p *rawPlugin) Settle(context.Context, *wire.SettleRequest) (*wire.SettleRe
 
 // Fetch lies in the way that the cursor names.
 func (p *rawPlugin) Fetch(r *wire.FetchRequest, s grpc.ServerStreamingServer[wire.BatchChunk]) error {
-	switch string(r.GetCursor()) {
+	switch cmp.Or(p.lie, string(r.GetCursor())) {
 	case "one message of 100 MB":
 		return s.Send(&wire.BatchChunk{Items: []*wire.Item{{Key: "1", Summary: strings.Repeat("x", 100<<20)}}})
 	case "a bomb of empty nodes":
@@ -408,7 +415,7 @@ func (p *rawPlugin) Fetch(r *wire.FetchRequest, s grpc.ServerStreamingServer[wir
 // FetchMany answers fetches that nobody asked of this process, should the cursor ask for that; else there is no such method.
 func (p *rawPlugin) FetchMany(s grpc.BidiStreamingServer[wire.FetchCalls, wire.FetchResults]) error {
 	first, err := s.Recv()
-	if err != nil || string(first.GetCalls()[0].GetFetch().GetCursor()) != "another's ids" {
+	if err != nil || cmp.Or(p.lie, string(first.GetCalls()[0].GetFetch().GetCursor())) != "another's ids" {
 		return status.Error(codes.Unimplemented, "no")
 	}
 	own := first.GetCalls()[0].GetFetch().GetCall()

@@ -72,15 +72,19 @@ func startProcess(ctx context.Context, k *kind, alone bool) (*process, error) {
 	ctx, cancel := context.WithTimeout(ctx, h.limits.Start)
 	defer cancel()
 	defer context.AfterFunc(h.ctx, cancel)()
-	select {
-	case h.starts <- struct{}{}:
-		defer func() { <-h.starts }()
-	case <-ctx.Done():
-		return nil, errors.New("other plugins are still starting")
-	}
 	command, err := h.config.Command(k.name)
 	if err != nil {
 		return nil, err
+	}
+	turns := h.starts
+	if command.Foreign {
+		turns = h.foreignStarts
+	}
+	select {
+	case turns <- struct{}{}:
+		defer func() { <-turns }()
+	case <-ctx.Done():
+		return nil, errors.New("other plugins are still starting")
 	}
 	if command, err = verify(command); err != nil {
 		return nil, err

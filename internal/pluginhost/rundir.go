@@ -76,12 +76,12 @@ func wipe(parent string) {
 		return
 	}
 	for _, path := range locks {
-		lock, err := os.OpenFile(path, os.O_RDWR, 0)
+		lock, err := os.OpenFile(path, os.O_RDWR, 0) //nolint:gosec // in a folder that nobody else may change
 		if err != nil {
 			continue
 		}
 		if lockFile(lock) {
-			_ = os.RemoveAll(filepath.Dir(path))
+			_ = os.RemoveAll(filepath.Dir(path)) //nolint:gosec // see above
 		}
 		_ = lock.Close()
 	}

@@ -53,7 +53,7 @@ func newRunner(c Command, env []string, dir string, t *thread, memory int64, l *
 		r.cmd = cmd
 	} else {
 		r.cmd, r.memory = exec.Command(c.Path, c.Args...), memory
-		r.cmd.SysProcAttr = processAttributes()
+		sandbox.OwnGroup(r.cmd) // on other systems than Linux its own watch of its parent ends it when the daemon is killed
 		r.cmd.Env = []string{"TMPDIR=" + dir}
 	}
 	r.cmd.Env = append(append(r.cmd.Env, c.Env...), env...)
@@ -96,7 +96,7 @@ func (r *runner) Start(context.Context) error {
 	killed := r.killed
 	r.mu.Unlock()
 	if killed { // while it was being started
-		killGroup(r.pid)
+		sandbox.EndGroup(r.pid)
 	}
 	if r.memory > 0 {
 		limitProcess(r.pid, r.memory)
@@ -112,7 +112,7 @@ func (r *runner) wait() {
 	err := r.cmd.Wait()
 	// What the process started may still be there, in its group or in one of its own.
 	left := len(marked(r.dir))
-	killGroup(r.pid)
+	sandbox.EndGroup(r.pid)
 	killStrays(r.dir)
 	r.mu.Lock()
 	left = max(r.left, left)
@@ -174,7 +174,7 @@ func (r *runner) Kill(context.Context) error {
 		r.mu.Lock()
 		r.left = max(r.left, left)
 		r.mu.Unlock()
-		killGroup(pid)
+		sandbox.EndGroup(pid)
 	}
 	return nil
 }

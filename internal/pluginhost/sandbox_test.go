@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/belfry-news/belfry/plugins/example-python"
 	"github.com/belfry-news/belfry/sdk"
 )
 
@@ -115,12 +116,30 @@ func TestAPluginSeesNothingThatIsNotItsOwn(t *testing.T) {
 	}
 }
 
-// examples are the plugins that Belfry ships as examples, each as a folder with a program: how it is built, what it is
-// given, and what it must find. An example that is added belongs here.
+// examples are the sources that Belfry ships as examples of plugins, each as a folder with a program: how it is built, what it is
+// given, and what it must find. An example that is added belongs here; the connector among them runs in the sandbox in the
+// tests of package plugintest.
 var examples = []example{
 	{name: "notes", build: func(t *testing.T) Command { path, _ := buildExample(t); return Command{Path: path} }, typ: "notes",
 		options: func(readable string) map[string]any { return map[string]any{"folder": readable} }, readable: map[string]string{"fire.txt": "Fire at the station\n\nTrains do not run.\n"},
 		want: "Fire at the station"},
+	{name: "notes in Python", build: pythonNotes, typ: "notes-py",
+		options: func(readable string) map[string]any { return map[string]any{"folder": readable} }, readable: map[string]string{"fire.txt": "Fire at the station\n\nTrains do not run.\n"},
+		want: "Fire at the station"},
+}
+
+// pythonNotes lays the example in Python into a folder, as a plugin of several files.
+func pythonNotes(t *testing.T) Command {
+	t.Helper()
+	folder := filepath.Join(t.TempDir(), "notes")
+	if err := os.CopyFS(folder, examplepython.Files()); err != nil {
+		t.Fatal(err)
+	}
+	program := filepath.Join(folder, "notes.py")
+	if err := os.Chmod(program, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return Command{Path: program, Folder: folder}
 }
 
 type example struct {

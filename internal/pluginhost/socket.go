@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 
+	"github.com/belfry-news/belfry/internal/filetree"
 	"github.com/belfry-news/belfry/internal/wire/v1"
 )
 
@@ -19,7 +20,7 @@ import (
 func (p *process) dialSocket(ctx context.Context, _ string) (net.Conn, error) {
 	info, err := os.Lstat(p.socket)
 	if err != nil {
-		return nil, p.run.distrust("its socket cannot be looked at: %w", pathCause(err))
+		return nil, p.run.distrust("its socket cannot be looked at: %w", filetree.Cause(err))
 	}
 	if info.Mode().Type() != fs.ModeSocket {
 		return nil, p.run.distrust("what lies at %s is no socket", p.socket)

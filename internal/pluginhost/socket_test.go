@@ -118,8 +118,7 @@ func TestAPluginWithoutACertificate(t *testing.T) {
 func TestWhoListens(t *testing.T) {
 	t.Parallel()
 	cmd := exec.Command("sleep", "1000")
-	cmd.SysProcAttr = processAttributes()
-	cmd.SysProcAttr.Pdeathsig = 0
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}

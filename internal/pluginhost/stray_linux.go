@@ -12,7 +12,7 @@ import (
 // mostRounds bounds how often strays are looked for: what is killed may just have started another one.
 const mostRounds = 20
 
-// killStrays ends what a process started and put into a group of its own, where killGroup does not reach it. Everything it
+// killStrays ends what a process started and put into a group of its own, where sandbox.EndGroup does not reach it. Everything it
 // started has inherited, unless it took care to forget it, an environment that names the process's own folder.
 func killStrays(folder string) {
 	if folder == "" {

@@ -69,6 +69,29 @@ func TestCallsWaitForTheirTurn(t *testing.T) {
 	mustFetch(t, f.bad("later", "nothing"))
 }
 
+// Third parties' plugins that hang while they start leave the start of Belfry's own to go on.
+func TestStrangersThatHangAtTheirStart(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, func(c *Config) {
+		c.Limits.Starts = 1
+		c.Command = func(kind string) (Command, error) {
+			command, err := ownCommand(kind)
+			command.Foreign = kind == "silent"
+			return command, err
+		}
+	})
+	var hanging sync.WaitGroup
+	ctx, cancel := context.WithCancel(t.Context())
+	hanging.Go(func() { _ = f.Warm(ctx, "silent") })
+	defer hanging.Wait()
+	defer cancel()
+	await(t, "the start that hangs", func() bool { return f.alive("silent") })
+	mustFetch(t, source(t, f.open("good", "a", map[string]any{})))
+	if p := f.status("silent"); p.State != StateStarting {
+		t.Errorf("%+v", p)
+	}
+}
+
 func TestWhatAPluginTakesIsKnown(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, nil)

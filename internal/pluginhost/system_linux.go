@@ -1,15 +1,6 @@
 package pluginhost
 
-import (
-	"syscall"
-
-	"golang.org/x/sys/unix"
-)
-
-// processAttributes give the process a group of its own and end it with the thread that starts it.
-func processAttributes() *syscall.SysProcAttr {
-	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-}
+import "golang.org/x/sys/unix"
 
 // limitProcess bounds the data segment of a process that may not do so itself.
 func limitProcess(pid int, bytes int64) {

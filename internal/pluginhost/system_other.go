@@ -1,11 +1,6 @@
-//go:build !linux && !darwin
+//go:build !linux
 
 package pluginhost
-
-import "syscall"
-
-// processAttributes has nothing to ask for.
-func processAttributes() *syscall.SysProcAttr { return &syscall.SysProcAttr{} }
 
 // killStrays knows of no processes outside the group.
 func killStrays(string) {}

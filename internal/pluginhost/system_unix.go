@@ -8,9 +8,6 @@ import (
 	"syscall"
 )
 
-// killGroup ends a process and what it started.
-func killGroup(pid int) { _ = syscall.Kill(-pid, syscall.SIGKILL) }
-
 // yieldTo lets a process and what it started have only the time of the processors that others leave.
 func yieldTo(pid int) {
 	nice := 10
@@ -26,4 +23,13 @@ const maxSocket = len(syscall.RawSockaddrUnix{}.Path) - 1
 // lockFile takes a lock that ends with the process; false when somebody has it.
 func lockFile(f *os.File) bool {
 	return syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil
+}
+
+// groupOf is the group of a process; 0 when there is no such process.
+func groupOf(pid int) int {
+	group, err := syscall.Getpgid(pid)
+	if err != nil {
+		return 0
+	}
+	return group
 }

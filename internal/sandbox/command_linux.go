@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 )
 
@@ -21,27 +22,26 @@ func launcher(ctx context.Context, order, _ string, _ []string) (*exec.Cmd, erro
 		return nil, fmt.Errorf("this program's own file cannot be found, because /proc is not there: %w", err)
 	}
 	cmd := exec.CommandContext(ctx, self, "plugin", "launch", order)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	cmd.Cancel = func() error {
-		EndGroup(cmd.Process.Pid)
-		return nil
-	}
+	OwnGroup(cmd)
 	return cmd, nil
 }
 
-// EndGroup kills a process that was started by a Command and everything in its group, at once. It may be called again.
-func EndGroup(pid int) { _ = syscall.Kill(-pid, syscall.SIGKILL) }
+// OwnGroup gives a program a group of its own, which the end of its command's context kills as a whole. The program is killed at
+// the death of the thread that starts it, too.
+func OwnGroup(cmd *exec.Cmd) {
+	ownGroup(cmd)
+	cmd.SysProcAttr.Pdeathsig = syscall.SIGKILL
+}
 
 // lookPath finds a program of the system by its name, where Environment's PATH says.
 func lookPath(name string) (string, error) {
 	if name == "" || filepath.Base(name) != name {
 		return "", fmt.Errorf("the path %q is not absolute; write it from the root on", name)
 	}
-	for _, dir := range []string{"/usr/local/bin", "/usr/bin", "/bin"} {
-		path := filepath.Join(dir, name)
-		if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o111 != 0 {
+	for _, dir := range folders {
+		if path, err := exec.LookPath(filepath.Join(dir, name)); err == nil {
 			return path, nil
 		}
 	}
-	return "", fmt.Errorf("there is no program %q in /usr/local/bin, /usr/bin or /bin; write its whole path", name)
+	return "", fmt.Errorf("there is no program %q in any of %s; write its whole path", name, strings.Join(folders, ", "))
 }

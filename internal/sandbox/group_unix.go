@@ -1,4 +1,4 @@
-//go:build unix && !linux
+//go:build unix
 
 package sandbox
 
@@ -9,11 +9,13 @@ import (
 
 func ownGroup(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.Cancel = func() error {
-		EndGroup(cmd.Process.Pid)
-		return nil
+	if cmd.Cancel != nil { // its command has a context
+		cmd.Cancel = func() error {
+			EndGroup(cmd.Process.Pid)
+			return nil
+		}
 	}
 }
 
-// EndGroup kills a process that was started by a Command and everything in its group, at once. It may be called again.
+// EndGroup kills a process that has a group of its own and everything in that group, at once. It may be called again.
 func EndGroup(pid int) { _ = syscall.Kill(-pid, syscall.SIGKILL) }

@@ -17,9 +17,12 @@ func Stamp() string { return "" }
 // launcher is the program itself. Its checksum is compared by whoever starts it.
 func launcher(ctx context.Context, _, path string, args []string) (*exec.Cmd, error) {
 	cmd := exec.CommandContext(ctx, path, args...)
-	ownGroup(cmd)
+	OwnGroup(cmd)
 	return cmd, nil
 }
+
+// OwnGroup gives a program a group of its own, where there are groups; the end of its command's context kills it as a whole.
+func OwnGroup(cmd *exec.Cmd) { ownGroup(cmd) }
 
 func lookPath(name string) (string, error) { return exec.LookPath(name) }
 

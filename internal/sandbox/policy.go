@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"time"
 )
 
@@ -79,9 +80,12 @@ func (p Policy) Command(ctx context.Context, path string, args ...string) (*exec
 	return cmd, nil
 }
 
+// folders are where programs of the system lie.
+var folders = []string{"/usr/local/bin", "/usr/bin", "/bin"}
+
 // Environment is what every program is told, and nothing of what the caller was told.
 func (p Policy) Environment() []string {
-	env := []string{"PATH=/usr/local/bin:/usr/bin:/bin", "LANG=C.UTF-8",
+	env := []string{"PATH=" + strings.Join(folders, ":"), "LANG=C.UTF-8",
 		"PYTHONDONTWRITEBYTECODE=1"} // a program's folder is not its own to write, and must stay as it was trusted
 	if len(p.Writable) > 0 {
 		env = append(env, "HOME="+p.Writable[0], "TMPDIR="+p.Writable[0])

@@ -14,6 +14,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/belfry-news/belfry/internal/logtest"
 )
 
 // house is a server with a door, and clients before it. No time of the server ends anything here: what ends is cut.
@@ -21,7 +23,7 @@ type house struct {
 	t    *testing.T
 	s    *Server
 	addr string
-	log  *lockedLog
+	log  *logtest.Buffer
 	// enter and leave are of requests for /wait.
 	enter chan struct{}
 	leave chan struct{}
@@ -30,26 +32,9 @@ type house struct {
 	ahead atomic.Int64
 }
 
-type lockedLog struct {
-	mu sync.Mutex
-	b  strings.Builder
-}
-
-func (l *lockedLog) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedLog) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
 func newHouse(t *testing.T, limits Limits) *house {
 	t.Helper()
-	h := &house{t: t, log: &lockedLog{}, enter: make(chan struct{}, 64), leave: make(chan struct{})}
+	h := &house{t: t, log: &logtest.Buffer{}, enter: make(chan struct{}, 64), leave: make(chan struct{})}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /page", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "a page") })
 	mux.HandleFunc("GET /wait", func(w http.ResponseWriter, _ *http.Request) {

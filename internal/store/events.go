@@ -53,15 +53,26 @@ func (db *DB) EventTimes(ctx context.Context, sources []string, now time.Time) (
 	return out, nil
 }
 
-// SourceVersions is a text that changes when something about one of the sources does.
-func (db *DB) SourceVersions(ctx context.Context, sources []string) (string, error) {
+// eventsOf begins the names in the table meta that count how often the events of a source changed.
+const eventsOf = "events."
+
+// EventVersions is a text that changes when what EventTimes gives of one of the sources may have: not with each fetch.
+func (db *DB) EventVersions(ctx context.Context, sources []string) (string, error) {
+	names := make([]string, len(sources))
+	for i, s := range sources {
+		names[i] = eventsOf + s
+	}
 	var b strings.Builder
 	err := db.query(ctx, func(r scanner) error {
-		var name string
-		var version int64
+		var name, version string
 		err := r.Scan(&name, &version)
-		fmt.Fprintf(&b, "%s %d\n", name, version)
+		fmt.Fprintf(&b, "%s %s\n", name, version)
 		return err
-	}, `SELECT name, version FROM sources WHERE name IN @list($1) ORDER BY name`, jsonList(sources))
+	}, `SELECT name, value FROM meta WHERE name IN @list($1) ORDER BY name`, jsonList(names))
 	return b.String(), err
+}
+
+// eventsMoved says that the events of a source may have changed.
+func (tx *Tx) eventsMoved(source string) error {
+	return tx.run(`INSERT INTO meta (name, value) VALUES ($1, '1') ON CONFLICT (name) DO UPDATE SET value = CAST(CAST(meta.value AS BIGINT) + 1 AS TEXT)`, eventsOf+source)
 }

@@ -94,6 +94,11 @@ func (db *DB) ReleaseSourceHolds(ctx context.Context, source string, drop bool, 
 				return err
 			}
 			total += n
+			if n > 0 {
+				if err := tx.eventsMoved(source); err != nil {
+					return err
+				}
+			}
 		}
 		if err := tx.run(`UPDATE holds SET ended_at = $2, released = $3 WHERE source = $1 AND ended_at = 0`, source, micros(now), !drop); err != nil {
 			return err

@@ -334,12 +334,20 @@ func (tx *Tx) intakeRows(ch intake.Change, now time.Time) error {
 		}
 	}
 	shown := []int64{}
+	moved := slices.ContainsFunc(ch.Inserts, func(in intake.Insert) bool { return in.Item.Event != nil })
 	for _, u := range ch.Updates {
-		if err := tx.updateItem(ch.State.Name, u, now); err != nil {
+		changed, err := tx.updateItem(ch.State.Name, u, now)
+		if err != nil {
 			return err
 		}
+		moved = moved || changed
 		if u.Listed && !u.ListedAt.IsZero() {
 			shown = append(shown, u.ID)
+		}
+	}
+	if moved {
+		if err := tx.eventsMoved(ch.State.Name); err != nil {
+			return err
 		}
 	}
 	return tx.shownAgain(ch.State.Name, shown, now)
@@ -362,49 +370,56 @@ func (tx *Tx) shownAgain(source string, items []int64, now time.Time) error {
 		AND NOT EXISTS (SELECT 1 FROM holds WHERE source = $1 AND ended_at = 0)`, source, micros(now), string(alert.SourceHeld))
 }
 
-func (tx *Tx) updateItem(source string, u intake.Update, now time.Time) error {
+// updateItem changes an item. It reports whether its content or its state is another one.
+func (tx *Tx) updateItem(source string, u intake.Update, now time.Time) (changed bool, err error) {
 	if u.Item != nil {
 		content, err := encode(u.Item)
 		if err != nil {
-			return err
+			return false, err
 		}
 		revises := 0
 		if u.Revises {
 			revises = 1
 		}
-		if err := tx.run(`UPDATE items SET content = $2, substance = $3, facts = $4, link = $5, title_key = $6, not_before = $7, published = $8, url = $11, grp = $12,
+		n, err := tx.exec(`UPDATE items SET content = $2, substance = $3, facts = $4, link = $5, title_key = $6, not_before = $7, published = $8, url = $11, grp = $12,
 			revision = revision + CAST($9 AS BIGINT), changed_at = CASE WHEN $9 = 1 THEN $10 ELSE changed_at END, changed = changed + 1 WHERE id = $1 AND state <> 'blocked'`,
-			u.ID, content, u.Substance, u.Facts, u.Link, u.TitleKey, micros(u.NotBefore), micros(u.Item.Published), revises, micros(now), u.Item.URL, u.Item.Group); err != nil {
-			return err
+			u.ID, content, u.Substance, u.Facts, u.Link, u.TitleKey, micros(u.NotBefore), micros(u.Item.Published), revises, micros(now), u.Item.URL, u.Item.Group)
+		if err != nil {
+			return false, err
 		}
+		changed = n > 0
 	}
 	if u.State == intake.Removed || u.State == intake.Live {
 		// A withdrawal, or its end, is for the channels to look at.
-		if err := tx.run(`UPDATE items SET state = $2, reason = $3, changed = changed + 1 WHERE id = $1 AND state NOT IN ('blocked', 'held', $2)`,
-			u.ID, string(u.State), u.Reason); err != nil {
-			return err
+		n, err := tx.exec(`UPDATE items SET state = $2, reason = $3, changed = changed + 1 WHERE id = $1 AND state NOT IN ('blocked', 'held', $2)`,
+			u.ID, string(u.State), u.Reason)
+		if err != nil {
+			return false, err
 		}
+		changed = changed || n > 0
 		if u.State == intake.Removed {
-			if err := tx.run(`UPDATE items SET state = 'removed', reason = $2, hold = NULL WHERE id = $1 AND state = 'held'`, u.ID, u.Reason); err != nil {
-				return err
+			n, err := tx.exec(`UPDATE items SET state = 'removed', reason = $2, hold = NULL WHERE id = $1 AND state = 'held'`, u.ID, u.Reason)
+			if err != nil {
+				return false, err
 			}
+			changed = changed || n > 0
 		}
 	}
 	if !u.ListedAt.IsZero() {
 		if err := tx.run(`UPDATE items SET listed = $2, listed_at = CASE WHEN $2 THEN $3 ELSE listed_at END WHERE id = $1`, u.ID, u.Listed, micros(u.ListedAt)); err != nil {
-			return err
+			return false, err
 		}
 	}
 	if u.SetCheck {
 		if err := tx.run(`UPDATE items SET check_at = $2, gone_at = $3, gone_reason = $4 WHERE id = $1`, u.ID, micros(u.CheckAt), micros(u.GoneAt), u.GoneReason); err != nil {
-			return err
+			return false, err
 		}
 	}
 	if u.Alias != "" {
-		return tx.run(`INSERT INTO item_aliases (source, key, item) VALUES ($1, $2, $3) ON CONFLICT (source, key) DO UPDATE SET item = excluded.item`,
+		return changed, tx.run(`INSERT INTO item_aliases (source, key, item) VALUES ($1, $2, $3) ON CONFLICT (source, key) DO UPDATE SET item = excluded.item`,
 			source, u.Alias, u.ID)
 	}
-	return nil
+	return changed, nil
 }
 
 // DueChecks implements intake.Store.

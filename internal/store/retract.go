@@ -307,6 +307,11 @@ func (tx *Tx) blockItem(item int64, images map[string]bool, out *Retracted, a ac
 	if err := tx.block("link", "", link, a.reason, a.now); err != nil {
 		return name, err
 	}
+	if it.Event != nil {
+		if err := tx.eventsMoved(name.Source); err != nil {
+			return name, err
+		}
+	}
 	return name, tx.run(`UPDATE items SET state = 'blocked', reason = $2, content = '{}', title_key = '', url = '', link = '', substance = '', facts = '',
 		hold = NULL, check_at = 0, changed = changed + 1 WHERE id = $1`, item, a.reason)
 }

@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"slices"
 	"strings"
 
@@ -45,19 +44,19 @@ func CheckFolder(folder string) error {
 		return fmt.Errorf("the plugin folder %s is not there; make it: mkdir -p %s", folder, folder)
 	}
 	if err != nil {
-		return fmt.Errorf("the plugin folder %s cannot be found: %w", folder, cause(err))
+		return fmt.Errorf("the plugin folder %s cannot be found: %w", folder, filetree.Cause(err))
 	}
 	info, err := os.Stat(target)
 	if err != nil {
-		return fmt.Errorf("the plugin folder %s cannot be looked at: %w", folder, cause(err))
+		return fmt.Errorf("the plugin folder %s cannot be looked at: %w", folder, filetree.Cause(err))
 	}
 	if !info.IsDir() {
 		return fmt.Errorf("the plugin folder %s is no folder", folder)
 	}
-	if info.Mode()&fs.ModeSticky != 0 && info.Mode().Perm()&0o022 != 0 {
-		return fmt.Errorf("the plugin folder %s can be changed by others (mode %04o): everybody may add plugins to it; chmod go-w %s", folder, info.Mode().Perm(), folder)
+	if err = filetree.SafeFrom(target, info); err == nil {
+		err = filetree.SafeFolders(filepath.Dir(target))
 	}
-	if err := filetree.SafeFolders(target); err != nil {
+	if err != nil {
 		return fmt.Errorf("the plugin folder %s is not safe: %w", folder, err)
 	}
 	return nil
@@ -90,7 +89,7 @@ func entries(folder string) ([]string, error) {
 		return nil, fmt.Errorf("the plugin folder %s is not there; make it: mkdir -p %s", folder, folder)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("the plugin folder %s cannot be read: %w", folder, cause(err))
+		return nil, fmt.Errorf("the plugin folder %s cannot be read: %w", folder, filetree.Cause(err))
 	}
 	var names []string
 	for _, e := range all {
@@ -188,7 +187,7 @@ func Program(folder, name, said string) (string, error) {
 	root := filepath.Join(folder, name)
 	info, err := os.Lstat(root)
 	if err != nil {
-		return "", fmt.Errorf("%s cannot be looked at: %w", root, cause(err))
+		return "", fmt.Errorf("%s cannot be looked at: %w", root, filetree.Cause(err))
 	}
 	switch {
 	case info.Mode()&fs.ModeSymlink != 0:
@@ -196,7 +195,7 @@ func Program(folder, name, said string) (string, error) {
 	case info.Mode().IsRegular() && said != "":
 		return "", fmt.Errorf("%s is a program itself; --program names one in a folder", root)
 	case info.Mode().IsRegular():
-		return ".", executable(root)
+		return ".", filetree.Executable(root)
 	case !info.IsDir():
 		return "", fmt.Errorf("%s is neither a program nor a folder", root)
 	}
@@ -204,15 +203,15 @@ func Program(folder, name, said string) (string, error) {
 		if !filepath.IsLocal(said) {
 			return "", fmt.Errorf("%s does not lie in %s; name the program by its path in there", said, root)
 		}
-		return filepath.ToSlash(filepath.Clean(said)), executable(filepath.Join(root, said))
+		return filepath.ToSlash(filepath.Clean(said)), filetree.Executable(filepath.Join(root, said))
 	}
 	list, err := os.ReadDir(root)
 	if err != nil {
-		return "", fmt.Errorf("%s cannot be read: %w", root, cause(err))
+		return "", fmt.Errorf("%s cannot be read: %w", root, filetree.Cause(err))
 	}
 	var programs []string
 	for _, e := range list {
-		if !e.IsDir() && executable(filepath.Join(root, e.Name())) == nil {
+		if !e.IsDir() && filetree.Executable(filepath.Join(root, e.Name())) == nil {
 			programs = append(programs, e.Name())
 		}
 	}
@@ -232,15 +231,4 @@ func Program(folder, name, said string) (string, error) {
 		return "", fmt.Errorf("%s holds no program: no file in it may be executed; chmod 755 the one that is started", root)
 	}
 	return "", fmt.Errorf("which of %s is the program of %s? say it: belfry plugin trust %s --program %s", strings.Join(programs, ", "), name, name, programs[0])
-}
-
-func executable(path string) error {
-	info, err := os.Stat(path)
-	if err != nil {
-		return fmt.Errorf("%s cannot be looked at: %w", path, cause(err))
-	}
-	if !info.Mode().IsRegular() || runtime.GOOS != "windows" && info.Mode().Perm()&0o111 == 0 {
-		return fmt.Errorf("%s is no program: nobody may execute it; chmod 755 %s", path, path)
-	}
-	return nil
 }

@@ -68,7 +68,7 @@ func (c *Checker) Check(options map[string]any) error {
 	if err != nil {
 		return fmt.Errorf("the JSON Schema of type %s cannot be used: %w", c.typ.Type, err)
 	}
-	typed, _ := c.typed("", options).(map[string]any)
+	typed, _ := c.typed(nil, options).(map[string]any)
 	err = schema.Validate(typed)
 	failed, ok := errors.AsType[*jsonschema.ValidationError](err)
 	if !ok {
@@ -81,32 +81,29 @@ func (c *Checker) Check(options map[string]any) error {
 }
 
 // typed gives values that came without a type (from the environment) the one that their setting wants.
-func (c *Checker) typed(path string, tree any) any {
+func (c *Checker) typed(location []string, tree any) any {
 	switch t := tree.(type) {
 	case map[string]any:
 		out := make(map[string]any, len(t))
 		for k, v := range t {
-			out[k] = c.typed(strings.TrimPrefix(path+"."+k, "."), v)
+			out[k] = c.typed(append(slices.Clone(location), k), v)
 		}
 		return out
 	case []any:
 		out := make([]any, len(t))
 		for i, v := range t {
-			out[i] = c.typed(path+"[]", v)
+			out[i] = c.typed(append(slices.Clone(location), strconv.Itoa(i)), v)
 		}
 		return out
 	case sdk.Untyped:
-		return c.scalar(path, string(t))
+		return c.scalar(location, string(t))
 	}
 	return tree
 }
 
-func (c *Checker) scalar(path, text string) any {
-	i := slices.IndexFunc(c.typ.Fields, func(s Setting) bool { return s.Path == path })
-	if i < 0 {
-		return text
-	}
-	switch c.typ.Fields[i].Type {
+func (c *Checker) scalar(location []string, text string) any {
+	s, _ := c.setting(location)
+	switch s.Type {
 	case "whole number", "number":
 		if n, err := strconv.ParseFloat(text, 64); err == nil {
 			return n
@@ -205,13 +202,11 @@ func kindOf(t string) string {
 
 // setting finds a setting by its place.
 func (c *Checker) setting(location []string) (Setting, bool) {
-	path := dotted(location)
-	for _, f := range c.typ.Fields {
-		if f.Path == path {
-			return f, true
-		}
+	i := slices.IndexFunc(c.typ.Fields, func(s Setting) bool { return slices.EqualFunc(steps(s.Path), location, leads) })
+	if i < 0 {
+		return Setting{}, false
 	}
-	return Setting{}, false
+	return c.typ.Fields[i], true
 }
 
 // help says what a setting is for.
@@ -229,31 +224,35 @@ func (c *Checker) help(location []string) string {
 
 // keys are the settings that may stand at a place.
 func (c *Checker) keys(location []string) (out []string) {
-	prefix := dotted(location)
-	if prefix != "" {
-		prefix += "."
-	}
 	for _, f := range c.typ.Fields {
-		if rest, ok := strings.CutPrefix(f.Path, prefix); ok && !strings.Contains(rest, ".") {
-			out = append(out, rest)
+		path := steps(f.Path)
+		if last := len(path) - 1; last == len(location) && slices.EqualFunc(path[:last], location, leads) {
+			out = append(out, path[last])
 		}
 	}
 	slices.Sort(out)
 	return out
 }
 
-// dotted is a place as settings are listed.
-func dotted(location []string) string {
-	var b strings.Builder
-	for i, token := range location {
-		if _, err := strconv.Atoi(token); err == nil {
-			b.WriteString("[]")
-			continue
+// anyEntry is the step to an entry of a list.
+const anyEntry = "[]"
+
+// steps are the parts of a setting's path: keys, <name> for any key, and anyEntry.
+func steps(path string) (out []string) {
+	for part := range strings.SplitSeq(path, ".") {
+		key, isList := strings.CutSuffix(part, anyEntry)
+		if out = append(out, key); isList {
+			out = append(out, anyEntry)
 		}
-		if i > 0 {
-			b.WriteByte('.')
-		}
-		b.WriteString(token)
 	}
-	return b.String()
+	return out
+}
+
+// leads reports whether a step leads to a part of a place.
+func leads(step, part string) bool {
+	if step == anyEntry {
+		_, err := strconv.Atoi(part)
+		return err == nil
+	}
+	return step == part || strings.HasPrefix(step, "<")
 }

@@ -2,9 +2,7 @@ package trust
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -87,7 +85,7 @@ func (r Record) Write(folder string) (string, error) {
 	}
 	path := RecordPath(folder, r.Name)
 	if err := replace(path, append(text, '\n')); err != nil {
-		return "", fmt.Errorf("the record of trust %s cannot be written: %w; run this as the owner of the folder", path, cause(err))
+		return "", fmt.Errorf("the record of trust %s cannot be written: %w; run this as the owner of the folder", path, filetree.Cause(err))
 	}
 	return path, nil
 }
@@ -132,7 +130,7 @@ func read(folder, name string) (Record, error) {
 	}
 	text, err := os.ReadFile(path)
 	if err != nil {
-		return Record{}, fmt.Errorf("the record of trust %s cannot be read: %w", path, cause(err))
+		return Record{}, fmt.Errorf("the record of trust %s cannot be read: %w", path, filetree.Cause(err))
 	}
 	var r Record
 	if err := json.Unmarshal(text, &r); err != nil {
@@ -204,15 +202,4 @@ func (r Record) TypeNames() []string {
 	}
 	slices.Sort(out)
 	return out
-}
-
-// cause takes the path out of a file error whose sentence names it already.
-func cause(err error) error {
-	if e, ok := errors.AsType[*fs.PathError](err); ok {
-		return e.Err
-	}
-	if e, ok := errors.AsType[*os.LinkError](err); ok {
-		return e.Err
-	}
-	return err
 }

@@ -27,10 +27,12 @@ type config struct {
 	Tags   []string          `yaml:"tags" doc:"Tags."`
 	Each   []entry           `yaml:"each" doc:"Entries."`
 	Names  map[string]string `yaml:"names" doc:"Names."`
+	Hosts  map[string]entry  `yaml:"hosts" doc:"Hosts."`
 }
 
 type entry struct {
-	URL string `yaml:"url" required:"true" doc:"Where."`
+	URL  string `yaml:"url" required:"true" doc:"Where."`
+	Port int    `yaml:"port" doc:"Which port."`
 }
 
 // notes is a type as a plugin written in Go describes it.
@@ -52,22 +54,25 @@ func TestOptionsByASchema(t *testing.T) {
 		options tree
 		want    string
 	}{
-		"well":                     {tree{"folder": "/x", "max": number("3"), "every": "5m", "key": "hunter2", "mode": "fast", "deep": true, "tags": []any{"a"}, "each": []any{tree{"url": "u"}}, "names": tree{"a": "b"}}, ""},
-		"from the environment":     {tree{"folder": sdk.Untyped("7"), "max": sdk.Untyped("3"), "deep": sdk.Untyped("true"), "key": sdk.Untyped("1234")}, ""},
-		"nothing behind a setting": {tree{"folder": "/x", "tags": nil}, ""},
-		"nothing":                  {tree{}, `/folder: "folder" is missing: The folder; write folder: …`},
-		"a misspelt key":           {tree{"foldr": "/x", "folder": "/x"}, `/foldr: unknown key "foldr"; did you mean "folder"?`},
-		"a key inside":             {tree{"folder": "/x", "each": []any{tree{"url": "u", "uri": "u"}}}, `/each/0/uri: unknown key "uri" in each.0; did you mean "url"?`},
-		"missing inside":           {tree{"folder": "/x", "each": []any{tree{}}}, `/each/0/url: "url" is missing: Where; write url: …`},
-		"a list for text":          {tree{"folder": []any{"/x"}}, `/folder: a list stands where text is wanted; folder is text, such as /srv/notes`},
-		"text for a list":          {tree{"folder": "/x", "tags": "a"}, `/tags: text stands where a list is wanted; tags is list of text: Tags`},
-		"text for a number":        {tree{"folder": "/x", "max": "many"}, `/max: text stands where a whole number is wanted; max is whole number: How many`},
-		"words for a number":       {tree{"folder": "/x", "max": sdk.Untyped("many")}, `/max: text stands where a whole number is wanted`},
-		"too many":                 {tree{"folder": "/x", "max": number("101")}, `/max: the value is more than 100; max is whole number: How many`},
-		"too few":                  {tree{"folder": "/x", "max": number("0")}, `/max: the value is less than 1`},
-		"a word of its own":        {tree{"folder": "/x", "mode": "medium"}, `/mode: the value is none of fast, slow`},
-		"no duration":              {tree{"folder": "/x", "every": "soon"}, `/every: the value has none of the forms that are allowed here; every is duration: How often`},
-		"a secret of another type": {tree{"folder": "/x", "key": []any{"hunter2"}}, `/key: a list stands where text is wanted; key is secret: The key`},
+		"well":                      {tree{"folder": "/x", "max": number("3"), "every": "5m", "key": "hunter2", "mode": "fast", "deep": true, "tags": []any{"a"}, "each": []any{tree{"url": "u"}}, "names": tree{"a": "b"}}, ""},
+		"from the environment":      {tree{"folder": sdk.Untyped("7"), "max": sdk.Untyped("3"), "deep": sdk.Untyped("true"), "key": sdk.Untyped("1234")}, ""},
+		"nothing behind a setting":  {tree{"folder": "/x", "tags": nil}, ""},
+		"nothing":                   {tree{}, `/folder: "folder" is missing: The folder; write folder: …`},
+		"a misspelt key":            {tree{"foldr": "/x", "folder": "/x"}, `/foldr: unknown key "foldr"; did you mean "folder"?`},
+		"a key inside":              {tree{"folder": "/x", "each": []any{tree{"url": "u", "uri": "u"}}}, `/each/0/uri: unknown key "uri" in each.0; did you mean "url"?`},
+		"missing inside":            {tree{"folder": "/x", "each": []any{tree{}}}, `/each/0/url: "url" is missing: Where; write url: …`},
+		"a key of an entry by name": {tree{"folder": "/x", "hosts": tree{"7": tree{"url": "u", "prt": number("1")}}}, `/hosts/7/prt: unknown key "prt" in hosts.7; did you mean "port"?`},
+		"a number by name":          {tree{"folder": "/x", "hosts": tree{"a": tree{"url": "u", "port": "many"}}}, `/hosts/a/port: text stands where a whole number is wanted; port is whole number: Which port`},
+		"untyped by name":           {tree{"folder": "/x", "hosts": tree{"a": tree{"url": "u", "port": sdk.Untyped("8")}}, "each": []any{tree{"url": "u", "port": sdk.Untyped("8")}}}, ""},
+		"a list for text":           {tree{"folder": []any{"/x"}}, `/folder: a list stands where text is wanted; folder is text, such as /srv/notes`},
+		"text for a list":           {tree{"folder": "/x", "tags": "a"}, `/tags: text stands where a list is wanted; tags is list of text: Tags`},
+		"text for a number":         {tree{"folder": "/x", "max": "many"}, `/max: text stands where a whole number is wanted; max is whole number: How many`},
+		"words for a number":        {tree{"folder": "/x", "max": sdk.Untyped("many")}, `/max: text stands where a whole number is wanted`},
+		"too many":                  {tree{"folder": "/x", "max": number("101")}, `/max: the value is more than 100; max is whole number: How many`},
+		"too few":                   {tree{"folder": "/x", "max": number("0")}, `/max: the value is less than 1`},
+		"a word of its own":         {tree{"folder": "/x", "mode": "medium"}, `/mode: the value is none of fast, slow`},
+		"no duration":               {tree{"folder": "/x", "every": "soon"}, `/every: the value has none of the forms that are allowed here; every is duration: How often`},
+		"a secret of another type":  {tree{"folder": "/x", "key": []any{"hunter2"}}, `/key: a list stands where text is wanted; key is secret: The key`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -237,7 +242,7 @@ func TestFoldersThatAreRefused(t *testing.T) {
 	}
 	must(t, os.Mkdir(filepath.Join(dir, "loose", "below"), 0o755))
 	for name, want := range map[string]string{
-		"good": "", "missing": "is not there; make it: mkdir -p ", "file": "is no folder", "loose": "is not safe: ", "everybody": "everybody may add plugins to it; chmod go-w ",
+		"good": "", "missing": "is not there; make it: mkdir -p ", "file": "is no folder", "loose": "is not safe: ", "everybody": "everybody can be changed by others (mode 0777); take that right away: chmod go-w ",
 		"loose/below": "loose can be changed by others (mode 0777)",
 	} {
 		t.Run(name, func(t *testing.T) {

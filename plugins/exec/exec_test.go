@@ -3,7 +3,6 @@
 package exec
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
@@ -12,13 +11,13 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"go.uber.org/goleak"
 
+	"github.com/belfry-news/belfry/internal/logtest"
 	"github.com/belfry-news/belfry/sdk"
 	"github.com/belfry-news/belfry/sdk/sdktest"
 )
@@ -43,28 +42,10 @@ func plainSandbox() Sandbox {
 	}
 }
 
-// logBuffer keeps the lines of a log.
-type logBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *logBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *logBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
 // openWith opens a source.
-func openWith(t *testing.T, s Sandbox, config map[string]any) (sdk.Source, *logBuffer) {
+func openWith(t *testing.T, s Sandbox, config map[string]any) (sdk.Source, *logtest.Buffer) {
 	t.Helper()
-	log := &logBuffer{}
+	log := &logtest.Buffer{}
 	conn, err := Spec(s).Open(t.Context(), sdk.Settings{Instance: "cms", UserAgent: "Belfry/test", Log: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))}, config)
 	if err != nil {
 		t.Fatal(err)

@@ -185,14 +185,15 @@ func TestEveryReferenceIsFound(t *testing.T) {
 
 // readsAll names the growing tables of which a statement reads every row.
 func readsAll(db *sql.DB, query string) (tables []string, err error) {
-	args := make([]any, strings.Count(numbered.ReplaceAllString(query, ""), "?"))
+	n := strings.Count(numbered.ReplaceAllString(query, ""), "?")
 	for _, m := range numbered.FindAllStringSubmatch(query, -1) {
-		n, err := strconv.Atoi(m[1])
+		number, err := strconv.Atoi(m[1])
 		if err != nil {
 			return nil, err
 		}
-		args = append(args, make([]any, max(0, n-len(args)))...)
+		n = max(n, number)
 	}
+	args := make([]any, n)
 	for i := range args {
 		args[i] = 1
 	}

@@ -42,6 +42,7 @@ func Run(t *testing.T, open Open) {
 		{"sources are claimed once", sources},
 		{"what a fetch brings is one transaction", fetches},
 		{"items that wait for a person", holds},
+		{"the events of calendars", events},
 		{"what a person let go leaves", released},
 		{"what an expression failed for", failedExpressions},
 		{"the first fetch", baseline},

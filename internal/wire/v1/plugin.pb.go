@@ -203,7 +203,7 @@ func (x *Type) GetSettings() []*Setting {
 // Setting is one setting of a configuration, for its reference page.
 type Setting struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Dotted, with <name> for the keys of a map and [] for the entries of a list.
+	// Dotted, with <name>, or another word in such brackets, for the keys of a map and [] for the entries of a list.
 	Path          string   `protobuf:"bytes,1,opt,name=path,proto3" json:"path,omitempty"`
 	Type          string   `protobuf:"bytes,2,opt,name=type,proto3" json:"type,omitempty"`
 	Default       string   `protobuf:"bytes,3,opt,name=default,proto3" json:"default,omitempty"`

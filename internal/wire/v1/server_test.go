@@ -10,11 +10,11 @@ import (
 	"log/slog"
 	"net"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/belfry-news/belfry/internal/logtest"
 	"github.com/belfry-news/belfry/internal/wire/v1"
 	"github.com/belfry-news/belfry/sdk"
 	"github.com/belfry-news/belfry/sdk/sdktest"
@@ -77,32 +77,15 @@ func (o *odd) spec() *sdk.Spec {
 type pair struct {
 	conn   *grpc.ClientConn
 	server *wire.Server
-	log    *safeBuffer
+	log    *logtest.Buffer
 	calls  atomic.Uint64
 	many   *wire.FetchStream // of the instances that openMany opens
 	alone  atomic.Int64      // fetches that were made by themselves
 }
 
-type safeBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (s *safeBuffer) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.Write(p)
-}
-
-func (s *safeBuffer) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.String()
-}
-
 func newPair(t *testing.T, specs ...*sdk.Spec) *pair {
 	t.Helper()
-	log := &safeBuffer{}
+	log := &logtest.Buffer{}
 	server, err := wire.NewServer(slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})), specs...)
 	if err != nil {
 		t.Fatal(err)
