@@ -41,6 +41,10 @@ func servePlugin(kind string) {
 		plugin.Serve(badSpec())
 	case "spy":
 		plugin.Serve(spySpec())
+	case "postman":
+		plugin.Serve(postmanSpec().WithMedium(sdk.Medium{OwnChoice: true}))
+	case "old-postman":
+		plugin.Serve(postmanSpec())
 	case "platform":
 		p := &sdktest.Platform{}
 		p.AddChannel("@gazette")
