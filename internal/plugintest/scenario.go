@@ -28,6 +28,9 @@ type Scenario struct {
 	Missing     []string `yaml:"missing" doc:"Names of nothing."`
 	Forged      []string `yaml:"forged" doc:"Ids of people and private chats, as a faulty host might make them."`
 
+	Address string `yaml:"address" doc:"Somebody who takes messages, at the fake: an address that nobody has."`
+	Lost    string `yaml:"lost" doc:"Somebody whom the fake does not know any more."`
+
 	There []Ref `yaml:"there" doc:"Items that are still published."`
 	Gone  []Ref `yaml:"gone" doc:"Items that are withdrawn."`
 
@@ -92,6 +95,9 @@ func ReadScenario(path, fake, tmp string) (Scenario, error) {
 			return Scenario{}, fmt.Errorf("%s: %w", path, ps)
 		}
 		return Scenario{}, err
+	}
+	if err := s.checkAddresses(); err != nil {
+		return Scenario{}, fmt.Errorf("%s: %w", path, err)
 	}
 	if (s.Break == "") != (s.Mend == "") {
 		return Scenario{}, fmt.Errorf("%s: break and mend go together; write both commands", path)

@@ -86,7 +86,7 @@ func Finder(t *testing.T, o PublisherOptions) {
 
 func finderChecks(o PublisherOptions) []conformance.Check { return conformance.Finder(o.suite()) }
 
-// Messenger checks a connector that writes to people. It runs directly only: the role does not cross to another process.
+// Messenger checks a connector that writes to people, directly and over Loopback. It writes to addresses alone that nobody has.
 func Messenger(t *testing.T, o MessengerOptions) {
 	t.Helper()
 	runChecks(t, messengerChecks(o))
@@ -103,7 +103,7 @@ func messengerChecks(o MessengerOptions) []conformance.Check {
 	return people.Messenger(out)
 }
 
-// Listener checks a connector that hears people. It runs directly only.
+// Listener checks a connector that hears people. It runs directly only: the role does not cross to another process.
 func Listener(t *testing.T, o ListenerOptions) {
 	t.Helper()
 	runChecks(t, listenerChecks(o))

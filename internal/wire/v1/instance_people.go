@@ -3,6 +3,7 @@ package wire
 import (
 	"context"
 	"errors"
+	"io"
 	"slices"
 	"strings"
 	"time"
@@ -80,6 +81,19 @@ func withoutAddress(err error, m sdk.DirectMessage) error {
 	masked := *e
 	masked.Public, masked.Op = strings.ReplaceAll(e.Public, value, to.String()), strings.ReplaceAll(e.Op, value, to.String())
 	return &masked
+}
+
+// TryMessage makes the call of one message as it is given, whatever stands in it, for tools that look whether a process refuses what
+// no host may send. Its error is like those of an Instance.
+func TryMessage(ctx context.Context, at At, m *DirectMessage) error {
+	in := newAnswers()
+	stream, err := NewMessengerClient(at.Conn).Message(ctx, grpc.ForceCodecV2(in))
+	if err == nil {
+		if err = stream.Send(&MessageRequest{Handle: at.Handle, Call: at.Call, Message: m}); err == nil || errors.Is(err, io.EOF) {
+			_, err = stream.CloseAndRecv()
+		}
+	}
+	return fromStatus(ctx, in.status(err), opMessage())
 }
 
 // filesOf are the files of media.
