@@ -16,8 +16,9 @@ import (
 // name of the instance's type.
 func (i *Instance) Message(ctx context.Context, m sdk.DirectMessage) (sdk.MessageRef, error) {
 	var out sdk.MessageRef
-	op := opMessage()
+	op, reached := opMessage(), false
 	err := i.call(ctx, op, func(ctx context.Context, at At, opt ...grpc.CallOption) error {
+		reached = true
 		// It is asked when the call is made: the call may have waited for its turn.
 		to, err := m.Recipient(time.Now())
 		if err != nil {
@@ -55,9 +56,29 @@ func (i *Instance) Message(ctx context.Context, m sdk.DirectMessage) (sdk.Messag
 		return checkMessageRef(op, &out)
 	})
 	if err != nil {
-		return sdk.MessageRef{}, withoutAddress(err, m)
+		return sdk.MessageRef{}, withoutAddress(aboutWhom(err, reached), m)
 	}
 	return out, nil
+}
+
+// aboutWhom keeps what is wrong with a plugin or an account from counting against a person: who is gone is not written to again, and
+// a message that is invalid is given up.
+func aboutWhom(err error, reached bool) error {
+	e := *sdk.AsError(err)
+	switch {
+	case reached && e.Code == sdk.CodeGone && (e.Scope == sdk.ScopeAccount || e.Scope == sdk.ScopeDestination || e.Scope == sdk.ScopeTemplate):
+		e.Code, e.Scope = sdk.CodeForbidden, sdk.ScopeAccount
+	case reached:
+		return err
+	default: // the instance could not be opened, and nobody was written to
+		switch e.Code {
+		case sdk.CodeUnauthenticated, sdk.CodeForbidden, sdk.CodeRateLimited, sdk.CodeUnavailable:
+		default:
+			e.Code = sdk.CodeUnavailable
+		}
+		e.Scope = sdk.ScopeAccount
+	}
+	return &e
 }
 
 func checkMessageRef(op Op, ref *sdk.MessageRef) error {

@@ -162,6 +162,9 @@ func TestMessagesThatFail(t *testing.T) {
 			address, _ := to.Reveal()
 			return sdk.MessageRef{}, &sdk.Error{Code: sdk.CodeGone, Scope: sdk.ScopePerson, Op: "send to " + address, Public: address + " is gone"}
 		}, sdk.CodeGone, "[address] is gone"},
+		"an account that is gone": {func(context.Context, sdk.DirectMessage) (sdk.MessageRef, error) {
+			return sdk.MessageRef{}, &sdk.Error{Code: sdk.CodeGone, Scope: sdk.ScopeAccount, Public: "the account was closed"}
+		}, sdk.CodeForbidden, "the account was closed"},
 		"a panic": {func(context.Context, sdk.DirectMessage) (sdk.MessageRef, error) { panic("boo") }, sdk.CodeUnknownOutcome, "whether it took effect is not known"},
 		"no id": {func(context.Context, sdk.DirectMessage) (sdk.MessageRef, error) { return sdk.MessageRef{}, nil }, sdk.CodeUnknownOutcome,
 			"it accepted the message and gave no id for it"},
@@ -325,5 +328,40 @@ func TestAFaultyHost(t *testing.T) {
 		if err == nil || calls != before || !strings.Contains(wire.CodeOf(err), string(tc.code)) {
 			t.Errorf("%s: %v, wanted is %s", name, err, tc.code)
 		}
+	}
+}
+
+// unopened is a caller whose instance cannot be opened.
+type unopened struct{ err error }
+
+func (u unopened) Call(context.Context, wire.Op, func(ctx context.Context, at wire.At) error) error {
+	return u.err
+}
+func (unopened) Close(context.Context) error { return nil }
+
+// TestWhatIsWrongWithAPluginCountsAgainstNobody: an instance that cannot be opened gives no message up, and nobody's address.
+func TestWhatIsWrongWithAPluginCountsAgainstNobody(t *testing.T) {
+	t.Parallel()
+	for code, want := range map[sdk.Code]sdk.Code{sdk.CodeGone: sdk.CodeUnavailable, sdk.CodeInvalid: sdk.CodeUnavailable, sdk.CodeUnknownOutcome: sdk.CodeUnavailable,
+		sdk.CodeNoConsent: sdk.CodeUnavailable, sdk.CodeWindowClosed: sdk.CodeUnavailable, sdk.CodeUnauthenticated: sdk.CodeUnauthenticated, sdk.CodeRateLimited: sdk.CodeRateLimited} {
+		m := wire.NewInstance(unopened{&sdk.Error{Code: code, Scope: sdk.ScopePerson, Public: "it does not open", RetryAfter: time.Second}}, "odd", []sdk.Role{sdk.RoleMessenger})
+		_, err := m.Message(t.Context(), written(t, sdk.MessageContent{Common: &sdk.Common{ID: "c"}}))
+		wantCode(t, err, want, "it does not open")
+		if e := sdk.AsError(err); e.Scope != sdk.ScopeAccount || e.RetryAfter != time.Second {
+			t.Errorf("%s: %+v", code, e)
+		}
+	}
+}
+
+// TestWhoHearsPeopleDoesNotCross: whatever a process says that it can do.
+func TestWhoHearsPeopleDoesNotCross(t *testing.T) {
+	t.Parallel()
+	i := wire.NewInstance(unopened{}, "odd", []sdk.Role{sdk.RoleReceiver, sdk.RoleListener, sdk.RoleStreamer, sdk.RoleAssistant, "reader of minds"})
+	_, hears := sdk.As[sdk.Listener](i)
+	_, receives := sdk.As[sdk.Receiver](i)
+	_, streams := sdk.As[sdk.Streamer](i)
+	_, writes := sdk.As[sdk.Messenger](i)
+	if hears || receives || streams || writes {
+		t.Error("a role crosses that does not")
 	}
 }
