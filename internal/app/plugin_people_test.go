@@ -83,14 +83,20 @@ type pagingHouse struct {
 	folder  string
 }
 
-func newPagingHouse(t *testing.T) *pagingHouse {
+func newPagingHouse(t *testing.T, program string) *pagingHouse {
 	t.Helper()
 	h := &pagingHouse{post: newPost(t), service: &pagingService{}}
 	h.folder = filepath.Join(h.dir, "plugins")
 	if err := os.Mkdir(h.folder, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	h.built("./pager", "plugins/paging")
+	b, err := os.ReadFile(program)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(h.folder, "paging"), b, 0o755); err != nil {
+		t.Fatal(err)
+	}
 	h.trustPager("paging", trust.Medium{})
 	server := httptest.NewServer(h.service)
 	t.Cleanup(server.Close)
@@ -112,12 +118,22 @@ func (h *pagingHouse) trustPager(name string, m trust.Medium) {
 	}
 }
 
-// TestAReaderFollowsByAPlugin goes the whole way over a third party's plugin: a form, the question, the button, news once, the way out
-// by the link of the message; and of the people whom it does not write to, the plugin and its platform hear nothing.
-func TestAReaderFollowsByAPlugin(t *testing.T) {
+// TestPeopleByAPlugin has a third party's plugin write to people.
+func TestPeopleByAPlugin(t *testing.T) {
 	t.Parallel()
+	program := newStage(t).built("./pager", "pager")
+	for name, test := range map[string]func(t *testing.T, program string){
+		"a reader follows and leaves": followsByAPlugin, "messages wait for it": waitsForAPlugin, "it takes no medium over": takesNoMediumOver,
+	} {
+		t.Run(name, func(t *testing.T) { t.Parallel(); test(t, program) })
+	}
+}
+
+// followsByAPlugin goes the whole way over a third party's plugin: a form, the question, the button, news once, the way out
+// by the link of the message; and of the people whom it does not write to, the plugin and its platform hear nothing.
+func followsByAPlugin(t *testing.T, program string) {
 	const anna, bert = "anna.pager@example.invalid", "bert.mail@example.invalid"
-	h := newPagingHouse(t)
+	h := newPagingHouse(t, program)
 	a := h.start()
 	pages := func() []string { return h.service.texts(anna) }
 	mailed := func() int { return len(h.letters()) }
@@ -192,13 +208,12 @@ func TestAReaderFollowsByAPlugin(t *testing.T) {
 	}
 }
 
-// TestMessagesWaitForAPlugin: what cannot be opened costs nobody a message; it leaves once the plugin works.
-func TestMessagesWaitForAPlugin(t *testing.T) {
-	t.Parallel()
+// waitsForAPlugin: what cannot be opened costs nobody a message; it leaves once the plugin works.
+func waitsForAPlugin(t *testing.T, program string) {
 	const anna = "anna.pager@example.invalid"
-	h := newPagingHouse(t)
-	program := filepath.Join(h.folder, "paging")
-	if err := os.Rename(program, program+".away"); err != nil {
+	h := newPagingHouse(t, program)
+	installed := filepath.Join(h.folder, "paging")
+	if err := os.Rename(installed, installed+".away"); err != nil {
 		t.Fatal(err)
 	}
 	a := h.start()
@@ -210,7 +225,7 @@ func TestMessagesWaitForAPlugin(t *testing.T) {
 	time.Sleep(20 * time.Millisecond)
 	h.publish(feedtest.Article{ID: "a", Title: "Incendie à la gare", Summary: "Texte."})
 	h.until("it is shown", func() bool { return len(h.posts()) == 1 })
-	if err := os.Rename(program+".away", program); err != nil {
+	if err := os.Rename(installed+".away", installed); err != nil {
 		t.Fatal(err)
 	}
 	if r := a.Reload(context.Background()); r.Err != nil {
@@ -219,11 +234,10 @@ func TestMessagesWaitForAPlugin(t *testing.T) {
 	h.until("the message leaves", func() bool { return len(h.service.texts(anna)) == 1 })
 }
 
-// TestAPluginTakesNoMediumOver: while the store holds an address that was given for one plugin, another one that calls its type the same
+// takesNoMediumOver: while the store holds an address that was given for one plugin, another one that calls its type the same
 // is refused, at a reload and at a start.
-func TestAPluginTakesNoMediumOver(t *testing.T) {
-	t.Parallel()
-	h := newPagingHouse(t)
+func takesNoMediumOver(t *testing.T, program string) {
+	h := newPagingHouse(t, program)
 	a := h.start()
 	swap := func(from, to string) {
 		t.Helper()
