@@ -76,37 +76,47 @@ func TestMessagesOfAProcess(t *testing.T) {
 	if limiter, ok := sdk.As[sdk.MessageLimiter](conn); !ok || limiter.MessageLimits().Rules.Rates[0].Events != 7 {
 		t.Error("what it takes is not known")
 	}
-	write := func(do string, wait time.Duration) error {
-		ctx, cancel := context.WithTimeout(t.Context(), wait)
-		defer cancel()
+	noted := func(do string) int {
+		b, err := os.ReadFile(filepath.Join(folder, "calls"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.Count(string(b), do+"\n")
+	}
+	write := func(ctx context.Context, do string) error {
 		_, err := m.Message(ctx, sdk.NewDirectMessage(sdktest.Permit(t, "m", "postman", "reader@example.invalid"), sdk.MessageContent{Template: do}))
 		return err
 	}
-	const long = time.Minute
 	well := func() {
 		t.Helper()
-		await(t, "it writes", func() bool { return write("well", long) == nil })
+		await(t, "it writes", func() bool { return write(t.Context(), "well") == nil })
+	}
+	// givenUp writes, and gives the call up once the process has it.
+	givenUp := func(do string) error {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		done := make(chan error, 1)
+		go func() { done <- write(ctx, do) }() // received below
+		await(t, "the process has it", func() bool { return noted(do) > 0 })
+		cancel()
+		return <-done
 	}
 	well()
-	err := write("later", long)
+	err := write(t.Context(), "later")
 	wantCode(t, err, sdk.CodeRateLimited, "too fast")
 	if sdk.AsError(err).RetryAfter != 3*time.Second {
 		t.Errorf("%+v", err)
 	}
-	wantCode(t, write("panic", long), sdk.CodeUnknownOutcome)
+	wantCode(t, write(t.Context(), "panic"), sdk.CodeUnknownOutcome)
 	well()
-	wantCode(t, write("wait", 50*time.Millisecond), sdk.CodeUnknownOutcome)
+	wantCode(t, givenUp("wait"), sdk.CodeUnknownOutcome)
 	well()
-	wantCode(t, write("exit", long), sdk.CodeUnknownOutcome)
+	wantCode(t, write(t.Context(), "exit"), sdk.CodeUnknownOutcome)
 	well()
-	wantCode(t, write("hang", time.Second), sdk.CodeUnknownOutcome)
+	wantCode(t, givenUp("hang"), sdk.CodeUnknownOutcome)
 	well()
-	b, err := os.ReadFile(filepath.Join(folder, "calls"))
-	if err != nil {
-		t.Fatal(err)
-	}
 	for _, once := range []string{"later", "panic", "wait", "exit", "hang"} {
-		if n := strings.Count(string(b), once+"\n"); n != 1 {
+		if n := noted(once); n != 1 {
 			t.Errorf("the message %q was made %d times", once, n)
 		}
 	}

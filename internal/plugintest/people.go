@@ -132,7 +132,7 @@ func (t *tester) refuses(tb conformance.T, what string, change func(m *wire.Dire
 		tb.Fatalf("Open: %v", err)
 	}
 	defer func() { _ = wire.CloseInstance(tb.Context(), at) }()
-	ctx, cancel := context.WithTimeout(tb.Context(), promptly)
+	ctx, cancel := context.WithTimeout(tb.Context(), time.Minute)
 	defer cancel()
 	total := func() int {
 		list, err := t.o.Fake.messages(ctx)
