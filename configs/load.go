@@ -406,7 +406,7 @@ func hashTree(tree map[string]any, files []string, trusted map[string]Trusted) s
 	}
 	for _, typ := range slices.Sorted(maps.Keys(trusted)) {
 		t := trusted[typ]
-		fmt.Fprintf(h, "%q %q %q %q\n", typ, t.Path, t.Args, t.Checksum)
+		fmt.Fprintf(h, "%q %q %q %q %q %v\n", typ, t.Path, t.Args, t.Checksum, t.Roles, t.rules())
 	}
 	return hex.EncodeToString(h.Sum(nil))
 }

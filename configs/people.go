@@ -131,6 +131,8 @@ func (m *MediumRules) Validate() error {
 func (l *Loaded) Medium(typ string) (m sdk.Medium) {
 	if spec := l.specs[typ]; spec != nil && spec.Medium != nil {
 		m = *spec.Medium
+	} else if t := l.trusted[typ]; t.Medium != nil {
+		m = *t.Medium
 	}
 	own := l.MediumRules[typ]
 	m.OwnChoice = m.OwnChoice || own.OwnChoice
@@ -221,9 +223,9 @@ func (l *Loaded) checkPeople(c *collector, destinations []string) {
 		for i, m := range ch.Messages {
 			here := at + sdk.Pointer("messages", i)
 			c.exists(here+"/destination", "destination", m.Destination, destinations)
-			d, known := l.Destinations[m.Destination]
-			if spec := l.specs[d.Type]; known && spec != nil && !spec.Has(sdk.RoleMessenger) && !spec.Has(sdk.RoleStreamer) {
-				c.at(here+"/destination", fmt.Sprintf("%s is of type %s, which does not write to people", m.Destination, d.Type), "name a destination of type email or telegram")
+			d := l.Destinations[m.Destination]
+			if what, fix := l.writer(m.Destination); what != "" {
+				c.at(here+"/destination", what, fix)
 			}
 			if seen[d.Type] {
 				c.at(here+"/destination", fmt.Sprintf("the channel writes to people by %s already", d.Type), "take one of them out: nobody should get the same twice")
@@ -238,9 +240,8 @@ func (l *Loaded) checkPeople(c *collector, destinations []string) {
 		for i, d := range l.Notices[name].Destinations {
 			here := sdk.Pointer("notices", name, "destinations", i)
 			c.exists(here, "destination", d, destinations)
-			spec, known := l.specs[l.Destinations[d].Type], l.Destinations[d].Type != ""
-			if known && spec != nil && !spec.Has(sdk.RoleMessenger) && !spec.Has(sdk.RoleStreamer) {
-				c.at(here, fmt.Sprintf("%s is of type %s, which does not write to people", d, l.Destinations[d].Type), "name a destination of type email or telegram")
+			if what, fix := l.writer(d); what != "" {
+				c.at(here, what, fix)
 			}
 		}
 		if l.Site.URL == "" {
@@ -250,10 +251,11 @@ func (l *Loaded) checkPeople(c *collector, destinations []string) {
 	for _, typ := range slices.Sorted(maps.Keys(l.MediumRules)) {
 		var used []string
 		for _, d := range l.Destinations {
-			if spec := l.specs[d.Type]; spec == nil || spec.Has(sdk.RoleMessenger) || spec.Has(sdk.RoleStreamer) {
+			if l.writesBy(d) {
 				used = append(used, d.Type)
 			}
 		}
+		l.checkRules(c, typ)
 		if !slices.Contains(used, typ) {
 			fix := "take it out, or write the type of a destination that writes to people"
 			if near := sdk.Nearest(typ, used); near != "" {

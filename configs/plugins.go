@@ -18,8 +18,10 @@ type Trusted struct {
 	Name          string
 	Type, Summary string
 	Roles         []sdk.Role
-	Fields        []sdk.Field
-	Schema        map[string]any
+	// Medium is what it says of messages to people; nil when it says nothing.
+	Medium *sdk.Medium
+	Fields []sdk.Field
+	Schema map[string]any
 	// Check finds what is wrong with options, without running the plugin; its error is sdk.Problems.
 	Check func(options map[string]any) error
 	// Path is its program, Args its arguments, Folder its file or folder, and Checksum that of all of it.
@@ -135,6 +137,10 @@ func (l *Loaded) readTrusted(o Options, c *collector) {
 			c.at(at, fmt.Sprintf("the plugin %s provides the type %s, which Belfry has itself", t.Name, t.Type), "its author has to give it another name; take it out of the folder")
 		case twice:
 			c.at(at, fmt.Sprintf("the plugins %s and %s both provide the type %s", other.Name, t.Name, t.Type), "take one of them out of the folder")
+		default:
+			if what := MediumClash(t.Type, t.Roles, slices.Collect(maps.Values(l.specs))); what != "" {
+				c.at(at, fmt.Sprintf("the plugin %s cannot be used: %s", t.Name, what), "its author has to give it another name; take it out of the folder")
+			}
 		}
 		l.trusted[t.Type] = t
 		if !slices.Contains(l.Files, t.Record) {
@@ -149,6 +155,8 @@ func (l *Loaded) checkPlugins(c *collector) {
 		ext, at := l.Plugins.External[typ], sdk.Pointer("plugins", "external", typ)
 		t, trusted := l.trusted[typ]
 		switch {
+		case ext.Path != "" && l.specs[typ] != nil:
+			c.at(at+"/path", fmt.Sprintf("%s is a type that Belfry has itself", typ), "its author has to give the program's type another name")
 		case ext.Path == "" && !trusted:
 			fix := "trust its plugin in plugins.folder (belfry plugin trust), or write path:"
 			if types := l.typesOf(typ); len(types) > 0 {

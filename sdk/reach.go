@@ -2,8 +2,8 @@ package sdk
 
 import "context"
 
-// The abilities in this file belong to connectors that speak with people, inside the host only, like Rehearser. Each is
-// looked up with As, and a medium that lacks one is served without it.
+// The abilities in this file belong to connectors that speak with people. Each is looked up with As, and a medium that lacks one is
+// served without it. All but MessageLimiter are for connectors inside the host only, like Rehearser.
 
 // MessageLimiter says, as data, what a Messenger takes: Text and Unit for the whole message, and in Rules the Rates, of
 // which RatePerson counts the messages to one person and RateDestination those of the destination.

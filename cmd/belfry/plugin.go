@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 
@@ -115,7 +116,12 @@ func (c *pluginCheckCmd) Run(ctx context.Context, g *global, std streams) error 
 	if g.JSON {
 		return writeJSON(std.out, out)
 	}
-	fmt.Fprintf(std.out, "%s is a plugin for type %s: %s\n  it can: %s\n  use it:\n", c.Path, out.Type, desk.Plain(out.Summary), roles(out.Roles))
+	fmt.Fprintf(std.out, "%s is a plugin for type %s: %s\n  it can: %s\n", c.Path, out.Type, desk.Plain(out.Summary), roles(out.Roles))
+	if slices.Contains(found.Roles, sdk.RoleMessenger) {
+		printMedium(std.out, found.Roles, found.Medium, true)
+		fmt.Fprintf(std.out, "  people are written to by it once it is trusted in plugins.folder: belfry plugin trust %s\n", filepath.Base(path))
+	}
+	fmt.Fprintf(std.out, "  use it:\n")
 	fmt.Fprintf(std.out, "    plugins:\n      external:\n        %s:\n          path: %q\n          sha256: %s\n", out.Type, path, sum)
 	if len(c.Args) > 0 {
 		fmt.Fprintf(std.out, "          args: [%s]\n", quotedList(c.Args))

@@ -115,7 +115,7 @@ Example:
     belfry plugin info rss
 
 Exit codes: 0 it is known, and if it is a plugin, trusted; 1 it is not trusted, changed or refused; 2 there is none of that name. With
---json: {plugin, state, why, path, args, checksum, trusted, types: [{type, summary, abilities, settings, schema, sees}]}.`
+--json: {plugin, state, why, path, args, checksum, trusted, types: [{type, summary, abilities, medium, settings, schema, sees}]}.`
 }
 
 // pluginInfo is what is known of a plugin, or of a type of Belfry's own.
@@ -134,6 +134,8 @@ type typeInfo struct {
 	trust.Type
 	// Sees says what it is shown.
 	Sees []string `json:"sees"`
+	// third says that it is a third party's.
+	third bool
 }
 
 // Run tells what is known.
@@ -156,7 +158,7 @@ func (c *pluginInfoCmd) Run(g *global, std streams) error {
 func (c *pluginInfoCmd) look(g *global) (pluginInfo, error) {
 	info := pluginInfo{Args: []string{}, Types: []typeInfo{}}
 	if s := specOf(c.Name); s != nil {
-		info.add(trust.Type{Type: s.Type, Summary: s.Summary, Roles: s.Roles, Fields: trust.Settings(s.Fields()), Schema: s.SchemaJSON()})
+		info.add(trust.Type{Type: s.Type, Summary: s.Summary, Roles: s.Roles, Medium: trust.MediumOf(s.Medium), Fields: trust.Settings(s.Fields()), Schema: s.SchemaJSON()})
 		return info, nil
 	}
 	l := configs.PluginsIn(g.options())
@@ -187,7 +189,7 @@ func (c *pluginInfoCmd) look(g *global) (pluginInfo, error) {
 }
 
 func (i *pluginInfo) add(t trust.Type) {
-	i.Types = append(i.Types, typeInfo{t, trust.Sees(t.Roles)})
+	i.Types = append(i.Types, typeInfo{t, trust.Sees(t.Roles), i.Plugin != ""})
 }
 
 func (i *pluginInfo) print(std streams) {
@@ -214,6 +216,7 @@ func printType(std streams, t typeInfo) {
 	for _, s := range t.Sees {
 		fmt.Fprintf(std.out, "    %s\n", s)
 	}
+	printMedium(std.out, t.Roles, t.Medium.SDK(), t.third)
 	if len(t.Fields) == 0 {
 		return
 	}

@@ -22,7 +22,7 @@ type pluginTestCmd struct {
 	Args   []string `arg:"" optional:"" help:"Its arguments."`
 	Type   string   `placeholder:"TYPE" help:"The type that is tested; without it, its file's name without belfry-plugin-."`
 	Fake   string   `placeholder:"CMD" help:"A program that plays the platform; its first line of output is its address."`
-	Only   []string `placeholder:"WHAT" enum:"process,source,checker,webhook,resolver,publisher,editor,deleter,finder,faults,versions" help:"What is checked: process, faults, versions or an ability; without it, everything."`
+	Only   []string `placeholder:"WHAT" enum:"process,source,checker,webhook,resolver,publisher,editor,deleter,finder,messenger,faults,versions" help:"What is checked: process, faults, versions or an ability; without it, everything."`
 	Save   string   `default:"belfry-plugin-test" placeholder:"FOLDER" help:"The folder for the calls that show what is broken."`
 	Memory int      `default:"384" env:"BELFRY__PLUGINS__MEMORY" placeholder:"MIB" help:"The most memory of its process, in MiB."`
 }
@@ -33,7 +33,7 @@ func (*pluginTestCmd) Help() string {
 promise it says whether it is held, broken, or not offered, and saves the calls that show what is broken as JSON.
 
 The file of --config says what to test with: below config: the settings of a source or a destination, and beside it what the
-checks need, such as channel: and not_channels: for a destination, or change: for a source. What is missing there leaves checks out, which
+checks need, such as channel: and not_channels: for a destination, address: for one that writes to people, or change: for a source. What is missing there leaves checks out, which
 is said. In the file $DIR is its own folder, $TMP an empty folder of this test, and $FAKE the address of the fake.
 
 With --fake the program talks to a fake of its platform through a proxy, which cuts connections before and after the work was done, answers

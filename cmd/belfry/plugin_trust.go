@@ -128,11 +128,14 @@ func (c *pluginTrustCmd) record(ctx context.Context, g *global, std streams, l *
 		return r, errors.New(sentence)
 	}
 	for _, d := range offers {
-		t := trust.Type{Type: d.Type, Summary: d.Summary, Roles: d.Roles, Fields: trust.Settings(d.Fields), Schema: d.Schema}
+		t := trust.Type{Type: d.Type, Summary: d.Summary, Roles: d.Roles, Medium: trust.MediumOf(d.Medium), Fields: trust.Settings(d.Fields), Schema: d.Schema}
 		if err := t.CheckSchema(); err != nil {
 			return r, fmt.Errorf("%s cannot be trusted: %w; its author has to mend that", name, err)
 		}
 		if what, clashes := configs.Clash(d.Roles, d.Fields); clashes {
+			return r, fmt.Errorf("%s cannot be trusted: %s; its author has to give it another name", name, what)
+		}
+		if what := configs.MediumClash(d.Type, d.Roles, builtIn()); what != "" {
 			return r, fmt.Errorf("%s cannot be trusted: %s; its author has to give it another name", name, what)
 		}
 		if err := c.free(folder, name, t.Type); err != nil {

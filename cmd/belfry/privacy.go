@@ -94,7 +94,7 @@ func (d *clerk) printPrivacy(r desk.PrivacyReport) {
 	d.print("\n%s:", strings.ToLower(r.Text("privacy.others")))
 	t = newTable()
 	for _, p := range r.Processors {
-		t.add("  "+p.Destination, p.Type, desk.OrDash(strings.Join(p.Hosts, ", ")), p.Gets, strings.Join(p.For, ", "))
+		t.add("  "+p.Destination, p.By(), desk.OrDash(strings.Join(p.Hosts, ", ")), p.Gets, strings.Join(p.For, ", "))
 	}
 	t.write(d.std.out)
 	if len(r.Processors) == 0 {

@@ -71,7 +71,7 @@ func person(id int64, status string) telegramtest.Chat {
 		Bot: telegramtest.Member{Status: status}}
 }
 
-// The roles that reach people do not cross to another process, so these suites run directly only.
+// Who writes to people does so over the wire too; who hears them does not cross to another process, and runs directly only.
 func TestConformanceWithPeople(t *testing.T) {
 	server := telegramtest.New(telegramtest.Options{Token: token, BotID: 123456, Bot: "gazette_bot",
 		Chats: []telegramtest.Chat{person(anna, "member"), person(anna+1, "kicked")}})
@@ -91,16 +91,20 @@ func TestConformanceWithPeople(t *testing.T) {
 		Break:   failing(telegramtest.Refusal(502, "Bad Gateway", 0, 0)),
 		Stall:   failing(fault.Fault{Before: time.Minute}),
 	}
-	t.Run("Messenger", func(t *testing.T) {
-		sdktest.Messenger(t, sdktest.MessengerOptions{Options: common, Medium: telegram.Medium,
-			Address: strconv.FormatInt(anna, 10), Lost: strconv.FormatInt(anna+1, 10),
-			Got: func(testing.TB) (texts []string) {
-				for _, m := range server.Messages(anna) {
-					texts = append(texts, m.Text)
-				}
-				return texts
-			}})
-	})
+	for name, open := range map[string]sdktest.Opener{"Messenger": telegram.Spec().Open, "Messenger over the wire": sdktest.Loopback(t, telegram.Spec())} {
+		options := common
+		options.Open = open
+		t.Run(name, func(t *testing.T) {
+			sdktest.Messenger(t, sdktest.MessengerOptions{Options: options, Medium: telegram.Medium,
+				Address: strconv.FormatInt(anna, 10), Lost: strconv.FormatInt(anna+1, 10),
+				Got: func(testing.TB) (texts []string) {
+					for _, m := range server.Messages(anna) {
+						texts = append(texts, m.Text)
+					}
+					return texts
+				}})
+		})
+	}
 	t.Run("Listener", func(t *testing.T) {
 		sdktest.Listener(t, sdktest.ListenerOptions{Options: common, Medium: telegram.Medium,
 			Say: func(tb testing.TB, text string) {

@@ -11,6 +11,7 @@ import (
 	"github.com/belfry-news/belfry/configs"
 	"github.com/belfry-news/belfry/internal/alert"
 	"github.com/belfry-news/belfry/internal/conn"
+	"github.com/belfry-news/belfry/internal/direct"
 	"github.com/belfry-news/belfry/internal/intake"
 	"github.com/belfry-news/belfry/internal/outbox"
 	"github.com/belfry-news/belfry/internal/pluginhost"
@@ -73,6 +74,8 @@ type lanes struct {
 	mu sync.Mutex
 	// all are what the outbox serves once they are open, by name.
 	all map[string]outbox.Destination
+	// writers are what the direct lane serves once they are open.
+	writers map[string]direct.Destination
 	// unopened are of all those which are not.
 	unopened map[string]bool
 	// openers are the goroutines that open, until stop.
@@ -165,6 +168,7 @@ func (a *App) openDestination(name, kind string, inst *instance) {
 	}
 	delete(a.lanes.unopened, name)
 	a.outbox.Use(ctx, a.lanes.open())
+	a.writersChanged(ctx, name)
 }
 
 // retryPlugins lets plugins be called again that failed too often, and makes sources due that are not open or were held: a

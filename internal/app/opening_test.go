@@ -34,6 +34,12 @@ func (s *stage) program(name, text string) string {
 // example builds the third party's plugin of this repository as a program of the stage.
 func (s *stage) example(name string) string {
 	s.t.Helper()
+	return s.built(".", name)
+}
+
+// built builds a program of the examples.
+func (s *stage) built(program, name string) string {
+	s.t.Helper()
 	source, err := filepath.Abs("../../plugins/example")
 	if err != nil {
 		s.t.Fatal(err)
@@ -48,7 +54,7 @@ func (s *stage) example(name string) string {
 		}
 	}
 	path := filepath.Join(s.dir, name)
-	cmd := exec.Command("go", "build", "-mod=mod", "-modfile="+filepath.Join(s.dir, "go.mod"), "-o", path, ".")
+	cmd := exec.Command("go", "build", "-mod=mod", "-modfile="+filepath.Join(s.dir, "go.mod"), "-o", path, program)
 	cmd.Dir = source
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOPROXY=off", "GOWORK=off")
 	if out, err := cmd.CombinedOutput(); err != nil {

@@ -253,7 +253,10 @@ func (a *App) useWriters(ctx context.Context, l *configs.Loaded, all map[string]
 	if err := a.db.UseWriters(ctx, byMedium); err != nil {
 		return err
 	}
-	a.direct.Use(ctx, writers)
+	if err := a.ownMedia(ctx, l, writers); err != nil {
+		return err
+	}
+	a.serveWriters(ctx, writers)
 	a.linkBots(l, writers)
 	ears := map[string]sdk.Connector{}
 	for name, w := range writers {

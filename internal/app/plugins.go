@@ -116,7 +116,7 @@ func TrustedTypes(folder string) ([]configs.Trusted, error) {
 		for _, t := range r.Types {
 			var schema map[string]any
 			_ = json.Unmarshal(t.Schema, &schema) // a schema of another form is a Go boolean, and says nothing
-			out = append(out, configs.Trusted{Name: r.Name, Type: t.Type, Summary: t.Summary, Roles: t.Roles, Fields: t.FieldsOf(), Schema: schema,
+			out = append(out, configs.Trusted{Name: r.Name, Type: t.Type, Summary: t.Summary, Roles: t.Roles, Medium: t.Medium.SDK(), Fields: t.FieldsOf(), Schema: schema,
 				Check: t.Checker().Check, Path: r.Path(folder), Args: r.Args, Folder: filepath.Join(folder, r.Name), Checksum: r.Checksum, Record: trust.RecordPath(folder, r.Name)})
 		}
 	}

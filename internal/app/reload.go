@@ -224,7 +224,7 @@ func NeedRestart(changes []configs.Change) []string {
 }
 
 // CheckStore names what a store holds something for and a configuration does not have any more, neither under another
-// name (was:) nor as retired.
+// name (was:) nor as retired, and media that a plugin would take over.
 func CheckStore(ctx context.Context, db *store.DB, l *configs.Loaded) ([]configs.Located, error) {
 	held, err := db.Held(ctx)
 	if err != nil {
@@ -258,7 +258,8 @@ func CheckStore(ctx context.Context, db *store.DB, l *configs.Loaded) ([]configs
 			What: fmt.Sprintf("%s %q is gone from the configuration but holds %s", h.Kind, h.Name, holds),
 			Fix:  fix}))
 	}
-	return problems, nil
+	owned, err := checkOwners(ctx, db, l)
+	return append(problems, owned...), err
 }
 
 // renames are the new names that a configuration asks for, by kind and old name.

@@ -148,10 +148,10 @@ func TestSDKRootImportsTheStandardLibraryOnly(t *testing.T) {
 }
 
 // Only these may mint permits: consent, which has the grants; the wire, which gives a plugin the message that the host
-// started; and the test kit, for addresses @example.invalid.
+// started; and the suites, for addresses @example.invalid.
 func TestWhoMintsPermits(t *testing.T) {
 	t.Parallel()
-	may := []string{"internal/consent", "internal/wire/v1", "sdk/sdktest"}
+	may := []string{"internal/consent", "internal/wire/v1", "internal/conformance/people"}
 	for name, p := range packages(t) {
 		for _, i := range ours(p.Imports) {
 			if i != "internal/permit" || name == "sdk" || slices.Contains(may, name) {

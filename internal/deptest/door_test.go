@@ -10,6 +10,7 @@ var doors = map[string][]string{
 	module + "internal/consent": {"Registry.Start", "MessageStore.StartMessages", "Candidate.SealAddress", "SignupTx.Queue", "NoticeTx.PutNotice", "Registry.Answer"},
 	module + "internal/direct":  {"New", "Store.StartMessages"},
 	module + "internal/store":   {"DB.StartMessages", "DB.FanOut", "DB.MakeStreams", "DB.Correct"},
+	module + "internal/wire/v1": {"Instance.Message", "TryMessage", "NewMessengerClient", "MessengerClient.Message"},
 }
 
 // mayOpenDoors are the only files that use them. Resending, retrying, importing, restoring, merging, notices, corrections, staff
@@ -23,9 +24,12 @@ var mayOpenDoors = map[string]string{
 	"internal/direct/":                     "is the direct lane",
 	"internal/app/people.go":               "starts the direct lane, and makes streams of posts that followers get",
 	"internal/app/inbox.go":                "queues the answer that the bot gives to an event",
+	"internal/wire/v1/instance_people.go":  "hands a plugin the address of the message that it was given, for that one call and the plugin's own medium",
+	"internal/wire/v1/server_people.go":    "gives the plugin, in its own process, the message that the host started",
 	"connectors/email/":                    "writes to the address of a message that it was given",
 	"connectors/telegram/":                 "writes to the address of a message that it was given",
-	"sdk/sdktest/":                         "mints permits for addresses that nobody has",
+	"internal/conformance/people/":         "mints permits for addresses that nobody has, and has connectors write there",
+	"internal/plugintest/people.go":        "has a plugin write to addresses that nobody has, at the fake of its author",
 }
 
 // TestWhoReachesPeople holds the list of callers of the mint, of Messenger and Streamer, and of what makes rows for the lane.

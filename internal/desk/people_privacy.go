@@ -66,11 +66,21 @@ type PrivacyPlace struct {
 
 // PrivacyProcessor is somebody else who gets addresses and messages.
 type PrivacyProcessor struct {
-	Destination string   `json:"destination"`
-	Type        string   `json:"type"`
-	Hosts       []string `json:"hosts"`
-	Gets        string   `json:"gets"`
-	For         []string `json:"for"`
+	Destination string `json:"destination"`
+	Type        string `json:"type"`
+	// Plugin is the third party's program that gets it, by its name in the plugin folder; empty where Belfry's own connector does.
+	Plugin string   `json:"plugin,omitempty"`
+	Hosts  []string `json:"hosts"`
+	Gets   string   `json:"gets"`
+	For    []string `json:"for"`
+}
+
+// By is what a destination writes by.
+func (p PrivacyProcessor) By() string {
+	if p.Plugin == "" {
+		return p.Type
+	}
+	return p.Type + " (plugin " + p.Plugin + ")"
 }
 
 // PrivacyStaff is somebody of the house who may act.
@@ -131,7 +141,11 @@ func (d *Desk) PrivacyReport(lang string) PrivacyReport {
 		if slices.Equal(gets[name], []string{replies}) {
 			what = text("privacy.gets.replies")
 		}
-		r.Processors = append(r.Processors, PrivacyProcessor{Destination: name, Type: dest.Type, Hosts: hostsOf(dest.Options), Gets: what, For: gets[name]})
+		plugin := ""
+		if p, foreign := l.Plugin(dest.Type); foreign && p.Trusted != nil {
+			plugin = p.Trusted.Name
+		}
+		r.Processors = append(r.Processors, PrivacyProcessor{Destination: name, Type: dest.Type, Plugin: plugin, Hosts: hostsOf(dest.Options), Gets: what, For: gets[name]})
 	}
 	for _, k := range consent.Personal() {
 		r.Data = append(r.Data, PrivacyData{Name: text("privacy.data." + k.Name), Purpose: text("privacy.for." + k.Name), Basis: text("privacy.basis." + k.Basis), Kept: keptFor(k.Until, l, words), Sealed: k.Sealed, Tables: slices.Sorted(maps.Keys(k.Columns))})

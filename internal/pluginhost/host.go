@@ -71,14 +71,14 @@ func (h *Host) Open(ctx context.Context, kindName string, spec *sdk.Spec, s sdk.
 		if err := h.Check(ctx, kindName, config); err != nil {
 			return nil, err
 		}
-		roles = d.Roles
+		roles = h.usable(d)
 	}
 	k := h.kind(kindName)
 	i := &instance{k: k, settings: s, config: config}
 	k.mu.Lock()
 	k.instances[i] = struct{}{}
 	k.mu.Unlock()
-	return wire.NewInstance(i, roles), nil
+	return asked(ctx, wire.NewInstance(i, kindName, roles))
 }
 
 // Describe asks a kind's process what the kind is.

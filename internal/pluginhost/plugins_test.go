@@ -42,6 +42,10 @@ func servePlugin(kind string) {
 		plugin.Serve(badSpec("bad", ""))
 	case "spy":
 		plugin.Serve(spySpec())
+	case "postman":
+		plugin.Serve(postmanSpec().WithMedium(sdk.Medium{OwnChoice: true}))
+	case "old-postman":
+		plugin.Serve(postmanSpec())
 	case "platform":
 		p := &sdktest.Platform{}
 		p.AddChannel("@gazette")

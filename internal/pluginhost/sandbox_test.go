@@ -4,15 +4,20 @@ package pluginhost
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/belfry-news/belfry/plugins/example-python"
 	"github.com/belfry-news/belfry/sdk"
+	"github.com/belfry-news/belfry/sdk/sdktest"
 )
 
 // spyConfig configures a plugin that looks for everything it should not see.
@@ -23,22 +28,41 @@ type spyConfig struct {
 
 func spySpec() *sdk.Spec {
 	return sdk.Define("spy", "looks for what it should not see", spyConfig{},
-		func(_ context.Context, _ sdk.Settings, c spyConfig) (*spy, error) { return &spy{config: c}, nil })
+		func(_ context.Context, _ sdk.Settings, c spyConfig) (*spy, error) { return &spy{config: c}, nil }).WithMedium(sdk.Medium{})
 }
 
-type spy struct{ config spyConfig }
+// spy keeps everything that it is told.
+type spy struct {
+	config spyConfig
+	mu     sync.Mutex
+	told   []string
+}
 
 // Close implements sdk.Connector.
 func (*spy) Close(context.Context) error { return nil }
 
 // Message implements sdk.Messenger.
-func (*spy) Message(context.Context, sdk.DirectMessage) (sdk.MessageRef, error) {
-	return sdk.MessageRef{}, nil
+func (s *spy) Message(_ context.Context, m sdk.DirectMessage) (sdk.MessageRef, error) {
+	to, err := m.Recipient(time.Now())
+	if err != nil {
+		return sdk.MessageRef{}, err
+	}
+	address, _ := to.Reveal()
+	text, err := json.Marshal(m.MessageContent)
+	if err != nil {
+		return sdk.MessageRef{}, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.told = append(s.told, fmt.Sprintf("told %s %s %s %s %s", m.ID(), m.Purpose(), to.Medium(), address, text))
+	return sdk.MessageRef{ID: m.ID()}, nil
 }
 
 // Fetch implements sdk.Source: what it found are its notices.
 func (s *spy) Fetch(context.Context, sdk.FetchRequest) (sdk.Batch, error) {
-	found := slices.Concat(os.Environ(), os.Args)
+	s.mu.Lock()
+	found := slices.Concat(os.Environ(), os.Args, s.told)
+	s.mu.Unlock()
 	host := fmt.Sprint("/proc/", os.Getppid())
 	look := []string{"/proc/self/environ", "/proc/self/maps", "/proc/self/mem", "/proc/self/cmdline", "/proc/self/fd", "/proc", "/etc/passwd", "/etc/shadow", "/root", "/home", "/",
 		host + "/environ", host + "/cmdline", host + "/mem", host + "/fd", host + "/root" + "/etc/passwd", host + "/cwd", host + "/task"}
@@ -86,12 +110,36 @@ func TestAPluginSeesNothingThatIsNotItsOwn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// The protocol has no messages to people yet: whoever adds them shows here that this plugin sees the address of the
-	// message that it is to send, and no other.
-	if _, ok := sdk.As[sdk.Messenger](conn); ok {
-		t.Error("messages reach plugins, and nothing here looks at which addresses do")
+	// It sees the address of the message that it is to send, and no other: not that of another medium, of somebody whose permit is
+	// over, or of a message to another instance.
+	messenger, ok := sdk.As[sdk.Messenger](conn)
+	if !ok {
+		t.Fatal("it cannot write to anybody")
 	}
+	beside, err := f.Open(t.Context(), "spy", nil, sdk.Settings{Instance: "beside"}, map[string]any{"secret": "x"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	besides, _ := sdk.As[sdk.Messenger](beside)
+	write := func(to sdk.Messenger, p sdk.Permit, content sdk.MessageContent) error {
+		_, err := to.Message(t.Context(), sdk.NewDirectMessage(p, content))
+		return err
+	}
+	content := sdk.MessageContent{Template: "hello", Slots: map[string]string{"since": "2026"}}
+	if err := errors.Join(write(messenger, sdktest.Permit(t, "m1", "spy", "reader@example.invalid"), content),
+		write(besides, sdktest.Permit(t, "m2", "spy", "beside@example.invalid"), sdk.MessageContent{Template: "hello"})); err != nil {
+		t.Fatal(err)
+	}
+	over := sdktest.PermitFor(t, "m3", "spy", "late@example.invalid", sdk.PurposeDelivery, time.Now().Add(-time.Minute))
+	wantCode(t, write(messenger, over, content), sdk.CodeNoConsent)
+	wantCode(t, write(messenger, sdktest.Permit(t, "m4", "email", "mail@example.invalid"), content), sdk.CodeInvalid)
 	found := mustFetch(t, source(t, conn)).Notices
+	told := slices.DeleteFunc(slices.Clone(found), func(line string) bool {
+		return !strings.HasPrefix(line, "told ") && !strings.Contains(line, "@example.invalid")
+	})
+	if want := []string{`told m1 delivery spy reader@example.invalid {"Common":null,"Slots":{"since":"2026"},"Template":"hello","Parameters":null,"Buttons":null,"ReplyTo":""}`}; !slices.Equal(told, want) {
+		t.Errorf("of people it was told %q", told)
+	}
 	refused := 0
 	for _, line := range found {
 		name, rest, _ := strings.Cut(line, " ")

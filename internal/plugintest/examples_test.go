@@ -51,7 +51,7 @@ func copied(t *testing.T, from string) string {
 }
 
 // buildGo builds the Go example in its own module, offline.
-func buildGo(t *testing.T, folder string) string {
+func buildGo(t *testing.T, folder string, programs ...string) string {
 	t.Helper()
 	root, err := filepath.Abs("../..")
 	if err != nil {
@@ -64,13 +64,13 @@ func buildGo(t *testing.T, folder string) string {
 	if err := os.WriteFile(filepath.Join(folder, "go.mod"), []byte(strings.Replace(string(mod), "=> ../..", "=> "+root, 1)), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command("go", "build", "-mod=mod", "-o", "notes", ".")
+	cmd := exec.Command("go", append([]string{"build", "-mod=mod", "-o", "bin/"}, programs...)...)
 	cmd.Dir = folder
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOPROXY=off", "GOWORK=off")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("the example does not build: %v\n%s", err, out)
 	}
-	return filepath.Join(folder, "notes")
+	return filepath.Join(folder, "bin")
 }
 
 // TestExamples runs the very same suites on finished programs in two languages, over the real protocol.
@@ -82,7 +82,9 @@ func TestExamples(t *testing.T) {
 		least                                 int
 	}{
 		"Go":                  {"../../plugins/example", "", "notes", "test.yaml", "", "source", 25},
+		"a messenger in Go":   {"../../plugins/example", "pager", "pager", "pager/test.yaml", "", "messenger", 30},
 		"a source in Python":  {"../../plugins/example-python", "notes.py", "notes-py", "notes.test.yaml", "", "source", 25},
+		"a messenger, Python": {"../../plugins/example-python", "pager.py", "pager-py", "pager.test.yaml", "fake_pager.py", "messenger", 36},
 		"a connector, Python": {"../../plugins/example-python", "board.py", "board-py", "board.test.yaml", "fake_board.py", "resolver publisher editor deleter finder", 73},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -90,7 +92,10 @@ func TestExamples(t *testing.T) {
 			folder := copied(t, tc.folder)
 			path := filepath.Join(folder, tc.program)
 			if tc.program == "" {
-				path = buildGo(t, folder)
+				path = filepath.Join(buildGo(t, folder, "."), "notes")
+			}
+			if tc.program == "pager" {
+				path, tc.fake = filepath.Join(buildGo(t, folder, "./pager", "./pager/fake"), "pager"), "bin/fake"
 			}
 			o := options(t, pluginhost.Command{Path: path, Foreign: true}, tc.kind)
 			if tc.fake != "" {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/belfry-news/belfry/internal/pluginhost"
 	"github.com/belfry-news/belfry/internal/sandbox"
+	"github.com/belfry-news/belfry/sdk/plugin"
 	"go.uber.org/goleak"
 )
 
@@ -18,6 +19,14 @@ func TestMain(m *testing.M) {
 	sandbox.Main()
 	if len(os.Args) == 3 && os.Args[1] == "plugin" {
 		serveBroken(os.Args[2])
+		return
+	}
+	if len(os.Args) == 3 && os.Args[1] == "postman" {
+		plugin.Serve(postmanSpec(os.Args[2]))
+		return
+	}
+	if len(os.Args) == 2 && os.Args[1] == "office" {
+		serveOffice()
 		return
 	}
 	goleak.VerifyTestMain(m)

@@ -155,6 +155,8 @@ func (t *tester) reaching() func(ctx context.Context, at wire.At) error {
 			_, err := wire.NewResolverClient(at.Conn).ResolveChannel(ctx, &wire.ResolveChannelRequest{Handle: at.Handle, Call: at.Call, Name: t.o.Scenario.Channel})
 			return err
 		}
+	case slices.Contains(t.roles, sdk.RoleMessenger) && t.found.Medium != nil && t.needsPeople() == "":
+		return t.page
 	}
 	return nil
 }
@@ -256,6 +258,9 @@ func (t *tester) first(tb conformance.T, conn sdk.Connector) {
 		if err != nil || len(parts) == 0 {
 			tb.Errorf("Plan gave %d parts, %v", len(parts), err)
 		}
+	}
+	if m, ok := sdk.As[sdk.Messenger](conn); ok && t.needsPeople() == "" {
+		t.writeOnce(ctx, tb, m)
 	}
 }
 

@@ -36,6 +36,8 @@ const (
 // recorder keeps what is said to the plugin and by it, and looks for secrets in what it says. It stands on the connection.
 type recorder struct {
 	secrets []string
+	// persons are the addresses that messages of the test go to: they stand in requests, and nowhere else.
+	persons []string
 
 	mu    sync.Mutex
 	calls []*Call
@@ -75,6 +77,11 @@ func (r *recorder) Handle(_ context.Context, rec slog.Record) error {
 	for _, secret := range r.secrets {
 		if strings.Contains(line.String(), secret) {
 			r.leaks = append(r.leaks, "a secret of the configuration stands in the log: "+r.mask(line.String()))
+		}
+	}
+	for _, address := range r.persons {
+		if strings.Contains(line.String(), address) {
+			r.leaks = append(r.leaks, "the address of the person stands in the log: "+r.mask(line.String()))
 		}
 	}
 	if len(r.lines) < maxCalls {
@@ -153,7 +160,7 @@ func (r *recorder) ended(c *Call, err error, took time.Duration) {
 
 // look searches an answer for secrets. The lock is held.
 func (r *recorder) look(method string, m any) {
-	if p, ok := m.(proto.Message); ok && len(r.secrets) > 0 {
+	if p, ok := m.(proto.Message); ok && len(r.secrets)+len(r.persons) > 0 {
 		if b, err := proto.Marshal(p); err == nil {
 			r.find(method, string(b))
 		}
@@ -164,6 +171,11 @@ func (r *recorder) find(method, s string) {
 	for _, secret := range r.secrets {
 		if strings.Contains(s, secret) {
 			r.leaks = append(r.leaks, "a secret of the configuration stands in the answer of "+method)
+		}
+	}
+	for _, address := range r.persons {
+		if strings.Contains(s, address) {
+			r.leaks = append(r.leaks, "the address of the person stands in the answer of "+method)
 		}
 	}
 }

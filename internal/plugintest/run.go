@@ -121,6 +121,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 		return nil, err
 	}
 	t.rec.secrets = t.secrets()
+	t.rec.persons = slices.DeleteFunc([]string{o.Scenario.Address, o.Scenario.Lost}, func(a string) bool { return a == "" })
 	if err := t.host.Check(ctx, o.Kind, o.Scenario.Config); err != nil {
 		if ps := (sdk.Problems{}); errors.As(err, &ps) {
 			return nil, o.Scenario.refused(ps)

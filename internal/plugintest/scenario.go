@@ -28,6 +28,9 @@ type Scenario struct {
 	Missing     []string `yaml:"missing" doc:"Names of nothing."`
 	Forged      []string `yaml:"forged" doc:"Ids of people and private chats, as a faulty host might make them."`
 
+	Address string `yaml:"address" doc:"Somebody who takes messages, at the fake: an address that nobody has."`
+	Lost    string `yaml:"lost" doc:"Somebody whom the fake does not know any more."`
+
 	There []Ref `yaml:"there" doc:"Items that are still published."`
 	Gone  []Ref `yaml:"gone" doc:"Items that are withdrawn."`
 
@@ -95,7 +98,7 @@ func ReadScenario(path, address, tmp string) (Scenario, error) {
 
 // Validate says what does not go together.
 func (s *Scenario) Validate() error {
-	var ps sdk.Problems
+	ps := s.checkAddresses()
 	if s.Break != "" && s.Mend == "" {
 		ps.Add("/break", "it is not said how what breaks is mended", "write the command under mend", "/mend")
 	}

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/belfry-news/belfry/internal/conformance"
+	"github.com/belfry-news/belfry/internal/conformance/people"
 	"github.com/belfry-news/belfry/sdk"
 )
 
@@ -90,6 +91,12 @@ func (t *tester) suites() []suite {
 	add(sdk.RoleDeleter, place, func() []conformance.Check { return conformance.Deleter(publisher) }, sight...)
 	add(sdk.RoleFinder, place, func() []conformance.Check { return conformance.Finder(publisher) })
 
+	var lost []string
+	if s.Lost == "" {
+		lost = []string{"an address that reaches nobody: lost: in the file, somebody whom the fake does not know any more"}
+	}
+	add(sdk.RoleMessenger, t.needsPeople(), func() []conformance.Check { return t.messengerChecks(options) }, lost...)
+
 	if t.o.Fake != nil {
 		f := conformance.FaultOptions{PublisherOptions: publisher, Script: t.o.Fake.script, Refuse: t.o.Fake.refuse}
 		one := suite{name: "faults", offered: true}
@@ -103,6 +110,9 @@ func (t *tester) suites() []suite {
 			if slices.Contains(t.roles, can.role) && (place == "" || can.role == sdk.RoleSource) {
 				one.checks = append(one.checks, can.checks(f)...)
 			}
+		}
+		if slices.Contains(t.roles, sdk.RoleMessenger) && t.found.Medium != nil && t.needsPeople() == "" {
+			one.checks = append(one.checks, people.MessengerFaults(t.messenger(options), f)...)
 		}
 		out = append(out, one)
 	}

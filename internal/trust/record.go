@@ -40,6 +40,7 @@ type Type struct {
 	Type    string          `json:"type"`
 	Summary string          `json:"summary"`
 	Roles   []sdk.Role      `json:"abilities"`
+	Medium  *Medium         `json:"medium,omitempty"`
 	Fields  []Setting       `json:"settings"`
 	Schema  json.RawMessage `json:"schema"`
 }

@@ -15,6 +15,7 @@ import difflib
 import hmac
 import json
 import os
+import re
 import signal
 import sys
 import threading
@@ -24,7 +25,7 @@ import traceback
 import grpc
 from google.protobuf import any_pb2, empty_pb2
 
-from belfry.plugin.v1 import channel_pb2, item_pb2, plugin_pb2, source_pb2
+from belfry.plugin.v1 import channel_pb2, item_pb2, people_pb2, plugin_pb2, source_pb2
 
 VERSION = 1
 MAX_MESSAGE = 16 << 20
@@ -68,13 +69,18 @@ class Type:
         editor      edit(call, ref, part, files) -> channel_pb2.PartRef
         deleter     delete(call, ref)
         finder      find(call, to, key) -> channel_pb2.PartRef or None
+        messenger   message(call, message, files) -> people_pb2.MessageResponse
 
-    and close(). files are the contents of part.files, in the same order. Calls of one instance may come at the same time."""
+    and close(). files are the contents of part.files, or of the files of message.common.media, in the same order. Calls of one
+    instance may come at the same time. A messenger says in medium what its platform wants of messages to people, be it nothing:
+    plugin_pb2.Medium(). message is called for what is on that medium, for somebody, and in its time; anything else is refused
+    before. The address in it is for that call alone."""
 
     name = ""
     summary = ""
     roles = ()
     fields = ()
+    medium = None
 
     def open(self, settings, config):
         raise NotImplementedError
@@ -157,6 +163,11 @@ def plain(nodes):
         if node.kind in ("paragraph", "heading", "quote", "list", "item", "codeblock", "rule"):
             out.append("\n")
     return "".join(out)
+
+
+def fill(text, values):
+    """A text of a message with the person's own values in their places. A name without a value becomes nothing."""
+    return re.sub("\ufdd0([^\ufdd1]*)\ufdd1", lambda place: values.get(place[1], ""), text)
 
 
 # Configuration.
@@ -271,8 +282,8 @@ class _FromBelfry(grpc.ServerInterceptor):
 
 
 class _Instance:
-    def __init__(self, connector, roles, log):
-        self.connector, self.roles, self.log = connector, roles, log
+    def __init__(self, connector, name, roles, log):
+        self.connector, self.name, self.roles, self.log = connector, name, roles, log
         self.calls, self.changed, self.closed = [], threading.Condition(), False
 
     def settle(self, context, number=None):
@@ -319,6 +330,7 @@ class _Process:
             service(v1 + "Editor", Edit=upload(c.EditRequest, c.EditResponse, self.edit)),
             service(v1 + "Deleter", Delete=unary(c.DeleteRequest, c.DeleteResponse, self.delete)),
             service(v1 + "Finder", Find=unary(c.FindRequest, c.FindResponse, self.find)),
+            service(v1 + "Messenger", Message=upload(people_pb2.MessageRequest, people_pb2.MessageResponse, self.message)),
         )
 
     # The life of the process and of its instances.
@@ -337,7 +349,7 @@ class _Process:
         kinds = {str: "string", int: "integer", bool: "boolean"}
         reply = plugin_pb2.DescribeResponse()
         for t in self.types.values():
-            reply.types.add(name=t.name, summary=t.summary, roles=t.roles, schema_json=json.dumps(schema(t.fields)).encode(), settings=[
+            reply.types.add(name=t.name, summary=t.summary, roles=t.roles, medium=t.medium, schema_json=json.dumps(schema(t.fields)).encode(), settings=[
                 plugin_pb2.Setting(path=f.name, type="secret" if f.secret else kinds[f.kind], doc=f.doc, example=f.example,
                                    default="" if f.default is None else str(f.default), required=f.required)
                 for f in t.fields])
@@ -358,7 +370,7 @@ class _Process:
                 if not request.handle or request.handle in self.instances:
                     raise Error("invalid", "the handle of the instance is taken or empty")
                 connector = t.open(Settings(request.instance, request.user_agent, log), config)
-                self.instances[request.handle] = _Instance(connector, t.roles, log)
+                self.instances[request.handle] = _Instance(connector, t.name, t.roles, log)
             return plugin_pb2.OpenResponse(roles=t.roles)
 
     def settle(self, request, context):
@@ -457,8 +469,18 @@ class _Process:
             ref = connector.find(call, request.to, request.key)
             return channel_pb2.FindResponse(ref=ref, found=ref is not None)
 
+    def message(self, requests, context):
+        head, files = _upload(requests, people_pb2.MessageRequest())
+        with self.using(head, context, "message", "messenger", sends=True) as (connector, call):
+            message = head.message
+            if not message.address or message.medium != self.instances[head.handle].name:
+                raise Error("no_consent", "the message is for nobody on this medium")
+            if not message.HasField("not_after") or time.time() > message.not_after.seconds + message.not_after.nanos / 1e9:
+                raise Error("no_consent", "the time in which the message may leave is over")
+            return connector.message(call, message, _contents(head, files, len(message.common.media)))
 
-def _upload(requests):
+
+def _upload(requests, none=None):
     """The head of an upload, and the content of its files."""
     head, files = None, {}
     for request in requests:
@@ -466,12 +488,18 @@ def _upload(requests):
             head = request
         elif request.HasField("piece"):
             files.setdefault(request.piece.file, bytearray()).extend(request.piece.data)
-    return head if head is not None else channel_pb2.PublishRequest(), files
+    if head is None:
+        head = none if none is not None else channel_pb2.PublishRequest()
+    return head, files
 
 
 def _whole(head, files):
     """The contents in the order of part.files. Nothing has left for a platform yet."""
-    out = [bytes(files.get(i, b"")) for i in range(len(head.part.files))]
+    return _contents(head, files, len(head.part.files))
+
+
+def _contents(head, files, count):
+    out = [bytes(files.get(i, b"")) for i in range(count)]
     if [len(content) for content in out[:len(head.content)]] != list(head.content):
         raise Error("unavailable", "the content of a file did not arrive whole")
     return out

@@ -6,8 +6,13 @@
 // plugin in another language speaks the same protocol (docs/plugin-protocol.md).
 //
 // What crosses in version 1: sdk.Source, sdk.WebhookReceiver, sdk.Checker, sdk.Resolver, sdk.Publisher, sdk.Editor,
-// sdk.Deleter and sdk.Finder. The interfaces that write to people or listen to them (Messenger, Streamer, Receiver,
-// Listener), Assistant, SharedPlanner, Rehearser and Prober do not cross: behind the wire sdk.As answers false for them.
+// sdk.Deleter, sdk.Finder, and, of a type that says what its medium allows (Spec.WithMedium), sdk.Messenger and
+// sdk.MessageLimiter. Streamer, those that hear people (Receiver, Listener, Linker, CommandMenu), Previewer, Assistant,
+// SharedPlanner, Rehearser and Prober do not cross: behind the wire sdk.As answers false for them.
+//
+// Of a person a plugin is told what stands in the sdk.DirectMessage that it is to send, in the moment in which it may leave:
+// the address on the medium that bears the name of the plugin's type, and the values of that message. Nothing else of them
+// reaches it, before or after, and it cannot ask.
 //
 // What a plugin may rely on:
 //   - One process holds many instances. Calls of different instances come at the same time.
@@ -19,7 +24,7 @@
 //     daemon's log, cut and counted when there is too much of it.
 //   - Memory is limited. A process that exceeds its limit ends.
 //   - A panic in a call costs that call: it is recovered and logged with its stack, and the host gets CodeUnknownOutcome
-//     where the call sends (Publish, Edit, Delete) and CodeUnavailable elsewhere. The instance stays open. A panic in a
+//     where the call sends (Publish, Edit, Delete, Message) and CodeUnavailable elsewhere. The instance stays open. A panic in a
 //     goroutine of the plugin's own ends the process, as Go has it; the host then makes the calls that were under way
 //     again, one by one, each alone in a fresh process, and holds only the instance that crashes again.
 //

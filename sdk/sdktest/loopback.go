@@ -2,6 +2,7 @@ package sdktest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -92,7 +93,11 @@ func (l *loop) open(ctx context.Context, s sdk.Settings, config map[string]any) 
 	if err != nil {
 		return nil, err
 	}
-	return wire.NewInstance(c, roles), nil
+	i := wire.NewInstance(c, l.typ, roles)
+	if err := i.AskMessageLimits(ctx); err != nil {
+		return nil, errors.Join(err, i.Close(ctx))
+	}
+	return i, nil
 }
 
 // loopCaller brings the calls of one instance to the other end of the loop.

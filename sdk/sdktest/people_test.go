@@ -144,6 +144,10 @@ func (p *post) listener() ListenerOptions {
 func TestPeopleSuitesPass(t *testing.T) {
 	t.Parallel()
 	Messenger(t, (&post{}).messenger())
+	p := &post{}
+	far := p.messenger()
+	far.Open = Loopback(t, p.Spec())
+	Messenger(t, far)
 	Listener(t, (&post{}).listener())
 }
 
@@ -211,6 +215,52 @@ func TestMessengerSuiteCatches(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			caught(t, messengerChecks((&post{message: tc.message}).messenger()), tc.want)
+		})
+	}
+}
+
+// TestMessengerSuiteCatchesOverTheWire: what a connector does wrong behind the wire is found there too, as far as Belfry does not keep
+// it from going wrong itself.
+func TestMessengerSuiteCatchesOverTheWire(t *testing.T) {
+	t.Parallel()
+	good := (*post).deliver
+	for name, tc := range map[string]struct {
+		message func(p *post, m sdk.DirectMessage) error
+		want    string
+	}{
+		"sending twice": {func(p *post, m sdk.DirectMessage) error {
+			if err := good(p, m); err != nil {
+				return err
+			}
+			return good(p, m)
+		}, "came"},
+		"values of nobody": {func(p *post, m sdk.DirectMessage) error {
+			if _, err := m.Recipient(time.Now()); err == nil && m.Common != nil {
+				m.Slots = nil
+			}
+			return good(p, m)
+		}, "does not stand in its message"},
+		"writing into the text": {func(p *post, m sdk.DirectMessage) error {
+			err := good(p, m)
+			if err == nil && m.Common.ID == "shared" {
+				m.Common.Body = append(m.Common.Body, sdk.Paragraph(sdk.Text("more")))
+			}
+			return err
+		}, "two messages that say the same came as"},
+		"somebody who is gone": {func(p *post, m sdk.DirectMessage) error {
+			if err := good(p, m); err != nil {
+				return sdk.Errorf(sdk.AsError(err).Code, "post", "nobody lives there")
+			}
+			return nil
+		}, "and not about the person"},
+		"a panic": {func(*post, sdk.DirectMessage) error { panic("the postman fell") }, "unknown_outcome"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := &post{message: tc.message}
+			o := p.messenger()
+			o.Open = Loopback(t, p.Spec())
+			caught(t, messengerChecks(o), tc.want)
 		})
 	}
 }

@@ -1,21 +1,19 @@
 package sdktest
 
 import (
-	"strconv"
-	"strings"
 	"testing"
 	"time"
 
-	"github.com/belfry-news/belfry/internal/permit"
+	"github.com/belfry-news/belfry/internal/conformance/people"
 	"github.com/belfry-news/belfry/sdk"
 )
 
 // AddressDomain is where every address ends that a test can write to. RFC 2606 keeps it from being anybody's.
-const AddressDomain = "@example.invalid"
+const AddressDomain = people.AddressDomain
 
 // FirstNobody is the least number that a permit of a test may name, on media whose addresses are numbers. Platforms number
 // people with at most 52 bits (Telegram's Bot API), so it and the numbers above it are nobody's.
-const FirstNobody = int64(1) << 52
+const FirstNobody = people.FirstNobody
 
 // Permit mints a permit for a test: for one delivery over a medium to an address that ends with AddressDomain, or to a
 // number from FirstNobody on, good for an hour. Any other address fails the test.
@@ -27,11 +25,9 @@ func Permit(tb testing.TB, id, medium, address string) sdk.Permit {
 // PermitFor is Permit with a purpose and an end of its own.
 func PermitFor(tb testing.TB, id, medium, address string, purpose sdk.Purpose, notAfter time.Time) sdk.Permit {
 	tb.Helper()
-	n, err := strconv.ParseInt(address, 10, 64)
-	number := err == nil && n >= FirstNobody && strconv.FormatInt(n, 10) == address
-	local, ok := strings.CutSuffix(address, AddressDomain)
-	if !number && (!ok || local == "" || strings.ContainsAny(local, "@, \r\n<>")) {
-		tb.Fatalf("sdktest: %q is no address of a test; write somebody%s, or a number from %d on", address, AddressDomain, FirstNobody)
+	p, err := people.Mint(id, medium, address, purpose, notAfter)
+	if err != nil {
+		tb.Fatalf("sdktest: %v", err)
 	}
-	return permit.Mint(id, medium, address, purpose, notAfter)
+	return p
 }

@@ -84,7 +84,7 @@ func Finder(t *testing.T, o PublisherOptions) {
 	run(t, posting(conformance.Finder), o)
 }
 
-// Messenger checks a connector that writes to people. It runs directly only: the role does not cross to another process.
+// Messenger checks a connector that writes to people, directly and over Loopback. It writes to addresses alone that nobody has.
 func Messenger(t *testing.T, o MessengerOptions) {
 	t.Helper()
 	run(t, messengerChecks, o)
@@ -101,7 +101,7 @@ func messengerChecks(o MessengerOptions) []conformance.Check {
 	return people.Messenger(out)
 }
 
-// Listener checks a connector that hears people. It runs directly only.
+// Listener checks a connector that hears people. It runs directly only: the role does not cross to another process.
 func Listener(t *testing.T, o ListenerOptions) {
 	t.Helper()
 	run(t, listenerChecks, o)

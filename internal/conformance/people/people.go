@@ -1,5 +1,6 @@
-// Package people holds the suites of connectors that write to people and hear them. They run in Go tests only: the roles do
-// not cross to another process, and no program of ours asks them.
+// Package people holds the suites of connectors that write to people and hear them, and makes the permits that tests need: for
+// addresses that nobody has. That of messengers runs directly, over the wire, and against finished programs; that of listeners runs
+// in Go tests only, since the role does not cross to another process.
 package people
 
 import (
@@ -138,7 +139,36 @@ func sideBySide(p *probe, o MessengerOptions) {
 	}
 }
 
-// Messenger checks a connector that writes to people. It runs directly only: the role does not cross to another process.
+// manners checks what a connector says of its messages against a long one: no text of it is longer, and why the person gets it is
+// not cut away.
+func manners(p *probe, o MessengerOptions) {
+	l, ok := sdk.As[sdk.MessageLimiter](p.OpenAny())
+	if !ok {
+		return
+	}
+	limits := l.MessageLimits()
+	if _, measured := conformance.Length("", limits.Unit); !measured || limits.Text <= 0 || limits.Text > 100_000 {
+		return
+	}
+	common := sampleCommon("long")
+	common.Body = append(common.Body, sdk.Paragraph(sdk.Text(strings.Repeat("naïve words ", limits.Text/4))))
+	got := p.news(o, func() {
+		if _, err := l.Message(p.Ctx(), p.message(o, "long", content(common, "anna"))); err != nil {
+			p.Fails("Message", err)
+			p.Fatalf("a long message: %v", err)
+		}
+	})
+	for _, text := range got {
+		if n, _ := conformance.Length(text, limits.Unit); n > limits.Text {
+			p.Errorf("a message has %d %s, and says that it takes %d", n, limits.Unit, limits.Text)
+		}
+	}
+	if all := strings.Join(got, "\n"); !strings.Contains(all, sdk.Fill(common.Reason, map[string]string{"since": "anna"})) {
+		p.Errorf("of a long message the reason why the person gets it is cut away: %.200q", all)
+	}
+}
+
+// Messenger checks a connector that writes to people.
 func Messenger(o MessengerOptions) []conformance.Check {
 	send := func(p *probe, m sdk.Messenger) func(ctx context.Context) error {
 		message := p.message(o, "conduct", content(sampleCommon("conduct"), "anna"))
@@ -188,14 +218,23 @@ func Messenger(o MessengerOptions) []conformance.Check {
 			p := newProbe(tb, o.Options)
 			c := open[sdk.Messenger](p)
 			common := sampleCommon("shared")
-			if _, err := c.Message(p.Ctx(), p.message(o, "shared", content(common, "anna"))); err != nil {
-				p.Fatalf("Message: %v", err)
+			got := p.news(o, func() {
+				for _, name := range []string{"shared", "shared again"} {
+					if _, err := c.Message(p.Ctx(), p.message(o, name, content(common, "anna"))); err != nil {
+						p.Fails("Message", err)
+						p.Fatalf("Message: %v", err)
+					}
+				}
+			})
+			if len(got) != 2 || got[0] != got[1] {
+				p.Errorf("two messages that say the same came as %q", got)
 			}
 			if fmt.Sprintf("%+v", *common) != fmt.Sprintf("%+v", *sampleCommon("shared")) {
 				p.Error("Message changed the text that messages share")
 			}
 		}},
 	}
+	checks = append(checks, conformance.Check{Name: "a long message", Run: func(tb conformance.T) { manners(newProbe(tb, o.Options), o) }})
 	if o.Lost != "" {
 		checks = append(checks, conformance.Check{Name: "an address that reaches nobody", Run: func(tb conformance.T) {
 			p := newProbe(tb, o.Options)
@@ -263,7 +302,7 @@ func (p *probe) take(o ListenerOptions, e sdk.Events, n int) (out []given) {
 	return out
 }
 
-// Listener checks a connector that hears people. It runs directly only.
+// Listener checks a connector that hears people. It runs directly only: the role does not cross to another process.
 func Listener(o ListenerOptions) []conformance.Check {
 	// begin says some texts and gives them as events, with everything before them acknowledged.
 	begin := func(p *probe, l sdk.Listener, texts ...string) (from sdk.Cursor) {

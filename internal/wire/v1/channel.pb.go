@@ -283,7 +283,7 @@ func (x *Rules) GetReplyFor() *durationpb.Duration {
 
 type Rate struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// "channel" or "destination".
+	// "channel" or "destination"; of messages to people, "person" or "destination".
 	Scope         string               `protobuf:"bytes,1,opt,name=scope,proto3" json:"scope,omitempty"`
 	Events        int64                `protobuf:"varint,2,opt,name=events,proto3" json:"events,omitempty"`
 	Per           *durationpb.Duration `protobuf:"bytes,3,opt,name=per,proto3" json:"per,omitempty"`

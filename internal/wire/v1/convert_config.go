@@ -109,16 +109,18 @@ type Description struct {
 	Roles         []sdk.Role
 	Schema        json.RawMessage
 	Fields        []sdk.Field
+	// Medium is nil when the type does not say what its medium allows, and then it writes to nobody.
+	Medium *sdk.Medium
 }
 
 func toType(s *sdk.Spec) *Type {
 	return &Type{Name: text(s.Type), Summary: text(s.Summary), Roles: words(s.Roles), SchemaJson: s.SchemaJSON(),
-		Settings: each(s.Fields(), toSetting)}
+		Settings: each(s.Fields(), toSetting), Medium: toMedium(s.Medium)}
 }
 
 func fromType(t *Type) Description {
 	return Description{Type: t.GetName(), Summary: t.GetSummary(), Roles: fromWords[sdk.Role](t.GetRoles()),
-		Schema: t.GetSchemaJson(), Fields: eachFrom(t.GetSettings(), fromSetting)}
+		Schema: t.GetSchemaJson(), Fields: eachFrom(t.GetSettings(), fromSetting), Medium: fromMedium(t.GetMedium())}
 }
 
 func toSetting(f *sdk.Field) *Setting {

@@ -23,7 +23,7 @@ func (p *pair) openMany(t *testing.T, handle string) *wire.Instance {
 	p.open(t, handle, nil)
 	p.many = wire.NewFetchStream(p.conn, func() {})
 	t.Cleanup(p.many.Close)
-	return wire.NewInstance(&caller{p: p, handle: handle}, []sdk.Role{sdk.RoleSource})
+	return wire.NewInstance(&caller{p: p, handle: handle}, "odd", []sdk.Role{sdk.RoleSource})
 }
 
 // TestManyFetches: batches of every size come back to those who asked for them, whatever the order.
@@ -97,7 +97,7 @@ func TestAFetchThatIsGivenUp(t *testing.T) {
 			defer cancel()
 			done := make(chan error, 1)
 			go func() {
-				_, err := wire.NewInstance(fixed{at}, []sdk.Role{sdk.RoleSource}).Fetch(ctx, sdk.FetchRequest{Cursor: sdk.Cursor("wait")})
+				_, err := wire.NewInstance(fixed{at}, "odd", []sdk.Role{sdk.RoleSource}).Fetch(ctx, sdk.FetchRequest{Cursor: sdk.Cursor("wait")})
 				done <- err
 			}()
 			deadline := <-began
@@ -230,7 +230,7 @@ func TestAStreamThatBreaksItsRules(t *testing.T) {
 			})
 			p.many = wire.NewFetchStream(p.conn, func() {})
 			t.Cleanup(p.many.Close)
-			s := wire.NewInstance(&caller{p: p, handle: "1"}, []sdk.Role{sdk.RoleSource})
+			s := wire.NewInstance(&caller{p: p, handle: "1"}, "odd", []sdk.Role{sdk.RoleSource})
 			for range 2 {
 				b, err := s.Fetch(t.Context(), sdk.FetchRequest{})
 				if tc.code != "" {

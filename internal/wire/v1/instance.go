@@ -34,12 +34,14 @@ type Caller interface {
 // can do.
 type Instance struct {
 	caller Caller
+	typ    string
 	roles  []sdk.Role
+	limits *sdk.Limits // of messages to people; nil when it tells none
 }
 
-// NewInstance makes an instance with the roles that its process advertised, as far as they cross.
-func NewInstance(c Caller, roles []sdk.Role) *Instance {
-	i := &Instance{caller: c}
+// NewInstance makes an instance of a type with the roles that its process advertised, as far as they cross.
+func NewInstance(c Caller, typ string, roles []sdk.Role) *Instance {
+	i := &Instance{caller: c, typ: typ}
 	for _, r := range roles {
 		if Crosses(r) && !slices.Contains(i.roles, r) {
 			i.roles = append(i.roles, r)
@@ -70,6 +72,10 @@ func (i *Instance) As(target any) bool {
 		return has(i, t, sdk.Deleter(i), sdk.RoleDeleter)
 	case *sdk.Finder:
 		return has(i, t, sdk.Finder(i), sdk.RoleFinder)
+	case *sdk.Messenger:
+		return has(i, t, sdk.Messenger(i), sdk.RoleMessenger)
+	case *sdk.MessageLimiter:
+		return i.hasLimits(t)
 	}
 	return false
 }
@@ -93,6 +99,9 @@ func opPublish() Op    { return Op{Name: "publish", Sends: true} }
 func opEdit() Op       { return Op{Name: "edit", Sends: true, Repeats: true} }
 func opDelete() Op     { return Op{Name: "delete", Sends: true, Repeats: true} }
 func opFind() Op       { return Op{Name: "find", Repeats: true} }
+func opMessage() Op    { return Op{Name: "message", Sends: true} }
+
+func opMessageLimits() Op { return Op{Name: "message limits", Repeats: true} }
 
 // call makes one call. f decodes its answers with the options it is given.
 func (i *Instance) call(ctx context.Context, op Op, f func(ctx context.Context, at At, opt ...grpc.CallOption) error) error {

@@ -38,7 +38,12 @@ func checkChannel(op Op, ref *sdk.ChannelRef, l *sdk.Limits) error {
 		return lie(op, sdk.CodeInvalid, "its channel has no id")
 	case len(ref.State) > MaxRefState:
 		return lie(op, sdk.CodeTooLarge, "its channel carries a state of %d bytes; at most %d are kept", len(ref.State), MaxRefState)
-	case l.Text < 0 || l.Caption < 0 || l.Media < 0 || l.MediaBytes < 0 || l.Rules.Parallel < 0:
+	}
+	return checkLimits(op, l)
+}
+
+func checkLimits(op Op, l *sdk.Limits) error {
+	if l.Text < 0 || l.Caption < 0 || l.Media < 0 || l.MediaBytes < 0 || l.Rules.Parallel < 0 {
 		return lie(op, sdk.CodeInvalid, "one of its limits is negative")
 	}
 	for _, r := range l.Rules.Rates {

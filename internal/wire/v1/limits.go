@@ -37,7 +37,7 @@ const (
 func Crosses(r sdk.Role) bool {
 	switch r {
 	case sdk.RoleSource, sdk.RoleWebhook, sdk.RoleChecker, sdk.RoleResolver, sdk.RolePublisher, sdk.RoleEditor,
-		sdk.RoleDeleter, sdk.RoleFinder:
+		sdk.RoleDeleter, sdk.RoleFinder, sdk.RoleMessenger:
 		return true
 	}
 	return false

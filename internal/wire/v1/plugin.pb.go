@@ -126,11 +126,14 @@ type Type struct {
 	Name    string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	Summary string                 `protobuf:"bytes,2,opt,name=summary,proto3" json:"summary,omitempty"`
 	// The abilities a healthy instance has: "source", "webhook", "checker", "resolver", "publisher", "editor", "deleter",
-	// "finder". The host does not use a role it does not know.
+	// "finder", "messenger". The host does not use a role it does not know.
 	Roles []string `protobuf:"bytes,3,rep,name=roles,proto3" json:"roles,omitempty"`
 	// The JSON Schema (draft-07) of the configuration.
-	SchemaJson    []byte     `protobuf:"bytes,4,opt,name=schema_json,json=schemaJson,proto3" json:"schema_json,omitempty"`
-	Settings      []*Setting `protobuf:"bytes,5,rep,name=settings,proto3" json:"settings,omitempty"`
+	SchemaJson []byte     `protobuf:"bytes,4,opt,name=schema_json,json=schemaJson,proto3" json:"schema_json,omitempty"`
+	Settings   []*Setting `protobuf:"bytes,5,rep,name=settings,proto3" json:"settings,omitempty"`
+	// What the medium allows, whose name is that of the type. A type with the role "messenger" says it, be it empty: without it,
+	// the role is not used.
+	Medium        *Medium `protobuf:"bytes,6,opt,name=medium,proto3" json:"medium,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -200,6 +203,87 @@ func (x *Type) GetSettings() []*Setting {
 	return nil
 }
 
+func (x *Type) GetMedium() *Medium {
+	if x != nil {
+		return x.Medium
+	}
+	return nil
+}
+
+// Medium is what a platform says of messages to single people there. The host decides by it before each message. Empty, it
+// forbids nothing.
+type Medium struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Impersonal bulk is forbidden: of a channel's posts people get only those that a choice of their own selects.
+	OwnChoice bool `protobuf:"varint,1,opt,name=own_choice,json=ownChoice,proto3" json:"own_choice,omitempty"`
+	// Nobody is written to before they have written there themselves.
+	TheyBegin bool `protobuf:"varint,2,opt,name=they_begin,json=theyBegin,proto3" json:"they_begin,omitempty"`
+	// How long after a person last wrote they may be written to; 0 is always. Outside of it the platform's templates are used if
+	// templates says so, and nothing is sent otherwise.
+	ReplyWindow   *durationpb.Duration `protobuf:"bytes,3,opt,name=reply_window,json=replyWindow,proto3" json:"reply_window,omitempty"`
+	Templates     bool                 `protobuf:"varint,4,opt,name=templates,proto3" json:"templates,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Medium) Reset() {
+	*x = Medium{}
+	mi := &file_belfry_plugin_v1_plugin_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Medium) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Medium) ProtoMessage() {}
+
+func (x *Medium) ProtoReflect() protoreflect.Message {
+	mi := &file_belfry_plugin_v1_plugin_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Medium.ProtoReflect.Descriptor instead.
+func (*Medium) Descriptor() ([]byte, []int) {
+	return file_belfry_plugin_v1_plugin_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *Medium) GetOwnChoice() bool {
+	if x != nil {
+		return x.OwnChoice
+	}
+	return false
+}
+
+func (x *Medium) GetTheyBegin() bool {
+	if x != nil {
+		return x.TheyBegin
+	}
+	return false
+}
+
+func (x *Medium) GetReplyWindow() *durationpb.Duration {
+	if x != nil {
+		return x.ReplyWindow
+	}
+	return nil
+}
+
+func (x *Medium) GetTemplates() bool {
+	if x != nil {
+		return x.Templates
+	}
+	return false
+}
+
 // Setting is one setting of a configuration, for its reference page.
 type Setting struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -217,7 +301,7 @@ type Setting struct {
 
 func (x *Setting) Reset() {
 	*x = Setting{}
-	mi := &file_belfry_plugin_v1_plugin_proto_msgTypes[3]
+	mi := &file_belfry_plugin_v1_plugin_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -229,7 +313,7 @@ func (x *Setting) String() string {
 func (*Setting) ProtoMessage() {}
 
 func (x *Setting) ProtoReflect() protoreflect.Message {
-	mi := &file_belfry_plugin_v1_plugin_proto_msgTypes[3]
+	mi := &file_belfry_plugin_v1_plugin_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -242,7 +326,7 @@ func (x *Setting) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Setting.ProtoReflect.Descriptor instead.
 func (*Setting) Descriptor() ([]byte, []int) {
-	return file_belfry_plugin_v1_plugin_proto_rawDescGZIP(), []int{3}
+	return file_belfry_plugin_v1_plugin_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Setting) GetPath() string {
@@ -308,7 +392,7 @@ type Config struct {
 
 func (x *Config) Reset() {
 	*x = Config{}
-	mi := &file_belfry_plugin_v1_plugin_proto_msgTypes[4]
+	mi := &file_belfry_plugin_v1_plugin_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -320,7 +404,7 @@ func (x *Config) String() string {
 func (*Config) ProtoMessage() {}
 
 func (x *Config) ProtoReflect() protoreflect.Message {
-	mi := &file_belfry_plugin_v1_plugin_proto_msgTypes[4]
+	mi := &file_belfry_plugin_v1_plugin_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -333,7 +417,7 @@ func (x *Config) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Config.ProtoReflect.Descriptor instead.
 func (*Config) Descriptor() ([]byte, []int) {
-	return file_belfry_plugin_v1_plugin_proto_rawDescGZIP(), []int{4}
+	return file_belfry_plugin_v1_plugin_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Config) GetJson() []byte {
@@ -369,7 +453,7 @@ type Problem struct {
 
 func (x *Problem) Reset() {
 	*x = Problem{}
-	mi := &file_belfry_plugin_v1_plugin_proto_msgTypes[5]
+	mi := &file_belfry_plugin_v1_plugin_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -381,7 +465,7 @@ func (x *Problem) String() string {
 func (*Problem) ProtoMessage() {}
 
 func (x *Problem) ProtoReflect() protoreflect.Message {
-	mi := &file_belfry_plugin_v1_plugin_proto_msgTypes[5]
+	mi := &file_belfry_plugin_v1_plugin_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -394,7 +478,7 @@ func (x *Problem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Problem.ProtoReflect.Descriptor instead.
 func (*Problem) Descriptor() ([]byte, []int) {
-	return file_belfry_plugin_v1_plugin_proto_rawDescGZIP(), []int{5}
+	return file_belfry_plugin_v1_plugin_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Problem) GetPointer() string {
@@ -449,7 +533,7 @@ type CheckRequest struct {
 
 func (x *CheckRequest) Reset() {
 	*x = CheckRequest{}
-	mi := &file_belfry_plugin_v1_plugin_proto_msgTypes[6]
+	mi := &file_belfry_plugin_v1_plugin_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -461,7 +545,7 @@ func (x *CheckRequest) String() string {
 func (*CheckRequest) ProtoMessage() {}
 
 func (x *CheckRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_belfry_plugin_v1_plugin_proto_msgTypes[6]
+	mi := &file_belfry_plugin_v1_plugin_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -474,7 +558,7 @@ func (x *CheckRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckRequest.ProtoReflect.Descriptor instead.
 func (*CheckRequest) Descriptor() ([]byte, []int) {
-	return file_belfry_plugin_v1_plugin_proto_rawDescGZIP(), []int{6}
+	return file_belfry_plugin_v1_plugin_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *CheckRequest) GetType() string {
@@ -501,7 +585,7 @@ type CheckResponse struct {
 
 func (x *CheckResponse) Reset() {
 	*x = CheckResponse{}
-	mi := &file_belfry_plugin_v1_plugin_proto_msgTypes[7]
+	mi := &file_belfry_plugin_v1_plugin_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -513,7 +597,7 @@ func (x *CheckResponse) String() string {
 func (*CheckResponse) ProtoMessage() {}
 
 func (x *CheckResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_belfry_plugin_v1_plugin_proto_msgTypes[7]
+	mi := &file_belfry_plugin_v1_plugin_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -526,7 +610,7 @@ func (x *CheckResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckResponse.ProtoReflect.Descriptor instead.
 func (*CheckResponse) Descriptor() ([]byte, []int) {
-	return file_belfry_plugin_v1_plugin_proto_rawDescGZIP(), []int{7}
+	return file_belfry_plugin_v1_plugin_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *CheckResponse) GetProblems() []*Problem {
@@ -554,7 +638,7 @@ type OpenRequest struct {
 
 func (x *OpenRequest) Reset() {
 	*x = OpenRequest{}
-	mi := &file_belfry_plugin_v1_plugin_proto_msgTypes[8]
+	mi := &file_belfry_plugin_v1_plugin_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -566,7 +650,7 @@ func (x *OpenRequest) String() string {
 func (*OpenRequest) ProtoMessage() {}
 
 func (x *OpenRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_belfry_plugin_v1_plugin_proto_msgTypes[8]
+	mi := &file_belfry_plugin_v1_plugin_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -579,7 +663,7 @@ func (x *OpenRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OpenRequest.ProtoReflect.Descriptor instead.
 func (*OpenRequest) Descriptor() ([]byte, []int) {
-	return file_belfry_plugin_v1_plugin_proto_rawDescGZIP(), []int{8}
+	return file_belfry_plugin_v1_plugin_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *OpenRequest) GetHandle() string {
@@ -636,7 +720,7 @@ type OpenResponse struct {
 
 func (x *OpenResponse) Reset() {
 	*x = OpenResponse{}
-	mi := &file_belfry_plugin_v1_plugin_proto_msgTypes[9]
+	mi := &file_belfry_plugin_v1_plugin_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -648,7 +732,7 @@ func (x *OpenResponse) String() string {
 func (*OpenResponse) ProtoMessage() {}
 
 func (x *OpenResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_belfry_plugin_v1_plugin_proto_msgTypes[9]
+	mi := &file_belfry_plugin_v1_plugin_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -661,7 +745,7 @@ func (x *OpenResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OpenResponse.ProtoReflect.Descriptor instead.
 func (*OpenResponse) Descriptor() ([]byte, []int) {
-	return file_belfry_plugin_v1_plugin_proto_rawDescGZIP(), []int{9}
+	return file_belfry_plugin_v1_plugin_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *OpenResponse) GetProblems() []*Problem {
@@ -689,7 +773,7 @@ type SettleRequest struct {
 
 func (x *SettleRequest) Reset() {
 	*x = SettleRequest{}
-	mi := &file_belfry_plugin_v1_plugin_proto_msgTypes[10]
+	mi := &file_belfry_plugin_v1_plugin_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -701,7 +785,7 @@ func (x *SettleRequest) String() string {
 func (*SettleRequest) ProtoMessage() {}
 
 func (x *SettleRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_belfry_plugin_v1_plugin_proto_msgTypes[10]
+	mi := &file_belfry_plugin_v1_plugin_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -714,7 +798,7 @@ func (x *SettleRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SettleRequest.ProtoReflect.Descriptor instead.
 func (*SettleRequest) Descriptor() ([]byte, []int) {
-	return file_belfry_plugin_v1_plugin_proto_rawDescGZIP(), []int{10}
+	return file_belfry_plugin_v1_plugin_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *SettleRequest) GetHandle() string {
@@ -739,7 +823,7 @@ type SettleResponse struct {
 
 func (x *SettleResponse) Reset() {
 	*x = SettleResponse{}
-	mi := &file_belfry_plugin_v1_plugin_proto_msgTypes[11]
+	mi := &file_belfry_plugin_v1_plugin_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -751,7 +835,7 @@ func (x *SettleResponse) String() string {
 func (*SettleResponse) ProtoMessage() {}
 
 func (x *SettleResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_belfry_plugin_v1_plugin_proto_msgTypes[11]
+	mi := &file_belfry_plugin_v1_plugin_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -764,7 +848,7 @@ func (x *SettleResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SettleResponse.ProtoReflect.Descriptor instead.
 func (*SettleResponse) Descriptor() ([]byte, []int) {
-	return file_belfry_plugin_v1_plugin_proto_rawDescGZIP(), []int{11}
+	return file_belfry_plugin_v1_plugin_proto_rawDescGZIP(), []int{12}
 }
 
 type CloseRequest struct {
@@ -776,7 +860,7 @@ type CloseRequest struct {
 
 func (x *CloseRequest) Reset() {
 	*x = CloseRequest{}
-	mi := &file_belfry_plugin_v1_plugin_proto_msgTypes[12]
+	mi := &file_belfry_plugin_v1_plugin_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -788,7 +872,7 @@ func (x *CloseRequest) String() string {
 func (*CloseRequest) ProtoMessage() {}
 
 func (x *CloseRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_belfry_plugin_v1_plugin_proto_msgTypes[12]
+	mi := &file_belfry_plugin_v1_plugin_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -801,7 +885,7 @@ func (x *CloseRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CloseRequest.ProtoReflect.Descriptor instead.
 func (*CloseRequest) Descriptor() ([]byte, []int) {
-	return file_belfry_plugin_v1_plugin_proto_rawDescGZIP(), []int{12}
+	return file_belfry_plugin_v1_plugin_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *CloseRequest) GetHandle() string {
@@ -819,7 +903,7 @@ type CloseResponse struct {
 
 func (x *CloseResponse) Reset() {
 	*x = CloseResponse{}
-	mi := &file_belfry_plugin_v1_plugin_proto_msgTypes[13]
+	mi := &file_belfry_plugin_v1_plugin_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -831,7 +915,7 @@ func (x *CloseResponse) String() string {
 func (*CloseResponse) ProtoMessage() {}
 
 func (x *CloseResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_belfry_plugin_v1_plugin_proto_msgTypes[13]
+	mi := &file_belfry_plugin_v1_plugin_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -844,7 +928,7 @@ func (x *CloseResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CloseResponse.ProtoReflect.Descriptor instead.
 func (*CloseResponse) Descriptor() ([]byte, []int) {
-	return file_belfry_plugin_v1_plugin_proto_rawDescGZIP(), []int{13}
+	return file_belfry_plugin_v1_plugin_proto_rawDescGZIP(), []int{14}
 }
 
 // Error travels among the details of a gRPC status.
@@ -868,7 +952,7 @@ type Error struct {
 
 func (x *Error) Reset() {
 	*x = Error{}
-	mi := &file_belfry_plugin_v1_plugin_proto_msgTypes[14]
+	mi := &file_belfry_plugin_v1_plugin_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -880,7 +964,7 @@ func (x *Error) String() string {
 func (*Error) ProtoMessage() {}
 
 func (x *Error) ProtoReflect() protoreflect.Message {
-	mi := &file_belfry_plugin_v1_plugin_proto_msgTypes[14]
+	mi := &file_belfry_plugin_v1_plugin_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -893,7 +977,7 @@ func (x *Error) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Error.ProtoReflect.Descriptor instead.
 func (*Error) Descriptor() ([]byte, []int) {
-	return file_belfry_plugin_v1_plugin_proto_rawDescGZIP(), []int{14}
+	return file_belfry_plugin_v1_plugin_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Error) GetCode() string {
@@ -938,14 +1022,22 @@ const file_belfry_plugin_v1_plugin_proto_rawDesc = "" +
 	"\x1dbelfry/plugin/v1/plugin.proto\x12\x10belfry.plugin.v1\x1a\x1egoogle/protobuf/duration.proto\"\x11\n" +
 	"\x0fDescribeRequest\"@\n" +
 	"\x10DescribeResponse\x12,\n" +
-	"\x05types\x18\x01 \x03(\v2\x16.belfry.plugin.v1.TypeR\x05types\"\xa2\x01\n" +
+	"\x05types\x18\x01 \x03(\v2\x16.belfry.plugin.v1.TypeR\x05types\"\xd4\x01\n" +
 	"\x04Type\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\asummary\x18\x02 \x01(\tR\asummary\x12\x14\n" +
 	"\x05roles\x18\x03 \x03(\tR\x05roles\x12\x1f\n" +
 	"\vschema_json\x18\x04 \x01(\fR\n" +
 	"schemaJson\x125\n" +
-	"\bsettings\x18\x05 \x03(\v2\x19.belfry.plugin.v1.SettingR\bsettings\"\xa7\x01\n" +
+	"\bsettings\x18\x05 \x03(\v2\x19.belfry.plugin.v1.SettingR\bsettings\x120\n" +
+	"\x06medium\x18\x06 \x01(\v2\x18.belfry.plugin.v1.MediumR\x06medium\"\xa2\x01\n" +
+	"\x06Medium\x12\x1d\n" +
+	"\n" +
+	"own_choice\x18\x01 \x01(\bR\townChoice\x12\x1d\n" +
+	"\n" +
+	"they_begin\x18\x02 \x01(\bR\ttheyBegin\x12<\n" +
+	"\freply_window\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\vreplyWindow\x12\x1c\n" +
+	"\ttemplates\x18\x04 \x01(\bR\ttemplates\"\xa7\x01\n" +
 	"\aSetting\x12\x12\n" +
 	"\x04path\x18\x01 \x01(\tR\x04path\x12\x12\n" +
 	"\x04type\x18\x02 \x01(\tR\x04type\x12\x18\n" +
@@ -1013,48 +1105,51 @@ func file_belfry_plugin_v1_plugin_proto_rawDescGZIP() []byte {
 	return file_belfry_plugin_v1_plugin_proto_rawDescData
 }
 
-var file_belfry_plugin_v1_plugin_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
+var file_belfry_plugin_v1_plugin_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
 var file_belfry_plugin_v1_plugin_proto_goTypes = []any{
 	(*DescribeRequest)(nil),     // 0: belfry.plugin.v1.DescribeRequest
 	(*DescribeResponse)(nil),    // 1: belfry.plugin.v1.DescribeResponse
 	(*Type)(nil),                // 2: belfry.plugin.v1.Type
-	(*Setting)(nil),             // 3: belfry.plugin.v1.Setting
-	(*Config)(nil),              // 4: belfry.plugin.v1.Config
-	(*Problem)(nil),             // 5: belfry.plugin.v1.Problem
-	(*CheckRequest)(nil),        // 6: belfry.plugin.v1.CheckRequest
-	(*CheckResponse)(nil),       // 7: belfry.plugin.v1.CheckResponse
-	(*OpenRequest)(nil),         // 8: belfry.plugin.v1.OpenRequest
-	(*OpenResponse)(nil),        // 9: belfry.plugin.v1.OpenResponse
-	(*SettleRequest)(nil),       // 10: belfry.plugin.v1.SettleRequest
-	(*SettleResponse)(nil),      // 11: belfry.plugin.v1.SettleResponse
-	(*CloseRequest)(nil),        // 12: belfry.plugin.v1.CloseRequest
-	(*CloseResponse)(nil),       // 13: belfry.plugin.v1.CloseResponse
-	(*Error)(nil),               // 14: belfry.plugin.v1.Error
-	(*durationpb.Duration)(nil), // 15: google.protobuf.Duration
+	(*Medium)(nil),              // 3: belfry.plugin.v1.Medium
+	(*Setting)(nil),             // 4: belfry.plugin.v1.Setting
+	(*Config)(nil),              // 5: belfry.plugin.v1.Config
+	(*Problem)(nil),             // 6: belfry.plugin.v1.Problem
+	(*CheckRequest)(nil),        // 7: belfry.plugin.v1.CheckRequest
+	(*CheckResponse)(nil),       // 8: belfry.plugin.v1.CheckResponse
+	(*OpenRequest)(nil),         // 9: belfry.plugin.v1.OpenRequest
+	(*OpenResponse)(nil),        // 10: belfry.plugin.v1.OpenResponse
+	(*SettleRequest)(nil),       // 11: belfry.plugin.v1.SettleRequest
+	(*SettleResponse)(nil),      // 12: belfry.plugin.v1.SettleResponse
+	(*CloseRequest)(nil),        // 13: belfry.plugin.v1.CloseRequest
+	(*CloseResponse)(nil),       // 14: belfry.plugin.v1.CloseResponse
+	(*Error)(nil),               // 15: belfry.plugin.v1.Error
+	(*durationpb.Duration)(nil), // 16: google.protobuf.Duration
 }
 var file_belfry_plugin_v1_plugin_proto_depIdxs = []int32{
 	2,  // 0: belfry.plugin.v1.DescribeResponse.types:type_name -> belfry.plugin.v1.Type
-	3,  // 1: belfry.plugin.v1.Type.settings:type_name -> belfry.plugin.v1.Setting
-	4,  // 2: belfry.plugin.v1.CheckRequest.config:type_name -> belfry.plugin.v1.Config
-	5,  // 3: belfry.plugin.v1.CheckResponse.problems:type_name -> belfry.plugin.v1.Problem
-	4,  // 4: belfry.plugin.v1.OpenRequest.config:type_name -> belfry.plugin.v1.Config
-	5,  // 5: belfry.plugin.v1.OpenResponse.problems:type_name -> belfry.plugin.v1.Problem
-	15, // 6: belfry.plugin.v1.Error.retry_after:type_name -> google.protobuf.Duration
-	0,  // 7: belfry.plugin.v1.Plugin.Describe:input_type -> belfry.plugin.v1.DescribeRequest
-	6,  // 8: belfry.plugin.v1.Plugin.Check:input_type -> belfry.plugin.v1.CheckRequest
-	8,  // 9: belfry.plugin.v1.Plugin.Open:input_type -> belfry.plugin.v1.OpenRequest
-	10, // 10: belfry.plugin.v1.Plugin.Settle:input_type -> belfry.plugin.v1.SettleRequest
-	12, // 11: belfry.plugin.v1.Plugin.Close:input_type -> belfry.plugin.v1.CloseRequest
-	1,  // 12: belfry.plugin.v1.Plugin.Describe:output_type -> belfry.plugin.v1.DescribeResponse
-	7,  // 13: belfry.plugin.v1.Plugin.Check:output_type -> belfry.plugin.v1.CheckResponse
-	9,  // 14: belfry.plugin.v1.Plugin.Open:output_type -> belfry.plugin.v1.OpenResponse
-	11, // 15: belfry.plugin.v1.Plugin.Settle:output_type -> belfry.plugin.v1.SettleResponse
-	13, // 16: belfry.plugin.v1.Plugin.Close:output_type -> belfry.plugin.v1.CloseResponse
-	12, // [12:17] is the sub-list for method output_type
-	7,  // [7:12] is the sub-list for method input_type
-	7,  // [7:7] is the sub-list for extension type_name
-	7,  // [7:7] is the sub-list for extension extendee
-	0,  // [0:7] is the sub-list for field type_name
+	4,  // 1: belfry.plugin.v1.Type.settings:type_name -> belfry.plugin.v1.Setting
+	3,  // 2: belfry.plugin.v1.Type.medium:type_name -> belfry.plugin.v1.Medium
+	16, // 3: belfry.plugin.v1.Medium.reply_window:type_name -> google.protobuf.Duration
+	5,  // 4: belfry.plugin.v1.CheckRequest.config:type_name -> belfry.plugin.v1.Config
+	6,  // 5: belfry.plugin.v1.CheckResponse.problems:type_name -> belfry.plugin.v1.Problem
+	5,  // 6: belfry.plugin.v1.OpenRequest.config:type_name -> belfry.plugin.v1.Config
+	6,  // 7: belfry.plugin.v1.OpenResponse.problems:type_name -> belfry.plugin.v1.Problem
+	16, // 8: belfry.plugin.v1.Error.retry_after:type_name -> google.protobuf.Duration
+	0,  // 9: belfry.plugin.v1.Plugin.Describe:input_type -> belfry.plugin.v1.DescribeRequest
+	7,  // 10: belfry.plugin.v1.Plugin.Check:input_type -> belfry.plugin.v1.CheckRequest
+	9,  // 11: belfry.plugin.v1.Plugin.Open:input_type -> belfry.plugin.v1.OpenRequest
+	11, // 12: belfry.plugin.v1.Plugin.Settle:input_type -> belfry.plugin.v1.SettleRequest
+	13, // 13: belfry.plugin.v1.Plugin.Close:input_type -> belfry.plugin.v1.CloseRequest
+	1,  // 14: belfry.plugin.v1.Plugin.Describe:output_type -> belfry.plugin.v1.DescribeResponse
+	8,  // 15: belfry.plugin.v1.Plugin.Check:output_type -> belfry.plugin.v1.CheckResponse
+	10, // 16: belfry.plugin.v1.Plugin.Open:output_type -> belfry.plugin.v1.OpenResponse
+	12, // 17: belfry.plugin.v1.Plugin.Settle:output_type -> belfry.plugin.v1.SettleResponse
+	14, // 18: belfry.plugin.v1.Plugin.Close:output_type -> belfry.plugin.v1.CloseResponse
+	14, // [14:19] is the sub-list for method output_type
+	9,  // [9:14] is the sub-list for method input_type
+	9,  // [9:9] is the sub-list for extension type_name
+	9,  // [9:9] is the sub-list for extension extendee
+	0,  // [0:9] is the sub-list for field type_name
 }
 
 func init() { file_belfry_plugin_v1_plugin_proto_init() }
@@ -1068,7 +1163,7 @@ func file_belfry_plugin_v1_plugin_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_belfry_plugin_v1_plugin_proto_rawDesc), len(file_belfry_plugin_v1_plugin_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   15,
+			NumMessages:   16,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -8,6 +8,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/belfry-news/belfry/sdk"
@@ -31,6 +32,8 @@ type Server struct {
 // served is one instance, from the moment it is being opened.
 type served struct {
 	name string
+	// common is the text that the newest message to a person shares with others.
+	common atomic.Pointer[sdk.Common]
 
 	mu     sync.Mutex
 	conn   sdk.Connector // nil until it is open
@@ -72,6 +75,7 @@ func (s *Server) Register(r grpc.ServiceRegistrar) {
 	RegisterEditorServer(r, &editorServer{s: s})
 	RegisterDeleterServer(r, &deleterServer{s: s})
 	RegisterFinderServer(r, &finderServer{s: s})
+	RegisterMessengerServer(r, &messengerServer{s: s})
 }
 
 // Close closes every instance that is still open, all at once, within ctx.
@@ -231,6 +235,7 @@ func rolesOf(c sdk.Connector) []sdk.Role {
 	add(sdk.RoleEditor, able[sdk.Editor](c))
 	add(sdk.RoleDeleter, able[sdk.Deleter](c))
 	add(sdk.RoleFinder, able[sdk.Finder](c))
+	add(sdk.RoleMessenger, able[sdk.Messenger](c))
 	return out
 }
 

@@ -135,7 +135,7 @@ func (p *pair) open(t *testing.T, handle string, config map[string]any) *wire.In
 	if err != nil {
 		t.Fatalf("open: %v", err)
 	}
-	return wire.NewInstance(&caller{p: p, handle: handle}, roles)
+	return wire.NewInstance(&caller{p: p, handle: handle}, "odd", roles)
 }
 
 type caller struct {
@@ -239,13 +239,13 @@ func TestOpening(t *testing.T) {
 	if err := wire.CheckConfig(t.Context(), p.conn, "odd", map[string]any{}); err != nil {
 		t.Errorf("got %v", err)
 	}
-	ghost := wire.NewInstance(&caller{p: p, handle: "77"}, []sdk.Role{sdk.RoleSource})
+	ghost := wire.NewInstance(&caller{p: p, handle: "77"}, "odd", []sdk.Role{sdk.RoleSource})
 	_, err := ghost.Fetch(t.Context(), sdk.FetchRequest{})
 	wantCode(t, err, sdk.CodeUnavailable, "not open")
 	if err := ghost.Close(t.Context()); err != nil {
 		t.Errorf("Close of a handle that nobody opened: %v", err)
 	}
-	unable := wire.NewInstance(&caller{p: p, handle: "1"}, []sdk.Role{sdk.RoleEditor})
+	unable := wire.NewInstance(&caller{p: p, handle: "1"}, "odd", []sdk.Role{sdk.RoleEditor})
 	_, err = unable.Edit(t.Context(), sdk.PartRef{}, sdk.Part{})
 	wantCode(t, err, sdk.CodeUnsupported, "cannot do that")
 }
@@ -293,7 +293,7 @@ func TestSettle(t *testing.T) {
 	p.open(t, "1", nil)
 	one, two := p.at("1"), p.at("1")
 	for _, at := range []wire.At{one, two} {
-		i := wire.NewInstance(fixed{at}, []sdk.Role{sdk.RoleSource})
+		i := wire.NewInstance(fixed{at}, "odd", []sdk.Role{sdk.RoleSource})
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error, 1)
 		go func() { _, err := i.Fetch(ctx, sdk.FetchRequest{}); done <- err }()

@@ -1,0 +1,33 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/belfry-news/belfry/configs"
+	"github.com/belfry-news/belfry/internal/trust"
+	"github.com/belfry-news/belfry/sdk"
+)
+
+// printMedium says by what rules a type writes to people, or why a third party's does not.
+func printMedium(out io.Writer, roles []sdk.Role, m *sdk.Medium, third bool) {
+	writes := slices.Contains(roles, sdk.RoleMessenger) || slices.Contains(roles, sdk.RoleStreamer)
+	if third {
+		writes = slices.Contains(roles, sdk.RoleMessenger)
+	}
+	if !writes {
+		return
+	}
+	if what, fix := configs.Unheard(m); third && what != "" {
+		fmt.Fprintf(out, "  it writes to nobody: %s; %s\n", what, fix)
+		return
+	}
+	if m == nil {
+		return
+	}
+	fmt.Fprintf(out, "  its medium:\n")
+	for _, s := range trust.MediumOf(m).Says() {
+		fmt.Fprintf(out, "    %s\n", s)
+	}
+}
