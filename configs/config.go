@@ -20,7 +20,7 @@ type Config struct {
 	Listen        string                 `yaml:"listen" doc:"Where the public pages are served."`
 	AdminListen   string                 `yaml:"admin_listen" doc:"Where operators find metrics, the API, profiles and health: an address of this machine only, or any other when there are tokens; or none."`
 	Admin         Admin                  `yaml:"admin" doc:"Who may use the admin address."`
-	Proxies       []netip.Prefix         `yaml:"trusted_proxies" doc:"Proxies in front of the pages or of the admin address: many clients come through them, so that they may hold more connections than one client, and at the admin address their X-Forwarded-For is believed. Pages know nobody's address. What runs on this machine counts as one for connections." example:"[10.0.0.7/32]"`
+	Proxies       []netip.Prefix         `yaml:"trusted_proxies" doc:"Proxies in front of the pages or of the admin address: many clients come through them, so that they may hold more connections than one client, and at the admin address their X-Forwarded-For is believed. Pages keep nobody's address, but what privacy.ip says. What runs on this machine counts as one for connections." example:"[10.0.0.7/32]"`
 	DataDir       string                 `yaml:"data_dir" doc:"The folder of the database, the images and the run files. Relative to the configuration."`
 	Storage       string                 `yaml:"storage" doc:"The database: sqlite, in data_dir."`
 	Sources       map[string]Source      `yaml:"sources" doc:"Where items come from."`

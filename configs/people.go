@@ -175,7 +175,7 @@ type Replies struct {
 type Privacy struct {
 	Key         sdk.Secret   `yaml:"key" doc:"The key that seals addresses, from a file that is kept apart from the database: \"${file:people.key}\". Make it with belfry keys new people.key." example:"\"${file:people.key}\""`
 	Previous    []sdk.Secret `yaml:"previous_keys" doc:"Earlier keys, while addresses that they sealed are sealed anew."`
-	IP          string       `yaml:"ip" enum:"none|truncated" doc:"What is kept of the network address of who signs up: nothing, or its network alone (24 bits of IPv4, 48 of IPv6)."`
+	IP          string       `yaml:"ip" enum:"none|truncated" doc:"What is kept of the network address of who signs up: nothing, or its network alone (24 bits of IPv4, 48 of IPv6). In memory that network also bounds how many sign-ups one place sends."`
 	Controller  string       `yaml:"controller" doc:"Who writes, with a postal or web address, in one line: it stands under every message and every form." example:"\"La Gazette, 1 rue Haute, Lyon\""`
 	Policy      string       `yaml:"policy" doc:"The address of the privacy policy." example:"https://news.example/privacy"`
 	AskAfter    sdk.Duration `yaml:"ask_after" doc:"After so long without a sign of a person (a confirmation, a change on their page, a word to the bot) each message asks whether they still read; 0s never asks." example:"365d"`

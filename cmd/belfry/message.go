@@ -198,7 +198,7 @@ func (r *registrar) printPreview(p preview) {
 		r.print("would wait until %s by %s (%s): %s", r.At(p.Next.Time), p.Destination, p.Reason, p.Sentence)
 	}
 	if p.Subject == "" {
-		r.print("there is nothing to send")
+		r.print("there is nothing to send; to see what a post becomes, name it with --post")
 		return
 	}
 	r.print("")

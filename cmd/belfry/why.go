@@ -171,7 +171,7 @@ func (c *whyCmd) person(ctx context.Context, g *global, std streams) error {
 		case m.Now && m.What == desk.MessageWait && m.Next.IsZero():
 			when = ", not decided yet; as things are it would leave"
 		case m.Now:
-			when = ", not decided yet; as things are"
+			when = ", as things are; nothing is decided yet"
 		case !m.At.IsZero():
 			when = ", " + r.At(m.At.Time)
 		}

@@ -416,7 +416,7 @@ func (a *App) startWeb() error {
 	if a.people != nil {
 		people = a.people
 	}
-	a.web = web.New(web.Settings{Store: a.db, People: people, Origin: a.origin, Files: a.files, Log: a.log, Ready: a.ready.Load, Config: &a.Config().Config, Routes: routes, Served: a.metrics.Served})
+	a.web = web.New(web.Settings{Store: a.db, People: people, Origin: a.origin, Network: a.network, Files: a.files, Log: a.log, Ready: a.ready.Load, Config: &a.Config().Config, Routes: routes, Served: a.metrics.Served})
 	ln, err := net.Listen("tcp", a.Config().Listen)
 	if err != nil {
 		return fmt.Errorf("the pages cannot be served at %s: %w; choose another address with listen:, or end what uses this one", a.Config().Listen, cause(err))

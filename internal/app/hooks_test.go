@@ -269,13 +269,16 @@ func TestACallTellsOnePerson(t *testing.T) {
     signature: standard
     secret: "%SECRET%"
     map:
+      each: body.entries
+      key: entry.id
+      title: entry.title
       notice:
-        name: '"parcels"'
-        reference: body.customer
-        key: body.order
+        name: 'entry.customer != nil ? "parcels" : ""'
+        reference: entry.customer
+        key: entry.order
         title: '"Votre colis"'
-        text: body.text
-        slots: '{"day": body.day}'
+        text: entry.text
+        slots: '{"day": entry.day}'
 `, 1)
 	p.config(config + "notices:\n  parcels: {title: Colis, destinations: [mail]}\n")
 	a := p.start()
@@ -290,7 +293,8 @@ func TestACallTellsOnePerson(t *testing.T) {
 	}
 	c := &caller{stage: p.stage}
 	to := func(r *http.Request) { r.URL.Path = "/hooks/shop" }
-	for id, body := range map[string]string{"msg_1": `{"customer":"stranger","order":1,"text":"Il arrive {{day}}.","day":"lundi"}`, "msg_2": `{"customer":"c-7","order":2,"text":"Il arrive {{day}}.","day":"mardi"}`} {
+	for id, body := range map[string]string{"msg_1": `{"entries":[{"customer":"stranger","order":1,"text":"Il arrive {{day}}.","day":"lundi"}]}`,
+		"msg_2": `{"entries":[{"customer":"c-7","order":2,"text":"Il arrive {{day}}.","day":"mardi"},{"id":"n","title":"Le marché est ouvert"}]}`} {
 		if status, what, _ := c.send(id, body, to); status != 200 || what != "accepted" {
 			t.Fatalf("%d %s", status, what)
 		}
@@ -309,6 +313,9 @@ func TestACallTellsOnePerson(t *testing.T) {
 	}
 	if n, err := a.Store().ReplayCalls(ctx, "shop", true, "test", time.Now()); err != nil || n != 0 {
 		t.Errorf("%d calls about people are kept, %v", n, err)
+	}
+	if items, err := a.Store().FindItem(ctx, "shop", "n"); err != nil || len(items) != 1 {
+		t.Errorf("the article that came with a notice is %+v, %v", items, err)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"net/netip"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -191,7 +192,20 @@ func (a *App) origin(r *http.Request) string {
 	if l.Privacy.IP != "truncated" {
 		return ""
 	}
-	from := serve.Client(r, l.Proxies)
+	return networkOf(serve.Client(r, l.Proxies))
+}
+
+// network gives the network that a request comes from, to bound what one may do; it is kept nowhere. Many stand behind an address
+// that is not of the internet: a proxy that trusted_proxies does not name.
+func (a *App) network(r *http.Request) string {
+	from := serve.Client(r, a.Config().Proxies)
+	if !from.IsGlobalUnicast() || from.IsPrivate() {
+		return ""
+	}
+	return networkOf(from)
+}
+
+func networkOf(from netip.Addr) string {
 	bits := 24
 	if from.Is6() {
 		bits = 48

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -142,7 +143,7 @@ type place struct {
 
 // given finds in the ledger how each consent was given, the last time.
 func (p person) given() (map[place]Evidence, error) {
-	events, err := p.events(recordMost)
+	events, err := p.events(math.MaxInt32)
 	if err != nil {
 		return nil, err
 	}

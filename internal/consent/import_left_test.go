@@ -24,18 +24,18 @@ func TestRowsOfThoseWhoLeft(t *testing.T) {
 		want          string
 	}{
 		"alone":                      {files: []string{no}, fates: "left", want: ""},
-		"after a consent":            {files: []string{yes + no}, fates: "granted left", want: "withdrawn"},
-		"before a consent":           {files: []string{no + yes}, fates: "left left", want: ""},
-		"everything after a consent": {files: []string{yes + all}, fates: "granted left", want: "withdrawn"},
-		"everything, then a consent": {files: []string{all + yes}, fates: "left left", want: ""},
-		"in a later file":            {files: []string{yes, no}, fates: "granted | left", want: "withdrawn"},
-		"everything in a later file": {files: []string{yes, all}, fates: "granted | left", want: "withdrawn"},
-		"in an earlier file":         {files: []string{no, yes}, fates: "left | left", want: ""},
+		"after a consent":            {files: []string{yes + no}, fates: "granted, left", want: "withdrawn"},
+		"before a consent":           {files: []string{no + yes}, fates: "left, left", want: ""},
+		"everything after a consent": {files: []string{yes + all}, fates: "granted, left", want: "withdrawn"},
+		"everything, then a consent": {files: []string{all + yes}, fates: "left, left", want: ""},
+		"in a later file":            {files: []string{yes, no}, fates: "granted, |, left", want: "withdrawn"},
+		"everything in a later file": {files: []string{yes, all}, fates: "granted, |, left", want: "withdrawn"},
+		"in an earlier file":         {files: []string{no, yes}, fates: "left, |, left", want: ""},
 		"who follows here by themselves": {before: func(o *office) { o.follow(consent.Email, "lea@example.org", alertes) },
 			files: []string{no}, fates: "follows", want: "active"},
 		"who comes back by themselves": {after: func(o *office) { o.follow(consent.Email, "lea@example.org", alertes) },
-			files: []string{no, yes}, fates: "left | follows", want: "active"},
-		"another channel goes on": {files: []string{strings.ReplaceAll(yes, "alertes", "brief") + no + "lea@example.org,brief,,,,\n"}, fates: "granted left follows", want: ""},
+			files: []string{no, yes}, fates: "left, |, follows", want: "active"},
+		"another channel goes on": {files: []string{strings.ReplaceAll(yes, "alertes", "brief") + no + "lea@example.org,brief,,,,\n"}, fates: "granted, left, follows", want: ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -58,7 +58,7 @@ func TestRowsOfThoseWhoLeft(t *testing.T) {
 					fates = append(fates, fate)
 				}
 			}
-			if got := strings.Join(fates, " "); got != test.fates {
+			if got := strings.Join(fates, ", "); got != test.fates {
 				t.Errorf("the fates are %s, want %s", got, test.fates)
 			}
 			if got := o.state("lea@example.org", alertes); got != test.want {

@@ -348,12 +348,15 @@ func (s *program) Suppress(person, medium int, bounce bool) error {
 	return err
 }
 
-func (s *program) Import(p history.Place, evidence bool) error {
+func (s *program) Import(p history.Place, says history.Row) error {
+	if says == history.Left { // a file of another house that has who left there
+		return s.importRow(p, consent.ImportRow{Left: s.now.Add(-time.Hour), Evidence: consent.Evidence{Note: "the old system"}})
+	}
 	row := consent.ImportRow{Preferences: consent.Preferences{Mode: consent.Instant}}
 	if p.Channel >= 3 {
 		row.Preferences = consent.Preferences{Mode: consent.Digest, Slots: []string{"07:00"}}
 	}
-	if evidence {
+	if says == history.Proven {
 		row.Evidence = consent.Evidence{At: s.now.Add(-time.Hour), Note: "the old system", Wording: "Yes."}
 	}
 	return s.importRow(p, row)
@@ -375,11 +378,6 @@ func (s *program) importRow(p history.Place, row consent.ImportRow) error {
 		return err
 	}
 	return s.people.FinishImport(ctx, s.db, i)
-}
-
-// ImportLeft is a file of another house that has who left there.
-func (s *program) ImportLeft(p history.Place) error {
-	return s.importRow(p, consent.ImportRow{Left: s.now.Add(-time.Hour), Evidence: consent.Evidence{Note: "the old system"}})
 }
 
 func (s *program) Merge(gone, whole int) error {

@@ -251,6 +251,9 @@ func (s *Server) unavailable(w http.ResponseWriter, r *http.Request, v *view, er
 	s.tell(w, r, v, http.StatusServiceUnavailable, saying{Key: "people.unavailable"})
 }
 
+// leaveAstray begins the names of what is said of a link that should have ended something.
+const leaveAstray = "people.leave."
+
 // astray says why a link leads nowhere, and where a person can go on: key is the page's, and each reason has its words.
 func (s *Server) astray(w http.ResponseWriter, r *http.Request, v *view, key string, err error) {
 	if !errors.Is(err, consent.ErrToken) {
@@ -263,6 +266,9 @@ func (s *Server) astray(w http.ResponseWriter, r *http.Request, v *view, key str
 	}
 	page := saying{Key: key + why, Ways: []way{}}
 	for _, o := range s.s.People.Offers() {
+		if key == leaveAstray {
+			break // who wants to leave is not asked to follow
+		}
 		if o.Purpose.Kind == consent.Channel && len(page.Ways) < mostWays {
 			name, _ := v.purposeName(o.Purpose, []consent.Offer{o})
 			page.Ways = append(page.Ways, way{Text: v.words.Text("people.again", "channel", name), Path: v.href(followPath(o.Purpose.Name))})

@@ -130,7 +130,8 @@ func openFilled(t testing.TB, config *configs.Config) (*newsroom, *people) {
 func (n *newsroom) welcome(store web.Store, log *bytes.Buffer) *people {
 	p := gazettePeople(n)
 	s := web.Settings{Store: store, Files: n.files, Config: n.config, Now: n.clock.now, People: p, Log: slog.New(slog.NewTextHandler(n.t.Output(), nil)),
-		Origin: func(r *http.Request) string { return r.Header.Get("X-Test-Origin") }}
+		Origin:  func(r *http.Request) string { return r.Header.Get("X-Test-Origin") },
+		Network: func(r *http.Request) string { return r.Header.Get("X-Test-Network") }}
 	if log != nil {
 		s.Log = slog.New(slog.NewTextHandler(&locked{w: log}, nil))
 	}

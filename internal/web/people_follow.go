@@ -236,7 +236,11 @@ func (s *Server) takeFollow(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	e := s.evidence(r, consent.ByForm, followPath(o.Purpose.Name))
-	if !s.pace.allow(e.Origin, v.now) {
+	network := ""
+	if s.s.Network != nil {
+		network = s.s.Network(r)
+	}
+	if !s.pace.allow(network, v.now) {
 		w.Header().Set("Retry-After", "60")
 		s.tell(w, r, v, http.StatusTooManyRequests, saying{Key: "people.flood", Ways: []way{{Text: v.words.Text("people.flood.again"), Path: v.href(followPath(o.Purpose.Name))}}})
 		return

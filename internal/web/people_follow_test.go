@@ -338,7 +338,7 @@ func TestFloods(t *testing.T) {
 	t.Parallel()
 	n, p := openPeople(t, gazette(), nil)
 	ask := func(origin string, i int) answer {
-		return n.form("/follow/alertes?lang=en", url.Values{"address": {fmt.Sprintf("a%d@example.org", i)}}, "X-Test-Origin", origin)
+		return n.form("/follow/alertes?lang=en", url.Values{"address": {fmt.Sprintf("a%d@example.org", i)}}, "X-Test-Network", origin)
 	}
 	taken := 0
 	var refused answer
@@ -355,7 +355,7 @@ func TestFloods(t *testing.T) {
 	if a := ask("203.0.113.0", 1); a.Status != 200 {
 		t.Errorf("another origin: status %d", a.Status)
 	}
-	if known := n.form("/follow/alertes?lang=en", url.Values{"address": {"known@example.org"}}, "X-Test-Origin", "198.51.100.0"); known.Body != refused.Body {
+	if known := n.form("/follow/alertes?lang=en", url.Values{"address": {"known@example.org"}}, "X-Test-Network", "198.51.100.0"); known.Body != refused.Body {
 		t.Error("a flood learns whether an address is known")
 	}
 	n.clock.advance(time.Minute)

@@ -22,7 +22,7 @@ func (s *Server) showLeave(w http.ResponseWriter, r *http.Request) {
 	v := s.view(r, s.site.Load().lang())
 	l, err := s.leaving(r.Context(), r)
 	if err != nil {
-		s.astray(w, r, v, "people.leave.", err)
+		s.astray(w, r, v, leaveAstray, err)
 		return
 	}
 	title, _ := v.purposeName(l.Purpose, s.s.People.Offers())
@@ -53,7 +53,7 @@ func (s *Server) takeLeave(w http.ResponseWriter, r *http.Request) {
 	v := s.view(r, s.site.Load().lang())
 	token, err := secret(r.PathValue("token"))
 	if err != nil {
-		s.astray(w, r, v, "people.leave.", err)
+		s.astray(w, r, v, leaveAstray, err)
 		return
 	}
 	form, err := fields(r)
@@ -66,7 +66,7 @@ func (s *Server) takeLeave(w http.ResponseWriter, r *http.Request) {
 	defer cancel()
 	ack, err := s.s.People.Leave(ctx, token, all, s.evidence(r, method, "/leave"))
 	if err != nil {
-		s.astray(w, r, v, "people.leave.", err)
+		s.astray(w, r, v, leaveAstray, err)
 		return
 	}
 	link := ""

@@ -98,6 +98,9 @@ func TestLinksThatLeadNowhere(t *testing.T) {
 		if a.Status != c.status || !strings.Contains(a.Body, c.says) {
 			t.Errorf("GET %s: status %d, want %d with %q", path, a.Status, c.status, c.says)
 		}
+		if strings.HasPrefix(path, "/leave/") && strings.Contains(a.Body, "/follow/") {
+			t.Errorf("GET %s: who wants to leave is asked to follow", path)
+		}
 		if a := n.form(path+"?lang=en", url.Values{"act": {"confirm"}, "sure": {"yes"}, "all": {"1"}}); a.Status < 400 || a.Status > 410 {
 			t.Errorf("POST %s: status %d", path, a.Status)
 		}

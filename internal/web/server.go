@@ -36,9 +36,11 @@ type Settings struct {
 	// People are those who may be written to, with what they can follow; nil means that nobody can, and that the people's
 	// pages do not exist.
 	People People
-	// Origin gives where a request comes from, as far as privacy.ip lets evidence keep it; nil means nothing. Sign-ups of one
-	// origin are bounded by it.
+	// Origin gives where a request comes from, as far as privacy.ip lets evidence keep it; nil means nothing.
 	Origin func(*http.Request) string
+	// Network gives the network that a request comes from, whatever privacy.ip says: sign-ups of one network are bounded by it,
+	// in memory alone. Empty, or nil, means nobody's: that of a proxy on this machine, say, which many stand behind.
+	Network func(*http.Request) string
 	// Served is told of every answer: the class of the page, the status, and how long it took; nil when nobody wants to know.
 	Served func(class string, status int, took time.Duration)
 }

@@ -155,7 +155,11 @@ func (s *rows) Suppress(person, medium int, bounce bool) error {
 	return err
 }
 
-func (s *rows) Import(p Place, evidence bool) error {
+func (s *rows) Import(p Place, says Row) error {
+	if says == Left {
+		return s.importLeft(p)
+	}
+	evidence := says == Proven
 	if slices.Contains(s.forbid, address{p.Person, p.Medium}) && s.broken != "an import ignores suppressions" {
 		return nil
 	}
@@ -181,7 +185,7 @@ func (s *rows) Import(p Place, evidence bool) error {
 	return nil
 }
 
-func (s *rows) ImportLeft(p Place) error {
+func (s *rows) importLeft(p Place) error {
 	if s.broken == "a row of who left begins nothing and ends nothing" {
 		return nil
 	}

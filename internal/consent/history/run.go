@@ -28,9 +28,7 @@ type Subject interface {
 	Withdraw(person, channel, medium int) (acknowledged bool, err error)
 	// Suppress is somebody of the house who acts for the person, or a bounce that says that the address is gone.
 	Suppress(person, medium int, bounce bool) error
-	Import(p Place, evidence bool) error
-	// ImportLeft is a row of an import that says that the person left this elsewhere.
-	ImportLeft(p Place) error
+	Import(p Place, says Row) error
 	// Merge makes one person a part of another. Nothing of either is started then.
 	Merge(gone, whole int) error
 	// Move gives the person another address on a medium. Nothing of theirs is started then.
@@ -48,6 +46,23 @@ type Subject interface {
 	Resend(m Message) error
 	// Crash ends the daemon without a word, and starts it again. What was started is unknown then.
 	Crash() error
+}
+
+// Row is what a row of an import says.
+type Row string
+
+// The rows.
+const (
+	Proven Row = "proven" // when and how the person agreed
+	Bare   Row = "bare"   // nothing
+	Left   Row = "left"   // that the person left this elsewhere
+)
+
+func rowOf(evidence bool) Row {
+	if evidence {
+		return Proven
+	}
+	return Bare
 }
 
 // Seed picks a seed for all histories of this run of a test binary, unless -rapid.seed gives one. A TestMain calls it
@@ -233,7 +248,7 @@ func (h *play) imports(t *rapid.T) {
 		p = one(t, "place", h.truth.grants, places, func(Place, grant) bool { return true })
 	}
 	evidence := rapid.Bool().Draw(t, "evidence")
-	h.ok(t, h.subject.Import(p, evidence))
+	h.ok(t, h.subject.Import(p, rowOf(evidence)))
 	h.truth.imports(p, evidence)
 }
 
@@ -245,7 +260,7 @@ func (h *play) knock(t *rapid.T) {
 		p.Channel = (p.Channel + 1) % Channels
 	}
 	evidence := rapid.Bool().Draw(t, "evidence")
-	h.ok(t, h.subject.Import(p, evidence))
+	h.ok(t, h.subject.Import(p, rowOf(evidence)))
 	h.truth.imports(p, evidence)
 	h.ok(t, h.subject.Post(len(h.posts), p.Channel, false))
 	h.truth.post(len(h.posts), p.Channel)
@@ -314,7 +329,7 @@ func (h *play) importLeft(t *rapid.T) {
 	if rapid.Bool().Draw(t, "of somebody known") && len(h.truth.grants) > 0 {
 		p = one(t, "place", h.truth.grants, places, func(Place, grant) bool { return true })
 	}
-	h.ok(t, h.subject.ImportLeft(p))
+	h.ok(t, h.subject.Import(p, Left))
 	h.truth.importsLeft(p)
 	h.left[p] = true
 	h.forget(p.Person, p.Channel, p.Medium)
