@@ -350,7 +350,14 @@ func TestWhoSleepsIsAskedFirst(t *testing.T) {
 	h.until("the message that asks", func() bool { return len(h.out.all()) == 1 })
 	time.Sleep(400 * time.Millisecond)
 	h.publish()
-	time.Sleep(300 * time.Millisecond)
+	h.until("the one that does not leave", func() bool {
+		for what := range h.outcomes() {
+			if strings.HasSuffix(what, " "+string(policy.Asleep)) {
+				return true
+			}
+		}
+		return false
+	})
 	if n := len(h.out.all()); n != 1 {
 		t.Fatalf("%d messages left", n)
 	}
