@@ -99,12 +99,12 @@ type fakePost struct {
 	Deleted bool     `json:"deleted"`
 }
 
-// errNoPosts says that the fake does not tell what it holds.
-var errNoPosts = errors.New("the fake has no /.belfry/posts")
+// errSilent says that the fake does not tell of what was asked.
+var errSilent = errors.New("the fake does not tell")
 
-// posts asks the fake itself what it holds.
-func (f *Fake) posts(ctx context.Context) ([]fakePost, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, f.process.URL.JoinPath("/.belfry/posts").String(), nil)
+// told asks the fake itself for a list, like /.belfry/posts.
+func told[T any](ctx context.Context, f *Fake, path string) ([]T, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, f.process.URL.JoinPath(path).String(), nil)
 	if err != nil {
 		return nil, err
 	}
@@ -114,19 +114,24 @@ func (f *Fake) posts(ctx context.Context) ([]fakePost, error) {
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return nil, errNoPosts
+		return nil, fmt.Errorf("%w: it has no %s", errSilent, path)
 	}
-	var out []fakePost
+	var out []T
 	if err := json.NewDecoder(io.LimitReader(resp.Body, 64<<20)).Decode(&out); err != nil {
-		return nil, fmt.Errorf("what the fake says at /.belfry/posts cannot be read: %w", err)
+		return nil, fmt.Errorf("what the fake says at %s cannot be read: %w", path, err)
 	}
 	return out, nil
+}
+
+// posts are what the fake holds.
+func (f *Fake) posts(ctx context.Context) ([]fakePost, error) {
+	return told[fakePost](ctx, f, "/.belfry/posts")
 }
 
 // tells reports whether the fake says what it holds.
 func (f *Fake) tells() bool {
 	_, err := f.posts(context.Background())
-	return !errors.Is(err, errNoPosts)
+	return !errors.Is(err, errSilent)
 }
 
 func (f *Fake) shows(tb conformance.T, ref sdk.PartRef) (string, bool) {

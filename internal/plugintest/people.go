@@ -2,11 +2,8 @@ package plugintest
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"net/http"
 	"time"
 
 	"github.com/belfry-news/belfry/internal/conformance"
@@ -22,28 +19,9 @@ type fakeMessage struct {
 	Text string `json:"text"`
 }
 
-// errNoMessages says that the fake does not tell to whom it handed what.
-var errNoMessages = errors.New("the fake has no /.belfry/messages")
-
-// messages asks the fake itself what it handed over.
+// messages are what the fake handed over.
 func (f *Fake) messages(ctx context.Context) ([]fakeMessage, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, f.process.URL.JoinPath("/.belfry/messages").String(), nil)
-	if err != nil {
-		return nil, err
-	}
-	resp, err := f.client.Do(req)
-	if err != nil {
-		return nil, err
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		return nil, errNoMessages
-	}
-	var out []fakeMessage
-	if err := json.NewDecoder(io.LimitReader(resp.Body, 64<<20)).Decode(&out); err != nil {
-		return nil, fmt.Errorf("what the fake says at /.belfry/messages cannot be read: %w", err)
-	}
-	return out, nil
+	return told[fakeMessage](ctx, f, "/.belfry/messages")
 }
 
 // got are the texts that somebody was sent.
@@ -66,7 +44,7 @@ func (t *tester) needsPeople() string {
 	if t.o.Scenario.Address == "" || t.o.Fake == nil {
 		return all
 	}
-	if _, err := t.o.Fake.messages(context.Background()); errors.Is(err, errNoMessages) {
+	if _, err := t.o.Fake.messages(context.Background()); errors.Is(err, errSilent) {
 		return all
 	}
 	return ""
