@@ -119,7 +119,8 @@ func TestAfterARestore(t *testing.T) {
 			t.Errorf("an answer to a name %s is believed", name)
 		}
 	}
-	if medium, err := p.app.Store().Wrote(ctx, consent.Stream{ID: number, Nonce: nonce}, reader); err != nil || medium != consent.Email {
-		t.Errorf("its own name: %s %v", medium, err)
-	}
+	p.until("its own name is known, once it is written down that it was sent", func() bool {
+		medium, err := p.app.Store().Wrote(ctx, consent.Stream{ID: number, Nonce: nonce}, reader)
+		return err == nil && medium == consent.Email
+	})
 }
