@@ -36,7 +36,7 @@ func TestRetractItem(t *testing.T) {
 		{"articles", address + "/?utm_source=x", false, "blocked by the retraction of "}} {
 		why, err := d.WhyItem(t.Context(), c.name, c.source, "")
 		if err != nil || len(why) != 1 || why[0].State != "blocked" || (why[0].Number > 0) != c.number || why[0].Title != "" ||
-			!strings.HasPrefix(why[0].Sentence, c.says+time.Now().In(d.Zone()).Format(time.DateOnly)+" (jugement)") {
+			!strings.HasPrefix(why[0].Sentence, c.says+d.Now.In(d.Zone()).Format(time.DateOnly)+" (jugement)") {
 			t.Errorf("%q of %q: %+v, %v", c.name, c.source, why, err)
 		}
 	}

@@ -90,13 +90,17 @@ func TestPlanOfARenamedChannel(t *testing.T) {
 	if diff := cmp.Diff([]string{"nieuws pont", "nieuws quai"}, out); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	if len(p.Posts) != 1 || p.Posts[0].Channel != "nieuws" || p.Posts[0].Items[0].Key != "gare" {
-		t.Errorf("%+v", p.Posts)
+	// The morning's digest comes within the hour when this runs in the morning.
+	of := func(p *desk.Plan) []desk.PlannedPost {
+		return slices.DeleteFunc(p.Posts, func(x desk.PlannedPost) bool { return x.Channel != "nieuws" })
+	}
+	if posts := of(p); len(posts) != 1 || posts[0].Items[0].Key != "gare" {
+		t.Errorf("%+v", posts)
 	}
 	if _, err := d.Pause(t.Context(), store.PauseChannel, "alertes"); err != nil {
 		t.Fatal(err)
 	}
-	if p := plan(t, renamed, d.Now, d.Now.Add(time.Hour)); len(p.Posts) != 0 ||
+	if p := plan(t, renamed, d.Now, d.Now.Add(time.Hour)); len(of(p)) != 0 ||
 		!slices.ContainsFunc(p.Waiting, func(w desk.PlannedWait) bool { return w.Channel == "nieuws" && w.For == "the channel is paused" }) {
 		t.Errorf("%+v, %+v", p.Posts, p.Waiting)
 	}
