@@ -78,12 +78,12 @@ func TestMediaThatPluginsCannotBe(t *testing.T) {
 	t.Parallel()
 	for typ, want := range map[string]string{
 		"pager": "", "sms": "", "email2": "",
-		"e-mail":    `the name of its type, "e-mail", reads like the medium email, which Belfry has itself`,
-		"tele_gram": `reads like the medium telegram`,
-		"Email":     `cannot be that of a medium: small letters, digits, - and _`,
-		"еmail":     `cannot be that of a medium`, // a Cyrillic letter
-		"email ":    `cannot be that of a medium`,
-		"":          `cannot be that of a medium`,
+		"e-mail":      `the name of its type, "e-mail", reads like the medium email, which Belfry has itself`,
+		"tele_gram":   `reads like the medium telegram`,
+		"Email":       `cannot be that of a medium: small letters, digits, - and _`,
+		"еmail":       `cannot be that of a medium`, // a Cyrillic letter
+		"email\u00a0": `cannot be that of a medium`,
+		"":            `cannot be that of a medium`,
 	} {
 		if got := configs.MediumClash(typ, []sdk.Role{sdk.RoleMessenger}, specs()); !strings.Contains(got, want) || want == "" && got != "" {
 			t.Errorf("%q: %q, want %q", typ, got, want)

@@ -13,7 +13,7 @@ func TestTidy(t *testing.T) {
 	o := newOffice(t)
 	text := &strings.Builder{}
 	text.WriteString("address,consented_at,source,wording_version\n")
-	const people, every = 450, 90 // more than are looked at at once
+	const people, every = 450, 90 // more than one look takes
 	for i := range people {
 		evidence := ",,,"
 		if i%every == 0 {

@@ -104,7 +104,7 @@ func (db *DB) Corrected(ctx context.Context, channel, destination string, after,
 		out = append(out, c)
 		return decode(content, &out[len(out)-1].Content)
 	}, `WITH digests AS MATERIALIZED (SELECT slot_at, created_at FROM streams @by(streams_digest) WHERE kind = 'digest' AND destination = $2 AND purpose = 'channel ' || $1 AND created_at > $3),
-		revised AS MATERIALIZED (SELECT n.*, (SELECT coalesce(max(c.revision), 0) FROM streams c @by(streams_of_post) WHERE c.post = n.id AND c.kind = 'correction' AND c.destination = $2) AS told
+		revised AS MATERIALIZED (SELECT n.id, n.public_id, n.channel, n.revision, n.status, n.urgent, n.visible_at, (SELECT coalesce(max(c.revision), 0) FROM streams c @by(streams_of_post) WHERE c.post = n.id AND c.kind = 'correction' AND c.destination = $2) AS told
 			FROM posts n @by(posts_revised) WHERE n.channel = $1 AND n.revision > 1 AND n.changed_at > $5 AND n.visible_at > $4)
 		SELECT `+messagePostColumns+`, coalesce(s.id, 0), coalesce(s.revision, 0)
 		FROM revised p JOIN post_revisions r ON r.post = p.id AND r.revision = p.revision

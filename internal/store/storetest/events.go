@@ -31,8 +31,8 @@ func events(f *fixture) {
 		ch.State = must[intake.State](f)(f.SourceState(f.ctx(), source))
 		f.ok(f.CommitIntake(f.ctx(), ch, f.now))
 	}
-	at := func(hours time.Duration) scheduler.Window {
-		from := f.now.Add(hours * time.Hour)
+	at := func(hours int) scheduler.Window {
+		from := f.now.Add(time.Duration(hours) * time.Hour)
 		return scheduler.Window{From: from, To: from.Add(time.Hour)}
 	}
 	one, two := event("one", at(1).From), event("two", at(5).From)
