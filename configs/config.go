@@ -38,7 +38,7 @@ type Config struct {
 	Retired       []string               `yaml:"retired" doc:"Names of channels, sources, destinations and notices that are closed for good but hold posts or grants."`
 	Media         Media                  `yaml:"media" doc:"Bounds on images."`
 	Retention     Retention              `yaml:"retention" doc:"How long the store keeps what nothing needs any more."`
-	DiskFloor     Bytes                  `yaml:"disk_floor" doc:"With less room than this on the disk of data_dir nothing is fetched any more, until there is a tenth more than this again, so that what a source withdraws is not noticed meanwhile; retractions by people and what was taken in go on. 0 never looks."`
+	DiskFloor     Bytes                  `yaml:"disk_floor" doc:"With less room than this on the disk of data_dir nothing is fetched any more, until there is a tenth more than this again, so that what a source withdraws is not noticed meanwhile; retractions by people and what was taken in go on. 0 never looks, and holds no reserve for a full disk."`
 	Plugins       Plugins                `yaml:"plugins" doc:"Bounds on plugin processes, and plugins of third parties."`
 	ShutdownGrace sdk.Duration           `yaml:"shutdown_grace" doc:"How long a stopping daemon waits for what is under way."`
 }

@@ -37,17 +37,27 @@ func MediumClash(typ string, roles []sdk.Role, own []*sdk.Spec) string {
 // folded is what people read of a name.
 func folded(name string) string { return strings.NewReplacer("-", "", "_", "").Replace(name) }
 
-// Unheard says why nobody can be written to by a plugin on such a medium, and what would have to change; empty when people can. The
-// host hears nothing through a plugin, neither that somebody wrote first nor when they last did.
-func Unheard(m *sdk.Medium) (what, fix string) {
+// hears reports whether a plugin's type tells of a kind of event: it has a role for that, and says so of its medium.
+func hears(roles []sdk.Role, m *sdk.Medium, kind sdk.EventKind) bool {
+	return m != nil && (slices.Contains(roles, sdk.RoleListener) || slices.Contains(roles, sdk.RoleReceiver)) && slices.Contains(m.Hears, kind)
+}
+
+// Unheard says why nobody can be written to by a plugin of these roles on such a medium, and what would have to change; empty when
+// people can. Where it matters that somebody wrote first, or when they last did, the plugin has to tell what they write.
+func Unheard(roles []sdk.Role, m *sdk.Medium) (what, fix string) {
+	const deaf, tell = "the plugin does not tell what they write", "write to them by another medium, or by a plugin that hears people (listener or receiver, and message among what its medium hears)"
+	writing, pressing := hears(roles, m, sdk.EventMessage), hears(roles, m, sdk.EventButton)
 	switch {
 	case m == nil:
 		return "it does not say what its medium allows", "its author declares that (Spec.WithMedium; medium, for another language); then trust it again"
-	case m.TheyBegin:
-		return "on its medium people have to write first, and Belfry does not hear them through a plugin", "write to them by another medium"
-	case m.ReplyWindow > 0 && !m.Templates:
-		return fmt.Sprintf("on its medium people may be written to only within %s after they wrote, and Belfry does not hear them through a plugin", sdk.D(m.ReplyWindow)),
-			"write to them by another medium"
+	case !m.Address.Known():
+		return fmt.Sprintf("it has a rule for its addresses, %q, which this Belfry does not know", string(m.Address)), "take a newer Belfry, or an older version of the plugin"
+	case m.TheyBegin && !writing:
+		return "on its medium people have to write first, and " + deaf, tell
+	case m.TheyBegin && !pressing:
+		return "on its medium people follow by a button alone, and the plugin does not tell which they press", "write to them by another medium, or by a plugin that hears button, too"
+	case m.ReplyWindow > 0 && !m.Templates && !writing:
+		return fmt.Sprintf("on its medium people may be written to only within %s after they wrote, and %s", sdk.D(m.ReplyWindow), deaf), tell
 	}
 	return "", ""
 }
@@ -63,7 +73,7 @@ func (l *Loaded) writer(name string) (what, fix string) {
 		if !slices.Contains(t.Roles, sdk.RoleMessenger) {
 			return fmt.Sprintf("%s is of type %s, which does not write to people", name, typ), "name a destination of type email or telegram, or of a plugin that is a messenger"
 		}
-		if why, fix := Unheard(t.Medium); why != "" {
+		if why, fix := Unheard(t.Roles, t.Medium); why != "" {
 			return fmt.Sprintf("nobody can be written to by %s, of the plugin %s: %s", name, t.Name, why), fix
 		}
 		return "", ""
@@ -85,8 +95,18 @@ func (l *Loaded) writesBy(d Destination) bool {
 
 // checkRules looks at what the configuration adds to the rules of a plugin's medium.
 func (l *Loaded) checkRules(c *collector, typ string) {
-	if _, trusted := l.trusted[typ]; trusted && l.MediumRules[typ].ReplyWindow > 0 {
-		c.at(sdk.Pointer("medium_rules", typ, "reply_window"), fmt.Sprintf("%s is the medium of a plugin, and Belfry does not hear when people last wrote there", typ), "take the line out")
+	if t, trusted := l.trusted[typ]; trusted && l.MediumRules[typ].ReplyWindow > 0 && !hears(t.Roles, t.Medium, sdk.EventMessage) {
+		c.at(sdk.Pointer("medium_rules", typ, "reply_window"), fmt.Sprintf("%s is the medium of the plugin %s, which does not tell when people last wrote there", typ, t.Name), "take the line out")
+	}
+}
+
+// checkStaff refuses staff on the medium of a plugin: whoever wrote it could act as any of them.
+func (l *Loaded) checkStaff(c *collector) {
+	for _, name := range slices.Sorted(maps.Keys(l.Staff)) {
+		typ := l.Staff[name].Medium
+		if _, foreign := l.Plugin(typ); foreign {
+			c.at(sdk.Pointer("staff", name, "medium"), fmt.Sprintf("%s is the medium of a plugin, and nothing but the plugin's word would say that it was %s who wrote", typ, name), "name a medium of Belfry's own, such as telegram")
+		}
 	}
 }
 

@@ -161,7 +161,7 @@ func (l *Loaded) LegalHours(typ string) map[string]scheduler.Windows {
 
 // Staff is somebody of the newsroom who may act from their phone, by a bot.
 type Staff struct {
-	Medium string   `yaml:"medium" required:"true" doc:"The type of the destination whose bot they write to." example:"telegram"`
+	Medium string   `yaml:"medium" required:"true" doc:"The type of the destination whose bot they write to: one of Belfry's own, not a plugin's." example:"telegram"`
 	Handle string   `yaml:"handle" required:"true" doc:"The platform's own number of the person, or their public name beginning with @. A name may be somebody else's one day; the number is safer, and the bot tells it: /mydata." example:"\"123456789\""`
 	May    []string `yaml:"may" required:"true" enum:"create|edit|retract|pause|release|settle" doc:"What they may do, each after a button that confirms it: write, correct and retract posts, pause channels, release what a source holds, settle what may have arrived."`
 }
@@ -264,6 +264,7 @@ func (l *Loaded) checkPeople(c *collector, destinations []string) {
 			c.at(sdk.Pointer("medium_rules", typ), fmt.Sprintf("no destination of type %q writes to people", typ), fix)
 		}
 	}
+	l.checkStaff(c)
 	if to := l.Replies.Forward.Destination; to != "" {
 		c.exists("/replies/forward", "destination", to, destinations)
 	}

@@ -3,7 +3,9 @@ package sdk
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
+	"unicode"
 )
 
 // Code says what kind of trouble an Error is. The list is append-only, and the code alone decides what Belfry does.
@@ -106,6 +108,7 @@ func (e *Error) Error() string {
 	if s == "" {
 		s = string(e.Code)
 	}
+	s = orderly(s)
 	if e.Op != "" {
 		return e.Op + ": " + s
 	}
@@ -129,13 +132,40 @@ func Errorf(code Code, op, format string, args ...any) *Error {
 	return &Error{Code: code, Op: op, Public: err.Error(), Err: errors.Unwrap(err)}
 }
 
+// orderly takes out of a sentence what it may have of a stranger's words that commands a terminal, or turns the order in
+// which a line is read.
+func orderly(s string) string {
+	if strings.IndexFunc(s, unruly) < 0 {
+		return s
+	}
+	return strings.Map(func(r rune) rune {
+		switch {
+		case !unruly(r):
+			return r
+		case unicode.IsControl(r), r == 0x2028, r == 0x2029:
+			return ' '
+		}
+		return -1
+	}, s)
+}
+
+func unruly(r rune) bool {
+	return unicode.IsControl(r) && r != '\n' && r != '\t' || r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069 || r == 0x2028 || r == 0x2029 || r == 0xfeff
+}
+
 // AsError finds the *Error in err. An error of another kind becomes CodeUnknownOutcome, because nothing is known of what
-// happened; that holds for a cancelled context too.
+// happened; that holds for a cancelled context too. What a stranger put into the sentence to turn or command the terminal of
+// who reads it is taken out.
 func AsError(err error) *Error {
 	if err == nil {
 		return nil
 	}
 	if e, ok := errors.AsType[*Error](err); ok {
+		if said := orderly(e.Public); said != e.Public {
+			clean := *e
+			clean.Public = said
+			return &clean
+		}
 		return e
 	}
 	return &Error{Code: CodeUnknownOutcome, Public: "the connector failed without saying what happened", Err: err}

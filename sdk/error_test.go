@@ -58,6 +58,26 @@ func TestAsError(t *testing.T) {
 	}
 }
 
+// What a platform says stands in sentences, and must not turn or command the terminal of who reads them.
+func TestSentencesAreOrderly(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]string{
+		"plain, été, שלום 👩‍👩‍👧":                       "plain, été, שלום 👩‍👩‍👧",
+		"two\nlines\tand a tab":                        "two\nlines\tand a tab",
+		"evil \u202egnp.exe\u202c \u2066x\u2069\ufeff": "evil gnp.exe x",
+		"\x1b]0;title\x07\x00 \u009b31m\u2028red\r\n":  " ]0;title    31m red \n",
+	} {
+		e := &sdk.Error{Code: sdk.CodeInvalid, Scope: sdk.ScopeMessage, Op: "send", Public: in, RetryAfter: time.Second, Err: io.EOF}
+		got := sdk.AsError(fmt.Errorf("outside: %w", e))
+		if got.Public != want || got.Code != e.Code || got.Scope != e.Scope || got.RetryAfter != e.RetryAfter || got.Err != e.Err || e.Error() != "send: "+want {
+			t.Errorf("%q: %+v, %q", in, got, e)
+		}
+		if again := sdk.AsError(got); again != got {
+			t.Errorf("%q: one that is orderly is made anew", in)
+		}
+	}
+}
+
 func TestDispositions(t *testing.T) {
 	t.Parallel()
 	for code, want := range map[sdk.Code]sdk.Disposition{

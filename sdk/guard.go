@@ -13,13 +13,14 @@ import (
 
 // Guard decides which addresses may be dialled. It is asked at the moment of dialling, with the address that was really
 // resolved, so that redirects, DNS rebinding and odd spellings change nothing. The zero Guard refuses every address that
-// is not globally reachable (IANA special-purpose registries, RFC 6890), whatever form it comes in.
+// is not globally reachable (IANA special-purpose registries, RFC 6890), and Azure's host, whatever form it comes in.
 type Guard struct {
 	// Allow are the prefixes an admin permits although they are not public (allow_private in the configuration).
 	Allow []netip.Prefix
 }
 
-// refused are the prefixes that are not globally reachable, with the word an admin reads.
+// refused are the prefixes that are not globally reachable, with the word an admin reads, and one address that is spelt like
+// a public one.
 var refused = []struct {
 	prefix netip.Prefix
 	what   string
@@ -28,6 +29,8 @@ var refused = []struct {
 	{netip.MustParsePrefix("10.0.0.0/8"), "a private address"},
 	{netip.MustParsePrefix("100.64.0.0/10"), "a carrier's shared address (CGNAT)"},
 	{netip.MustParsePrefix("127.0.0.0/8"), "a loopback address"},
+	// Every virtual machine of Azure reaches its host there, which gives out certificates and settings.
+	{netip.MustParsePrefix("168.63.129.16/32"), "a cloud's own address (Azure's host)"},
 	{netip.MustParsePrefix("169.254.0.0/16"), "a link-local address (cloud metadata lives there)"},
 	{netip.MustParsePrefix("172.16.0.0/12"), "a private address"},
 	{netip.MustParsePrefix("192.0.0.0/24"), "a protocol address"},

@@ -21,11 +21,12 @@ func TestGuard(t *testing.T) {
 		// public
 		"1.1.1.1": "", "93.184.216.34": "", "2606:4700:4700::1111": "", "2a00:1450::1": "", "9.255.255.255": "", "11.0.0.0": "",
 		"172.15.255.255": "", "172.32.0.0": "", "192.167.255.255": "", "192.169.0.0": "", "100.63.255.255": "", "100.128.0.0": "",
-		"198.17.255.255": "", "198.20.0.0": "", "223.255.255.255": "", "::ffff:1.1.1.1": "",
+		"198.17.255.255": "", "198.20.0.0": "", "223.255.255.255": "", "168.63.129.15": "", "168.63.129.17": "", "::ffff:1.1.1.1": "",
 		// this host, private, loopback, link-local
 		"0.0.0.0": "this host", "0.1.2.3": "this host", "10.0.0.0": "private", "10.255.255.255": "private", "127.0.0.1": "loopback", "127.255.255.254": "loopback",
 		"169.254.0.1": "link-local", "169.254.169.254": "metadata", "172.16.0.1": "private", "172.31.255.255": "private", "192.168.0.1": "private",
 		"100.64.0.1": "CGNAT", "100.127.255.255": "CGNAT", "100.100.100.200": "CGNAT",
+		"168.63.129.16": "cloud", "::ffff:168.63.129.16": "cloud",
 		// protocols, documentation, multicast, reserved
 		"192.0.0.1": "protocol", "192.0.0.192": "protocol", "192.0.2.1": "documentation", "198.51.100.1": "documentation", "203.0.113.1": "documentation",
 		"192.88.99.1": "6to4 relay", "198.18.0.1": "benchmarking", "198.19.255.255": "benchmarking", "224.0.0.1": "multicast", "239.255.255.255": "multicast",
@@ -117,7 +118,7 @@ func TestGuardAllow(t *testing.T) {
 func TestOwnAddresses(t *testing.T) {
 	t.Parallel()
 	for in, own := range map[string]bool{"10.0.3.7": true, "172.16.0.1": true, "192.168.1.1": true, "127.0.0.1": true, "100.64.1.1": true, "::1": true,
-		"fd00::1": true, "::ffff:10.0.3.7": true, "169.254.169.254": false, "0.0.0.0": false, "224.0.0.1": false, "255.255.255.255": false,
+		"fd00::1": true, "::ffff:10.0.3.7": true, "169.254.169.254": false, "168.63.129.16": false, "0.0.0.0": false, "224.0.0.1": false, "255.255.255.255": false,
 		"192.0.2.1": false, "ff02::1": false, "fe80::1": false, "::": false, "64:ff9b::a00:307": false} {
 		refused, ok := errors.AsType[*sdk.AddressError](sdk.Guard{}.Check(netip.MustParseAddr(in)))
 		if !ok || refused.Own() != own {

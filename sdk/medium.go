@@ -15,6 +15,29 @@ type Medium struct {
 	// 0 is always. Templates says that outside of it the connector uses the platform's own templates, so that nothing waits.
 	ReplyWindow time.Duration
 	Templates   bool
+	// Hears are the kinds of events that a Receiver or a Listener of the type tells of, so that an admin knows what a plugin will be
+	// believed. Every type that has one says it: what it does not name is dropped where it comes out of another process.
+	Hears []EventKind
+	// Address says when two spellings are one address; empty is AddressExact. It holds before an address is sealed or compared, so it
+	// must not change while any is kept.
+	Address AddressRule
+}
+
+// AddressRule brings the addresses of a medium into one form. It is append-only; a type with an unknown one writes to nobody.
+type AddressRule string
+
+const (
+	// AddressExact leaves an address as it is.
+	AddressExact AddressRule = "exact"
+	// AddressLowercase takes small letters for capital ones.
+	AddressLowercase AddressRule = "lowercase"
+	// AddressE164 is a telephone number with its country: "+33612345678" for "+33 6 12 34 56 78" and "0033 (0)6 12-34-56-78".
+	AddressE164 AddressRule = "e164"
+)
+
+// Known reports whether the rule is one of those above, or empty.
+func (a AddressRule) Known() bool {
+	return a == "" || a == AddressExact || a == AddressLowercase || a == AddressE164
 }
 
 // WithMedium says what holds for messages to people by this type. Every type that has a Messenger says it, a platform that forbids

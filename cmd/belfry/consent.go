@@ -23,8 +23,8 @@ type consentShowCmd struct{ person }
 
 // Help is the long help.
 func (*consentShowCmd) Help() string {
-	return `What the person agreed to over which medium, the events of the ledger about them with their evidence, and what was sent to
-them, the newest first. Addresses are masked. The look is an event itself, with its reason, and the person can see it.
+	return `What the person agreed to over which medium, the events of the ledger about them, the evidence of each consent with the words
+that they saw, and what was sent to them, the newest first. Addresses are masked. The look is an event itself, with its reason, and the person can see it.
 
 Examples:
 
@@ -71,10 +71,17 @@ func (r *registrar) printRecord(l consent.Look) {
 			if e.Purpose.Kind != "" {
 				what = e.Purpose.String()
 			}
-			t.add("  "+r.At(e.At), e.Kind, desk.OrDash(desk.Plain(what)), desk.OrDash(e.Medium), howOf(e.Evidence))
+			how := howOf(e.Evidence)
+			for _, chosen := range []string{manner(e.Preferences), habits(r, e.Habits)} {
+				if chosen != "" {
+					how += "; " + desk.Plain(chosen)
+				}
+			}
+			t.add("  "+r.At(e.At), e.Kind, desk.OrDash(desk.Plain(what)), desk.OrDash(e.Medium), how)
 		}
 		t.write(r.std.out)
 	}
+	r.printEvidence(l.Events)
 	if len(l.Messages) > 0 {
 		r.print("\nmessages:")
 		t := newTable()
@@ -83,6 +90,72 @@ func (r *registrar) printRecord(l consent.Look) {
 		}
 		t.write(r.std.out)
 	}
+}
+
+// printEvidence says of each time that somebody agreed when that was, and to which words.
+func (r *registrar) printEvidence(events []consent.Event) {
+	heading := "\nevidence:"
+	for _, e := range events {
+		x, at := e.Evidence, e.Agreed()
+		if at.IsZero() {
+			continue
+		}
+		if heading != "" {
+			r.print("%s", heading)
+			heading = ""
+		}
+		r.print("  %s by %s: agreed %s, %s", e.Purpose, e.Medium, r.At(at), howOf(x))
+		for line := range strings.Lines(x.Wording) {
+			r.print("    | %s", desk.Plain(strings.TrimSpace(line)))
+		}
+		for _, part := range []struct{ name, text string }{{"language", x.Lang}, {"from the network", x.Origin}} {
+			if part.text != "" {
+				r.print("    %s %s", part.name, desk.Plain(part.text))
+			}
+		}
+	}
+}
+
+// manner says what was chosen for one consent.
+func manner(c *consent.Preferences) string {
+	if c == nil {
+		return ""
+	}
+	out := string(c.Mode)
+	if len(c.Slots) > 0 {
+		out += " at " + strings.Join(c.Slots, ", ")
+	}
+	if len(c.Topics) > 0 {
+		out += ", topics " + strings.Join(c.Topics, ", ")
+	}
+	if len(c.Languages) > 0 {
+		out += ", languages " + strings.Join(c.Languages, ", ")
+	}
+	if c.Breaking {
+		out += ", breaking news at any time"
+	}
+	return strings.TrimPrefix(out, ", ")
+}
+
+// habits says what was chosen for everything.
+func habits(r *registrar, h *consent.Habits) string {
+	if h == nil {
+		return ""
+	}
+	out := []string{"language " + desk.OrDash(h.Lang), "zone " + desk.OrDash(h.Zone)}
+	if h.QuietFrom != "" {
+		out = append(out, "quiet "+h.QuietFrom+"-"+h.QuietUntil)
+	}
+	switch {
+	case h.PausedOpenly():
+		out = append(out, "paused until the person resumes")
+	case !h.PausedUntil.IsZero():
+		out = append(out, "paused until "+r.At(h.PausedUntil))
+	}
+	if h.PerDay > 0 {
+		out = append(out, "at most "+count(h.PerDay, "message")+" a day")
+	}
+	return strings.Join(out, ", ")
 }
 
 func reasonOf(reason string) string {
@@ -161,7 +234,8 @@ from free pages and from the log of the database. What stays: a keyed hash of ea
 writes to them again, and the entries of the ledger, which nobody can open any more because their key is gone. Only the person
 themselves can come back.
 
-Webhooks that could not be mapped and name the person, by their reference or an address, go too.
+Webhooks that name the person, by their reference or an address, go too: those that could not be mapped, and those that wait for a
+source that brings notices. One that names others beside them loses what is about them. An article stays, whomever it names.
 
 Backups of before still hold them, until they are deleted: privacy.backups says for how long you keep them, and the answer says
 until when that is. Copies that lie beside the store are named. There is no way back.
@@ -171,7 +245,8 @@ Example:
     belfry consent erase 4f0xk2c9m7qz1a3b --reason "asked by mail on 20 November"
 
 Exit codes: 0 erased, 1 nobody is called that, it was not confirmed, or a file of the store may still hold it for a while, 2 the
-command line cannot be used. With --json: {ref, at, settled, backups_until, purged, webhooks, waiting_webhooks, backups}.`
+command line cannot be used. With --json: {ref, at, settled, backups_until, purged, webhooks, cut_webhooks,
+waiting_webhooks, backups}.`
 }
 
 // Run erases a person.
@@ -214,10 +289,13 @@ func (r *registrar) printErased(out desk.ErasedPerson) {
 		r.print("  backups of before may hold the person until %s, when the last of them is to be deleted (privacy.backups)", r.At(out.BackupsUntil.Time))
 	}
 	if n := out.Webhooks; n > 0 {
-		r.print("  %s named the person and could not be mapped: gone too", count(n, "webhook"))
+		r.print("  %s not mapped yet named the person: gone too", count(n, "webhook"))
+	}
+	if n := out.CutWebhooks; n > 0 {
+		r.print("  %s not mapped yet named others too: what was about the person is gone", count(n, "webhook"))
 	}
 	if n := out.WaitingWebhooks; n > 0 {
-		r.print("  %s still to be mapped and names the person; it goes once its source goes on: belfry status", beVerb(n, "webhook is", "webhooks are"))
+		r.print("  %s named by a source that brings no notices, and stays: its articles are for everybody", beVerb(n, "webhook not mapped yet has the person", "webhooks not mapped yet have the person"))
 	}
 	for _, b := range out.Backups {
 		r.print("  this copy still does: %s", b)

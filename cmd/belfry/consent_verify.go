@@ -97,6 +97,9 @@ func (r *registrar) printVerified(v verified, outside int) {
 	}
 	r.print("  %s, the largest signs %s", beVerb(v.Agreeing, "checkpoint agrees", "checkpoints agree"), count(int(v.Signed), "event"))
 	r.print("  %s not sealed yet: nothing is known of %s", beVerb(int(v.Tail), "event is", "events are"), pronoun(v.Tail))
+	if v.Tail > 0 && !r.Running() {
+		r.print("  the daemon seals within a second, and does not run: belfry run")
+	}
 	r.print("  the root is %s", v.Root)
 	r.print("  an auditor checks signatures with %s", v.Verifier)
 	if outside == 0 {

@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 
 	"github.com/belfry-news/belfry/internal/filetree"
-	"github.com/belfry-news/belfry/internal/pluginhost"
 	"github.com/belfry-news/belfry/internal/sandbox"
 	"github.com/belfry-news/belfry/plugins/exec"
 )
@@ -22,7 +21,8 @@ func commandSandbox() exec.Sandbox {
 			return policy.Command(ctx, p.Path, p.Args...)
 		},
 		End: func(pid int, folder string) bool {
-			left := pluginhost.EndStrays(folder)
+			left := len(sandbox.Marked(folder)) > 0
+			sandbox.EndStrays(folder)
 			sandbox.EndGroup(pid)
 			return left
 		},

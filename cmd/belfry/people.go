@@ -16,6 +16,7 @@ import (
 	"github.com/belfry-news/belfry/internal/desk"
 	"github.com/belfry-news/belfry/internal/store"
 	"github.com/belfry-news/belfry/internal/store/sqlite"
+	"github.com/belfry-news/belfry/sdk"
 )
 
 // registrar is a clerk who may open what belongs to people.
@@ -69,7 +70,8 @@ func (r *registrar) open(ctx context.Context) error {
 		return err
 	}
 	r.people = &desk.People{Desk: r.Desk, Keys: keys, Registry: consent.New(consent.Settings{Store: r.Store, Keys: keys, Journal: r.journal,
-		Offers: func() []consent.Offer { return app.Offers(r.Config) }, BackupsFor: r.Config.Privacy.Backups.Std()})}
+		Offers: func() []consent.Offer { return app.Offers(r.Config) }, Rule: func(medium string) sdk.AddressRule { return r.Config.Medium(medium).Address },
+		BackupsFor: r.Config.Privacy.Backups.Std(), Notifies: func(source string) bool { return app.Notifies(r.Config, source) }})}
 	// A database that was just restored may know somebody as a reader who has left since.
 	if _, err := r.people.Registry.Replay(ctx); err != nil && !errors.Is(err, consent.ErrJournalMissing) {
 		return err

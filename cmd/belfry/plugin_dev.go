@@ -19,10 +19,12 @@ func (*pluginDevCmd) Help() string {
 	return `Builds the plugin of a folder and lets it work in a daemon of its own, in a process of its own as always. A page shows its items,
 posts, calls and log as they happen. When a file is saved, it is built again and takes the old one's place; what does not
 build or does not start leaves the old one running, and the compiler's words stand on the page and in the terminal. A connector
-gets sample posts: an article that is corrected, a long text, pictures, and an article that is withdrawn.
+gets sample posts: an article that is corrected, a long text, pictures, and an article that is withdrawn. One that writes to people
+gets a reader who is made up, and follows by the form of a page and by the link in the message that asks.
 
 The file dev.yaml in the folder says what the plugin is given: its settings below config, the command that starts what it talks to
-(the fake, which prints its address on its first line; the address takes the place of $FAKE), and for a connector its channel.
+(the fake, which prints its address on its first line; the address takes the place of $FAKE), and for a connector its channel
+or, where it writes to people, the reader's address, which nobody may have (reader@example.invalid).
 
 Examples:
 

@@ -19,7 +19,7 @@ func printMedium(out io.Writer, roles []sdk.Role, m *sdk.Medium, third bool) {
 	if !writes {
 		return
 	}
-	if what, fix := configs.Unheard(m); third && what != "" {
+	if what, fix := configs.Unheard(roles, m); third && what != "" {
 		fmt.Fprintf(out, "  it writes to nobody: %s; %s\n", what, fix)
 		return
 	}
@@ -29,5 +29,11 @@ func printMedium(out io.Writer, roles []sdk.Role, m *sdk.Medium, third bool) {
 	fmt.Fprintf(out, "  its medium:\n")
 	for _, s := range trust.MediumOf(m).Says() {
 		fmt.Fprintf(out, "    %s\n", s)
+	}
+	if heard := trust.MediumOf(m).HeardFor(roles); third && len(heard) > 0 {
+		fmt.Fprintf(out, "  it is believed:\n")
+		for _, s := range heard {
+			fmt.Fprintf(out, "    %s\n", s)
+		}
 	}
 }

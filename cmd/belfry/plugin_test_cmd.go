@@ -22,7 +22,7 @@ type pluginTestCmd struct {
 	Args   []string `arg:"" optional:"" help:"Its arguments."`
 	Type   string   `placeholder:"TYPE" help:"The type that is tested; without it, its file's name without belfry-plugin-."`
 	Fake   string   `placeholder:"CMD" help:"A program that plays the platform; its first line of output is its address."`
-	Only   []string `placeholder:"WHAT" enum:"process,source,checker,webhook,resolver,publisher,editor,deleter,finder,messenger,faults,versions" help:"What is checked: process, faults, versions or an ability; without it, everything."`
+	Only   []string `placeholder:"WHAT" enum:"process,source,checker,webhook,resolver,publisher,editor,deleter,finder,messenger,listener,receiver,faults,versions" help:"What is checked: process, faults, versions or an ability; without it, everything."`
 	Save   string   `default:"belfry-plugin-test" placeholder:"FOLDER" help:"The folder for the calls that show what is broken."`
 	Memory int      `default:"384" env:"BELFRY__PLUGINS__MEMORY" placeholder:"MIB" help:"The most memory of its process, in MiB."`
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/belfry-news/belfry/configs"
 	"github.com/belfry-news/belfry/internal/compose"
 	"github.com/belfry-news/belfry/internal/desk"
 	"github.com/belfry-news/belfry/sdk"
@@ -74,7 +75,7 @@ func (c *postCreateCmd) Run(ctx context.Context, g *global, std streams) error {
 		return writeJSON(std.out, out)
 	}
 	d.print("post %s %q", out.ID, desk.Plain(out.Title))
-	d.print("  goes to %s", strings.Join(places(out.Copies), ", "))
+	d.print("  goes to %s", strings.Join(places(out.Copies, d.Config.Channels[c.Channel].Messages), ", "))
 	program, err := d.Program(ctx)
 	if err != nil {
 		return err
@@ -116,10 +117,13 @@ func (d *clerk) picture(ctx context.Context, from, alt, credit string) (sdk.Medi
 	return d.KeepPicture(ctx, from, data, alt, credit)
 }
 
-func places(copies []desk.Copy) []string {
+func places(copies []desk.Copy, messages []configs.Messages) []string {
 	out := []string{"its page"}
 	for _, c := range copies {
 		out = append(out, c.Place())
+	}
+	for _, m := range messages {
+		out = append(out, "followers by "+m.Destination)
 	}
 	return out
 }

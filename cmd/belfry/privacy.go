@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/belfry-news/belfry/internal/desk"
 )
@@ -28,7 +30,7 @@ Examples:
     belfry privacy report --html --lang fr > traitements.html
 
 Exit codes: 0 printed, 1 the configuration has problems, 2 the command line cannot be used. With --json: {made, site, url, controller,
-policy, missing, purposes, data, places, processors, staff, rights}.`
+policy, missing, persons, purposes, data, places, processors, staff, rights, measures, unknown}.`
 }
 
 // Run prints the report.
@@ -58,12 +60,20 @@ func (c *privacyReportCmd) Run(_ context.Context, g *global, std streams) error 
 
 func (d *clerk) printPrivacy(r desk.PrivacyReport) {
 	d.print("%s", desk.OrDash(desk.Plain(r.Site)))
-	d.print("  %s: %s", strings.ToLower(r.Text("privacy.col.responsible")), desk.OrDash(r.Controller))
-	d.print("  %s: %s", strings.ToLower(r.Text("privacy.col.policy")), desk.OrDash(r.Policy))
-	for _, m := range r.Missing {
-		d.print("  %s: %s", strings.ToLower(r.Text("privacy.missing")), m)
+	heading := func(name string) { d.print("\n%s", lowered(strings.TrimSpace(r.Line(name, "")))) }
+	list := func(name string, lines []string) {
+		heading(name)
+		for _, line := range lines {
+			d.print("  %s", line)
+		}
 	}
-	d.print("\n%s:", strings.ToLower(r.Text("privacy.purposes")))
+	d.print("  %s", lowered(r.Line("privacy.col.responsible", desk.OrDash(r.Controller))))
+	d.print("  %s", lowered(r.Line("privacy.col.policy", desk.OrDash(r.Policy))))
+	for _, m := range r.Missing {
+		d.print("  %s", lowered(r.Line("privacy.missing", m)))
+	}
+	list("privacy.persons", r.Persons)
+	heading("privacy.purposes")
 	t := newTable()
 	for _, p := range r.Purposes {
 		t.add("  "+p.Purpose, desk.Plain(p.Title), strings.Join(p.Media, ", "), p.Basis)
@@ -72,7 +82,7 @@ func (d *clerk) printPrivacy(r desk.PrivacyReport) {
 	if len(r.Purposes) == 0 {
 		d.print("  %s", r.Text("privacy.purposes.none"))
 	}
-	d.print("\n%s:", strings.ToLower(r.Text("privacy.data")))
+	heading("privacy.data")
 	for _, x := range r.Data {
 		sealed := ""
 		if x.Sealed {
@@ -81,17 +91,17 @@ func (d *clerk) printPrivacy(r desk.PrivacyReport) {
 		d.print("  %s%s", x.Name, sealed)
 		t := newTable()
 		for _, line := range [][2]string{{"privacy.col.for", x.Purpose}, {"privacy.col.basis", x.Basis}, {"privacy.col.kept", x.Kept}, {"privacy.col.tables", strings.Join(x.Tables, ", ")}} {
-			t.add("    "+strings.ToLower(r.Text(line[0]))+":", line[1])
+			t.add("    "+lowered(strings.TrimSpace(r.Line(line[0], ""))), line[1])
 		}
 		t.write(d.std.out)
 	}
-	d.print("\n%s:", strings.ToLower(r.Text("privacy.places")))
+	heading("privacy.places")
 	t = newTable()
 	for _, p := range r.Places {
 		t.add("  "+p.Place, p.What)
 	}
 	t.write(d.std.out)
-	d.print("\n%s:", strings.ToLower(r.Text("privacy.others")))
+	heading("privacy.others")
 	t = newTable()
 	for _, p := range r.Processors {
 		t.add("  "+p.Destination, p.By(), desk.OrDash(strings.Join(p.Hosts, ", ")), p.Gets, strings.Join(p.For, ", "))
@@ -101,15 +111,23 @@ func (d *clerk) printPrivacy(r desk.PrivacyReport) {
 		d.print("  %s", r.Text("privacy.nobody"))
 	}
 	if len(r.Staff) > 0 {
-		d.print("\n%s:", strings.ToLower(r.Text("privacy.staff")))
+		heading("privacy.staff")
 	}
 	for _, s := range r.Staff {
 		d.print("  %s: %s", s.Name, strings.Join(s.May, ", "))
 	}
-	d.print("\n%s:", r.Text("privacy.rights"))
+	heading("privacy.rights")
 	t = newTable()
 	for _, x := range r.Rights {
 		t.add("  "+x.Right, x.How)
 	}
 	t.write(d.std.out)
+	list("privacy.measures", r.Measures)
+	list("privacy.unknown", r.Unknown)
+}
+
+// lowered begins a text with a small letter.
+func lowered(text string) string {
+	first, size := utf8.DecodeRuneInString(text)
+	return string(unicode.ToLower(first)) + text[size:]
 }

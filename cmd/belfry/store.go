@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -55,7 +53,7 @@ func (c *storeBackupCmd) Run(ctx context.Context, g *global, std streams) error 
 		return err
 	}
 	out, err := sqlite.WriteBackup(ctx, sqlite.Backup{From: app.Database(d.Config), To: c.File, Force: c.Force, Folder: filepath.Join(d.Dir, "media"), Images: c.Images,
-		Now: time.Now(), Progress: progress(std.err, "backup")})
+		Now: time.Now(), Progress: progress(std.err, "backup", disk.Bytes)})
 	if errors.Is(err, fs.ErrNotExist) && !exists(app.Database(d.Config)) {
 		return noStore(d.Dir)
 	}
@@ -91,30 +89,6 @@ func (g *global) withoutStore(ctx context.Context, std streams) (*clerk, error) 
 func exists(file string) bool {
 	_, err := os.Stat(file)
 	return err == nil
-}
-
-// progress shows on a terminal how far long work is; on anything else it says nothing.
-func progress(w io.Writer, what string) func(done, total int64) {
-	f, ok := w.(*os.File)
-	if !ok {
-		return nil
-	}
-	if info, err := f.Stat(); err != nil || info.Mode()&os.ModeCharDevice == 0 {
-		return nil
-	}
-	shown := false
-	return func(done, total int64) {
-		if total < 50_000_000 && !shown {
-			return // it is over in a moment
-		}
-		shown = true
-		const width = 30
-		full := int(width * done / max(1, total))
-		fmt.Fprintf(w, "\r%s [%s%s] %s of about %s ", what, strings.Repeat("=", full), strings.Repeat(" ", width-full), disk.Bytes(done), disk.Bytes(total))
-		if done == total {
-			fmt.Fprintln(w)
-		}
-	}
 }
 
 type storeRestoreCmd struct {
@@ -158,7 +132,7 @@ func (c *storeRestoreCmd) Run(ctx context.Context, g *global, std streams) error
 	if err := ownStore(app.Database(cfg)); err != nil {
 		return err
 	}
-	out, err := app.Restore(ctx, cfg, c.File, progress(std.err, "restore"))
+	out, err := app.Restore(ctx, cfg, c.File, progress(std.err, "restore", disk.Bytes))
 	if err != nil {
 		return err
 	}
@@ -262,8 +236,8 @@ Example:
 
     belfry store size
 
-Exit codes: 0 printed, 1 there is no store. With --json: {file, bytes, log_bytes, free_bytes, parts, images, copies, disk_free,
-disk_floor}; disk_free is null where it cannot be known.`
+Exit codes: 0 printed, 1 there is no store. With --json: {file, bytes, log_bytes, free_bytes, parts, images, copies, reserve_bytes,
+disk_free, disk_floor}; disk_free is null where it cannot be known.`
 }
 
 // Run tells what takes room.
@@ -300,6 +274,9 @@ func (d *clerk) printSize(s *desk.StoreSize) {
 	d.print("images: %s, %s", count(s.Images.Files, "file"), disk.Bytes(s.Images.Bytes))
 	for _, c := range s.Copies {
 		d.print("a copy that nothing needs but a way back: %s, %s", c.File, disk.Bytes(c.Bytes))
+	}
+	if s.Reserve > 0 {
+		d.print("held for a full disk: %s", disk.Bytes(s.Reserve))
 	}
 	if s.DiskFree == nil {
 		return

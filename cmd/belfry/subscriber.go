@@ -112,7 +112,10 @@ func (r *registrar) printShown(s desk.PersonShown) {
 	if s.Quiet != "" {
 		t.add("  quiet hours", s.Quiet)
 	}
-	if s.Paused.After(r.Now) {
+	switch {
+	case consent.Habits{PausedUntil: s.Paused.Time}.PausedOpenly():
+		t.add("  paused", "until the person resumes")
+	case s.Paused.After(r.Now):
 		t.add("  paused", "until "+r.At(s.Paused.Time))
 	}
 	if s.PerDay > 0 {
@@ -124,16 +127,7 @@ func (r *registrar) printShown(s desk.PersonShown) {
 	}
 	t.write(r.std.out)
 	for _, f := range s.Grants {
-		how := f.Mode
-		if len(f.Slots) > 0 {
-			how += " at " + strings.Join(f.Slots, ", ")
-		}
-		if len(f.Topics) > 0 {
-			how += ", topics " + strings.Join(f.Topics, ", ")
-		}
-		if f.Breaking {
-			how += ", breaking news at any time"
-		}
+		how := manner(&consent.Preferences{Mode: consent.Mode(f.Mode), Slots: f.Slots, Topics: f.Topics, Languages: f.Languages, Breaking: f.Breaking})
 		r.print("  %s by %s: %s since %s (%s)", f.Purpose, f.Medium, f.State, r.At(f.Changed.Time), how)
 	}
 	if len(s.Grants) == 0 {

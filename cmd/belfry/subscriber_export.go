@@ -32,12 +32,13 @@ func (*subscriberExportCmd) Help() string {
 	return `Of one person, everything that is kept about them, to be given to them: see belfry consent export, which does the same.
 
 With --all or --channel, the people as a CSV file that belfry subscriber import takes back, here or in another Belfry: one line
-for each consent, with address, medium, channel, language, zone and what was chosen. An active one has when, how and to which
+for each consent, with address, medium, channel, and everything that was chosen: language, zone, quiet hours, a pause, the most
+messages a day; when and how messages come, topics, languages, leave for breaking news. An active one has when, how and to which
 words the person agreed, so that it is active there too; one that was left has left_at, so that no import begins it again, and
 whoever left all of a medium, complained or came back has a line of channel *; one that waits has neither, and waits there.
 
-What the file does not hold: quiet hours, pauses, languages of posts and leave for breaking news, which people choose anew; what
-your own system calls them, of which only a hash is kept; and those who are only a hash themselves, because they were erased, or
+What the file does not hold: what your own system calls people, of which only a hash is kept (write it into a column external, for
+notices); that two addresses are one person, who becomes two there until belfry subscriber merge makes them one again; and those who are only a hash themselves, because they were erased, or
 an import said that they had left: give such an import there too, and nothing that is older than this file. Links in messages that
 were sent lead to this Belfry: keep it running, without sources, for as long as people may use them.
 
@@ -110,7 +111,7 @@ func (c *subscriberExportCmd) write(ctx context.Context, r *registrar, to io.Wri
 	if err := w.Write(consent.ExportColumns()); err != nil {
 		return 0, 0, err
 	}
-	people, err = r.people.ExportAll(ctx, desk.SubscriberFilter{Channel: c.Channel, State: c.State}, strings.TrimSpace(c.Reason), func(row []string) error {
+	people, err = r.people.ExportAll(ctx, desk.SubscriberFilter{Channel: c.Channel, State: c.State}, strings.TrimSpace(c.Reason), progress(r.std.err, "export", ofPeople), func(row []string) error {
 		rows++
 		return w.Write(row)
 	})

@@ -15,6 +15,7 @@ import (
 
 	"github.com/belfry-news/belfry/internal/consent"
 	"github.com/belfry-news/belfry/internal/desk"
+	"github.com/belfry-news/belfry/internal/disk"
 )
 
 type subscriberImportCmd struct {
@@ -47,7 +48,10 @@ The first line names the columns, in any order; between them stand commas, semic
     source            how they agreed
     wording, wording_version, evidence
     external          what your own system calls the person, for notices
-    topics, mode, slot    among those that the channel offers; several with | between them
+    mode, slot, topics, languages    among those that the channel offers; several with | between them
+    breaking          yes where urgent posts may come in their quiet hours
+    quiet, per_day    quiet hours, 22:00-07:00 in their zone, and the most messages a day
+    paused_until      a time like consented_at; one that is over is none
     left_at           when they left the channel, or with channel * everything; what an import said of them ends, and who has
                       agreed here by themselves goes on
 
@@ -188,7 +192,7 @@ func (c *subscriberImportCmd) run(ctx context.Context, r *registrar, run *consen
 	if earlier > 0 && !r.json {
 		r.print("%s goes on after row %s", run.Import, desk.Thousands(int(earlier)))
 	}
-	bar := progress(r.std.err, "import")
+	bar := progress(r.std.err, "import", disk.Bytes)
 	run.Progress = func(read int64) {
 		if bar != nil {
 			bar(min(read, size-1), size)

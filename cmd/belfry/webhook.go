@@ -23,7 +23,7 @@ type webhookVerifyCmd struct {
 	SecretFile string       `required:"" placeholder:"FILE" help:"The secrets, one on each line."`
 	Headers    string       `required:"" placeholder:"FILE" help:"The headers: a JSON object whose values are texts, or lists of texts."`
 	Body       string       `required:"" placeholder:"FILE" help:"The body, byte for byte, or - for standard input."`
-	Now        int64        `placeholder:"SECONDS" help:"The moment to judge by, in seconds since 1970; the present one without it."`
+	Now        *int64       `placeholder:"SECONDS" help:"The moment to judge by, in seconds since 1970; the present one without it."`
 	Tolerance  sdk.Duration `default:"5m" placeholder:"TIME" help:"How far the sender's clock may be away."`
 	Method     string       `default:"POST" placeholder:"METHOD" help:"The method, for schemes that sign it."`
 	Path       string       `default:"/" placeholder:"PATH" help:"The path of the address, for schemes that sign it."`
@@ -72,8 +72,8 @@ func (c *webhookVerifyCmd) Run(g *global, std streams) error {
 		return &exitError{exitFailed, err}
 	}
 	now := time.Now()
-	if c.Now != 0 {
-		now = time.Unix(c.Now, 0)
+	if c.Now != nil {
+		now = time.Unix(*c.Now, 0)
 	}
 	a, err := v.Verify(r, now)
 	out := webhookVerifyJSON{Scheme: c.Scheme, Accepted: err == nil}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"strings"
 
 	"github.com/belfry-news/belfry/internal/app"
@@ -66,49 +67,48 @@ func (c *whyCmd) Run(ctx context.Context, g *global, std streams) error {
 }
 
 func (c *whyCmd) post(ctx context.Context, d *clerk) error {
-	p, err := d.PostOn(ctx, c.Post, c.Destination)
+	p, err := d.WhyPost(ctx, c.Post, c.Destination)
 	if err != nil {
 		return err
-	}
-	people, err := d.WhyPeople(ctx, p.ID)
-	if err != nil {
-		return err
-	}
-	if c.Destination != "" {
-		people = desk.PostPeople{}
 	}
 	if d.json {
-		return writeJSON(d.std.out, struct {
-			desk.Post
-			People *desk.PostPeople `json:"people,omitempty"`
-		}{p, orNil(people)})
+		return writeJSON(d.std.out, p)
 	}
-	d.print("post %s %q (%s, %s): %s", p.ID, desk.Plain(p.Title), p.Channel, d.PostTime(p.Row), desk.CopyCounts(p.Copies))
+	var people desk.PostPeople
+	if p.People != nil {
+		people = *p.People
+	}
+	counts := desk.CopyCounts(p.Copies)
+	alone := len(p.Copies) == 0 && !people.Empty() // it was written to people, and is published nowhere else
+	if alone {
+		counts = countsOf(people)
+	}
+	d.print("post %s %q (%s, %s): %s", p.ID, desk.Plain(p.Title), p.Channel, d.PostTime(p.Row), counts)
 	if p.Row.Status != compose.PostLive {
 		d.print("  %s", d.StatusSentence(p.Row))
 	}
 	d.printCopies(p.Copies)
-	d.printWhyPeople(people)
+	d.printWhyPeople(people, !alone)
 	return nil
 }
 
-func orNil(p desk.PostPeople) *desk.PostPeople {
-	if p.Empty() {
-		return nil
-	}
-	return &p
-}
-
-// printWhyPeople prints what became of a post with those who follow its channel.
-func (d *clerk) printWhyPeople(p desk.PostPeople) {
-	if p.Empty() {
-		return
-	}
+// countsOf says how many people got a post, wait for it, or do not get it.
+func countsOf(p desk.PostPeople) string {
 	more := ""
 	if p.Making {
 		more = "; more are being made ready"
 	}
-	d.print("  to people: %s sent · %s waiting · %s not sent%s", desk.Thousands(p.Got), desk.Thousands(p.Wait), desk.Thousands(p.Not), more)
+	return fmt.Sprintf("%s sent · %s waiting · %s not sent%s", desk.Thousands(p.Got), desk.Thousands(p.Wait), desk.Thousands(p.Not), more)
+}
+
+// printWhyPeople prints what became of a post with those who follow its channel.
+func (d *clerk) printWhyPeople(p desk.PostPeople, counts bool) {
+	if p.Empty() {
+		return
+	}
+	if counts {
+		d.print("  to people: %s", countsOf(p))
+	}
 	t := newTable()
 	for _, o := range p.Outcomes {
 		t.add("    "+o.Destination, o.Kind, o.What, desk.Thousands(o.People), orState(o.Reason, o.State), o.Sentence)

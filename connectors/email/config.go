@@ -167,10 +167,8 @@ func (c *Config) checkRelays(ps *sdk.Problems) {
 			ps.Add("/tls", "without TLS everybody on the way to "+t.host+" could read the mails and the password",
 				"take tls: none out; it is for a relay on this machine (localhost, 127.0.0.1 or ::1)", "/relay")
 		}
-		if addr, err := netip.ParseAddr(t.host); err == nil {
-			if refused := c.guard().Check(addr); refused != nil && c.TLS != tlsNone {
-				ps.Add(at, sdk.AsError(refused).Public, "name your own network: allow_private: ["+addr.String()+"/"+fmt.Sprint(addr.BitLen())+"]", "/allow_private")
-			}
+		if c.TLS != tlsNone {
+			checkLiteral(ps, at, t.host, c.guard())
 		}
 		switch {
 		case user == "" && password != "":
@@ -204,6 +202,17 @@ func (c *Config) checkSender(ps *sdk.Problems) {
 	}
 	if c.MessageIDDomain != "" && !isDomain(c.MessageIDDomain) {
 		ps.Add("/message_id_domain", fmt.Sprintf("%q is no domain", c.MessageIDDomain), "write one of yours, like news.example")
+	}
+}
+
+// checkLiteral refuses the address of a server that is written as such, and would not be dialled.
+func checkLiteral(ps *sdk.Problems, at, host string, guard sdk.Guard) {
+	addr, err := netip.ParseAddr(host)
+	if err != nil {
+		return
+	}
+	if refused := guard.Check(addr); refused != nil {
+		ps.Add(at, sdk.AsError(refused).Public, "name your own network: allow_private: ["+addr.String()+"/"+fmt.Sprint(addr.BitLen())+"]", "/allow_private")
 	}
 }
 
@@ -274,14 +283,17 @@ func (c *Config) checkBounce(ps *sdk.Problems) {
 	if c.Bounces == nil {
 		return
 	}
-	c.Bounces.check(ps, c.guard())
+	c.Bounces.check(ps)
+	if t, err := imapTarget(c.Bounces.IMAP); err == nil && c.TLS != tlsNone {
+		checkLiteral(ps, "/bounces/imap", t.host, c.guard())
+	}
 	if c.Bounce == "" && c.Bounces.reads() {
 		ps.Add("/bounces", "what comes back cannot be told from forgeries without a bounce address",
 			"add bounce and bounce_secrets", "/bounce")
 	}
 }
 
-func (i *Inbox) check(ps *sdk.Problems, guard sdk.Guard) {
+func (i *Inbox) check(ps *sdk.Problems) {
 	given := 0
 	for _, s := range []string{i.Maildir, i.LMTP, i.IMAP} {
 		if s != "" {

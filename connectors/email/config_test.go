@@ -109,6 +109,7 @@ func TestConfig(t *testing.T) {
 		"LMTP for the world":            {with(map[string]any{"lmtp": "0.0.0.0:24"}), []string{"/bounces/lmtp: LMTP has no password"}},
 		"LMTP without a port":           {with(map[string]any{"lmtp": "localhost"}), []string{`/bounces/lmtp: "localhost" is no address to listen on`}},
 		"IMAP without a user":           {with(map[string]any{"imap": "imaps://mx.news.example"}), []string{"/bounces/imap: a mailbox needs a user"}},
+		"a private mailbox":             {with(map[string]any{"imap": "imaps://10.0.3.7", "user": "u", "password": "p"}), []string{"/bounces/imap: 10.0.3.7 is a private address"}},
 		"no IMAP":                       {with(map[string]any{"imap": "https://mx.news.example"}), []string{"/bounces/imap: this is no address of an IMAP server"}},
 		"an inbox without a bounce":     {base(map[string]any{"bounces": map[string]any{"maildir": "/x"}}), []string{"/bounces: what comes back cannot be told"}},
 		"no certificate":                {base(map[string]any{"ca": "x"}), []string{"/ca: this holds no certificate"}},

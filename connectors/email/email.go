@@ -29,7 +29,7 @@ func Spec() *sdk.Spec {
 	return sdk.Define("email", "Writes to people by e-mail over one or several SMTP relays, and reads bounces, complaints "+
 		"and replies.", defaults(), open).
 		// Mail forbids nothing of that kind. Who gets it has agreed, and its providers judge by complaints.
-		WithMedium(sdk.Medium{})
+		WithMedium(sdk.Medium{Hears: []sdk.EventKind{sdk.EventMessage, sdk.EventBounce, sdk.EventComplaint, sdk.EventStop}})
 }
 
 // Connector is one sender with its relays.

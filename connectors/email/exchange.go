@@ -56,8 +56,7 @@ func (l *link) exchange(a *assembler, m sdk.DirectMessage, more source, done set
 			l.out = l.envelope(l.out[:0], cur)
 			continue
 		}
-		l.out = append(append(l.out[:0], cur.data...), ".\r\n"...)
-		text := l.out
+		text := append(cur.data, ".\r\n"...)
 		end := len(text)
 		var next pending
 		follows := false
@@ -66,7 +65,7 @@ func (l *link) exchange(a *assembler, m sdk.DirectMessage, more source, done set
 				text = l.envelope(text, next)
 			}
 		}
-		l.out = text
+		l.rooms[room] = text
 		outcome, broken := l.hand(cur, text, end)
 		done(cur.id, outcome.ref, errorOrNil(l.relay.weigh(outcome.err)))
 		l.used = true
@@ -301,10 +300,13 @@ func (l *link) refused(step string, p pending, r reply) *sdk.Error {
 func (l *link) extend() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !l.aborted {
-		// An error shows at the next write.
-		_ = l.conn.SetDeadline(time.Now().Add(l.relay.timeout))
+	now := time.Now()
+	if l.aborted || now.Sub(l.extended) < l.relay.timeout/100 {
+		return // thousands of answers a second need no deadline each
 	}
+	l.extended = now
+	// An error shows at the next write.
+	_ = l.conn.SetDeadline(now.Add(l.relay.timeout))
 }
 
 // abort ends what is under way at once; its outcome is said as far as it is known.

@@ -206,6 +206,11 @@ func TestIMAP(t *testing.T) {
 	if seen != 3 {
 		t.Errorf("%d of 3 are marked as seen: %v", seen, files(t, filepath.Join(maildir, "cur")))
 	}
+	for password, want := range map[string]string{"secret-word": "the mailbox at 127.0.0.1 accepts the user, and has the folder INBOX", "wrong": "password"} {
+		if found := offline(t, tree(password)).probeMailbox(t.Context()); len(found) != 1 || found[0].wrong != (password == "wrong") || !strings.Contains(found[0].text, want) {
+			t.Errorf("%+v, want %q", found, want)
+		}
+	}
 	if _, err := offline(t, tree("wrong")).Listen(t.Context(), nil); codeOf(err) != "unauthenticated account" {
 		t.Errorf("%v", err)
 	}

@@ -344,3 +344,31 @@ func BenchmarkSplice(b *testing.B) {
 		})
 	}
 }
+
+// TestTheSubjectIsAHeading: the line that repeats the subject is one in the page, and stays what it was in plain text.
+func TestTheSubjectIsAHeading(t *testing.T) {
+	t.Parallel()
+	c := offline(t, nil)
+	text := sdk.Paragraph(sdk.Text("Le trafic est interrompu."))
+	for name, tt := range map[string]struct {
+		first sdk.Node
+		want  string
+	}{
+		"the subject in bold": {sdk.Paragraph(sdk.Strong(sdk.Text("Gare & co"))), "<h1>Gare &amp; co</h1>"},
+		"other words":         {sdk.Paragraph(sdk.Strong(sdk.Text("Rectificatif"))), "<p><strong>Rectificatif</strong></p>"},
+		"more behind it":      {sdk.Paragraph(sdk.Strong(sdk.Text("Gare & co")), sdk.Text(" !")), "<p><strong>Gare &amp; co</strong> !</p>"},
+		"plain":               {sdk.Paragraph(sdk.Text("Gare & co")), "<p>Gare &amp; co</p>"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			common := sdk.Common{ID: name, Kind: sdk.CommonPost, Lang: "fr", Subject: "Gare & co", Body: sdk.Body{tt.first, text}, List: sdk.List{ID: "alertes", Title: "Alertes"}}
+			got := readLetter(t, build(t, c, message(t, "d1", &common, slots("Ève"))).data)
+			if !strings.Contains(got.html, tt.want) || strings.Contains(got.html, "<h1>") != strings.HasPrefix(tt.want, "<h1>") {
+				t.Errorf("the page has no %q:\n%s", tt.want, got.html)
+			}
+			if !strings.HasPrefix(got.plain, "Gare & co") && !strings.HasPrefix(got.plain, "Rectificatif") {
+				t.Errorf("plain text begins otherwise:\n%s", got.plain)
+			}
+		})
+	}
+}

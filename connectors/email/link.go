@@ -34,8 +34,9 @@ type link struct {
 	// reset says that the server still has an envelope of ours.
 	reset bool
 
-	mu      sync.Mutex // deadlines are set by who aborts, too
-	aborted bool
+	mu       sync.Mutex // deadlines are set by who aborts, too
+	aborted  bool
+	extended time.Time // when the deadline was last set
 }
 
 // capabilities are what a server announced after EHLO.

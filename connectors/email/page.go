@@ -79,6 +79,7 @@ const style = `:root{color-scheme:light dark;supported-color-schemes:light dark}
 body{margin:0;padding:24px 16px;background:#faf7f2;color:#1c1a17;font:16px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif}
 .page{max-width:600px;margin:0 auto}
 .from{margin:0 0 20px;padding-bottom:8px;border-bottom:1px solid #d8d0c2;font-size:14px;color:#5c554b}
+h1{font-size:26px}
 h1,h2,h3,h4,h5,h6{margin:24px 0 8px;line-height:1.25;font-family:Charter,"Iowan Old Style",Georgia,serif}
 a{color:#7a5200}
 blockquote{margin:16px 0;padding-left:16px;border-left:3px solid #d8d0c2}
@@ -118,7 +119,7 @@ func (c *Connector) htmlPart(m *marks, common *sdk.Common) string {
 	if from = render.Line(from); from != "" {
 		b.WriteString("<p class=\"from\">" + esc(from) + "</p>\n")
 	}
-	b.WriteString(render.RenderHTML(m.nodes(common.Body, slotHTML), render.HTMLOptions{}))
+	b.WriteString(render.RenderHTML(m.nodes(titled(common.Body, common.Subject), slotHTML), render.HTMLOptions{}))
 	b.WriteString("\n")
 	if u, ok := webLink(common.Permalink); ok && !strings.Contains(b.String(), `href="`+esc(u)) {
 		b.WriteString("<p><a href=\"" + esc(u) + "\">" + esc(strings.TrimPrefix(strings.TrimPrefix(u, "https://"), "http://")) + "</a></p>\n")
@@ -152,6 +153,19 @@ func (c *Connector) htmlPart(m *marks, common *sdk.Common) string {
 	}
 	b.WriteString("</div>\n</div>\n</body>\n</html>\n")
 	return b.String()
+}
+
+// titled makes a heading of the line that repeats the subject at the beginning, which templates write in bold: a screen reader jumps
+// to headings, and other eyes look for them.
+func titled(body sdk.Body, subject string) sdk.Body {
+	if len(body) == 0 || body[0].Kind != sdk.NodeParagraph || len(body[0].Children) != 1 {
+		return body
+	}
+	bold := body[0].Children[0]
+	if bold.Kind != sdk.NodeStrong || render.Line(render.Render(sdk.Body{sdk.Paragraph(bold.Children...)}, render.Plain)) != render.Line(subject) {
+		return body
+	}
+	return append(sdk.Body{{Kind: sdk.NodeHeading, Level: 1, Children: bold.Children}}, body[1:]...)
 }
 
 // languageTag gives a tag that can stand in an attribute.

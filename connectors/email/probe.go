@@ -30,8 +30,9 @@ type finding struct {
 // dnsTime is how long the probe waits for DNS in all, so that one that does not answer delays nobody.
 const dnsTime = 6 * time.Second
 
-// Probe logs in at every relay, sends nothing, and looks up what receivers will look up: PTR, SPF, DKIM, DMARC. It fails when
-// no relay can be used; what is wrong in DNS, or at one of several relays, is said in further lines of Untested, since mails
+// Probe logs in at every relay, sends nothing, looks whether mails that come back can be read, and looks up what receivers will
+// look up: PTR, SPF, DKIM, DMARC. It fails when no relay can be used; what is wrong in DNS, with the mailbox, or at one of
+// several relays, is said in further lines of Untested, since mails
 // leave all the same. DNS that cannot be reached is only told.
 func (c *Connector) Probe(ctx context.Context) (sdk.Probe, error) {
 	names, cancel := context.WithTimeout(ctx, dnsTime)
@@ -60,7 +61,7 @@ func (c *Connector) Probe(ctx context.Context) (sdk.Probe, error) {
 	if good == 0 {
 		return sdk.Probe{}, failure
 	}
-	for _, f := range c.probeDomain(names) {
+	for _, f := range append(c.probeMailbox(ctx), c.probeDomain(names)...) {
 		if f.wrong {
 			warned = append(warned, f.text)
 		} else {
@@ -69,6 +70,27 @@ func (c *Connector) Probe(ctx context.Context) (sdk.Probe, error) {
 	}
 	untested := append([]string{"whether providers put the mails into the inbox; only a mail can tell"}, warned...)
 	return sdk.Probe{Tested: strings.Join(tested, "\n"), Untested: strings.Join(untested, "\nto mend: ")}, nil
+}
+
+// probeMailbox opens where mails come back, and reads none of them.
+func (c *Connector) probeMailbox(ctx context.Context) []finding {
+	b := c.config.Bounces
+	switch {
+	case b == nil:
+	case b.IMAP != "":
+		box, err := c.openIMAP(ctx, nil)
+		if err != nil {
+			return []finding{{sdk.AsError(err).Public, true}}
+		}
+		_ = box.close() // it is of no further use
+		return []finding{{fmt.Sprintf("the mailbox at %s accepts the user, and has the folder %s", box.at.host, box.at.folder), false}}
+	case b.Maildir != "":
+		if _, err := openMaildir(b.Maildir, b.Poll.Std(), nil); err != nil {
+			return []finding{{sdk.AsError(err).Public, true}}
+		}
+		return []finding{{b.Maildir + " is a Maildir, and can be read", false}}
+	}
+	return nil
 }
 
 // probeRelay opens a connection, says who we are, and leaves.

@@ -70,6 +70,7 @@ func TestProbe(t *testing.T) {
 		"DMARC without a policy": {but("_dmarc.news.example", "v=DMARC1; rua=mailto:x"), signed, nil, []string{"has no policy"}},
 		"DMARC above": {zone{txt: map[string][]string{"mail.news.example": {"v=spf1 -all"}, "_dmarc.news.example": {"v=DMARC1; p=none"}}},
 			map[string]any{"sender": "a@mail.news.example"}, []string{"DMARC is published at _dmarc.news.example (p=none)", "mails are not signed here"}, nil},
+		"a mailbox": {zone{dead: true}, map[string]any{"bounces": map[string]any{"maildir": t.TempDir()}, "bounce": "bounce@news.example"}, nil, []string{"to mend: /", " is no Maildir"}},
 		"bounces at another's": {zone{txt: map[string][]string{"_dmarc.news.example": {"v=DMARC1; p=none"}, "esp.example": {"v=spf1 -all"}}},
 			map[string]any{"bounce": "bounce@esp.example"}, []string{"esp.example has an SPF record"}, []string{"which is another organisation than news.example"}},
 	} {

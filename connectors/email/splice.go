@@ -67,13 +67,15 @@ func (a *assembler) assemble(id string, m sdk.MessageContent, to recipient, room
 	if out.data, err = a.header(room[:0], l, m, out, now); err != nil {
 		return outgoing{}, err
 	}
+	if len(a.c.signers) == 0 {
+		out.data, err = a.splice(append(a.c.hook.appendHeader(out.data, id), crlf...), l, m)
+		return out, err
+	}
 	if a.body, err = a.splice(a.body[:0], l, m); err != nil {
 		return outgoing{}, err
 	}
-	if len(a.c.signers) > 0 {
-		if out.data, err = a.sign(out.data, l, now); err != nil {
-			return outgoing{}, err
-		}
+	if out.data, err = a.sign(out.data, l, now); err != nil {
+		return outgoing{}, err
 	}
 	// What is for the provider alone stands behind the signatures: it takes that out again.
 	out.data = a.c.hook.appendHeader(out.data, id)

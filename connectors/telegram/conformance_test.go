@@ -71,7 +71,7 @@ func person(id int64, status string) telegramtest.Chat {
 		Bot: telegramtest.Member{Status: status}}
 }
 
-// Who writes to people does so over the wire too; who hears them does not cross to another process, and runs directly only.
+// Who writes to people and hears them does so over the wire, too.
 func TestConformanceWithPeople(t *testing.T) {
 	server := telegramtest.New(telegramtest.Options{Token: token, BotID: 123456, Bot: "gazette_bot",
 		Chats: []telegramtest.Chat{person(anna, "member"), person(anna+1, "kicked")}})
@@ -105,12 +105,16 @@ func TestConformanceWithPeople(t *testing.T) {
 				}})
 		})
 	}
-	t.Run("Listener", func(t *testing.T) {
-		sdktest.Listener(t, sdktest.ListenerOptions{Options: common, Medium: telegram.Medium,
-			Say: func(tb testing.TB, text string) {
-				if err := server.Say(anna, text); err != nil {
-					tb.Fatal(err)
-				}
-			}})
-	})
+	for name, open := range map[string]sdktest.Opener{"Listener": telegram.Spec().Open, "Listener over the wire": sdktest.Loopback(t, telegram.Spec())} {
+		options := common
+		options.Open = open
+		t.Run(name, func(t *testing.T) {
+			sdktest.Listener(t, sdktest.ListenerOptions{Options: options, Medium: telegram.Medium, From: strconv.FormatInt(anna, 10),
+				Say: func(tb testing.TB, text string) {
+					if err := server.Say(anna, text); err != nil {
+						tb.Fatal(err)
+					}
+				}})
+		})
+	}
 }

@@ -87,7 +87,7 @@ func Spec() *sdk.Spec {
 		"to the people who follow by its bot.",
 		defaults(), open).
 		// A bot cannot begin a conversation; whom it may write to, it may write to at any time (Bots FAQ).
-		WithMedium(sdk.Medium{TheyBegin: true})
+		WithMedium(sdk.Medium{TheyBegin: true, Hears: []sdk.EventKind{sdk.EventMessage, sdk.EventButton, sdk.EventStop, sdk.EventReopen}})
 }
 
 // Connector is one bot.

@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"github.com/belfry-news/belfry/internal/api"
+	"github.com/belfry-news/belfry/internal/memory"
 	"github.com/belfry-news/belfry/internal/serve"
 )
 
@@ -68,6 +69,8 @@ func (s *Server) Handler() http.Handler {
 	mux.Handle("GET /metrics", s.guarded(api.ScopeRead, s.s.Metrics))
 	// Without cmdline: what stands on the command line may be a secret.
 	mux.Handle("GET /debug/pprof/", s.guarded(api.ScopeOperate, http.HandlerFunc(pprof.Index)))
+	mux.Handle("GET /debug/pprof/heap", s.guarded(api.ScopeOperate, memoryProfile("heap")))
+	mux.Handle("GET /debug/pprof/allocs", s.guarded(api.ScopeOperate, memoryProfile("allocs")))
 	mux.Handle("GET /debug/pprof/profile", s.guarded(api.ScopeOperate, http.HandlerFunc(pprof.Profile)))
 	mux.Handle("GET /debug/pprof/symbol", s.guarded(api.ScopeOperate, http.HandlerFunc(pprof.Symbol)))
 	mux.Handle("POST /debug/pprof/symbol", s.guarded(api.ScopeOperate, http.HandlerFunc(pprof.Symbol)))
@@ -77,6 +80,20 @@ func (s *Server) Handler() http.Handler {
 		serve.Word(w, http.StatusNotFound, "here are "+api.Base+"/openapi.json, /metrics, /debug/pprof/, /healthz and /readyz")
 	})
 	return serve.Guard{Log: s.s.Log, MaxBody: maxBody, Fail: api.Fail}.Wrap(mux)
+}
+
+// memoryProfile serves a profile that begins when it is first asked for, because it takes memory itself.
+func memoryProfile(name string) http.Handler {
+	profile := pprof.Handler(name)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if memory.Sample() {
+			w.Header().Set("X-Go-Pprof", "1") // so that go tool pprof shows what is said
+			w.Header().Set("Retry-After", "60")
+			serve.Word(w, http.StatusServiceUnavailable, "the memory profile begins now, and holds what is allocated from now on; ask again in some minutes")
+			return
+		}
+		profile.ServeHTTP(w, r)
+	})
 }
 
 // guarded lets in who is on this machine, and who has a token with the scope.

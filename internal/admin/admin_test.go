@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -18,6 +19,7 @@ import (
 	"github.com/belfry-news/belfry/internal/api"
 	"github.com/belfry-news/belfry/internal/compose"
 	"github.com/belfry-news/belfry/internal/desk/desktest"
+	"github.com/belfry-news/belfry/internal/memory"
 	"github.com/belfry-news/belfry/internal/metrics"
 	"github.com/belfry-news/belfry/sdk"
 )
@@ -76,6 +78,7 @@ func TestWhoMaySee(t *testing.T) {
 		"profiles without the scope":              {from: there, path: "/debug/pprof/heap", token: "reads", want: 403, says: "needs operate"},
 		"profiles through a proxy here":           {from: here, path: "/debug/pprof/heap", header: "Forwarded", want: 401},
 		"profiles by a name that leads here":      {from: here, host: "rebound.example", path: "/debug/pprof/heap", want: 401},
+		"the memory profile once more":            {from: here, path: "/debug/pprof/allocs?debug=1", want: 200, says: "heap profile"},
 		"the command line is not shown":           {from: here, path: "/debug/pprof/cmdline", want: 404},
 		"the API from here needs a token":         {from: here, path: "/api/v1/status", want: 401},
 		"the API with a token":                    {from: there, path: "/api/v1/status", token: "reads", want: 200, says: `"site":"La Gazette"`},
@@ -187,5 +190,22 @@ func TestStartAndStop(t *testing.T) {
 	if c, err := net.Dial("tcp", s.Addr()); err == nil {
 		_ = c.Close()
 		t.Error("it still listens")
+	}
+}
+
+// TestTheMemoryProfileBegins asks for it twice; nothing else may run meanwhile, because its rate is the process's.
+func TestTheMemoryProfileBegins(t *testing.T) {
+	before := runtime.MemProfileRate
+	defer func() { runtime.MemProfileRate = before }()
+	memory.NoSamples()
+	h := New(settings(t, nil)).Handler()
+	for _, want := range []int{http.StatusServiceUnavailable, http.StatusOK} {
+		r := httptest.NewRequest(http.MethodGet, "/debug/pprof/heap?debug=1", nil)
+		r.RemoteAddr, r.Host = "127.0.0.1:4711", "127.0.0.1:9080"
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		if w.Code != want || want == http.StatusServiceUnavailable && !strings.Contains(w.Body.String(), "ask again") {
+			t.Errorf("status %d, want %d:\n%.200s", w.Code, want, w.Body)
+		}
 	}
 }

@@ -245,6 +245,7 @@ func about(schema, property string) words {
 		"AlertPlace.tried":           {text: "When it was last tried."},
 		"TestedAlert.outcome":        list("", "arrived", "refused", "unknown"),
 		"StorePart.kept":             {text: "How long, as retention: says it; 0s is for ever, and empty is as long as what it belongs to."},
+		"StoreSize.reserve_bytes":    {text: "What a file beside the database holds for a full disk; 0 when there is none."},
 		"StoreSize.disk_free":        {text: "Null where it cannot be known."},
 		"ConnectorType.path":         {text: "The program of a third party; empty for what is built in."},
 		"Due.local":                  {text: "`at` in the zone of the schedule."},

@@ -206,10 +206,11 @@ func (h *handler) newsroom() []route {
 			text: "For each channel whether it waits (for what, until when), is used (in which post, with its copies) or is left out, with the reason.",
 			query: []param{{name: "key", kind: "text", doc: "The item: its key, its address or its number. Required."},
 				{name: "source", kind: "text", doc: "The source it comes from."}, {name: "channel", kind: "text", doc: "Only what this channel makes of it."}}, action: does(whyItem)},
-		{method: get, path: "/why/post/{id}", id: "whyPost", scope: ScopeRead, summary: "What became of a post on each destination", answer: desk.Post{},
+		{method: get, path: "/why/post/{id}", id: "whyPost", scope: ScopeRead, summary: "What became of a post on each destination, and with the people who follow its channel", answer: desk.WhyPost{},
+			text:  "People are counted by outcome and reason, and nobody is named.",
 			query: []param{{name: "destination", kind: "text", doc: "Only there."}},
 			action: does(func(ctx context.Context, c *call) (any, error) {
-				return c.d.PostOn(ctx, c.r.PathValue("id"), c.query.text("destination"))
+				return c.d.WhyPost(ctx, c.r.PathValue("id"), c.query.text("destination"))
 			})},
 
 		{method: get, path: "/destinations", id: "listDestinations", scope: ScopeRead, summary: "The destinations with what waits for them, by name",

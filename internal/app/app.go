@@ -66,7 +66,10 @@ type App struct {
 	programs   atomic.Pointer[configs.Loaded]
 	generation int
 	// ran says by kind as what a plugin's process was started last (configs.Plugin).
-	ran          sync.Map
+	ran sync.Map
+	// probe says what the sandbox of plugins has here, and gapsTold which of its gaps were logged.
+	probe        func() []sandbox.Ability
+	gapsTold     map[string]bool
 	sources      instances
 	destinations instances
 	lanes        lanes
@@ -150,7 +153,7 @@ func New(o Options) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &App{o: o, log: o.Log, born: time.Now(), composed: make(chan struct{}, 1), corrected: map[string]corrections{}, upkeep: upkeep{free: o.Free, pressed: make(chan struct{}, 1)}}
+	a := &App{o: o, log: o.Log, probe: sandbox.Probe, born: time.Now(), composed: make(chan struct{}, 1), corrected: map[string]corrections{}, upkeep: upkeep{free: o.Free, pressed: make(chan struct{}, 1)}}
 	if a.free == nil {
 		a.free = disk.Free
 	}
@@ -238,6 +241,9 @@ func (a *App) start(ctx context.Context) error {
 		return err
 	}
 	a.onStop("lock", func(context.Context) error { release(); return nil })
+	if free, known := a.free(dir); known && free < noRoom {
+		a.keepReserve() // without any room the store cannot be opened
+	}
 	if a.db, err = sqlite.Open(ctx, Database(a.Config()), a.log); err != nil {
 		return err
 	}
@@ -303,14 +309,9 @@ func (a *App) startPlugins(dir string) error {
 	}
 	limits := a.o.PluginLimits
 	limits.Memory, limits.Call = int64(a.Config().Plugins.Memory)<<20, a.Config().Plugins.Deadline.Std()
-	a.host = pluginhost.New(pluginhost.Config{Command: command, RunDir: runDir(dir), Log: a.log, Crashed: a.metrics.PluginCrashed, Limits: limits})
-	if len(a.Config().PluginTypes()) > 0 {
-		for _, ability := range sandbox.Probe() {
-			if !ability.Have {
-				a.log.Warn("the sandbox of plugins has a gap", "what", ability.What, "mend", ability.Mend)
-			}
-		}
-	}
+	a.host = pluginhost.New(pluginhost.Config{Command: command, RunDir: runDir(dir), Log: a.log, Crashed: a.metrics.PluginCrashed, Limits: limits,
+		Refused: a.metrics.EventRefused, Hears: func(kind string) []sdk.EventKind { return a.programs.Load().Medium(kind).Hears }})
+	a.tellGaps(a.Config())
 	a.onStop("plugins", a.host.Close)
 	a.onStop("replaced connectors", func(ctx context.Context) error { return wait(ctx, &a.retiring) })
 	specs := map[string]*sdk.Spec{}
@@ -340,10 +341,12 @@ func PluginCommand(l *configs.Loaded, kind string) (pluginhost.Command, error) {
 	if err != nil {
 		return pluginhost.Command{}, fmt.Errorf("this program's own file cannot be found: %w", err)
 	}
+	own := pluginhost.Command{Path: path, Args: []string{"plugin", "serve", kind}}
 	if _, err := os.Stat("/proc/self/exe"); err == nil {
-		path = "/proc/self/exe"
+		own.Path = "/proc/self/exe"
+		own.Confined = confined(kind)
 	}
-	return pluginhost.Command{Path: path, Args: []string{"plugin", "serve", kind}}, nil
+	return own, nil
 }
 
 // longestRunDir leaves room for a socket's name below the 104 bytes that its whole path may have.

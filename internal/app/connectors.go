@@ -176,6 +176,13 @@ func (a *App) useDestinations(ctx context.Context, l *configs.Loaded) error {
 }
 
 func (a *App) putDestinations(ctx context.Context, l *configs.Loaded, all map[string]*instance, settings []store.DestinationSetting) error {
+	// What stopped a destination is taken back once nobody calls with the old settings any more, who would stop it anew.
+	before := a.destinations.all()
+	stays := func(name string) bool { return all[name] != nil && all[name] == before[name] }
+	a.outbox.End(ctx, stays)
+	if a.direct != nil {
+		a.direct.End(ctx, stays)
+	}
 	if err := a.db.UseDestinations(ctx, settings); err != nil {
 		return err
 	}
@@ -193,7 +200,6 @@ func (a *App) putDestinations(ctx context.Context, l *configs.Loaded, all map[st
 		lanes[name] = outbox.Destination{Name: name, Conn: i.conn, Resend: d.OnUnknown == "resend", NoRates: d.Rates.Off, Rates: d.Rates.Own(), Timeout: d.Timeout.Std(),
 			RetryFor: d.Retry.Std(), Parallel: d.Parallel}
 	}
-	before := a.destinations.all()
 	a.destinations.use(all)
 	a.serve(ctx, l, all, lanes)
 	if err := a.useWriters(ctx, l, all); err != nil {

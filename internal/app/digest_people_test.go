@@ -196,7 +196,7 @@ func TestADigestShowsTheNewest(t *testing.T) {
 	p.publish(feedtest.Article{ID: "a", Title: "Trois blessés"})
 	p.shows(1)
 	l, w := p.app.Config(), newLetters(p.app)
-	m := consent.Start{Candidate: consent.Candidate{Folded: []int64{p.posts()[0].ID}, Stream: consent.Stream{ID: 1, Kind: consent.StreamDigest, Purpose: toAlertes, Destination: "mail", SlotAt: time.Now()}}}
+	m := consent.Start{Candidate: &consent.Candidate{Folded: []int64{p.posts()[0].ID}, Stream: &consent.Stream{ID: 1, Kind: consent.StreamDigest, Purpose: toAlertes, Destination: "mail", SlotAt: time.Now()}}}
 	reads := func(title string) bool {
 		c, err := w.digest(context.Background(), l, m, "fr")
 		if err != nil {

@@ -273,7 +273,7 @@ func (m *mailroom) imports(addresses ...string) map[consent.Fate]int {
 	for i, a := range addresses {
 		row := consent.ImportRow{Line: i + 2, Medium: consent.Email, Address: a, Purpose: alertes, Preferences: consent.Preferences{Mode: consent.Instant},
 			Evidence: consent.Evidence{At: time.Now().Add(-time.Hour), Note: "old system", Wording: "Oui."}}
-		if err := row.Check(); err != nil {
+		if err := row.Check(consent.Normalize); err != nil {
 			m.t.Fatal(err)
 		}
 		rows = append(rows, row)

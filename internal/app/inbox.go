@@ -6,11 +6,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
-	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -22,7 +21,6 @@ import (
 	"github.com/belfry-news/belfry/internal/bot/newsroom"
 	"github.com/belfry-news/belfry/internal/consent"
 	"github.com/belfry-news/belfry/internal/desk"
-	"github.com/belfry-news/belfry/internal/hook"
 	"github.com/belfry-news/belfry/internal/i18n"
 	"github.com/belfry-news/belfry/sdk"
 )
@@ -37,21 +35,27 @@ type inbox struct {
 	came  chan struct{}
 	bot   func() *bot.Bot
 	sleep func(ctx context.Context, d time.Duration)
-	// ears are changed by starting, reloading and stopping alone.
-	ears map[string]*ear
+	// failing are the events that could not be worked on, with the time of the first failure; the worker's own.
+	failing sync.Map
+	// mu guards what follows. ears are by destination; closed says that there will be no more.
+	mu     sync.Mutex
+	ears   map[string]*ear
+	closed bool
+	// calls counts the calls of platforms that a plugin looks at, by destination.
+	calls map[string]int
 }
 
 // startInbox begins to work on what came back. Listening begins with useWriters.
 func (a *App) startInbox() {
 	in := a.people.Inbox(a.db)
-	x := &inbox{a: a, in: in, came: make(chan struct{}, 1), ears: map[string]*ear{}, sleep: func(ctx context.Context, d time.Duration) { _ = rest(ctx, d) }}
+	x := &inbox{a: a, in: in, came: make(chan struct{}, 1), ears: map[string]*ear{}, calls: map[string]int{}, sleep: func(ctx context.Context, d time.Duration) { _ = rest(ctx, d) }}
 	x.bot = func() *bot.Bot { return a.newBot(a.Config(), in) }
 	a.inbox = x
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() { defer close(done); x.work(ctx) }()
 	a.onStop("inbox", func(end context.Context) error {
-		x.listenTo(end, nil)
+		x.hush(end)
 		stop()
 		select {
 		case <-done:
@@ -72,6 +76,16 @@ func (a *App) newBot(l *configs.Loaded, in *consent.Inbox) *bot.Bot {
 			}
 			return base + path
 		}}
+	o.Buttonless = func(medium string) bool {
+		_, foreign := l.Plugin(medium)
+		return foreign && !slices.Contains(l.Medium(medium).Hears, sdk.EventButton)
+	}
+	o.Teller = func(medium string) string {
+		if p, foreign := l.Plugin(medium); foreign && p.Trusted != nil {
+			return "the plugin " + p.Trusted.Name
+		}
+		return ""
+	}
 	for _, name := range slices.Sorted(maps.Keys(l.Staff)) {
 		s := l.Staff[name]
 		o.Staff = append(o.Staff, bot.Staff{Handle: sdk.Handle{Medium: s.Medium, Value: s.Handle}, Name: name, May: s.May})
@@ -126,26 +140,55 @@ type ear struct {
 
 // listenTo listens on exactly these connections from now on. Those that cannot be listened on are left alone.
 func (x *inbox) listenTo(ctx context.Context, all map[string]sdk.Connector) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
 	for name, e := range x.ears {
 		if all[name] != e.conn {
-			e.stop()
-			select {
-			case <-e.done:
-			case <-ctx.Done():
-			}
-			delete(x.ears, name)
+			x.end(ctx, name, e)
 		}
 	}
 	for name, c := range all {
-		l, can := sdk.As[sdk.Listener](c)
-		if _, listens := x.ears[name]; listens || !can {
-			continue
-		}
-		life, stop := context.WithCancel(context.Background())
-		e := &ear{conn: c, stop: stop, done: make(chan struct{})}
-		x.ears[name] = e
-		go func() { defer close(e.done); x.listen(life, name, l) }()
+		x.begin(name, c)
 	}
+}
+
+// listenAlso listens on a connection that was opened late.
+func (x *inbox) listenAlso(name string, c sdk.Connector) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.begin(name, c)
+}
+
+// hush listens on nothing from now on.
+func (x *inbox) hush(ctx context.Context) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.closed = true
+	for name, e := range x.ears {
+		x.end(ctx, name, e)
+	}
+}
+
+// begin listens on a connection, unless it is listened on. The lock is held.
+func (x *inbox) begin(name string, c sdk.Connector) {
+	l, can := sdk.As[sdk.Listener](c)
+	if x.ears[name] != nil || !can || x.closed {
+		return
+	}
+	life, stop := context.WithCancel(context.Background())
+	e := &ear{conn: c, stop: stop, done: make(chan struct{})}
+	x.ears[name] = e
+	go func() { defer close(e.done); x.listen(life, name, l) }()
+}
+
+// end stops listening on a connection, and waits for it within ctx. The lock is held.
+func (x *inbox) end(ctx context.Context, name string, e *ear) {
+	e.stop()
+	select {
+	case <-e.done:
+	case <-ctx.Done():
+	}
+	delete(x.ears, name)
 }
 
 // listen keeps what a connector hears, as long as ctx lasts. The cursor is kept with the events behind which it stands.
@@ -163,7 +206,8 @@ func (x *inbox) listen(ctx context.Context, name string, l sdk.Listener) {
 		failures++
 		e := sdk.AsError(err)
 		if e.Code == sdk.CodeUnsupported {
-			return // nothing is to be heard there, as it is configured
+			x.a.log.Debug("nothing is listened for at a destination, as it is configured", "destination", name)
+			return
 		}
 		x.a.log.Warn("nothing can be heard from a destination", "destination", name, "code", e.Code, "err", err)
 		if failures == 3 {
@@ -196,59 +240,6 @@ func (x *inbox) offerCommands(ctx context.Context, name string, c sdk.Connector)
 	}
 }
 
-// mostInbound is the largest body of a platform's call, in bytes.
-const mostInbound = 1 << 20
-
-// receive takes a platform's call to /hooks/DESTINATION; false when there is no such destination, or it is not called. The
-// connector says whether it is genuine and what to answer; what it tells is kept before that answer is given.
-func (a *App) receive(w http.ResponseWriter, r *http.Request, name string) bool {
-	i, done, ok := a.destinations.acquire(name)
-	if !ok {
-		return false
-	}
-	defer done()
-	receiver, can := sdk.As[sdk.Receiver](i.conn)
-	if !can || a.inbox == nil {
-		return false
-	}
-	if r.Method != http.MethodPost {
-		w.Header().Set("Allow", http.MethodPost)
-		hook.Refuse(w, http.StatusMethodNotAllowed, "method_not_allowed", "calls are sent here with POST")
-		return true
-	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, mostInbound))
-	if err != nil {
-		hook.Refuse(w, http.StatusRequestEntityTooLarge, "body_too_large", fmt.Sprintf("the body cannot be read, or is larger than %d bytes", mostInbound))
-		return true
-	}
-	reply, events, err := receiver.ReceiveEvents(r.Context(), sdk.WebhookRequest{Method: r.Method, Path: r.URL.Path, Query: r.URL.RawQuery, Header: r.Header, Body: body, ReceivedAt: time.Now().UTC()})
-	if err == nil && len(events) > 0 {
-		err = a.inbox.in.Receive(r.Context(), name, events, nil)
-	}
-	if err != nil {
-		status := http.StatusServiceUnavailable // the platform calls again
-		switch sdk.AsError(err).Code {
-		case sdk.CodeInvalid:
-			status = http.StatusBadRequest
-		case sdk.CodeUnauthenticated, sdk.CodeForbidden:
-			status = http.StatusForbidden
-		case sdk.CodeUnsupported:
-			status = http.StatusNotFound
-		}
-		a.log.Warn("a platform's call was not taken", "destination", name, "status", status, "err", err)
-		hook.Refuse(w, status, "not_taken", "the call was not taken: "+http.StatusText(status))
-		return true
-	}
-	if len(events) > 0 {
-		select {
-		case a.inbox.came <- struct{}{}:
-		default:
-		}
-	}
-	hook.Reply(w, reply)
-	return true
-}
-
 func publicOf(e *sdk.Error) string {
 	if e.Public != "" {
 		return e.Public
@@ -257,6 +248,8 @@ func publicOf(e *sdk.Error) string {
 }
 
 func (x *inbox) hear(ctx context.Context, name string, l sdk.Listener) (heard bool, err error) {
+	config := x.a.Config()
+	_, foreign := config.Plugin(config.Destinations[name].Type)
 	from, err := x.in.Cursor(ctx, name)
 	if err != nil {
 		return false, err
@@ -273,6 +266,9 @@ func (x *inbox) hear(ctx context.Context, name string, l sdk.Listener) (heard bo
 		}
 		if err := x.in.Receive(ctx, name, []sdk.InboxEvent{e}, cursor); err != nil {
 			return heard, err
+		}
+		if foreign && !x.room(ctx, name) {
+			return heard, ctx.Err()
 		}
 		if !heard {
 			heard = true
@@ -401,11 +397,22 @@ func (x *inbox) handle(ctx context.Context, b *bot.Bot, w consent.Waiting) (outc
 	default:
 		outcome = "kept"
 	}
-	if err != nil && time.Since(w.Event.At) > longestTrouble && ctx.Err() == nil {
+	if err != nil && x.troubled(w) > longestTrouble && ctx.Err() == nil {
 		x.a.log.Error("an event is given up", "destination", w.Connection, "event", w.Event.ID, "err", err)
-		return "failed", person, nil
+		outcome, err = "failed", nil
+	}
+	if err == nil {
+		x.failing.Delete([2]string{w.Connection, w.Event.ID})
 	}
 	return outcome, person, err
+}
+
+// troubled is for how long an event could not be worked on. One that is old because nobody listened meanwhile has no less time: it may
+// say that somebody leaves.
+func (x *inbox) troubled(w consent.Waiting) time.Duration {
+	first, _ := x.failing.LoadOrStore([2]string{w.Connection, w.Event.ID}, time.Now())
+	at, _ := first.(time.Time)
+	return time.Since(at)
 }
 
 // judgeAll judges destinations, once what came back is counted, and takes those out of the set of which nothing is left to say.

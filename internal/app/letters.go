@@ -94,7 +94,7 @@ func entry(l *configs.Loaded, p consent.Purpose, destination string) (configs.Me
 }
 
 // Facts implements direct.Writer.
-func (w *letters) Facts(ctx context.Context, s consent.Stream, now time.Time) (policy.Facts, func(consent.Candidate) []int64, error) {
+func (w *letters) Facts(ctx context.Context, s consent.Stream, now time.Time) (policy.Facts, func(*consent.Candidate) []int64, error) {
 	l := w.a.Config()
 	f := policy.Facts{Kind: policy.Kind(s.Kind), Purpose: s.Purpose, Medium: s.Medium, Content: policy.Content{Expires: s.Expires, Urgent: s.Urgent}}
 	if s.Purpose.Name == "" {
@@ -115,7 +115,7 @@ func (w *letters) Facts(ctx context.Context, s consent.Stream, now time.Time) (p
 	program := w.a.engine.Program()
 	if s.Kind == consent.StreamDigest {
 		posts, err := w.choices(ctx, program, s, now)
-		return f, func(c consent.Candidate) []int64 { return pick(posts, c, s) }, err
+		return f, func(c *consent.Candidate) []int64 { return pick(posts, c, s) }, err
 	}
 	p, err := w.look(ctx, s.Post, now)
 	if err != nil {
@@ -158,7 +158,7 @@ func (w *letters) last(ctx context.Context, id int64) (store.MessagePost, error)
 }
 
 // noticeFacts are what the policy has to know of a notice.
-func (w *letters) noticeFacts(ctx context.Context, l *configs.Loaded, s consent.Stream, f policy.Facts, now time.Time) (policy.Facts, func(consent.Candidate) []int64, error) {
+func (w *letters) noticeFacts(ctx context.Context, l *configs.Loaded, s consent.Stream, f policy.Facts, now time.Time) (policy.Facts, func(*consent.Candidate) []int64, error) {
 	n, sent := l.Notices[s.Purpose.Name]
 	if !sent {
 		f.Content.Withdrawn = true // such notices are sent no more
@@ -202,7 +202,7 @@ func (w *letters) choices(ctx context.Context, program *compose.Program, s conse
 
 // pick chooses what a person's digest is made of: what was shown since their last one, fits their choices and did not reach
 // them as urgent, and what was kept for them.
-func pick(posts []store.MessagePost, c consent.Candidate, s consent.Stream) (out []int64) {
+func pick(posts []store.MessagePost, c *consent.Candidate, s consent.Stream) (out []int64) {
 	var wants consent.Preferences
 	if c.Grant != nil {
 		wants = c.Grant.Preferences

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -18,6 +19,9 @@ import (
 // ownerMark begins the names under which the store keeps who writes on a medium.
 const ownerMark = "medium.owner."
 
+// ruleMark begins those under which it keeps the rule of each medium's addresses, which are sealed and compared in that form.
+const ruleMark = "medium.address."
+
 // bySelf is who writes by Belfry's own connectors.
 const bySelf = "belfry"
 
@@ -33,6 +37,11 @@ func ownerOf(l *configs.Loaded, typ string) string {
 func checkOwners(ctx context.Context, db *store.DB, l *configs.Loaded) (problems []configs.Located, err error) {
 	for _, name := range l.Writers() {
 		typ := l.Destinations[name].Type
+		changed, err := checkRule(ctx, db, l, name, typ)
+		if err != nil {
+			return nil, err
+		}
+		problems = append(problems, changed...)
 		owner := ownerOf(l, typ)
 		before, err := db.Mark(ctx, ownerMark+typ)
 		if err != nil {
@@ -57,6 +66,27 @@ func checkOwners(ctx context.Context, db *store.DB, l *configs.Loaded) (problems
 	return problems, nil
 }
 
+// ruleOf is how the addresses of a medium are brought into one form.
+func ruleOf(l *configs.Loaded, typ string) string {
+	return string(cmp.Or(l.Medium(typ).Address, sdk.AddressExact))
+}
+
+// checkRule refuses another rule for addresses while the store holds any by the old one, or knows who must not be written to: they would
+// not be found again.
+func checkRule(ctx context.Context, db *store.DB, l *configs.Loaded, destination, typ string) ([]configs.Located, error) {
+	before, err := db.Mark(ctx, ruleMark+typ)
+	now := ruleOf(l, typ)
+	if before = cmp.Or(before, string(sdk.AddressExact)); err != nil || before == now {
+		return nil, err
+	}
+	if kept, err := db.MediumKept(ctx, typ); err != nil || !kept {
+		return nil, err
+	}
+	return []configs.Located{l.Locate(sdk.Problem{Pointer: sdk.Pointer("destinations", destination, "type"),
+		What: fmt.Sprintf("the addresses of the medium %s are kept by the rule %s, and its plugin now says %s: nobody would be found again, nor who has left", typ, before, now),
+		Fix:  "go back to the version of the plugin before this one; its author gives the new rule to a type of another name"})}, nil
+}
+
 // ownMedia keeps who writes on each medium from now on.
 func (a *App) ownMedia(ctx context.Context, l *configs.Loaded, writers map[string]direct.Destination) error {
 	for _, w := range writers {
@@ -65,11 +95,23 @@ func (a *App) ownMedia(ctx context.Context, l *configs.Loaded, writers map[strin
 		if err == nil && before != owner {
 			err = a.db.SetMark(ctx, mark, owner)
 		}
+		if err == nil {
+			err = a.keepRule(ctx, w.Medium, ruleOf(l, w.Medium))
+		}
 		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// keepRule keeps by which rule the addresses of a medium are kept; that of the first ones is exact unless it says another.
+func (a *App) keepRule(ctx context.Context, medium, rule string) error {
+	before, err := a.db.Mark(ctx, ruleMark+medium)
+	if err != nil || cmp.Or(before, string(sdk.AddressExact)) == rule {
+		return err
+	}
+	return a.db.SetMark(ctx, ruleMark+medium, rule)
 }
 
 // serveWriters lets the direct lane serve these destinations, those that are not open as soon as they are: until then their messages
@@ -96,5 +138,19 @@ func (l *lanes) openWriters() map[string]direct.Destination {
 func (a *App) writersChanged(ctx context.Context, name string) {
 	if _, writes := a.lanes.writers[name]; writes && a.direct != nil {
 		a.direct.Use(ctx, a.lanes.openWriters())
+		a.inbox.listenAlso(name, a.lanes.writers[name].Conn)
 	}
+}
+
+// believed reports whether what comes back by a destination is taken. Of a third party's it is, if its plugin is trusted and people are
+// written to by it.
+func (a *App) believed(l *configs.Loaded, destination string) bool {
+	p, foreign := l.Plugin(l.Destinations[destination].Type)
+	if !foreign {
+		return true
+	}
+	a.lanes.mu.Lock()
+	defer a.lanes.mu.Unlock()
+	_, writes := a.lanes.writers[destination]
+	return writes && p.Trusted != nil
 }

@@ -328,6 +328,10 @@ func TestEveryMetricMoves(t *testing.T) {
 		more(`belfry_channel_waiting{channel="brief"}`, 10), is(`belfry_destination_unknown{destination="lossy"}`, 0), is(`belfry_source_failures{source="broken"}`, 0),
 		recent(`belfry_source_last_success_timestamp_seconds{source="broken"}`), gone(`belfry_alerts_untold`), is(`belfry_alerts_refused{destination="deaf"}`, 0))
 
+	// That a plugin moves it, TestPeopleByAPlugin shows: it takes one that hears people.
+	s.app.metrics.EventRefused("pager", "sender")
+	s.expects("of a plugin that tells nonsense", is(`belfry_plugin_events_refused_total{kind="pager",why="sender"}`, 1))
+
 	// A store that cannot be read shows no old figures, and shows them again when it can.
 	raw, err := sql.Open("sqlite", "file:"+filepath.Join(s.dir, "data", sqlite.FileName)+"?_pragma=busy_timeout(10000)")
 	if err != nil {

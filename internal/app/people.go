@@ -52,8 +52,8 @@ func (a *App) startPeople(ctx context.Context) error {
 			return err
 		}
 	}
-	a.people = consent.New(consent.Settings{Store: a.db, Keys: keys, Log: a.log, Journal: journal, Offers: a.offers,
-		BackupsFor: l.Privacy.Backups.Std(), Changed: func() {
+	a.people = consent.New(consent.Settings{Store: a.db, Keys: keys, Log: a.log, Journal: journal, Offers: a.offers, Rule: func(medium string) sdk.AddressRule { return a.Config().Medium(medium).Address },
+		BackupsFor: l.Privacy.Backups.Std(), Notifies: func(source string) bool { return Notifies(a.Config(), source) }, Changed: func() {
 			if a.direct != nil {
 				a.direct.Wake()
 			}
@@ -178,6 +178,16 @@ func Offers(l *configs.Loaded) (out []consent.Offer) {
 		out = append(out, o)
 	}
 	return out
+}
+
+// Notifies says whether calls of a source may bring notices to single persons. Of a source that is not configured any more nobody knows.
+func Notifies(l *configs.Loaded, source string) bool {
+	s, found := l.Sources[source]
+	if !found || s.Type != "webhook" {
+		return true
+	}
+	mapping, _ := s.Options["map"].(map[string]any)
+	return len(l.Notices) > 0 && mapping["notice"] != nil
 }
 
 // medium is a destination as people follow by it.

@@ -143,7 +143,7 @@ func TestAReaderFollowsAndLeaves(t *testing.T) {
 	}
 	p.until("the confirmation is asked for", func() bool { return len(p.letters()) == 1 })
 	asked := p.letters()[0]
-	if asked.to != "lectrice@example.invalid" || asked.head.Get("List-Unsubscribe") != "" || !strings.Contains(asked.text, "48 heures") {
+	if asked.to != "lectrice@example.invalid" || asked.head.Get("List-Unsubscribe") != "" || !strings.Contains(asked.text, "48\u00a0heures") {
 		t.Errorf("it is asked like this: %+v", asked)
 	}
 	confirm := linkOf.FindStringSubmatch(asked.text)
@@ -160,7 +160,7 @@ func TestAReaderFollowsAndLeaves(t *testing.T) {
 	p.publish(feedtest.Article{ID: "a", Title: "Incendie à la gare", Summary: "Les pompiers <b>sont</b> là."})
 	p.until("the news is in the mail", func() bool { return len(p.letters()) == 2 })
 	news := p.letters()[1]
-	if news.subject != "Incendie à la gare" || !strings.Contains(news.text, "parce que vous suivez Alertes depuis le") || !strings.Contains(news.html, "Incendie") {
+	if news.subject != "Incendie à la gare" || !strings.Contains(news.text, "parce que vous suivez «\u00a0Alertes\u00a0» depuis le") || !strings.Contains(news.html, "Incendie") {
 		t.Errorf("it reads %+v", news)
 	}
 	if news.head.Get("List-Unsubscribe-Post") != "List-Unsubscribe=One-Click" {
@@ -353,7 +353,7 @@ bulk_guard: {same_body: 3}
 	}
 	p.until("the notice is in the mail", func() bool { return len(p.letters()) == 1 })
 	if l := p.letters()[0]; l.subject != "Votre colis" || !strings.Contains(l.text, "il arrive <b>mardi</b>.") || !strings.Contains(l.html, "&lt;b&gt;mardi&lt;/b&gt;") || l.head.Get("Bcc") != "" ||
-		!strings.Contains(l.text, "parce que vous suivez Colis") {
+		!strings.Contains(l.text, "parce que vous suivez «\u00a0Colis\u00a0»") {
 		t.Errorf("it reads %+v", l)
 	}
 	if got := notify("c-0", "o-1", "{{who}}, il arrive {{day}}.", "d1", map[string]string{"who": "Ana\r\nBcc: x@example.invalid", "day": "<b>mardi</b>"}); got != consent.NoticeKnown {

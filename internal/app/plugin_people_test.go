@@ -12,6 +12,8 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -27,7 +29,7 @@ import (
 
 const paged = head + `
   mail: {type: email, relay: "smtp://%RELAY%", tls: none, sender: "La Gazette <brief@gazette.example>"}
-  pager: {type: pager, api: "%PAGER%/api", token: canary-token, allow_private: [127.0.0.0/8]}
+  pager: {type: pager, api: "%PAGER%/api", token: canary-token, webhook_secret: canary-webhook-secret, allow_private: [127.0.0.0/8]}
 privacy: {key: "${file:people.key}", controller: "La Gazette, 1 rue Haute, Lyon"}
 plugins: {folder: plugins}
 channels:
@@ -43,17 +45,87 @@ notices:
 // pagingService is what the plugin of the tests writes to. It keeps every byte of what it is sent.
 type pagingService struct {
 	mu    sync.Mutex
-	pages []struct{ To, Text string }
+	pages []onPager
 	heard strings.Builder
 	wrong []string
+	// inbox is what people did, until it was stored; came counts all of it, and asked those who asked for it.
+	inbox       []map[string]any
+	came, asked int
+	more        chan struct{}
+}
+
+// onPager is a page that somebody got.
+type onPager struct {
+	To, Text string
+	Choices  []struct{ Text, Code string }
+}
+
+func newPagingService() *pagingService { return &pagingService{more: make(chan struct{})} }
+
+// did has somebody do something with their pager.
+func (p *pagingService) did(from, kind, text, choice string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.came++
+	p.inbox = append(p.inbox, map[string]any{"number": p.came, "id": fmt.Sprint("i", p.came), "kind": kind, "from": from, "text": text, "choice": choice, "at": time.Now().UTC()})
+	close(p.more)
+	p.more = make(chan struct{})
+}
+
+// tell tells what people did behind a number, and forgets what stands before it.
+func (p *pagingService) tell(w http.ResponseWriter, r *http.Request) {
+	after, err := strconv.Atoi(r.URL.Query().Get("after"))
+	if err != nil {
+		w.WriteHeader(http.StatusBadRequest)
+		return
+	}
+	for {
+		p.mu.Lock()
+		p.asked++
+		p.inbox = slices.DeleteFunc(p.inbox, func(i map[string]any) bool { n, _ := i["number"].(int); return n <= after })
+		list, more := slices.Clone(p.inbox), p.more
+		p.mu.Unlock()
+		if len(list) > 0 {
+			_ = json.NewEncoder(w).Encode(map[string]any{"inbox": list})
+			return
+		}
+		select {
+		case <-more:
+		case <-r.Context().Done():
+			return
+		}
+	}
+}
+
+// untold is what people did and was not stored yet, as the service sees it.
+func (p *pagingService) untold() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.inbox)
+}
+
+// last is the newest page that somebody got.
+func (p *pagingService) last(to string) (page onPager) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, one := range p.pages {
+		if one.To == to {
+			page = one
+		}
+	}
+	return page
 }
 
 func (p *pagingService) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Method == http.MethodGet {
+		p.tell(w, r)
+		return
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	body, err := io.ReadAll(r.Body)
 	fmt.Fprintf(&p.heard, "%s %s %v %s\n", r.Method, r.URL, r.Header, body)
-	var page struct{ To, Text string }
+	var page onPager
 	if err != nil || json.Unmarshal(body, &page) != nil || r.Header.Get("Authorization") != "Bearer canary-token" || r.Header.Get("Idempotency-Key") == "" {
 		p.wrong = append(p.wrong, string(body))
 		w.WriteHeader(http.StatusBadRequest)
@@ -85,7 +157,13 @@ type pagingHouse struct {
 
 func newPagingHouse(t *testing.T, program string) *pagingHouse {
 	t.Helper()
-	h := &pagingHouse{post: newPost(t), service: &pagingService{}}
+	return newHearingHouse(t, program, trust.Medium{}, sdk.RoleMessenger)
+}
+
+// newHearingHouse is a house whose plugin was trusted with a medium, for some roles.
+func newHearingHouse(t *testing.T, program string, m trust.Medium, can ...sdk.Role) *pagingHouse {
+	t.Helper()
+	h := &pagingHouse{post: newPost(t), service: newPagingService()}
 	h.folder = filepath.Join(h.dir, "plugins")
 	if err := os.Mkdir(h.folder, 0o755); err != nil {
 		t.Fatal(err)
@@ -97,7 +175,7 @@ func newPagingHouse(t *testing.T, program string) *pagingHouse {
 	if err := os.WriteFile(filepath.Join(h.folder, "paging"), b, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	h.trustPager("paging", trust.Medium{})
+	h.trustPager("paging", m, can...)
 	server := httptest.NewServer(h.service)
 	t.Cleanup(server.Close)
 	h.config(strings.NewReplacer("%RELAY%", h.relay.Addr, "%PAGER%", server.URL).Replace(paged))
@@ -105,14 +183,17 @@ func newPagingHouse(t *testing.T, program string) *pagingHouse {
 }
 
 // trustPager records the trust in the plugin.
-func (h *pagingHouse) trustPager(name string, m trust.Medium) {
+func (h *pagingHouse) trustPager(name string, m trust.Medium, can ...sdk.Role) {
 	h.t.Helper()
+	if len(can) == 0 {
+		can = []sdk.Role{sdk.RoleMessenger}
+	}
 	tree, err := filetree.Read(filepath.Join(h.folder, name))
 	if err != nil {
 		h.t.Fatal(err)
 	}
 	r := trust.Record{Name: name, Program: ".", Checksum: tree.Sum(), Files: tree, Trusted: time.Now().UTC(),
-		Types: []trust.Type{{Type: "pager", Summary: "pages", Roles: []sdk.Role{sdk.RoleMessenger}, Medium: &m, Schema: []byte(`{"type":"object"}`)}}}
+		Types: []trust.Type{{Type: "pager", Summary: "pages", Roles: can, Medium: &m, Schema: []byte(`{"type":"object"}`)}}}
 	if _, err := r.Write(h.folder); err != nil {
 		h.t.Fatal(err)
 	}
@@ -124,6 +205,7 @@ func TestPeopleByAPlugin(t *testing.T) {
 	program := newStage(t).built("./pager", "pager")
 	for name, test := range map[string]func(t *testing.T, program string){
 		"a reader follows and leaves": followsByAPlugin, "messages wait for it": waitsForAPlugin, "it takes no medium over": takesNoMediumOver,
+		"a reader writes": followsByWriting, "its platform calls": heardByCalls, "it hears what was agreed": hearsWhatWasAgreed, "it is heard after it was away": heardAfterItWasAway, "it keeps its rule for addresses": keepsItsRule,
 	} {
 		t.Run(name, func(t *testing.T) { t.Parallel(); test(t, program) })
 	}
@@ -168,7 +250,7 @@ func followsByAPlugin(t *testing.T, program string) {
 	h.publish(feedtest.Article{ID: "a", Title: "Incendie à la gare", Summary: "Les pompiers sont là."})
 	h.until("the news is paged, and mailed", func() bool { return len(pages()) == 2 && mailed() == 2 })
 	news := pages()[1]
-	if !strings.Contains(news, "Incendie à la gare") || !strings.Contains(news, "parce que vous suivez Alertes depuis le") {
+	if !strings.Contains(news, "Incendie à la gare") || !strings.Contains(news, "parce que vous suivez «\u00a0Alertes\u00a0» depuis le") {
 		t.Errorf("it reads %q", news)
 	}
 	var leave string

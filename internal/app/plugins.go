@@ -123,6 +123,29 @@ func TrustedTypes(folder string) ([]configs.Trusted, error) {
 	return out, nil
 }
 
+// confined says of a built-in kind whether its process is confined. That of exec is not: it starts commands, each in a sandbox
+// of its own, and in one itself it could start none.
+func confined(kind string) bool { return kind != "exec" }
+
+// tellGaps logs what this system cannot keep from the plugins of a configuration, each once in the daemon's life: of third
+// parties' all of it, of Belfry's own that they could open every file.
+func (a *App) tellGaps(l *configs.Loaded) {
+	foreign, own := len(l.PluginTypes()) > 0, false
+	for _, s := range l.Sources {
+		own = own || isolated(s) && confined(s.Type)
+	}
+	for _, ability := range a.probe() {
+		if ability.Have || a.gapsTold[ability.Name] || !foreign && !(own && ability.Name == "files") {
+			continue
+		}
+		if a.gapsTold == nil {
+			a.gapsTold = map[string]bool{}
+		}
+		a.gapsTold[ability.Name] = true
+		a.log.Warn("the sandbox of plugins has a gap", "what", ability.What, "mend", ability.Mend)
+	}
+}
+
 func askPlugin(ctx context.Context, l *configs.Loaded, host *pluginhost.Host, kind string) (r PluginReport) {
 	if p, _ := l.Plugin(kind); p.Trusted != nil {
 		return lookAtTrusted(l, kind, *p.Trusted) // its options were checked when the configuration was read

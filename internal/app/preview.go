@@ -27,7 +27,7 @@ func NewPreview(l *configs.Loaded, db *store.DB, people *consent.Registry, progr
 
 // Asked is what would become of a message.
 type Asked struct {
-	Candidate consent.Candidate
+	Candidate *consent.Candidate
 	consent.Judgement
 	// Posts are what a digest would hold, whether it would leave or not.
 	Posts []int64
@@ -39,11 +39,33 @@ func (p *Preview) Ask(ctx context.Context, s consent.Stream, who consent.PersonI
 	if err != nil {
 		return a, err
 	}
-	a.Candidate, a.Judgement, err = p.people.Suppose(ctx, p.db, s, who, now, direct.Judge(facts, digest, now, p.letters.Zone()))
+	toCome, err := p.toCome(ctx, s)
+	if err != nil {
+		return a, err
+	}
+	if toCome { // it is taken as published
+		_, writes := entry(p.letters.a.Config(), s.Purpose, s.Destination)
+		facts.Content.Withdrawn = !writes
+	}
+	judge := direct.Judge(facts, digest, now, p.letters.Zone())
+	a.Candidate, a.Judgement, err = p.people.Suppose(ctx, p.db, s, who, now, func(c *consent.Candidate) consent.Judgement {
+		asked := *c
+		asked.Withdrawn = c.Withdrawn && !toCome
+		return judge(&asked)
+	})
 	if err == nil && digest != nil {
 		a.Posts = digest(a.Candidate)
 	}
 	return a, err
+}
+
+// toCome says that a stream is of a post that is to be published later.
+func (p *Preview) toCome(ctx context.Context, s consent.Stream) (bool, error) {
+	if s.Kind != consent.StreamPost {
+		return false, nil
+	}
+	post, err := p.letters.last(ctx, s.Post)
+	return post.Status == string(compose.PostScheduled), err
 }
 
 // PreviewLink stands in a preview for what is secret of a person's links: those that work are nobody's but theirs.
@@ -51,9 +73,9 @@ const PreviewLink = "…"
 
 // Text makes the text of a message. Its links are not those of the person.
 func (p *Preview) Text(ctx context.Context, s consent.Stream, a Asked) (direct.Text, error) {
-	c := a.Candidate
-	c.Folded, c.Stream = a.Posts, s
-	return p.letters.Text(ctx, consent.Start{Candidate: c, Link: PreviewLink, Leave: PreviewLink})
+	c := *a.Candidate
+	c.Folded, c.Stream = a.Posts, &s
+	return p.letters.Text(ctx, consent.Start{Candidate: &c, Link: PreviewLink, Leave: PreviewLink})
 }
 
 // StreamOf is the stream by which a channel would write a post, or without one a digest of its newest posts, to the people of

@@ -117,6 +117,7 @@ func (a *App) reload(ctx context.Context, report *ReloadReport) error {
 		return err
 	}
 	a.programs.Store(loaded)
+	a.tellGaps(loaded)
 	a.renewPlugins(loaded)
 	lanes, cancel := context.WithCancel(ctx)
 	defer cancel()

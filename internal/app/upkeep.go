@@ -25,6 +25,8 @@ type upkeep struct {
 	free func(dir string) (int64, bool)
 	// low says that there is less room than disk_floor.
 	low atomic.Bool
+	// unreserved says that the reserve could not be made, which is said once.
+	unreserved bool
 	// untaken is the alert about the disk while the store has no room for it; nil when it has.
 	untaken atomic.Pointer[untaken]
 	// pressed asks to prune now, because room is short.
@@ -53,6 +55,8 @@ const (
 	givePages = 250
 	// freePages are left in the file for what comes next.
 	freePages = 1000
+	// noRoom is the room in which the store may find none for a commit, beside its log: the reserve is given up.
+	noRoom = disk.ReserveSize / 4
 	// longestQuiet is how long pruning waits for a quiet moment before it goes on all the same.
 	longestQuiet = 30 * time.Second
 )
@@ -108,6 +112,7 @@ func (r roomyMedia) WantedMedia(ctx context.Context, now time.Time, limit int) (
 // watchDisk looks at the room on the disk, and at what is to be gone from it.
 func (a *App) watchDisk(ctx context.Context) {
 	for range ticks(ctx, lookAtDisk) {
+		a.keepReserve()
 		if err := a.checkDisk(ctx); err != nil && ctx.Err() == nil {
 			a.log.Error("the alert about the room on the disk cannot be recorded", "err", err)
 		}
@@ -115,6 +120,30 @@ func (a *App) watchDisk(ctx context.Context) {
 		if _, err := a.db.Forget(ctx); err != nil && ctx.Err() == nil {
 			a.log.Error("the log of the store cannot be emptied of what was purged; it is tried again", "err", err)
 		}
+	}
+}
+
+// keepReserve holds a little room beside the store while there is enough, and gives it up when there is none: nothing is
+// fetched then, and what takes it are retractions, the outcomes of calls, and people who leave.
+func (a *App) keepReserve() {
+	cfg := a.Config()
+	dir, floor := DataDir(cfg), int64(cfg.DiskFloor)
+	free, known := a.free(dir)
+	switch {
+	case floor == 0 || known && free < noRoom:
+		was, err := disk.GiveUp(dir)
+		if err != nil {
+			a.log.Error("the reserve beside the store cannot be given up", "err", err)
+		}
+		if was {
+			a.log.Warn("the reserve beside the store is given up", "free", free, "bytes", disk.ReserveSize)
+		}
+	case known && free >= floor+floor/10+disk.ReserveSize:
+		err := disk.Hold(dir)
+		if err != nil && !a.unreserved {
+			a.log.Warn("no room can be reserved beside the store; it is tried again", "err", err)
+		}
+		a.unreserved = err != nil
 	}
 }
 

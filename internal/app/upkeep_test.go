@@ -12,6 +12,7 @@ import (
 
 	"github.com/belfry-news/belfry/configs"
 	"github.com/belfry-news/belfry/internal/alert"
+	"github.com/belfry-news/belfry/internal/disk"
 	"github.com/belfry-news/belfry/internal/store/sqlite"
 	"github.com/belfry-news/belfry/plugins/rss/feedtest"
 )
@@ -103,6 +104,47 @@ func TestDiskFloor(t *testing.T) {
 	s.until("the second post arrived", func() bool {
 		return slices.ContainsFunc(s.messages(), func(m string) bool { return strings.Contains(m, "Pendant") })
 	})
+}
+
+// A little room is held beside the store while there is enough, and given up when there is none.
+func TestReserve(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	s.config(strings.Replace(plain, "data_dir: data", "data_dir: data\ndisk_floor: 100MB", 1))
+	var free atomic.Int64
+	known := true
+	a, err := New(Options{Config: configs.Options{Path: filepath.Join(s.dir, "belfry.yaml"), Specs: specs()}, Version: "test",
+		Free: func(string) (int64, bool) { return free.Load(), known }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := DataDir(a.Config())
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for i, c := range []struct {
+		free  int64
+		known bool
+		held  bool
+	}{
+		{1e9, false, false},
+		{115e6, true, false}, // making it would come near to the floor
+		{130e6, true, true},
+		{99e6, true, true},
+		{5e6, true, true},
+		{4e6, true, false},
+		{20e6, true, false}, // that is the room it had
+		{1e9, true, true},
+		{0, false, true},
+		{0, true, false},
+	} {
+		free.Store(c.free)
+		known = c.known
+		a.keepReserve()
+		if held := disk.Reserved(dir) == disk.ReserveSize; held != c.held {
+			t.Errorf("look %d, with %d bytes: held %v, want %v", i, c.free, held, c.held)
+		}
+	}
 }
 
 // Whether the alert about the disk lasts is asked every few seconds. It costs no more when hundreds of others do, such as

@@ -63,7 +63,13 @@ type Settings struct {
 	Privacy string
 	// Forwards says that a person reads what no command is (replies: {forward: …}).
 	Forwards bool
-	Log      *slog.Logger
+	// Teller names who tells what people do on a medium, where that is somebody else than Belfry: it stands in the evidence. Nil where
+	// nobody else does.
+	Teller func(medium string) string
+	// Buttonless says of a medium that no press of a button comes back from it: there, buttons lead to pages. Nil where there is none but
+	// mail.
+	Buttonless func(medium string) bool
+	Log        *slog.Logger
 	// Now is the clock; nil is the real one.
 	Now func() time.Time
 }
@@ -89,9 +95,6 @@ const (
 // MaybeFor is how long somebody gets nothing who may have meant that they want no more: time enough for a person to read it.
 const MaybeFor = 7 * 24 * time.Hour
 
-// UntilResumed is the PausedUntil of a pause without an end.
-var UntilResumed = time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC)
-
 // Bot answers people. It may be used from several goroutines.
 type Bot struct{ s Settings }
 
@@ -108,6 +111,12 @@ func New(s Settings) *Bot {
 	}
 	if s.Page == nil {
 		s.Page = func(string) string { return "" }
+	}
+	if s.Buttonless == nil {
+		s.Buttonless = func(string) bool { return false }
+	}
+	if s.Teller == nil {
+		s.Teller = func(string) string { return "" }
 	}
 	return &Bot{s: s}
 }
@@ -187,7 +196,11 @@ func (t *turn) said(ctx context.Context) (Reply, error) {
 
 // evidence is how it can be shown later what the person did.
 func (t *turn) evidence(m consent.Method) consent.Evidence {
-	return consent.Evidence{At: t.now, Method: m, Actor: consent.Self, Lang: t.words.Lang(), Where: t.event.From.Medium + " " + t.event.ID}
+	e := consent.Evidence{At: t.now, Method: m, Actor: consent.Self, Lang: t.words.Lang(), Where: t.event.From.Medium + " " + t.event.ID}
+	if teller := t.s.Teller(t.event.From.Medium); teller != "" {
+		e.Note = "as " + teller + " tells"
+	}
+	return e
 }
 
 // method says whether it was a button or a word.

@@ -228,7 +228,7 @@ func TestUnknownMessages(t *testing.T) {
 	}
 	alone := newWorld(t, "fr")
 	r := alone.say("Bonjour")
-	alone.reads(r, "qui ne comprend que des commandes", "Personne ne lit")
+	alone.reads(r, "qui ne comprend que des commandes", "personne ne lit")
 	if r.Forward != "" {
 		t.Error("forwarded although nobody reads")
 	}
@@ -281,11 +281,11 @@ func TestDigest(t *testing.T) {
 	w.follow("alertes")
 	r = w.say("/digest")
 	w.reads(r, "Lequel\u00a0?")
-	w.press(w.press(r, "Alertes"), "Recevoir les urgences")
+	w.press(w.press(r, "Alertes"), "Informations urgentes")
 	if !w.reader().Grants[1].Preferences.Breaking {
 		t.Errorf("%+v", w.reader().Grants[1])
 	}
-	w.press(w.say("/digest alertes"), "Pas d’urgences")
+	w.press(w.say("/digest alertes"), "Heures calmes même pour")
 	if w.reader().Grants[1].Preferences.Breaking {
 		t.Errorf("%+v", w.reader().Grants[1])
 	}
@@ -330,7 +330,7 @@ func TestPause(t *testing.T) {
 	}{
 		{"Un jour", "jusqu’au samedi 21 novembre 2026 à 7\u00a0h\u00a058 (Paris)", w.now.AddDate(0, 0, 1)},
 		{"Une semaine", "vendredi 27 novembre 2026", w.now.AddDate(0, 0, 7)},
-		{"Pause jusqu’à nouvel ordre", "ce que vous écriviez /resume", bot.UntilResumed},
+		{"Pause jusqu’à nouvel ordre", "ce que vous écriviez /resume", consent.UntilResumed()},
 	} {
 		w.reads(w.press(r, c.button), c.says)
 		if got := w.reader().Habits.PausedUntil; !got.Equal(c.until) || got.Location() != time.UTC {

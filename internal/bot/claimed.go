@@ -25,11 +25,11 @@ func (t *turn) claimed(ctx context.Context) (Reply, error) {
 	kind, text, how := "claimed", "bot.claimed", "bot.claimed.how"
 	if t.wantsOut() {
 		kind, text, how = "claimed.stop", "bot.claimed.stop", "bot.claimed.stop.how"
-		if t.reader.Habits.PausedUntil.Before(UntilResumed) {
+		if !t.reader.Habits.PausedOpenly() {
 			e := t.evidence(consent.ByKeyword)
 			e.Wording, e.Note = cut(t.event.Text, 200), "a mail that asks for no more, of which nothing proves who wrote it"
 			h := t.reader.Habits
-			h.PausedUntil = UntilResumed
+			h.PausedUntil = consent.UntilResumed()
 			if err := t.s.People.SetHabits(ctx, t.reader.ID, h, e); err != nil {
 				return Reply{}, err
 			}

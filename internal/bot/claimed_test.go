@@ -47,7 +47,7 @@ func TestClaimed(t *testing.T) {
 			}
 			r := claim("lea@reader.example", "STOP")
 			w.reads(r, words[0])
-			if len(w.active()) != 1 || !w.reader().Habits.PausedUntil.Equal(bot.UntilResumed) || len(r.Answer.Buttons) != 1 || r.Answer.Buttons[0][0].URL != "https://news.example/me/link-of-a-person" {
+			if len(w.active()) != 1 || !w.reader().Habits.PausedUntil.Equal(consent.UntilResumed()) || len(r.Answer.Buttons) != 1 || r.Answer.Buttons[0][0].URL != "https://news.example/me/link-of-a-person" {
 				t.Errorf("%v, %+v, %+v", w.active(), w.reader().Habits, r.Answer)
 			}
 			for _, text := range []string{"Arrêt !", "/forget", "please don't stop"} {

@@ -25,8 +25,8 @@ func entries() []entry {
 	return []entry{
 		{"channels", []string{"canaux"}, (*turn).channels, true},
 		{"topics", []string{"sujets", "themes"}, (*turn).topics, true},
-		{"digest", []string{"rythme"}, (*turn).digest, true},
-		{"quiet", []string{"silence"}, (*turn).quiet, true},
+		{"digest", []string{"rythme", "recapitulatif"}, (*turn).digest, true},
+		{"quiet", []string{"calme", "silence"}, (*turn).quiet, true},
 		{"zone", []string{"fuseau"}, (*turn).zone, false},
 		{"pause", nil, (*turn).pause, true},
 		{"resume", []string{"reprendre"}, func(t *turn, ctx context.Context, _ string) (Reply, error) { return t.pause(ctx, pauseOff) }, false},

@@ -151,7 +151,7 @@ const (
 
 // paused says until when nothing comes.
 func (t *turn) paused(until time.Time) string {
-	if !until.Before(UntilResumed) {
+	if !until.Before(consent.UntilResumed()) {
 		return t.words.Text("bot.paused.open")
 	}
 	local := until.In(t.zoneOf())
@@ -171,7 +171,7 @@ func (t *turn) pause(ctx context.Context, rest string) (Reply, error) {
 	case pauseWeek, "1 week", "week", "1 semaine", "semaine":
 		until = local.AddDate(0, 0, 7)
 	case pauseForever:
-		until = UntilResumed
+		until = consent.UntilResumed()
 	case pauseOff, off:
 	default:
 		choice = false

@@ -77,7 +77,7 @@ func TestOnTheRegistry(t *testing.T) {
 	w.press(w.say("/topics"), "Ajouter sport")
 	w.reads(w.say("/stop brief"), "Vous ne suivez plus Le brief.", "Vous suivez encore Alertes.")
 	expect("alertes active sport", "brief withdrawn ")
-	w.reads(w.press(w.say("/quiet 22-7"), "Silence de 23"), "de 23\u00a0h\u00a000 à 6\u00a0h\u00a000")
+	w.reads(w.press(w.say("/quiet 22-7"), "Heures calmes de 23"), "de 23\u00a0h\u00a000 à 6\u00a0h\u00a000")
 	w.say("ne pas arrêt")
 	reader, _, err := r.ReaderOf(t.Context(), w.from)
 	must(t, err)

@@ -64,10 +64,10 @@ func (t *turn) reply(p *page) Reply {
 		Buttons: t.pressable(p.rows), ReplyTo: t.event.ReplyTo}}
 }
 
-// pressable gives the buttons as the medium has them. A mail has none that send data: there they lead to pages that do the
-// same, which are the person's own where they have one.
+// pressable gives the buttons as the medium has them. A mail has none that send data, and neither have short messages: there they lead
+// to pages that do the same, which are the person's own where they have one.
 func (t *turn) pressable(rows [][]sdk.Button) (out [][]sdk.Button) {
-	if t.event.From.Medium != consent.Email {
+	if medium := t.event.From.Medium; medium != consent.Email && !t.s.Buttonless(medium) {
 		return rows
 	}
 	seen := map[string]bool{}

@@ -36,6 +36,53 @@ func Normalize(medium, address string) (use, compare string, err error) {
 	return address, address, nil
 }
 
+// NormalizeBy is Normalize on a medium whose addresses have a rule of their own.
+func NormalizeBy(rule sdk.AddressRule, medium, address string) (use, compare string, err error) {
+	if use, compare, err = Normalize(medium, address); err != nil || medium == Email {
+		return use, compare, err
+	}
+	switch rule {
+	case "", sdk.AddressExact:
+		return use, compare, nil
+	case sdk.AddressLowercase:
+		use = norm.NFC.String(strings.ToLower(use))
+	case sdk.AddressE164:
+		if use, err = e164(use); err != nil {
+			return "", "", err
+		}
+	default:
+		return "", "", sdk.Errorf(sdk.CodeUnsupported, "address", "the addresses of %s have a rule, %q, that is not known here", medium, string(rule))
+	}
+	return use, use, nil
+}
+
+// normalize brings an address into its form, by the rule of its medium.
+func (r *Registry) normalize(medium, address string) (use, compare string, err error) {
+	return NormalizeBy(r.s.Rule(medium), medium, address)
+}
+
+// e164 takes a telephone number as people write it, with its country (ITU-T E.164): a country is never guessed.
+func e164(number string) (string, error) {
+	digits := strings.TrimPrefix(strings.ToLower(number), "tel:")
+	if strings.HasPrefix(digits, "+") || strings.HasPrefix(digits, "00") {
+		digits = strings.Replace(digits, "(0)", "", 1) // the prefix for calls within the country
+	}
+	digits = strings.Map(func(c rune) rune {
+		if unicode.IsSpace(c) || unicode.Is(unicode.Pd, c) || strings.ContainsRune("()./", c) {
+			return -1
+		}
+		return c
+	}, digits)
+	if abroad, ok := strings.CutPrefix(digits, "00"); ok {
+		digits = "+" + abroad
+	}
+	bare, country := strings.CutPrefix(digits, "+")
+	if !country || len(bare) < 7 || len(bare) > 15 || bare[0] == '0' || strings.Trim(bare, "0123456789") != "" {
+		return "", sdk.Errorf(sdk.CodeInvalid, "address", "this is no telephone number with its country; write it like +33 6 12 34 56 78")
+	}
+	return "+" + bare, nil
+}
+
 // normalizeEmail takes what a person types into a form: one mailbox without a name or comment (RFC 5321, section 4.1.2).
 func normalizeEmail(address string) (use, compare string, err error) {
 	wrong := func(what string) (string, string, error) {

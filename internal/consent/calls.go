@@ -15,20 +15,25 @@ type KeptCall struct {
 	Source string
 	// Waits says that it is still to be mapped; otherwise it could not be, and is kept for somebody to look at.
 	Waits bool
-	Body  []byte
+	// Hub says that a hub told what stands in a feed, which is about nobody in particular.
+	Hub  bool
+	Body []byte
 }
 
 // Found counts the kept calls in which a person is named.
 type Found struct {
-	// Dropped could not be mapped, and are gone now; Waiting are mapped as soon as their source goes on, and go then.
-	Dropped, Waiting int
+	// Dropped are gone now. Of Cut, which name others too, what was about the person is gone. Waiting are of sources that bring no
+	// notices: they are articles that name the person, and are published.
+	Dropped, Cut, Waiting int
 }
 
 // callsAtOnce bounds how many bodies are in memory.
 const callsAtOnce = 20
 
-// inCalls looks for a person in the calls that are kept, by their reference and their addresses, and drops those that could not
-// be mapped. What only the map of a source makes of a call cannot be found; that ends with retention.webhooks.
+// inCalls looks for a person in the calls that are kept, by their reference and their addresses, and drops those that are about
+// them: what could not be mapped, and what waits to be mapped for a source that may bring notices, which may be paused for as long
+// as anybody likes. Where a call is a list of which other entries name others, only the entry goes. What only the map of a source
+// makes of a call cannot be found; of what could not be mapped that ends with retention.webhooks.
 func (r *Registry) inCalls(ctx context.Context, who traces) (out Found, err error) {
 	for after := int64(0); ; {
 		calls, err := r.s.Store.KeptCalls(ctx, after, callsAtOnce)
@@ -38,13 +43,23 @@ func (r *Registry) inCalls(ctx context.Context, who traces) (out Found, err erro
 		var drop []int64
 		for _, c := range calls {
 			after = c.ID
-			switch {
-			case !who.in(r.s.Keys, c.Body):
-			case c.Waits:
-				out.Waiting++
-			default:
-				drop = append(drop, c.ID)
+			if !who.in(r, c.Body) {
+				continue
 			}
+			if c.Waits && (c.Hub || !r.s.Notifies(c.Source)) {
+				out.Waiting++
+				continue
+			}
+			body, rest := who.without(r, c.Body)
+			if !c.Waits || !rest {
+				drop = append(drop, c.ID)
+				continue
+			}
+			n, err := r.s.Store.CutKept(ctx, c.ID, body)
+			if err != nil {
+				return out, err
+			}
+			out.Cut += n
 		}
 		if len(drop) == 0 {
 			continue
@@ -66,9 +81,13 @@ type traces struct {
 // longestName bounds what of a body is taken for a reference or an address.
 const longestName = 256
 
-func (t traces) in(keys *Keys, body []byte) bool {
+func (t traces) in(r *Registry, body []byte) bool { return t.among(r, words(body)) }
+
+// among says whether one of some words is a name of the person.
+func (t traces) among(r *Registry, list []string) bool {
+	keys := r.s.Keys
 	seen := map[string]bool{}
-	return slices.ContainsFunc(words(body), func(word string) bool {
+	return slices.ContainsFunc(list, func(word string) bool {
 		if word = strings.TrimSpace(word); word == "" || len(word) > longestName || seen[word] {
 			return false
 		}
@@ -77,10 +96,48 @@ func (t traces) in(keys *Keys, body []byte) bool {
 			return true
 		}
 		return slices.ContainsFunc(t.addresses, func(a Address) bool {
-			_, compare, err := Normalize(a.Medium, word)
+			_, compare, err := r.normalize(a.Medium, word)
 			return err == nil && keys.Hash(a.Medium, compare) == a.Hash
 		})
 	})
+}
+
+// without takes the entries of lists that name the person out of a body, and says whether what is left names others and not them.
+func (t traces) without(r *Registry, body []byte) (left []byte, rest bool) {
+	var value any
+	d := json.NewDecoder(bytes.NewReader(body))
+	d.UseNumber()
+	if d.Decode(&value) != nil || d.More() {
+		return nil, false
+	}
+	value, rest = t.cut(r, value)
+	if !rest {
+		return nil, false
+	}
+	left, err := json.Marshal(value)
+	return left, err == nil && !t.in(r, left)
+}
+
+// cut gives a value without the entries of its lists that name the person; rest says that a list kept another entry.
+func (t traces) cut(r *Registry, value any) (left any, rest bool) {
+	switch v := value.(type) {
+	case map[string]any:
+		for name, x := range v {
+			y, more := t.cut(r, x)
+			v[name], rest = y, rest || more
+		}
+		return v, rest
+	case []any:
+		var kept []any
+		for _, x := range v {
+			if t.among(r, parted(scalars(x, nil))) {
+				continue
+			}
+			kept = append(kept, x)
+		}
+		return kept, len(kept) > 0 && len(kept) < len(v)
+	}
+	return value, false
 }
 
 // words takes a body apart: the values of JSON or of a form, whole, and what of any text stands between spaces and marks.
@@ -95,7 +152,13 @@ func words(body []byte) (out []string) {
 			out = append(out, list...)
 		}
 	}
-	for _, text := range slices.Clone(append(out, string(body))) {
+	return parted(append(out, string(body)))
+}
+
+// parted gives texts, whole and by what of them stands between spaces and marks.
+func parted(texts []string) []string {
+	out := slices.Clone(texts)
+	for _, text := range texts {
 		out = append(out, strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(" \t\r\n<>\"'`()[]{},;:=&|\\", r) })...)
 	}
 	return out

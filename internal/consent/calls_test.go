@@ -15,12 +15,13 @@ import (
 	"github.com/belfry-news/belfry/sdk"
 )
 
-// TestErasingReachesIntoWebhooks: a call that could not be mapped, and names a person by their reference or an address, goes with
-// them, with its alert when it was the last. Nothing else does: what is about others, and what is still to be mapped.
+// TestErasingReachesIntoWebhooks: a call that could not be mapped, or waits for a source that brings notices, and names a person by
+// their reference or an address, goes with them, with its alert when it was the last. Nothing else does: what is about others, also in
+// the same call, and articles.
 func TestErasingReachesIntoWebhooks(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
-	must(t, o.db.UseSources(t.Context(), []store.SourceSetting{{Name: "shop", Poll: time.Second, Called: true}, {Name: "desk", Poll: time.Second, Called: true}}, o.now))
+	must(t, o.db.UseSources(t.Context(), []store.SourceSetting{{Name: "shop", Poll: time.Second, Called: true}, {Name: "desk", Poll: time.Second, Called: true}, {Name: "news", Poll: time.Second, Called: true}}, o.now))
 	r := o.follow(consent.Email, "lea@example.org", alertes)
 	must(t, o.reg.SetReference(t.Context(), r.ID, "c-4711"))
 	other := o.follow(consent.Email, "max@example.org", alertes)
@@ -50,17 +51,37 @@ func TestErasingReachesIntoWebhooks(t *testing.T) {
 		keep("desk", fmt.Sprintf(`{"customer": "c-47", "to": "max@example.org", "n": %d}`, i), true)
 	}
 	keep("shop", `{"customer": "c-4711"}`, false)
+	keep("shop", "customer=c-4711", false)
+	keep("shop", `{"orders": [{"customer": "c-4711", "city": "Lyon"}, {"customer": "c-47", "n": 12345678901234567890}], "of": "today"}`, false)
+	keep("shop", `{"orders": [{"customer": "c-4711"}, {"customer": "c-4711", "city": "Lyon"}]}`, false)
+	keep("shop", `{"by": "c-4711", "orders": [{"customer": "c-47"}, {"customer": "c-4711"}]}`, false)
+	keep("shop", `{"customer": "c-47"}`, false)
+	keep("news", `{"title": "The c-4711 bus is late"}`, false)
 	done, err := o.reg.Erase(t.Context(), r.ID, consent.Evidence{Method: consent.ByLink, Actor: consent.Self})
 	must(t, err)
-	if diff := cmp.Diff(consent.Found{Dropped: 6, Waiting: 1}, done.Calls); diff != "" {
+	if diff := cmp.Diff(consent.Found{Dropped: 10, Cut: 1, Waiting: 1}, done.Calls); diff != "" {
 		t.Error(diff)
 	}
 	shop, err := o.db.Calls(t.Context(), "shop")
 	must(t, err)
 	desk, err := o.db.Calls(t.Context(), "desk")
 	must(t, err)
-	if shop.Failed != 0 || shop.Waiting != 1 || desk.Failed != 50 {
+	if shop.Failed != 0 || desk.Failed != 50 {
 		t.Errorf("shop %+v, desk %+v", shop, desk)
+	}
+	left := map[string][]string{}
+	for _, source := range []string{"shop", "news"} {
+		calls, err := o.db.WaitingCalls(t.Context(), source, 100)
+		must(t, err)
+		for _, c := range calls {
+			left[source] = append(left[source], string(c.Request.Body))
+		}
+	}
+	if diff := cmp.Diff(map[string][]string{
+		"shop": {`{"of":"today","orders":[{"customer":"c-47","n":12345678901234567890}]}`, `{"customer": "c-47"}`},
+		"news": {`{"title": "The c-4711 bus is late"}`},
+	}, left); diff != "" {
+		t.Error(diff)
 	}
 	alerts, err := o.db.Alerts(t.Context())
 	must(t, err)

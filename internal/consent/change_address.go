@@ -17,7 +17,7 @@ const askedChange = "change"
 // reads there has pressed the button behind the confirmation, and the answer is the same whoever's address it is. Only what is
 // malformed, is their address already, or is asked for too often is refused, with CodeInvalid.
 func (r *Registry) ChangeAddress(ctx context.Context, id PersonID, medium, address string, e Evidence) error {
-	use, compare, err := Normalize(medium, address)
+	use, compare, err := r.normalize(medium, address)
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -21,7 +22,8 @@ type ExportFilter struct {
 
 // ExportColumns are the columns of an export, which an import takes back.
 func ExportColumns() []string {
-	return []string{"address", "medium", "channel", "lang", "zone", "consented_at", "source", "wording", "wording_version", "evidence", "mode", "slot", "topics", "left_at"}
+	return []string{"address", "medium", "channel", "lang", "zone", "consented_at", "source", "wording", "wording_version", "evidence", "mode", "slot", "topics", "languages",
+		"breaking", "quiet", "paused_until", "per_day", "left_at"}
 }
 
 // ExportRows gives the rows of some people, each in the order of ExportColumns: one for each consent. One that is active carries
@@ -46,7 +48,7 @@ func (r *Registry) ExportRows(ctx context.Context, people []PersonID, f ExportFi
 			if err != nil {
 				return err
 			}
-			list, err := p.exported(f)
+			list, err := p.exported(f, now)
 			if err != nil {
 				return err
 			}
@@ -68,7 +70,7 @@ func (r *Registry) ExportRows(ctx context.Context, people []PersonID, f ExportFi
 }
 
 // exported gives the rows of one person.
-func (p person) exported(f ExportFilter) (rows [][]string, err error) {
+func (p person) exported(f ExportFilter, now time.Time) (rows [][]string, err error) {
 	addresses, err := p.tx.Addresses(p.row.ID)
 	if err != nil {
 		return nil, err
@@ -94,7 +96,7 @@ func (p person) exported(f ExportFilter) (rows [][]string, err error) {
 			if g.Medium != a.Medium || f.Channel != "" && g.Purpose != ParsePurpose(f.Channel) || f.State != "" && g.State != f.State {
 				continue
 			}
-			rows = append(rows, p.exportedGrant(string(text), g, given[place{g.Purpose, g.Medium}]))
+			rows = append(rows, p.exportedGrant(string(text), g, given[place{g.Purpose, g.Medium}], now))
 		}
 		for _, s := range stops {
 			what := Everything
@@ -113,25 +115,41 @@ func (p person) exported(f ExportFilter) (rows [][]string, err error) {
 	return rows, nil
 }
 
-// exportedGrant is the row of one consent.
-func (p person) exportedGrant(address string, g Grant, e Evidence) []string {
-	c := g.Preferences
-	out := map[string]string{"address": address, "medium": g.Medium, "channel": g.Purpose.String(), "lang": strings.ToLower(p.row.Habits.Lang), "zone": p.row.Habits.Zone,
-		"mode": string(c.Mode), "topics": strings.Join(c.Topics, "|")}
+// exportedGrant is the row of one consent. Nothing is chosen of one that ended.
+func (p person) exportedGrant(address string, g Grant, e Evidence, now time.Time) []string {
+	out := map[string]string{"address": address, "medium": g.Medium, "channel": g.Purpose.String()}
 	if g.Purpose.Kind == Channel {
 		out["channel"] = g.Purpose.Name
-	} else {
-		out["mode"] = "" // nothing is chosen of a notice
-	}
-	if c.Mode == Digest {
-		out["slot"] = strings.Join(c.Slots, "|")
 	}
 	switch g.State {
+	case Withdrawn, Expired:
+		out["left_at"] = stamp(g.Changed)
+		return columnsOf(out)
 	case Active:
 		out["consented_at"], out["wording"], out["wording_version"], out["evidence"] = stamp(e.At), e.Wording, e.Version, e.Where
 		out["source"] = cmp.Or(e.Note, strings.TrimSpace("by "+string(e.Method)+" "+e.Where))
-	case Withdrawn, Expired:
-		out["left_at"] = stamp(g.Changed)
+	}
+	h := p.row.Habits
+	out["lang"], out["zone"] = strings.ToLower(h.Lang), h.Zone
+	if h.QuietFrom != "" {
+		out["quiet"] = h.QuietFrom + "-" + h.QuietUntil
+	}
+	if h.PausedUntil.After(now) {
+		out["paused_until"] = stamp(h.PausedUntil)
+	}
+	if h.PerDay > 0 {
+		out["per_day"] = strconv.Itoa(h.PerDay)
+	}
+	if g.Purpose.Kind != Channel { // nothing is chosen of a notice
+		return columnsOf(out)
+	}
+	c := g.Preferences
+	out["mode"], out["topics"], out["languages"] = string(c.Mode), strings.Join(c.Topics, "|"), strings.Join(c.Languages, "|")
+	if c.Mode == Digest {
+		out["slot"] = strings.Join(c.Slots, "|")
+	}
+	if c.Breaking {
+		out["breaking"] = "yes"
 	}
 	return columnsOf(out)
 }

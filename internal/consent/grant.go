@@ -98,6 +98,12 @@ type Habits struct {
 	PerDay int `json:"per_day,omitempty"`
 }
 
+// UntilResumed is the PausedUntil of a pause without an end.
+func UntilResumed() time.Time { return time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC) }
+
+// PausedOpenly says that everything is paused until the person says otherwise.
+func (h Habits) PausedOpenly() bool { return !h.PausedUntil.Before(UntilResumed()) }
+
 // Method says how a person showed what they want.
 type Method string
 

@@ -45,8 +45,8 @@ func (e Evidence) proves() bool {
 }
 
 // Check brings the address into its form. Its error has CodeInvalid.
-func (r *ImportRow) Check() (err error) {
-	r.use, r.compare, err = Normalize(r.Medium, r.Address)
+func (r *ImportRow) Check(normalize func(medium, address string) (use, compare string, err error)) (err error) {
+	r.use, r.compare, err = normalize(r.Medium, r.Address)
 	return err
 }
 
@@ -248,7 +248,11 @@ func (r *Registry) prepare(importID int64, row ImportRow, ref string, now time.T
 
 // event tells of the grant that a row makes.
 func (p *prepared) event(key personKey, importID int64, state, was State, now time.Time) (LedgerEvent, error) {
-	text, err := json.Marshal(imported{change{Purpose: p.Purpose, Medium: p.Medium, Evidence: p.Evidence, Was: was, Preferences: &p.Preferences}, importID, p.Line, state})
+	c := change{Purpose: p.Purpose, Medium: p.Medium, Evidence: p.Evidence, Was: was, Preferences: &p.Preferences}
+	if p.Habits != (Habits{Lang: p.Habits.Lang, Zone: p.Habits.Zone}) {
+		c.Habits = &p.Habits
+	}
+	text, err := json.Marshal(imported{c, importID, p.Line, state})
 	return LedgerEvent{At: now, Recorded: now, Kind: EventImported, Data: key.seal("event "+EventImported, text)}, err
 }
 

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -36,6 +37,11 @@ var columns = [][]string{
 	{"topics", "topic"},
 	{"mode"},
 	{"slot", "slots"},
+	{"languages"},
+	{"breaking"},
+	{"quiet", "quiet_hours"},
+	{"paused_until"},
+	{"per_day"},
 	{"left_at", "left", "unsubscribed_at", "withdrawn_at"},
 }
 
@@ -94,7 +100,9 @@ type ImportReader struct {
 	Unknown []string
 	d       ImportDefaults
 	offers  func(Purpose, string) (Offer, bool)
-	zones   map[string]error
+	// normalize brings an address into its form.
+	normalize func(medium, address string) (use, compare string, err error)
+	zones     map[string]error
 	// Delimiter and Encoding are what the file uses.
 	Delimiter rune
 	Encoding  string
@@ -102,7 +110,7 @@ type ImportReader struct {
 
 // NewImportReader reads the header of a file. name is what errors call it; offers finds what can be followed.
 func (r *Registry) NewImportReader(name string, from io.Reader, d ImportDefaults) (*ImportReader, error) {
-	in := &ImportReader{file: name, d: d, offers: r.offer, at: map[string]int{}, zones: map[string]error{}}
+	in := &ImportReader{file: name, d: d, offers: r.offer, normalize: r.normalize, at: map[string]int{}, zones: map[string]error{}}
 	buffered := bufio.NewReaderSize(from, mostRowBytes)
 	start, err := buffered.Peek(4)
 	if err != nil && !errors.Is(err, io.EOF) {
@@ -313,22 +321,19 @@ func (in *ImportReader) fill(row *ImportRow, record []string) (column, what stri
 		return column, fmt.Sprintf("%s cannot be followed by %q; see messages: in the configuration", row.Purpose, clipped(row.Medium))
 	}
 	row.Address = in.get(record, "address")
-	if err := row.Check(); err != nil {
+	if err := row.Check(in.normalize); err != nil {
 		return "address", sdk.AsError(err).Public
 	}
 	if row.External = in.get(record, "external"); len(row.External) > 256 || strings.ContainsAny(row.External, "\n\t") {
 		return "external", "it is no reference: one line of at most 256 bytes"
 	}
-	row.Habits.Lang = strings.ToLower(in.get(record, "lang"))
-	if !langTag(row.Habits.Lang) {
-		return "lang", fmt.Sprintf("%q is no language; write it like fr or en (BCP 47)", clipped(row.Habits.Lang))
-	}
-	row.Habits.Zone = in.get(record, "zone")
-	if err := in.zone(row.Habits.Zone); err != nil {
-		return "zone", sdk.AsError(err).Public
-	}
-	if column, what = in.choices(row, record, offer); what != "" {
-		return column, what
+	if row.Left.IsZero() { // nothing is chosen of what was left
+		if column, what = in.habits(&row.Habits, record); what != "" {
+			return column, what
+		}
+		if column, what = in.choices(row, record, offer); what != "" {
+			return column, what
+		}
 	}
 	return in.evidence(row, record)
 }
@@ -352,6 +357,47 @@ func (in *ImportReader) zone(name string) error {
 	return err
 }
 
+// habits reads what the person chose for all that they get.
+func (in *ImportReader) habits(h *Habits, record []string) (column, what string) {
+	h.Lang = strings.ToLower(in.get(record, "lang"))
+	if !langTag(h.Lang) {
+		return "lang", fmt.Sprintf("%q is no language; write it like fr or en (BCP 47)", clipped(h.Lang))
+	}
+	h.Zone = in.get(record, "zone")
+	if err := in.zone(h.Zone); err != nil {
+		return "zone", sdk.AsError(err).Public
+	}
+	if text := in.get(record, "quiet"); text != "" {
+		from, until, _ := strings.Cut(text, "-")
+		h.QuietFrom, h.QuietUntil = strings.TrimSpace(from), strings.TrimSpace(until)
+		if !clockTime(h.QuietFrom) || !clockTime(h.QuietUntil) || h.QuietFrom == h.QuietUntil {
+			return "quiet", fmt.Sprintf("%q are no quiet hours; write them like 22:00-07:00", clipped(text))
+		}
+	}
+	if text := in.get(record, "paused_until"); text != "" {
+		at, err := parseTime(text, in.d.Zone)
+		if err != nil {
+			return "paused_until", fmt.Sprintf("%q is no time; write it like 2027-03-29T08:00:00Z, 2027-03-29 or \"2027-03-29 08:00\"", clipped(text))
+		}
+		if at.After(in.d.Now) { // one that is over is none
+			h.PausedUntil = at.UTC()
+		}
+	}
+	if text := in.get(record, "per_day"); text != "" {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 0 || n > mostPerDay {
+			return "per_day", fmt.Sprintf("%q is no number of messages; write one from 1 to %d, or nothing for no bound", clipped(text), mostPerDay)
+		}
+		h.PerDay = n
+	}
+	return "", ""
+}
+
+func clockTime(s string) bool {
+	_, err := time.Parse("15:04", s)
+	return err == nil && len(s) == len("15:04")
+}
+
 // choices reads what the person chose, among what is offered.
 func (in *ImportReader) choices(row *ImportRow, record []string, o Offer) (column, what string) {
 	c := &row.Preferences
@@ -363,7 +409,7 @@ func (in *ImportReader) choices(row *ImportRow, record []string, o Offer) (colum
 		column string
 		into   *[]string
 		offers []string
-	}{{"slot", &c.Slots, o.Slots}, {"topics", &c.Topics, o.Topics}} {
+	}{{"slot", &c.Slots, o.Slots}, {"topics", &c.Topics, o.Topics}, {"languages", &c.Languages, o.Languages}} {
 		for _, v := range strings.FieldsFunc(in.get(record, list.column), func(r rune) bool { return r == '|' || r == ',' }) {
 			v = strings.TrimSpace(v)
 			if !slices.Contains(list.offers, v) {
@@ -371,6 +417,15 @@ func (in *ImportReader) choices(row *ImportRow, record []string, o Offer) (colum
 			}
 			*list.into = append(*list.into, v)
 		}
+	}
+	switch text := strings.ToLower(in.get(record, "breaking")); text {
+	case "", "no", "false", "0":
+	case "yes", "true", "1":
+		if c.Breaking = o.Breaking; !c.Breaking {
+			return "breaking", fmt.Sprintf("%s does not offer it; leave it empty", row.Purpose)
+		}
+	default:
+		return "breaking", fmt.Sprintf("%q is neither yes nor no", clipped(text))
 	}
 	if len(c.Slots) > 0 && c.Mode == "" && slices.Contains(o.Modes, Digest) {
 		c.Mode = Digest // a time is of digests
@@ -423,7 +478,7 @@ func (in *ImportReader) left(row *ImportRow, record []string) (column, what stri
 // leftAll reads a row of somebody who left everything on a medium, which needs nothing but their address.
 func (in *ImportReader) leftAll(row *ImportRow, record []string) (column, what string) {
 	row.Address = in.get(record, "address")
-	if err := row.Check(); err != nil {
+	if err := row.Check(in.normalize); err != nil {
 		return "address", sdk.AsError(err).Public
 	}
 	row.Evidence.Note = or(in.get(record, "source"), in.d.Source)

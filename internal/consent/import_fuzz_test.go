@@ -17,6 +17,7 @@ func FuzzImportReader(f *testing.F) {
 		"address\nlea@example.org\n", "address;mode\nlea@example.org;digest\n", "\ufeffaddress\tslot\nlea@example.org\t07:00", "address,source\nlea@example.org,\"a\nb\"\nmax@example.org,\"never\n",
 		"address\n\n\n\xff\xfe\n", "\xff\xfea\x00d\x00", "address,wording\na@b.cc,\"" + strings.Repeat("x\n", 30), "address,address\nx,y\n", "address,consented_at\na@b.cc,2024-03-31 02:30:15\n",
 		"\"address\"\r\n\"a\"\"b@example.org\"\r\n", "address,zone,lang\na@b.cc,Europe/Paris,fr-CH\n",
+		"address,languages,breaking,quiet,paused_until,per_day\na@b.cc,fr|en,yes,22:00-07:00,2027-01-01,3\n",
 	} {
 		f.Add([]byte(text))
 	}

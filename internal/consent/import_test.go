@@ -64,12 +64,14 @@ func (o *office) open(current consent.Master, previous ...consent.Master) {
 	o.t.Cleanup(func() { _ = journal.Close() })
 	o.journal = journal
 	media := []consent.Medium{{Name: consent.Email, Destination: "mail"}, {Name: consent.Telegram, Destination: "bot", TheyBegin: true}}
-	o.reg = consent.New(consent.Settings{Store: o.db, Keys: o.keys, Journal: journal, Now: func() time.Time { return o.now }, Deadline: time.Second, Offers: func() []consent.Offer {
-		return []consent.Offer{
-			{Purpose: alertes, Media: media, Modes: []consent.Mode{consent.Instant, consent.Digest}, Slots: []string{"07:00"}, Topics: []string{"sport", "culture"}},
-			{Purpose: brief, Media: media, Modes: []consent.Mode{consent.Instant}},
-		}
-	}})
+	o.reg = consent.New(consent.Settings{Store: o.db, Keys: o.keys, Journal: journal, Now: func() time.Time { return o.now }, Deadline: time.Second,
+		Notifies: func(source string) bool { return source != "news" }, Offers: func() []consent.Offer {
+			return []consent.Offer{
+				{Purpose: alertes, Media: media, Modes: []consent.Mode{consent.Instant, consent.Digest}, Slots: []string{"07:00"}, Topics: []string{"sport", "culture"},
+					Languages: []string{"en", "fr"}, Breaking: true},
+				{Purpose: brief, Media: media, Modes: []consent.Mode{consent.Instant}},
+			}
+		}})
 }
 
 func must(t testing.TB, err error) {
@@ -234,6 +236,19 @@ func TestImportFiles(t *testing.T) {
 				"6 error: readers.csv:6: column consented_at: 2999-01-01 is in the future",
 				`7 error: readers.csv:7: column lang: "français" is no language; write it like fr or en (BCP 47)`,
 				`8 error: readers.csv:8: column topics: "war" is not offered by channel alertes; it offers [sport culture]`,
+			}, ""},
+		{"bad choices", "address,languages,breaking,quiet,paused_until,per_day\nlea@example.org,de,,,,\nlea@example.org,,maybe,,,\nlea@example.org,,,22:00,,\nlea@example.org,,,10pm-7am,,\n" +
+			"lea@example.org,,,22:00-22:00,,\nlea@example.org,,,,tomorrow,\nlea@example.org,,,,,many\nlea@example.org,,,,,-1\nlea@example.org,fr,yes,22:00-07:00,2020-01-01,3\n",
+			[]string{
+				`2 error: readers.csv:2: column languages: "de" is not offered by channel alertes; it offers [en fr]`,
+				`3 error: readers.csv:3: column breaking: "maybe" is neither yes nor no`,
+				`4 error: readers.csv:4: column quiet: "22:00" are no quiet hours; write them like 22:00-07:00`,
+				`5 error: readers.csv:5: column quiet: "10pm-7am" are no quiet hours; write them like 22:00-07:00`,
+				`6 error: readers.csv:6: column quiet: "22:00-22:00" are no quiet hours; write them like 22:00-07:00`,
+				`7 error: readers.csv:7: column paused_until: "tomorrow" is no time; write it like 2027-03-29T08:00:00Z, 2027-03-29 or "2027-03-29 08:00"`,
+				`8 error: readers.csv:8: column per_day: "many" is no number of messages; write one from 1 to 1000, or nothing for no bound`,
+				`9 error: readers.csv:9: column per_day: "-1" is no number of messages; write one from 1 to 1000, or nothing for no bound`,
+				"10 pending",
 			}, ""},
 		{"header injection", "address,source\n\"lea@example.org\nBcc: max@example.org\",x\n", []string{"2 error: readers.csv:2: column address: the address holds characters that no address has"}, ""},
 		{"a channel that is not offered", "address,channel\nlea@example.org,sport\n", []string{`2 error: readers.csv:2: column channel: channel sport cannot be followed by "email"; see messages: in the configuration`}, ""},

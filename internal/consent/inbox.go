@@ -25,6 +25,8 @@ type InboxStore interface {
 	// PutInbound keeps events, each once, and the cursor behind them, unless it is nil, in one transaction.
 	PutInbound(ctx context.Context, in []Inbound, connection string, cursor []byte) error
 	OpenInbound(ctx context.Context, most int) ([]Inbound, error)
+	// CountInbound counts the events of a connection that nobody has worked on yet, no further than most.
+	CountInbound(ctx context.Context, connection string, most int) (int, error)
 	EndInbound(ctx context.Context, connection, id, outcome string, person PersonID) error
 	// Outcomes lists when events ended so since a time; of person 0, those about anybody.
 	Outcomes(ctx context.Context, connection, outcome string, person PersonID, since time.Time) ([]time.Time, error)
@@ -72,6 +74,11 @@ func (i *Inbox) Receive(ctx context.Context, connection string, events []sdk.Inb
 		in = append(in, Inbound{Connection: connection, ID: e.ID, At: at, Kind: e.Kind, Sealed: desk.seal("event", text)})
 	}
 	return i.store.PutInbound(ctx, in, connection, cursor)
+}
+
+// Backlog counts the events of a connection that nobody has worked on yet, no further than most.
+func (i *Inbox) Backlog(ctx context.Context, connection string, most int) (int, error) {
+	return i.store.CountInbound(ctx, connection, most)
 }
 
 // Waiting gives the events that nobody has worked on yet, in the order in which they came, by connection.
@@ -166,6 +173,15 @@ func (i *Inbox) Bounce(ctx context.Context, w Waiting) (outcome string, person P
 	stream, id, ok := messageOf(w.Event.Ref)
 	if !ok {
 		return "unmatched", 0, nil
+	}
+	if about := w.Event.From.Medium; about != "" { // who tells of one medium knows nothing of another's messages
+		medium, err := i.store.Wrote(ctx, stream, id)
+		if errors.Is(err, ErrNotFound) || err == nil && medium != about {
+			return "unmatched", 0, nil
+		}
+		if err != nil {
+			return "", 0, err
+		}
 	}
 	b := w.Event.Bounce
 	outcome, reason := OutcomeOther, ""
@@ -273,7 +289,7 @@ func (i *Inbox) Take(ctx context.Context, from sdk.Handle, id string) ([]byte, b
 }
 
 func (i *Inbox) hash(h sdk.Handle) string {
-	_, compare, err := Normalize(h.Medium, h.Value)
+	_, compare, err := i.r.normalize(h.Medium, h.Value)
 	if err != nil {
 		compare = h.Value
 	}

@@ -115,7 +115,8 @@ type Candidate struct {
 	// Stopped says why the stream was stopped or held; empty while it is open. Withdrawn says that its post is not live.
 	Stopped   string
 	Withdrawn bool
-	Stream    Stream
+	// Stream is one for all candidates of a window; nobody changes it.
+	Stream *Stream
 	// Days are what the person got on the newest days, over everything and of this purpose.
 	Days, PurposeDays Day
 	// WeekDays are what the person got of this purpose on the days of this week and some before, when the window asked for it.
@@ -180,7 +181,7 @@ type Window struct {
 	// Until is when a message of the window must no longer leave.
 	Until time.Time
 	// Overridden makes the event of the ledger that says that quiet hours were passed; Start fills it in.
-	Overridden func(Candidate) (LedgerEvent, error)
+	Overridden func(*Candidate) (LedgerEvent, error)
 	// SleepBefore asks who has not shown since then that they are there; zero asks nobody.
 	SleepBefore time.Time
 	// Heard and Week ask for what candidates have under these names: most decisions do not need it.
@@ -192,7 +193,7 @@ type MessageStore interface {
 	// StartMessages reads the next messages of a batch and everything that decides about them, asks judge about each, and
 	// writes that they may leave or what became of them: all in one transaction, in which the results of before are settled
 	// too. It gives those that may leave. ErrFence when the batch is not ours any more; ErrPaused when nothing may start now.
-	StartMessages(ctx context.Context, w Window, judge func(Candidate) Judgement) (started []Candidate, all int, err error)
+	StartMessages(ctx context.Context, w Window, judge func(*Candidate) Judgement) (started []*Candidate, all int, err error)
 }
 
 // Errors of StartMessages.
@@ -203,7 +204,7 @@ var (
 
 // Start is a message that may leave.
 type Start struct {
-	Candidate
+	*Candidate
 	// ID is the same for every attempt.
 	ID     string
 	Permit sdk.Permit
@@ -254,7 +255,7 @@ type Begun struct {
 }
 
 // Start begins a window. Permits and addresses come only from here: from what the transaction read that let the message go.
-func (r *Registry) Start(ctx context.Context, store MessageStore, w Window, judge func(Candidate) Judgement) (Begun, error) {
+func (r *Registry) Start(ctx context.Context, store MessageStore, w Window, judge func(*Candidate) Judgement) (Begun, error) {
 	purpose := permit.Delivery
 	switch w.Batch.Stream.Kind {
 	case StreamConfirm:
@@ -262,8 +263,8 @@ func (r *Registry) Start(ctx context.Context, store MessageStore, w Window, judg
 	case StreamAnswer:
 		purpose = permit.Answer
 	}
-	w.Overridden = func(c Candidate) (LedgerEvent, error) { return r.overridden(c, w) }
-	started, all, err := store.StartMessages(ctx, w, func(c Candidate) Judgement {
+	w.Overridden = func(c *Candidate) (LedgerEvent, error) { return r.overridden(c, w) }
+	started, all, err := store.StartMessages(ctx, w, func(c *Candidate) Judgement {
 		// Whatever a policy says: without a live grant there is no message (promise 1).
 		switch {
 		case purpose == permit.Delivery && (c.Grant == nil || c.Grant.State != Active || !c.Same):
@@ -286,13 +287,14 @@ func (r *Registry) Start(ctx context.Context, store MessageStore, w Window, judg
 }
 
 // opened makes a started message of a candidate. One whose rows cannot be opened has no permit, and Broken says why.
-func (r *Registry) opened(c Candidate, w Window, purpose permit.Purpose) Start {
+func (r *Registry) opened(c *Candidate, w Window, purpose permit.Purpose) Start {
 	s := Start{Candidate: c, ID: MessageID(w.Batch.Stream, c.Person), Link: r.s.Keys.Link(c.Ref)}
-	s.key, s.address = Sealed{}, nil
-	key, err := r.s.Keys.person(c.Ref, c.key)
+	sealed, address := c.key, c.address
+	c.key, c.address = Sealed{}, nil
+	key, err := r.s.Keys.person(c.Ref, sealed)
 	var value []byte
 	if err == nil {
-		value, err = key.open("address "+w.Batch.Stream.Medium, c.address)
+		value, err = key.open("address "+w.Batch.Stream.Medium, address)
 	}
 	if err == nil && len(c.Stream.Content) > 0 {
 		s.Text, err = key.open("text "+string(c.Stream.Kind), c.Stream.Content)
@@ -309,7 +311,7 @@ func (r *Registry) opened(c Candidate, w Window, purpose permit.Purpose) Start {
 }
 
 // overridden is the event of a breaking message that came in quiet hours, as the person's own.
-func (r *Registry) overridden(c Candidate, w Window) (LedgerEvent, error) {
+func (r *Registry) overridden(c *Candidate, w Window) (LedgerEvent, error) {
 	key, err := r.s.Keys.person(c.Ref, c.key)
 	if err != nil {
 		return LedgerEvent{}, err
@@ -320,7 +322,7 @@ func (r *Registry) overridden(c Candidate, w Window) (LedgerEvent, error) {
 }
 
 // ungranted says why there is no live grant. The words are the policy's.
-func (c Candidate) ungranted() string {
+func (c *Candidate) ungranted() string {
 	switch {
 	case c.Grant == nil:
 		return "no_grant"
@@ -337,7 +339,7 @@ func (c Candidate) ungranted() string {
 // Answer queues the one answer to an inbound event: a fixed text. The person is whoever wrote; somebody unknown is nobody to
 // write to until they act, so that a row is made for them that holds nothing but where to answer.
 func (r *Registry) Answer(ctx context.Context, to sdk.Handle, content []byte, until time.Time) error {
-	use, compare, err := Normalize(to.Medium, to.Value)
+	use, compare, err := r.normalize(to.Medium, to.Value)
 	if err != nil {
 		return err
 	}

@@ -82,7 +82,7 @@ func (r *Registry) Reader(ctx context.Context, link string) (out Reader, err err
 
 // ReaderOf finds who writes to a bot or answers a mail.
 func (r *Registry) ReaderOf(ctx context.Context, h sdk.Handle) (out Reader, found bool, err error) {
-	_, compare, err := Normalize(h.Medium, h.Value)
+	_, compare, err := r.normalize(h.Medium, h.Value)
 	if err != nil {
 		return out, false, nil //nolint:nilerr // nobody has such an address
 	}
@@ -245,6 +245,16 @@ type Event struct {
 	Evidence    Evidence     `json:"evidence"`
 	Preferences *Preferences `json:"preferences,omitempty"`
 	Habits      *Habits      `json:"habits,omitempty"`
+	// State is what an import made of a consent.
+	State State `json:"state,omitempty"`
+}
+
+// Agreed is when the person agreed, as far as the event shows it; zero otherwise.
+func (e Event) Agreed() time.Time {
+	if e.Kind == EventGranted || e.Kind == EventImported && e.State == Active {
+		return e.Evidence.At
+	}
+	return time.Time{}
 }
 
 // Sent is a message with its outcome.
@@ -304,10 +314,14 @@ func (p person) events(most int) (out []Event, err error) {
 			return nil, err
 		}
 		e := Event{At: row.At, Kind: row.Kind}
-		var c change
+		var c struct {
+			change
+			State State `json:"state"`
+		}
 		if err := json.Unmarshal(text, &c); err != nil {
 			return nil, err
 		}
+		e.State = c.State
 		e.Purpose, e.Medium, e.Evidence, e.Preferences, e.Habits = c.Purpose, c.Medium, c.Evidence, c.Preferences, c.Habits
 		all, err := expanded(e, text)
 		if err != nil {

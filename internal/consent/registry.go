@@ -53,6 +53,10 @@ type Settings struct {
 	Changed func()
 	// BackupsFor is how long backups may hold what was erased since; zero when that is not known.
 	BackupsFor time.Duration
+	// Notifies says whether webhooks of a source may bring notices; nil means that those of every source may.
+	Notifies func(source string) bool
+	// Rule says of a medium when two spellings are one address there; nil is exactly for all.
+	Rule func(medium string) sdk.AddressRule
 }
 
 // Registry is who asked for what.
@@ -74,6 +78,9 @@ func New(s Settings) *Registry {
 	if s.Log == nil {
 		s.Log = slog.New(slog.DiscardHandler)
 	}
+	if s.Rule == nil {
+		s.Rule = func(string) sdk.AddressRule { return sdk.AddressExact }
+	}
 	if s.Changed == nil {
 		s.Changed = func() {}
 	}
@@ -82,6 +89,9 @@ func New(s Settings) *Registry {
 	}
 	if s.Offers == nil {
 		s.Offers = func() []Offer { return nil }
+	}
+	if s.Notifies == nil {
+		s.Notifies = func(string) bool { return true }
 	}
 	return &Registry{s: s}
 }
@@ -150,6 +160,9 @@ func (o Offer) Check(p *Preferences) error {
 	return nil
 }
 
+// mostPerDay is the most messages a day that somebody can ask for.
+const mostPerDay = 1000
+
 // Check refuses what is no zone or time. Its errors have CodeInvalid.
 func (h *Habits) Check() error {
 	if h.Zone != "" {
@@ -168,7 +181,7 @@ func (h *Habits) Check() error {
 	if h.QuietFrom == h.QuietUntil {
 		h.QuietFrom, h.QuietUntil = "", ""
 	}
-	if h.PerDay < 0 || h.PerDay > 1000 {
+	if h.PerDay < 0 || h.PerDay > mostPerDay {
 		return sdk.Errorf(sdk.CodeInvalid, "per_day", "%d messages a day is not possible", h.PerDay)
 	}
 	return nil

@@ -28,7 +28,7 @@ type SignUp struct {
 // SignUp takes a wish. It does the same work, and so answers alike in text and time, whoever's address it is: what becomes
 // of it is decided later, by Work. Only what is malformed or not offered is refused, with CodeInvalid.
 func (r *Registry) SignUp(ctx context.Context, s SignUp) error {
-	use, compare, err := Normalize(s.Medium, s.Address)
+	use, compare, err := r.normalize(s.Medium, s.Address)
 	if err != nil {
 		return err
 	}
@@ -443,7 +443,7 @@ type Follow struct {
 
 // Follow makes grants active at once: the act itself came from where the messages will go.
 func (r *Registry) Follow(ctx context.Context, f Follow) (reader Reader, err error) {
-	use, compare, err := Normalize(f.From.Medium, f.From.Value)
+	use, compare, err := r.normalize(f.From.Medium, f.From.Value)
 	if err != nil {
 		return Reader{}, err
 	}

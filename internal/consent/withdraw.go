@@ -257,7 +257,7 @@ func (r *Registry) Leave(ctx context.Context, token string, all bool, e Evidence
 // WithdrawAt ends what reaches an address, whoever it belongs to: the platform says that they blocked us, or a provider passes
 // on a complaint. Reason is a Suppressed constant, or empty for a withdrawal alone. Nobody at that address is no error.
 func (r *Registry) WithdrawAt(ctx context.Context, medium, address, reason string, e Evidence) (Ack, error) {
-	_, compare, err := Normalize(medium, address)
+	_, compare, err := r.normalize(medium, address)
 	if err != nil {
 		return Ack{}, err
 	}

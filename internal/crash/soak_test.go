@@ -77,9 +77,11 @@ func TestSoak(t *testing.T) {
 		t.Fatal(err)
 	}
 	began := time.Now()
-	every := max(*soakFor/400, 250*time.Millisecond)
+	every := max(*soakFor/1600, 250*time.Millisecond)
+	// One kill in each block of the samples: each block has the same part of starts and of plugins that are new.
+	killEvery := max(*soakFor/(4*blocks/3), 1500*time.Millisecond)
 	var samples []sample
-	nextSample, nextKill, nextLook := began.Add(every), began.Add(*soakFor/10), began
+	nextSample, nextKill, nextLook := began.Add(every), began.Add(killEvery), began
 	for time.Since(began) < *soakFor {
 		w.act(h.random)
 		if now := time.Now(); now.After(nextLook) {
@@ -91,15 +93,15 @@ func TestSoak(t *testing.T) {
 			t.Fatalf("the daemon ended:\n%s", d.Tail())
 		}
 		if now := time.Now(); now.After(nextSample) {
-			nextSample = now.Add(every)
+			nextSample = nextSample.Add(every)
 			x := h.look(d, now.Sub(began))
-			if samples = append(samples, x); len(samples)%20 == 0 {
+			if samples = append(samples, x); len(samples)%80 == 0 {
 				t.Logf("%s: %.1f MiB, of which the plugins have %.1f; %.1f live of %.1f MiB of heap, %.1f MiB outside; %.0f goroutines, %.0f open files, %.0f waiting",
 					x.at.Round(time.Second), x.memory, x.plugins, x.live, x.heap, x.outside, x.goroutines, x.handles, x.waiting)
 			}
 		}
 		if now := time.Now(); now.After(nextKill) {
-			nextKill = now.Add(*soakFor / 10)
+			nextKill = nextKill.Add(killEvery)
 			d.Kill(daemontest.Plugins) // the daemon starts them again
 		}
 	}

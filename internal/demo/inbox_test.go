@@ -86,7 +86,7 @@ func playInbox(t *testing.T, binary string) {
 	a := s.newest("en")
 	s.arrived(KindNew, "en", a.ID)
 	news := s.mailTo("the news is in the inbox", visitor, rings)
-	if news.Subject != a.Title || !strings.Contains(news.Text, "because you have followed In English since") {
+	if news.Subject != a.Title || !strings.Contains(news.Text, "because you have followed “In English” since") {
 		t.Errorf("the message is %+v", news)
 	}
 	s.press("correct", "id", a.ID)
@@ -182,7 +182,7 @@ func playReader(t *testing.T, binary string) {
 	act, _ := s.watch.Last("fr")
 	s.arrived(act.Kind, "fr", act.Article.ID)
 	page := s.get("/demo?lang=fr")
-	wantIn(t, "/demo", page, "Depuis\u00a0: ", "0 e-mail", "son dossier", "désabonné à", html.EscapeString(j.Record))
+	wantIn(t, "/demo", page, "Depuis\u00a0: ", "0 e-mail", "son dossier", "désabonnement à", html.EscapeString(j.Record))
 	if n := theirs(); n != count {
 		t.Errorf("%d mails came after the reader had left", n-count)
 	}

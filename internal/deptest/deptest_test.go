@@ -90,7 +90,7 @@ func TestWhoImportsWhom(t *testing.T) {
 			"internal/outbox", "internal/store", "internal/websub"}, "is asked by programs and commands, and knows neither them nor the daemon"},
 		{[]string{"internal/api"}, []string{"sdk", "configs", "internal/compose", "internal/consent", "internal/policy", "internal/desk", "internal/serve", "internal/store"}, "speaks for the desk, and knows no daemon"},
 		{[]string{"internal/metrics"}, []string{"sdk", "scheduler", "configs", "internal/alert", "internal/compose", "internal/store", "internal/websub"}, "reads the store, and knows no daemon"},
-		{[]string{"internal/admin"}, []string{"internal/api", "internal/serve"}, "puts what others made behind one address"},
+		{[]string{"internal/admin"}, []string{"internal/api", "internal/memory", "internal/serve"}, "puts what others made behind one address"},
 	}
 	all := packages(t)
 	for name, p := range all {

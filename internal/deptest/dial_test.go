@@ -83,6 +83,7 @@ var mayOpen = map[string]string{
 	"internal/demo/daemon.go":          "starts the demonstration's own daemon",
 	"bench/":                           "starts and asks the daemon that it measures",
 	"internal/plugindev/build.go":      "builds the plugin of the developer who asked for it",
+	"internal/plugindev/reader.go":     "asks its own daemon's pages, whatever a message says",
 	"internal/scaffold/bundle/pack.go": "asks the Go command for the SDK's packages when Belfry is built",
 	"internal/memory/program_linux.go": "gives pages of the program back",
 }

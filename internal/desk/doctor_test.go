@@ -128,6 +128,13 @@ func TestDoctorDestinations(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.says("advice destinations: destination ops is paused", "!destination ops is behind", "advice pauses: channel brief is paused since", "→ belfry resume channel brief")
+	if _, err := c.n.Store.Pause(t.Context(), store.PauseAll, "", "test", c.n.Now); err != nil {
+		t.Fatal(err)
+	}
+	c.says("advice destinations: destination ops is paused with everything else; 1 waits for it", "!belfry resume destination")
+	if _, err := c.n.Store.Resume(t.Context(), store.PauseAll, "", "test", c.n.Now); err != nil {
+		t.Fatal(err)
+	}
 	c.x.Open = func(_ context.Context, name string) (sdk.Connector, bool, error) {
 		if name == "wire" {
 			return nil, false, errors.New("the door is locked")
@@ -248,7 +255,7 @@ func TestDoctorSources(t *testing.T) {
 	if _, err := c.n.Store.Pause(ctx, store.PauseAll, "", "test", c.n.Now); err != nil {
 		t.Fatal(err)
 	}
-	c.says("advice pauses: everything is paused since", "→ belfry resume all", "advice sources: source articles is paused since", "!should have been read")
+	c.says("advice pauses: everything is paused since", "→ belfry resume all", "!source articles is paused", "!belfry resume source", "!belfry resume destination", "!should have been read")
 }
 
 // The machine around: the folder, the clock, the zones, the service, the memory.

@@ -101,6 +101,7 @@ func (d *doctor) judgeSource(s Source, running bool) (well bool) {
 	}
 	overdue := !s.Next.IsZero() && d.Now.Sub(s.Next.Time) > longDue
 	switch {
+	case s.Paused != nil && s.Paused.Scope == store.PauseAll: // which is said once
 	case s.Paused != nil:
 		say(Advice, "belfry resume source "+s.Name, "is paused since %s", d.At(s.Paused.Since.Time))
 	case d.toldOfSource(s.Name): // with what mends it
@@ -152,9 +153,14 @@ func (d *doctor) lookAtDestinations(ctx context.Context) {
 			d.failed("destinations", err)
 			return
 		}
+		pauses, err := d.Store.Pauses(ctx)
+		if err != nil {
+			d.failed("destinations", err)
+			return
+		}
 		before := len(d.findings)
 		for _, x := range all {
-			d.judgeDestination(x)
+			d.judgeDestination(x, slices.ContainsFunc(pauses, func(p store.Pause) bool { return p.Scope == store.PauseAll }))
 		}
 		if len(all) > 0 && len(d.findings) == before {
 			d.fine("destinations", "%s, nothing waits for long", pluralOf(len(all), "destination"))
@@ -164,7 +170,8 @@ func (d *doctor) lookAtDestinations(ctx context.Context) {
 	d.askDestinations(ctx)
 }
 
-func (d *doctor) judgeDestination(x Destination) {
+// judgeDestination says at most one thing of a destination. With everything paused resuming it alone would change nothing.
+func (d *doctor) judgeDestination(x Destination, everything bool) {
 	say := func(level Level, mend, format string, args ...any) {
 		d.note(level, "destinations", fmt.Sprintf("destination %s ", x.Name)+fmt.Sprintf(format, args...), mend)
 	}
@@ -182,6 +189,9 @@ func (d *doctor) judgeDestination(x Destination) {
 		stopped = stopped || d.told(alert.DestinationStop, x.Name+" "+ch.Chat)
 	}
 	switch {
+	case everything && x.Waiting > 0:
+		say(Advice, "belfry resume all", "is paused with everything else%s", queue)
+	case everything:
 	case x.State == "paused":
 		say(Advice, "belfry resume destination "+x.Name, "is paused%s", queue)
 	case x.State == "stopped" && !stopped:

@@ -43,13 +43,15 @@ type Follow struct {
 	Mode    string   `json:"mode"`
 	Slots   []string `json:"slots"`
 	Topics  []string `json:"topics"`
+	// Languages of the posts that they want; without any, all.
+	Languages []string `json:"languages"`
 	// Breaking lets urgent posts come in quiet hours.
 	Breaking bool `json:"breaking"`
 }
 
 func followOf(g consent.Grant) Follow {
 	return Follow{Purpose: g.Purpose.String(), Medium: g.Medium, State: string(g.State), Since: Stamp{g.Since}, Changed: Stamp{g.Changed}, Mode: string(g.Preferences.Mode),
-		Slots: orEmpty(g.Preferences.Slots), Topics: orEmpty(g.Preferences.Topics), Breaking: g.Preferences.Breaking}
+		Slots: orEmpty(g.Preferences.Slots), Topics: orEmpty(g.Preferences.Topics), Languages: orEmpty(g.Preferences.Languages), Breaking: g.Preferences.Breaking}
 }
 
 // SubscriberFilter says which people to list. Empty means all.
@@ -114,7 +116,25 @@ func (p *People) RefOf(ctx context.Context, medium, address string) (string, err
 // Look shows a person, and records it.
 func (p *People) Look(ctx context.Context, ref, reason, what string, addresses bool) (consent.Look, error) {
 	out, err := p.Registry.Look(ctx, consent.Lookup{Ref: strings.ToLower(ref), Operator: p.Actor, Reason: reason, Addresses: addresses, What: what})
+	if errors.Is(err, consent.ErrNotFound) {
+		return out, p.missing(ctx, ref)
+	}
 	return out, PersonError(ref, err)
+}
+
+// missing says that there is nobody of a name, or not any more.
+func (p *People) missing(ctx context.Context, ref string) error {
+	var row consent.Subscriber
+	if err := p.Store.People(ctx, func(tx consent.Tx) (err error) {
+		row, err = tx.SubscriberByRef(strings.ToLower(ref))
+		return err
+	}); err != nil {
+		return PersonError(ref, err)
+	}
+	if row.Erased.IsZero() {
+		return PersonError(ref, consent.ErrNotFound)
+	}
+	return errorf(Missing, "%s is nobody any more since %s: erased, merged with another, or never confirmed; the entries of the ledger stay, and nobody can open them", row.Ref, p.At(row.Erased))
 }
 
 // PersonShown is a person as an operator sees them.
@@ -253,12 +273,16 @@ func (p *People) Export(ctx context.Context, ref, reason string) ([]byte, error)
 const exportPage = 200
 
 // ExportAll gives the rows of all people that a filter lets through, as consent.ExportColumns names them, and says of how many. Each
-// of them has it in their record.
-func (p *People) ExportAll(ctx context.Context, f SubscriberFilter, reason string, each func(row []string) error) (people int, err error) {
+// of them has it in their record. progress is told how far it is; nil tells nobody.
+func (p *People) ExportAll(ctx context.Context, f SubscriberFilter, reason string, progress func(done, total int64), each func(row []string) error) (people int, err error) {
 	if f.Channel != "" {
 		if err := p.channel(f.Channel); err != nil {
 			return 0, err
 		}
+	}
+	last, err := p.Store.LastPerson(ctx)
+	if err != nil {
+		return 0, err
 	}
 	for after := consent.PersonID(0); ; {
 		page, err := p.Store.ListPeople(ctx, store.PeopleFilter{Channel: f.Channel, State: f.State}, after, exportPage)
@@ -278,7 +302,16 @@ func (p *People) ExportAll(ctx context.Context, f SubscriberFilter, reason strin
 				return people, err
 			}
 		}
-		if people += n; len(page) < exportPage {
+		people += n
+		over := len(page) < exportPage
+		switch {
+		case progress == nil:
+		case over:
+			progress(int64(last), int64(last))
+		default:
+			progress(min(int64(after), int64(last)-1), int64(last)) // somebody may have come since
+		}
+		if over {
 			return people, p.Store.RecordAct(ctx, p.Actor, "export people", fmt.Sprintf("%d people: %s", people, reason), p.Now)
 		}
 	}
@@ -294,8 +327,10 @@ type ErasedPerson struct {
 	BackupsUntil Stamp `json:"backups_until"`
 	// Purged says that no file of the store holds what was erased. Otherwise the daemon goes on trying.
 	Purged bool `json:"purged"`
-	// Webhooks could not be mapped, named the person and are gone; WaitingWebhooks name them, and go once their source goes on.
+	// Webhooks were not mapped, named the person and are gone; CutWebhooks name others too, and what was about the person is gone;
+	// WaitingWebhooks are articles of sources that bring no notices, and stay.
 	Webhooks        int `json:"webhooks"`
+	CutWebhooks     int `json:"cut_webhooks"`
 	WaitingWebhooks int `json:"waiting_webhooks"`
 	// Backups are older copies of the store beside it, which still hold the person.
 	Backups []string `json:"backups"`
@@ -311,7 +346,7 @@ func (p *People) Erase(ctx context.Context, ref, reason string, copies func() ([
 	if err != nil {
 		return ErasedPerson{}, err
 	}
-	out := ErasedPerson{Ref: look.Ref, At: Stamp{e.At}, Settled: e.Settled, BackupsUntil: Stamp{e.BackupsUntil}, Webhooks: e.Calls.Dropped, WaitingWebhooks: e.Calls.Waiting, Backups: []string{}}
+	out := ErasedPerson{Ref: look.Ref, At: Stamp{e.At}, Settled: e.Settled, BackupsUntil: Stamp{e.BackupsUntil}, Webhooks: e.Calls.Dropped, CutWebhooks: e.Calls.Cut, WaitingWebhooks: e.Calls.Waiting, Backups: []string{}}
 	if _, err := waitFor(ctx, forgetFor, func() (bool, error) {
 		out.Purged, err = p.Store.Forget(ctx)
 		return out.Purged, err

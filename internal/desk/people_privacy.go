@@ -36,6 +36,10 @@ type PrivacyReport struct {
 	Processors []PrivacyProcessor `json:"processors"`
 	Staff      []PrivacyStaff     `json:"staff"`
 	Rights     []PrivacyRight     `json:"rights"`
+	// Persons are whose data it is, and Measures what guards it. Unknown is what such a record has to say and no configuration tells.
+	Persons  []string `json:"persons"`
+	Measures []string `json:"measures"`
+	Unknown  []string `json:"unknown"`
 
 	words *i18n.Catalogue
 }
@@ -145,7 +149,7 @@ func (d *Desk) PrivacyReport(lang string) PrivacyReport {
 		if p, foreign := l.Plugin(dest.Type); foreign && p.Trusted != nil {
 			plugin = p.Trusted.Name
 		}
-		r.Processors = append(r.Processors, PrivacyProcessor{Destination: name, Type: dest.Type, Plugin: plugin, Hosts: hostsOf(dest.Options), Gets: what, For: gets[name]})
+		r.Processors = append(r.Processors, PrivacyProcessor{Destination: name, Type: dest.Type, Plugin: plugin, Hosts: d.hostsOf(dest), Gets: what, For: gets[name]})
 	}
 	for _, k := range consent.Personal() {
 		r.Data = append(r.Data, PrivacyData{Name: text("privacy.data." + k.Name), Purpose: text("privacy.for." + k.Name), Basis: text("privacy.basis." + k.Basis), Kept: keptFor(k.Until, l, words), Sealed: k.Sealed, Tables: slices.Sorted(maps.Keys(k.Columns))})
@@ -169,11 +173,21 @@ func (d *Desk) PrivacyReport(lang string) PrivacyReport {
 	for _, right := range []string{"told", "see", "correct", "withdraw", "erase"} {
 		r.Rights = append(r.Rights, PrivacyRight{text("privacy.right." + right), text("privacy.right." + right + ".how")})
 	}
+	for _, who := range []string{"readers", "imported", "writers"} {
+		r.Persons = append(r.Persons, text("privacy.person."+who))
+	}
+	for _, what := range []string{"sealed", "hashed", "links", "looks", "ledger"} {
+		r.Measures = append(r.Measures, text("privacy.measure."+what))
+	}
+	for _, what := range []string{"officer", "contracts", "transfers", "else"} {
+		r.Unknown = append(r.Unknown, text("privacy.unknown."+what))
+	}
 	return r
 }
 
-// hostsOf finds the servers in the settings of a destination: every setting that is an address.
-func hostsOf(options map[string]any) []string {
+// hostsOf finds the servers in the settings of a destination, as they are written and as they are by default: every setting that is an
+// address.
+func (d *Desk) hostsOf(dest configs.Destination) []string {
 	found := map[string]bool{}
 	var look func(v any)
 	look = func(v any) {
@@ -192,7 +206,12 @@ func hostsOf(options map[string]any) []string {
 			}
 		}
 	}
-	look(options)
+	look(dest.Options)
+	if spec := d.Config.Spec(dest.Type); spec != nil {
+		if whole, err := spec.Masked(dest.Options); err == nil {
+			look(whole)
+		}
+	}
 	return append([]string{}, slices.Sorted(maps.Keys(found))...)
 }
 
@@ -229,6 +248,11 @@ func (r PrivacyReport) Text(name string, args ...string) string {
 
 // Lang is the language of the report.
 func (r PrivacyReport) Lang() string { return r.words.Lang() }
+
+// Line says of a name what stands under it.
+func (r PrivacyReport) Line(name, text string) string {
+	return r.words.Text("privacy.line", "name", r.words.Text(name), "text", text)
+}
 
 // When says when the report was made.
 func (r PrivacyReport) When() string { return r.Made.Format("2006-01-02 15:04 MST") }

@@ -3,6 +3,7 @@ package desk
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -25,6 +26,13 @@ type PostPeople struct {
 	// Making says that not all messages are made yet.
 	Making   bool           `json:"making"`
 	Outcomes []PeopleByWhat `json:"outcomes"`
+}
+
+// WhyPost is a post with what became of it.
+type WhyPost struct {
+	Post
+	// People is what became of it with those who follow its channel; absent where it is written to nobody.
+	People *PostPeople `json:"people,omitempty"`
 }
 
 // PeopleByWhat is how many people share an outcome and its reason.
@@ -57,8 +65,24 @@ func whatOf(s consent.MessageState) string {
 	return MessageNot
 }
 
-// WhyPeople tells how many people got a post, wait for it, or do not get it, by reason.
-func (d *Desk) WhyPeople(ctx context.Context, id string) (PostPeople, error) {
+// WhyPost tells what became of a post, and how many people got it; with a destination only what became of it there.
+func (d *Desk) WhyPost(ctx context.Context, id, destination string) (WhyPost, error) {
+	people, err := d.WhyPeople(ctx, id, destination)
+	if err != nil {
+		return WhyPost{}, err
+	}
+	p, err := d.PostOn(ctx, id, destination)
+	if people.Empty() {
+		return WhyPost{Post: p}, err
+	}
+	if nowhere, is := errors.AsType[*Error](err); is && nowhere.Kind == Missing {
+		err = nil // where it was written to people alone there is no copy
+	}
+	return WhyPost{p, &people}, err
+}
+
+// WhyPeople tells how many people got a post, wait for it, or do not get it, by reason; with a destination only by that one.
+func (d *Desk) WhyPeople(ctx context.Context, id, destination string) (PostPeople, error) {
 	p, err := d.find(ctx, id)
 	if err != nil {
 		return PostPeople{}, err
@@ -68,8 +92,9 @@ func (d *Desk) WhyPeople(ctx context.Context, id string) (PostPeople, error) {
 	if err != nil {
 		return out, err
 	}
+	elsewhere := func(name string) bool { return destination != "" && name != destination }
 	for _, s := range streams {
-		out.Making = out.Making || !s.Whole && s.State == "open"
+		out.Making = out.Making || !s.Whole && s.State == "open" && !elsewhere(s.Destination)
 	}
 	counts, err := d.Store.MessageCounts(ctx, p.ID)
 	if err != nil {
@@ -89,6 +114,9 @@ func (d *Desk) WhyPeople(ctx context.Context, id string) (PostPeople, error) {
 				continue
 			}
 		}
+		if elsewhere(row.Destination) {
+			continue
+		}
 		if row.Kind != string(consent.StreamCorrection) {
 			switch row.What {
 			case MessageGot:
@@ -107,7 +135,7 @@ func (d *Desk) WhyPeople(ctx context.Context, id string) (PostPeople, error) {
 	}
 	for _, m := range d.Config.Channels[p.Channel].Messages {
 		medium := d.Config.Destinations[m.Destination].Type
-		if n := ahead[medium]; n > 0 {
+		if n := ahead[medium]; n > 0 && !elsewhere(m.Destination) {
 			out.Wait += n
 			out.Outcomes = append(out.Outcomes, PeopleByWhat{Destination: m.Destination, Medium: medium, Kind: string(consent.StreamDigest), What: MessageWait,
 				State: string(consent.MessageFolded), Reason: string(policy.ChoseDigests), Sentence: policy.ChoseDigests.Sentence(), People: n})

@@ -19,9 +19,11 @@ type StoreSize struct {
 	Parts  []StorePart `json:"parts"`
 	Images StoreFiles  `json:"images"`
 	// Copies are backups and databases that were moved aside, which nothing deletes but a person.
-	Copies    []StoreCopy `json:"copies"`
-	DiskFree  *int64      `json:"disk_free"`
-	DiskFloor int64       `json:"disk_floor"`
+	Copies []StoreCopy `json:"copies"`
+	// Reserve is what a file beside the database holds for a full disk.
+	Reserve   int64  `json:"reserve_bytes"`
+	DiskFree  *int64 `json:"disk_free"`
+	DiskFloor int64  `json:"disk_floor"`
 }
 
 // StorePart is one part of the database.
@@ -73,6 +75,7 @@ func (d *Desk) StoreSize(ctx context.Context) (*StoreSize, error) {
 	for _, file := range copies {
 		s.Copies = append(s.Copies, StoreCopy{file, fileSize(file)})
 	}
+	s.Reserve = disk.Reserved(d.Dir)
 	if room, known := disk.Free(d.Dir); known {
 		s.DiskFree = &room
 	}

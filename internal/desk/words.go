@@ -10,9 +10,16 @@ import (
 	"github.com/belfry-news/belfry/scheduler"
 )
 
-// Plain makes a stranger's text safe for a terminal and a table: one line, no control characters.
+// Plain makes a stranger's text safe for a terminal and a table: one line, no control characters, and none that turn the
+// order in which it is read.
 func Plain(s string) string {
-	return strings.Join(strings.FieldsFunc(s, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }), " ")
+	line := strings.Join(strings.FieldsFunc(s, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }), " ")
+	return strings.Map(func(r rune) rune {
+		if r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069 || r == 0xfeff {
+			return -1
+		}
+		return r
+	}, line)
 }
 
 // OrDash shows that there is nothing.

@@ -17,6 +17,7 @@ func TestWords(t *testing.T) {
 		"204":                        Thousands(204),
 		"a b c":                      Plain("a\nb\t\u0085c"),
 		"[31mb":                      Plain("\x1b[31mb"),
+		"a gnp.exe b":                Plain("a \u202egnp.exe\u202c \u2066b\u2069"),
 		"never":                      d.Ago(time.Time{}),
 		"5 s ago":                    d.Ago(now.Add(-5 * time.Second)),
 		"59 min ago":                 d.Ago(now.Add(-59*time.Minute - time.Second)),

@@ -34,7 +34,7 @@ type Store interface {
 
 // People starts messages, and hears of addresses that are gone.
 type People interface {
-	Start(ctx context.Context, store consent.MessageStore, w consent.Window, judge func(consent.Candidate) consent.Judgement) (consent.Begun, error)
+	Start(ctx context.Context, store consent.MessageStore, w consent.Window, judge func(*consent.Candidate) consent.Judgement) (consent.Begun, error)
 	// Gone suppresses the address of a person on a medium.
 	Gone(ctx context.Context, p consent.PersonID, medium, reason string, e consent.Evidence) error
 	// Work looks at sign-ups.
@@ -55,7 +55,7 @@ type Text struct {
 type Writer interface {
 	// Facts fills in what the policy has to know of a stream: content, rules, caps, zones. It is asked once for a window, and
 	// digest gives the posts that a digest holds for a candidate, from what Facts read.
-	Facts(ctx context.Context, s consent.Stream, now time.Time) (base policy.Facts, digest func(consent.Candidate) []int64, err error)
+	Facts(ctx context.Context, s consent.Stream, now time.Time) (base policy.Facts, digest func(*consent.Candidate) []int64, err error)
 	// Text makes the text of a started message, of the newest revision.
 	Text(ctx context.Context, m consent.Start) (Text, error)
 	// Zone is the zone of the site.
@@ -158,6 +158,11 @@ func (e *Engine) Use(ctx context.Context, destinations map[string]Destination) {
 	for name, d := range destinations {
 		e.lanes.Begin(e.ctx, name, func() *lane { return newLane(e, d) })
 	}
+}
+
+// End ends the lanes of the destinations that do not stay as they are. Until then a lane may call with what was configured before.
+func (e *Engine) End(ctx context.Context, stays func(destination string) bool) {
+	e.lanes.End(ctx, func(name string, _ *lane) bool { return stays(name) })
 }
 
 // resend lets what was under way when a node died be sent again, under the same name, where the destination says so. It says

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/belfry-news/belfry/internal/alert"
 	"github.com/belfry-news/belfry/internal/consent"
 	"github.com/belfry-news/belfry/internal/direct"
 	"github.com/belfry-news/belfry/internal/policy"
@@ -94,7 +95,7 @@ type writer struct {
 	ask, pause time.Duration
 }
 
-func (w writer) Facts(_ context.Context, s consent.Stream, _ time.Time) (policy.Facts, func(consent.Candidate) []int64, error) {
+func (w writer) Facts(_ context.Context, s consent.Stream, _ time.Time) (policy.Facts, func(*consent.Candidate) []int64, error) {
 	return policy.Facts{Kind: policy.Kind(s.Kind), Purpose: s.Purpose, Medium: s.Medium, Caps: w.caps, Rules: w.rules, Brake: policy.Brake{First: w.first}, Content: policy.Content{Expires: s.Expires, Urgent: s.Urgent}}, nil, nil
 }
 
@@ -336,6 +337,34 @@ func TestAnAddressThatIsGone(t *testing.T) {
 		if s.to == "reader1@example.invalid" {
 			t.Error("somebody who is gone was written to")
 		}
+	}
+}
+
+// TestAnAccountThatIsGone holds that an account that was closed stops its destination, and ends nobody's consent.
+func TestAnAccountThatIsGone(t *testing.T) {
+	t.Parallel()
+	for _, scope := range []sdk.Scope{sdk.ScopeAccount, sdk.ScopeDestination} {
+		t.Run(string(scope), func(t *testing.T) {
+			t.Parallel()
+			h := newHouse(t)
+			ids := h.follow(2)
+			h.out.fail = func(int, string) error {
+				return &sdk.Error{Code: sdk.CodeGone, Scope: scope, Public: "the account was closed"}
+			}
+			h.publish()
+			h.run(writer{}, direct.Destination{Parallel: 1})
+			h.until("the stop", func() bool {
+				list, err := h.db.Alerts(t.Context())
+				return err == nil && len(list) == 1 && list[0].Code == alert.DestinationStop
+			})
+			for _, id := range ids {
+				r, err := h.people.Record(t.Context(), id)
+				must(t, err)
+				if len(r.Reader.Grants) != 1 || r.Reader.Grants[0].State != consent.Active {
+					t.Errorf("%+v", r.Reader.Grants)
+				}
+			}
+		})
 	}
 }
 

@@ -367,7 +367,7 @@ func (s *program) importRow(p history.Place, row consent.ImportRow) error {
 	s.imports++
 	h := s.handle(p)
 	row.Line, row.Medium, row.Address, row.Purpose = 2, h.Medium, h.Value, channelOf(p.Channel)
-	if err := row.Check(); err != nil {
+	if err := row.Check(consent.Normalize); err != nil {
 		return err
 	}
 	i, err := s.people.StartImport(ctx, s.db, "people.csv", fmt.Sprint(s.imports), "", "the desk", false)
@@ -514,7 +514,7 @@ func destinationOf(post, medium int) string { return fmt.Sprintf("d%d %d", post,
 func (s *program) begin(b *consent.Batch) ([]consent.Start, error) {
 	x := b.Stream
 	base := policy.Facts{Kind: policy.Kind(x.Kind), Purpose: x.Purpose, Medium: x.Medium, Content: policy.Content{Expires: x.Expires}}
-	judge := direct.Judge(base, func(consent.Candidate) []int64 { return []int64{1} }, s.now, time.UTC)
+	judge := direct.Judge(base, func(*consent.Candidate) []int64 { return []int64{1} }, s.now, time.UTC)
 	begun, err := s.people.Start(ctx, s.db, consent.Window{Batch: *b, Size: 1, Now: s.now, Lease: time.Hour, Until: s.now.Add(time.Minute)}, judge)
 	if err != nil {
 		return nil, err

@@ -14,7 +14,7 @@ import (
 // judge decides about the candidates of one window.
 type judge struct {
 	base   policy.Facts
-	digest func(consent.Candidate) []int64
+	digest func(*consent.Candidate) []int64
 	now    time.Time
 	zones  *policy.Zones
 	// pauseAfter is how long after a message first asked whether they still read nothing is sent to who does not answer; 0 sends
@@ -23,7 +23,7 @@ type judge struct {
 }
 
 // decide asks the policy about one candidate.
-func (j judge) decide(c consent.Candidate) consent.Judgement {
+func (j judge) decide(c *consent.Candidate) consent.Judgement {
 	if c.Stopped != "" {
 		return consent.Judgement{State: consent.MessageSuppressed, Reason: c.Stopped}
 	}

@@ -12,10 +12,10 @@ import (
 )
 
 // candidate is somebody who may be written to.
-func candidate(kind consent.StreamKind) consent.Candidate {
-	return consent.Candidate{Person: 1, Same: true, Reachable: true, Verified: true,
+func candidate(kind consent.StreamKind) *consent.Candidate {
+	return &consent.Candidate{Person: 1, Same: true, Reachable: true, Verified: true,
 		Grant:  &consent.Grant{ID: 1, Person: 1, Purpose: alertes, Medium: "email", State: consent.Active, Version: 1, Preferences: consent.Preferences{Mode: consent.Instant}},
-		Stream: consent.Stream{ID: 1, Kind: kind, Purpose: alertes, Medium: "email", Post: 7}}
+		Stream: &consent.Stream{ID: 1, Kind: kind, Purpose: alertes, Medium: "email", Post: 7}}
 }
 
 // TestWhatIsFoldedIsKept holds that a message which ends because its contents come with a digest leaves something for that
@@ -39,9 +39,9 @@ func TestWhatIsFoldedIsKept(t *testing.T) {
 			c.Grant.Preferences.Mode = consent.Digest
 		}
 		posts := rapid.SliceOfNDistinct(rapid.Int64Range(1, 100), 0, 30, rapid.ID).Draw(t, "posts")
-		var digest func(consent.Candidate) []int64
+		var digest func(*consent.Candidate) []int64
 		if rapid.Bool().Draw(t, "chooses") {
-			digest = func(consent.Candidate) []int64 { return posts }
+			digest = func(*consent.Candidate) []int64 { return posts }
 		}
 		base := policy.Facts{Kind: policy.Kind(kind), Purpose: alertes, Medium: "email", Caps: policy.Caps{PerDay: rapid.IntRange(0, 2).Draw(t, "of the channel")}}
 		j := direct.Judge(base, digest, noon, time.UTC)(c)
@@ -93,7 +93,7 @@ func TestAFullDigest(t *testing.T) {
 	}
 	c := candidate(consent.StreamDigest)
 	c.Folded = []int64{2, 3}
-	j := direct.Judge(policy.Facts{Kind: policy.Digest, Purpose: alertes, Medium: "email"}, func(consent.Candidate) []int64 { return posts }, time.Now(), time.UTC)(c)
+	j := direct.Judge(policy.Facts{Kind: policy.Digest, Purpose: alertes, Medium: "email"}, func(*consent.Candidate) []int64 { return posts }, time.Now(), time.UTC)(c)
 	if want := append([]int64{2, 3}, posts[7:]...); !j.Go || !cmp.Equal(j.Posts, want) || !cmp.Equal(j.Fold, []int64{1, 4, 5, 6, 7}) {
 		t.Errorf("the digest holds %v, and %v wait", j.Posts, j.Fold)
 	}

@@ -17,7 +17,7 @@ type lane struct {
 	e    *Engine
 	d    Destination
 	wake chan struct{}
-	// pulled says that a message was taken or has an outcome, so that there is room for more.
+	// moved says that a message was taken or has an outcome; see stir.
 	moved  chan struct{}
 	ended  chan struct{}
 	known  *policy.Zones
@@ -40,7 +40,9 @@ type lane struct {
 	// over how many connections a streamer works; zero when it has not said.
 	connections int
 	over        bool
-	arrived     chan struct{} // closed and made anew when something is ready or the lane is over
+	// until is what the pump waits for; nil when anything that moves is worth a look.
+	until   func() bool
+	arrived chan struct{} // closed and made anew when something is ready or the lane is over
 }
 
 // item is a started message.

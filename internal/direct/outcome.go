@@ -41,6 +41,11 @@ func (l *lane) outcome(i *item, ref sdk.MessageRef, err error, now time.Time) {
 
 // refused says what becomes of a message that a platform did not take.
 func (l *lane) refused(i *item, e *sdk.Error, now time.Time) consent.Result {
+	if e.Code == sdk.CodeGone && e.Scope != "" && e.Scope != sdk.ScopePerson && e.Scope != sdk.ScopeMessage {
+		ours := *e // an account that is closed says nothing of those whom it wrote to
+		ours.Code, ours.Scope = sdk.CodeForbidden, sdk.ScopeAccount
+		e = &ours
+	}
 	r := consent.Result{Stream: i.start.Stream.ID, Person: i.start.Person, At: now, Reason: string(e.Code), Error: short(e)}
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()

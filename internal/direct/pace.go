@@ -40,17 +40,34 @@ func (l *lane) room(ctx context.Context) bool {
 	for {
 		l.mu.Lock()
 		c := l.parallel()
-		n, w := l.writing+len(l.ready), l.pace.window(c, l.connections > 0)
-		out := n + len(l.under)
+		w := l.pace.window(c, l.connections > 0)
+		l.until = func() bool {
+			n := l.writing + len(l.ready)
+			return n < w && n+len(l.under)+w <= 2*maxWindow*c
+		}
+		there := l.until()
+		if there {
+			l.until = nil
+		}
 		l.mu.Unlock()
-		if n < w && out+w <= 2*maxWindow*c {
+		if there {
 			return true
 		}
 		select {
-		case <-ctx.Done():
-			return false
 		case <-l.moved:
+		case <-ctx.Done():
+			l.mu.Lock()
+			l.until = nil
+			l.mu.Unlock()
+			return false
 		}
+	}
+}
+
+// stir wakes the pump if what it waits for is there: thousands of messages move between two windows. l.mu is held.
+func (l *lane) stir() {
+	if l.until == nil || l.until() {
+		signal(l.moved)
 	}
 }
 

@@ -31,8 +31,8 @@ func (p *pulled) Next(ctx context.Context) (sdk.DirectMessage, bool) {
 			l.ready = l.ready[1:]
 			i.took = l.e.s.Now()
 			l.under[i.start.ID] = i
+			l.stir()
 			l.mu.Unlock()
-			signal(l.moved)
 			if over != nil {
 				over.Stop()
 			}
@@ -82,4 +82,5 @@ func (p *pulled) Over(connections int) {
 	p.l.mu.Lock()
 	defer p.l.mu.Unlock()
 	p.l.connections = max(connections, 1)
+	signal(p.l.moved)
 }

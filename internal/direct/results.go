@@ -128,7 +128,7 @@ func (l *lane) take() []settled {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	out := l.results
-	l.results = nil
+	l.results = make([]settled, 0, len(out)) // as many come until the next window
 	return out
 }
 
@@ -143,15 +143,15 @@ func (l *lane) unwritten(r settled) {
 	l.mu.Lock()
 	l.writing--
 	l.results = append(l.results, r)
+	l.stir()
 	l.mu.Unlock()
-	signal(l.moved)
 }
 
 func (l *lane) settle(r settled) {
 	l.mu.Lock()
 	l.results = append(l.results, r)
+	l.stir()
 	l.mu.Unlock()
-	signal(l.moved)
 }
 
 func (l *lane) told() {

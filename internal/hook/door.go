@@ -100,7 +100,7 @@ func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		switch {
 		case d.s.Closed != nil && d.s.Closed(name):
-			later(w, "not_open", "Belfry takes no calls at the moment; send this one again")
+			Later(w, "not_open", "Belfry takes no calls at the moment; send this one again")
 		case d.s.Other != nil && d.s.Other(w, r, name):
 		case d.s.Retired != nil && d.s.Retired(name):
 			Refuse(w, http.StatusGone, "gone", "nothing is taken here any more; delete this webhook")
@@ -113,7 +113,7 @@ func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a := d.answer(w)
 	w = a
 	defer a.done(name)
-	body, ok := d.body(w, r, src)
+	body, ok := Body(w, r, src.MaxBody, ", or let Belfry's admin raise max_call of this source")
 	if !ok {
 		return
 	}
@@ -124,7 +124,7 @@ func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case err != nil:
 		d.s.Log.Error("a webhook cannot be verified", "source", name, "err", err)
-		later(w, "verification_failed", "the call cannot be verified at the moment; send it again")
+		Later(w, "verification_failed", "the call cannot be verified at the moment; send it again")
 	case !v.Accept:
 		if v.Reply.Status >= http.StatusBadRequest {
 			d.s.Log.Warn("a webhook was refused", "source", name, "status", v.Reply.Status, "bytes", len(body))
@@ -135,22 +135,22 @@ func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// body reads the body, or refuses it.
-func (d *Door) body(w http.ResponseWriter, r *http.Request, src Source) ([]byte, bool) {
+// Body reads the body of a call within bounds, or refuses it. mend says what else may be done about one that is too large.
+func Body(w http.ResponseWriter, r *http.Request, most int64, mend string) ([]byte, bool) {
 	if c := r.Header.Get("Content-Encoding"); c != "" && c != "identity" {
 		Refuse(w, http.StatusUnsupportedMediaType, "encoding_unsupported", fmt.Sprintf("the body is compressed (%.40s); send it as it is", c))
 		return nil, false
 	}
 	tooLarge := func() {
 		w.Header().Set("Connection", "close")
-		Refuse(w, http.StatusRequestEntityTooLarge, "body_too_large", fmt.Sprintf("the body has more than %d bytes; send less, or let Belfry's admin raise max_call of this source", src.MaxBody))
+		Refuse(w, http.StatusRequestEntityTooLarge, "body_too_large", fmt.Sprintf("the body has more than %d bytes; send less%s", most, mend))
 	}
-	if r.ContentLength > src.MaxBody {
+	if r.ContentLength > most {
 		tooLarge()
 		return nil, false
 	}
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(readTime)) // not every connection has one
-	in := http.MaxBytesReader(w, r.Body, src.MaxBody)
+	in := http.MaxBytesReader(w, r.Body, most)
 	var body []byte
 	var err error
 	if r.ContentLength > 0 {
@@ -177,7 +177,7 @@ const notKept = "the call cannot be kept at the moment; send it again"
 func (d *Door) keep(w *answer, r *http.Request, src Source, c intake.Call, v sdk.Verdict) bool {
 	name := c.Source
 	if d.s.Low != nil && d.s.Low() {
-		later(w, "disk_low", "Belfry has no room on its disk at the moment; send the call again")
+		Later(w, "disk_low", "Belfry has no room on its disk at the moment; send the call again")
 		return false
 	}
 	if !d.limit(name, src.PerSecond).Allow() {
@@ -188,10 +188,10 @@ func (d *Door) keep(w *answer, r *http.Request, src Source, c intake.Call, v sdk
 	switch n, err := d.waiting(r.Context(), name); {
 	case err != nil:
 		d.s.Log.Error("the webhooks that wait cannot be counted", "source", name, "err", err)
-		later(w, "store_unavailable", notKept)
+		Later(w, "store_unavailable", notKept)
 		return false
 	case n > intake.MaxWaitingCalls:
-		later(w, "backlog", "many calls wait to be worked on; send this one again")
+		Later(w, "backlog", "many calls wait to be worked on; send this one again")
 		return false
 	}
 	c.Request.Header = kept(c.Request.Header, v.Forget)
@@ -199,7 +199,7 @@ func (d *Door) keep(w *answer, r *http.Request, src Source, c intake.Call, v sdk
 	switch {
 	case err != nil:
 		d.s.Log.Error("a webhook cannot be kept", "source", name, "err", err)
-		later(w, "store_unavailable", notKept)
+		Later(w, "store_unavailable", notKept)
 	case outcome == intake.KeptConflict:
 		d.s.Log.Warn("a delivery came again with another body", "source", name, "delivery", v.DeliveryID)
 		Refuse(w, http.StatusConflict, "delivery_conflict", fmt.Sprintf("delivery %.100q came before with another body; give each delivery an id of its own, and repeat the same body under the same id", v.DeliveryID))
@@ -276,8 +276,8 @@ func kept(h map[string][]string, forget []string) map[string][]string {
 // maxKeptHeaders bounds what is kept of headers, in bytes.
 const maxKeptHeaders = 32 << 10
 
-// later asks a sender to come back.
-func later(w http.ResponseWriter, code, detail string) {
+// Later asks a sender to come back.
+func Later(w http.ResponseWriter, code, detail string) {
 	w.Header().Set("Retry-After", strconv.Itoa(again))
 	Refuse(w, http.StatusServiceUnavailable, code, detail)
 }

@@ -36,7 +36,7 @@ func (d *Door) Hub(w http.ResponseWriter, r *http.Request) {
 		reply, err := d.s.Hubs.Question(r.Context(), token, r.URL.Query())
 		if err != nil {
 			d.s.Log.Error("a hub's question cannot be answered", "err", err)
-			later(w, "store_unavailable", "this cannot be answered at the moment; ask again")
+			Later(w, "store_unavailable", "this cannot be answered at the moment; ask again")
 			return
 		}
 		Reply(w, reply)
@@ -54,7 +54,7 @@ func (d *Door) Hub(w http.ResponseWriter, r *http.Request) {
 		return
 	case err != nil:
 		d.s.Log.Error("a subscription cannot be read", "err", err)
-		later(w, "store_unavailable", "nothing can be taken at the moment; send this again")
+		Later(w, "store_unavailable", "nothing can be taken at the moment; send this again")
 		return
 	case sub.State == websub.Leaving:
 		Refuse(w, http.StatusGone, "gone", "nothing is taken here any more; end this subscription")
@@ -64,7 +64,7 @@ func (d *Door) Hub(w http.ResponseWriter, r *http.Request) {
 	w = a
 	defer a.done(sub.Source)
 	src := Source{MaxBody: mostContent, PerSecond: contentPerSecond}
-	body, ok := d.body(w, r, src)
+	body, ok := Body(w, r, src.MaxBody, ", or let Belfry's admin raise max_call of this source")
 	if !ok {
 		return
 	}

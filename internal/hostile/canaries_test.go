@@ -32,8 +32,10 @@ type menagerie struct {
 	path  string // of the configuration
 	admin string
 	token string
-	env   []string
-	given []string // canaries that stand in the daemon's environment, because they were put there
+	// bearer and basic are the secrets with which publishers call.
+	bearer, basic string
+	env           []string
+	given         []string // canaries that stand in the daemon's environment, because they were put there
 
 	mu    sync.Mutex
 	room  *feedtest.Newsroom
@@ -258,6 +260,10 @@ func (m *menagerie) processes(d *daemontest.Daemon) {
 func (m *menagerie) operators() {
 	m.t.Helper()
 	base := "http://" + m.admin
+	// The memory profile begins when it is first asked for.
+	if status, _ := m.get(http.MethodGet, base+"/debug/pprof/heap", ""); status != http.StatusServiceUnavailable {
+		m.t.Errorf("the first request for a memory profile is answered with %d", status)
+	}
 	for page, want := range map[string]int{"/metrics": 200, "/debug/pprof/": 200, "/debug/pprof/heap?debug=1": 200, "/debug/pprof/heap": 200, "/debug/pprof/allocs?debug=1": 200, "/debug/pprof/goroutine?debug=2": 200,
 		"/debug/pprof/goroutine?debug=1": 200, "/debug/pprof/mutex?debug=1": 200, "/debug/pprof/symbol": 200, "/debug/pprof/profile?seconds=1": 200, "/debug/pprof/trace?seconds=1": 200,
 		"/debug/pprof/cmdline": 404, "/debug/vars": 404, "/nowhere": 404, "/healthz": 200, "/readyz": 200} {

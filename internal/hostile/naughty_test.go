@@ -46,13 +46,15 @@ func TestNaughtyStrings(t *testing.T) {
 	t.Parallel()
 	room := &feedtest.Newsroom{Channel: feedtest.Channel{Title: "Naughty", Lang: "en"}}
 	want := map[string]string{} // the cleaned title by the article's address
+	text := func(s string) string { return packed(norm.NFC.String(render.Line(s))) }
+	raw := map[string]string{} // as it went in
 	for i, s := range naughty(t) {
 		link := "https://news.example/" + strconv.Itoa(i)
 		title := norm.NFC.String(render.Line(s))
 		if title == "" {
 			continue // an article needs words
 		}
-		want[link] = title
+		want[link], raw[link] = title, s
 		room.Publish(feedtest.Article{ID: link, Link: link, Title: s, Summary: "Summary: " + s, HTML: "<p>" + html.EscapeString(s) + "</p>" + s,
 			Author: s, Tags: []string{s}, Published: time.Now().Add(-time.Duration(i) * time.Minute)})
 	}
@@ -135,6 +137,12 @@ channels:
 			t.Errorf("%s: Telegram shows %q, want %q in it", p.URL, messages[p.URL], want[p.URL])
 		}
 		pages[p.URL] = p.ID
+		if in := text("Summary: " + raw[p.URL]); !strings.Contains(packed(p.Summary), in) {
+			t.Errorf("%s: the receiver got the summary %q, want %q in it", p.URL, p.Summary, in)
+		}
+		if in := text(raw[p.URL]); !strings.Contains(packed(p.Text), in) {
+			t.Errorf("%s: the receiver got the text %q, want %q in it", p.URL, p.Text, in)
+		}
 	}
 	for _, name := range []string{"feed.atom", "feed.json"} {
 		feed, err := gofeed.NewParser().ParseString(get(base + "/c/all/" + name))
@@ -155,7 +163,12 @@ channels:
 		if err != nil {
 			t.Fatal(err)
 		}
-		heading := ""
+		heading, whole := "", packed(words(doc))
+		for _, in := range []string{text("Summary: " + raw[link]), text(raw[link])} {
+			if !strings.Contains(whole, in) {
+				t.Errorf("%s: the page lacks %q", link, in)
+			}
+		}
 		for n := range doc.Descendants() {
 			if n.Type != htmlparse.ElementNode {
 				continue

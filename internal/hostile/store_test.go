@@ -209,6 +209,58 @@ func TestDiskFull(t *testing.T) {
 	p.judge()
 }
 
+// floored lets the press's daemon look at the room on its disk.
+func (p *press) floored() {
+	p.t.Helper()
+	file := filepath.Join(p.dir, "belfry.yaml")
+	config, err := os.ReadFile(file)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	if err := os.WriteFile(file, bytes.Replace(config, []byte("disk_floor: 0"), []byte("disk_floor: 20MB"), 1), 0o600); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// TestRetractOnAFullDisk fills the disk to its last byte under a daemon, and takes an article back: the room that the daemon
+// held for that is enough, also for a start.
+func TestRetractOnAFullDisk(t *testing.T) {
+	t.Parallel()
+	t.Run("running", func(t *testing.T) {
+		t.Parallel()
+		p := newPress(t)
+		p.floored()
+		d := p.inMount("mount -t tmpfs -o size=64m none data")
+		d.Ready()
+		p.write(10)
+		p.write(10)
+		p.until("two articles", d, 20*time.Second, p.complete)
+		there := func() bool { _, err := p.tryInside(d, "test", "-s", p.data("belfry.reserve")); return err == nil }
+		p.until("a reserve", d, time.Minute, there)
+		if out, err := p.tryInside(d, "sh", "-c", "head -c 64M /dev/zero >"+p.data("ballast")); err == nil {
+			t.Fatalf("the disk is not full: %s", out)
+		}
+		p.until("the reserve to be given up", d, time.Minute, func() bool { return !there() })
+		post := p.receiver.State().Posts[0]
+		if out, err := p.tryInside(d, p.program, "post", "retract", post.ID, "--reason", "wrong", "--config", filepath.Join(p.dir, "belfry.yaml")); err != nil {
+			t.Errorf("it cannot be retracted: %v %s", err, out)
+		}
+		for _, now := range p.receiver.State().Posts {
+			if live := now.State == "live"; live == (now.ID == post.ID) {
+				t.Errorf("%s is %s in the end", now.Title, now.State)
+			}
+		}
+	})
+	t.Run("at the start", func(t *testing.T) {
+		t.Parallel()
+		p := newPress(t)
+		p.floored()
+		d := p.inMount("mount -t tmpfs -o size=64m none data; head -c 16M /dev/urandom >data/belfry.reserve; head -c 64M /dev/zero >data/ballast || true")
+		d.Ready()
+		p.until("the alert", d, 20*time.Second, func() bool { return strings.Contains(d.Log(), "disk_low") })
+	})
+}
+
 // TestReadOnly starts on a disk that cannot be written, and then on one that can.
 func TestReadOnly(t *testing.T) {
 	t.Parallel()

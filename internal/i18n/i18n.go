@@ -6,6 +6,7 @@ import (
 	"embed"
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -18,6 +19,8 @@ var files embed.FS
 type Catalogue struct {
 	lang  string
 	words map[string]string
+	// months and weekdays are cut once: a date stands in every message.
+	months, weekdays []string
 }
 
 // Languages are the tags of the catalogues, the default first.
@@ -38,6 +41,7 @@ var catalogues = sync.OnceValue(func() map[string]*Catalogue {
 		if err := json.Unmarshal(text, &c.words); err != nil {
 			panic("i18n: " + lang + ": " + err.Error())
 		}
+		c.months, c.weekdays = strings.Fields(c.words["months"]), strings.Fields(c.words["weekdays"])
 		out[lang] = c
 	}
 	return out
@@ -121,16 +125,17 @@ func (c *Catalogue) Number(n int) string {
 
 // Date writes a day: "20 November 2026", "20 novembre 2026".
 func (c *Catalogue) Date(t time.Time) string {
-	day := fmt.Sprint(t.Day())
-	if c.lang == "fr" && t.Day() == 1 {
+	year, month, d := t.Date()
+	day := strconv.Itoa(d)
+	if c.lang == "fr" && d == 1 {
 		day = "1er"
 	}
-	return day + " " + c.month(t.Month()) + " " + t.Format("2006")
+	return fmt.Sprintf("%s %s %04d", day, c.month(month), year)
 }
 
 // Day writes a day with its weekday: "Friday 20 November 2026", "vendredi 20 novembre 2026".
 func (c *Catalogue) Day(t time.Time) string {
-	return c.list("weekdays", int(t.Weekday())) + " " + c.Date(t)
+	return at(c.weekdays, int(t.Weekday())) + " " + c.Date(t)
 }
 
 // Time writes a time of day: "07:12", "7 h 12".
@@ -150,12 +155,20 @@ func Zone(t time.Time) string {
 	return strings.ReplaceAll(name, "_", " ")
 }
 
-func (c *Catalogue) month(m time.Month) string { return c.list("months", int(m)-1) }
+func (c *Catalogue) month(m time.Month) string { return at(c.months, int(m)-1) }
 
-func (c *Catalogue) list(key string, i int) string {
-	words := strings.Fields(c.words[key])
+func at(words []string, i int) string {
 	if i < 0 || i >= len(words) {
 		return ""
 	}
 	return words[i]
+}
+
+// List joins texts as the language does in a sentence.
+func (c *Catalogue) List(texts []string) string {
+	last := len(texts) - 1
+	if last < 1 {
+		return strings.Join(texts, "")
+	}
+	return strings.Join(texts[:last], ", ") + " " + c.Text("list.and") + " " + texts[last]
 }

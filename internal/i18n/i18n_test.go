@@ -40,6 +40,39 @@ func TestCataloguesAreAlike(t *testing.T) {
 	}
 }
 
+// TestNothingIsSaidTwice: of two messages under one key a reader of JSON believes the later one, and the other is lost.
+func TestNothingIsSaidTwice(t *testing.T) {
+	t.Parallel()
+	for _, lang := range Languages() {
+		text, err := files.ReadFile("catalogue/" + lang + ".json")
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen := map[string]bool{}
+		for _, key := range regexp.MustCompile(`(?m)^\s*"([^"]+)": "`).FindAllStringSubmatch(string(text), -1) {
+			if seen[key[1]] {
+				t.Errorf("%s: %s stands there twice", lang, key[1])
+			}
+			seen[key[1]] = true
+		}
+		if len(seen) != len(For(lang).words) {
+			t.Errorf("%s: %d lines make %d messages", lang, len(seen), len(For(lang).words))
+		}
+	}
+}
+
+// TestOneWordForOneThing: whoever goes from a page to the bot and to a mail finds the same things under the same names, and is not
+// taken for a man.
+func TestOneWordForOneThing(t *testing.T) {
+	t.Parallel()
+	bad := regexp.MustCompile(`(?i)courriel|résumé|heures de silence|nouvelles? urgente|robot|abonné\P{L}|abonné$`)
+	for key, text := range For("fr").words {
+		if m := bad.FindString(text); m != "" {
+			t.Errorf("fr %s: %q says %q; write e-mail, récapitulatif, heures calmes, informations urgentes, bot, abonnement", key, text, m)
+		}
+	}
+}
+
 func TestFrenchTypography(t *testing.T) {
 	t.Parallel()
 	bad := regexp.MustCompile(`[\pL\d)] [:;?!»%]|« |[\pL\d)][;?!»]`)

@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
+	"sync"
 	"time"
 )
 
@@ -27,12 +28,31 @@ const (
 	most, usual = 400, 100
 )
 
-// sampleEvery is how many bytes are allocated for each stack that the memory profile keeps. Go keeps every stack that it ever
-// sampled, and its default of 512 KiB made a busy daemon grow by most of a mebibyte an hour.
-const sampleEvery = 8 << 20
+// sampleEvery is how many bytes are allocated for each sample of the memory profile; Go's own default.
+const sampleEvery = 512 << 10
 
-// SampleRarely makes the memory profile take fewer samples. It is the first that a program calls.
-func SampleRarely() { runtime.MemProfileRate = sampleEvery }
+// NoSamples leaves the memory profile empty until somebody asks for one: Go keeps every stack that it ever sampled, which made a
+// busy daemon grow by most of a mebibyte an hour. It is the first that a program calls. Another rate than Go's default, chosen
+// by GODEBUG=memprofilerate, stays as it is.
+func NoSamples() {
+	if runtime.MemProfileRate == sampleEvery {
+		runtime.MemProfileRate = 0
+	}
+}
+
+// sampling is held while Sample looks at the rate.
+var sampling sync.Mutex
+
+// Sample begins the memory profile. It is true when the profile had not begun: what is allocated from now on is in it.
+func Sample() (began bool) {
+	sampling.Lock()
+	defer sampling.Unlock()
+	if runtime.MemProfileRate > 0 {
+		return false
+	}
+	runtime.MemProfileRate = sampleEvery
+	return true
+}
 
 // Watch looks after the memory of the process until ctx ends. Another growth of the heap than Go's default, chosen by
 // GOGC, stays as it is.
@@ -55,11 +75,16 @@ func Watch(ctx context.Context) {
 			debug.SetGCPercent(percent)
 		}
 		if release {
-			runtime.GC() // what pools hold survives one collection
-			debug.FreeOSMemory()
-			unmapProgram()
+			GiveBack()
 		}
 	}
+}
+
+// GiveBack gives back at once what the process does not need. It is for one that will only wait from now on.
+func GiveBack() {
+	runtime.GC() // what pools hold survives one collection
+	debug.FreeOSMemory()
+	unmapProgram()
 }
 
 // usage is what the runtime says of the heap: all that was ever allocated, and what lived at the last collection, in bytes.

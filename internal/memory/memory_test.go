@@ -2,6 +2,7 @@ package memory
 
 import (
 	"context"
+	"runtime"
 	"runtime/debug"
 	"testing"
 	"testing/synctest"
@@ -11,6 +12,26 @@ import (
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// TestSample looks at the memory profile before and after somebody asked for it; nothing else may run meanwhile.
+func TestSample(t *testing.T) {
+	before := runtime.MemProfileRate
+	defer func() { runtime.MemProfileRate = before }()
+	NoSamples()
+	if rate := runtime.MemProfileRate; rate != 0 {
+		t.Fatalf("a sample each %d bytes before anybody asked", rate)
+	}
+	if !Sample() || Sample() {
+		t.Error("the profile begins twice, or never")
+	}
+	if rate := runtime.MemProfileRate; rate != sampleEvery {
+		t.Errorf("a sample each %d bytes, want %d", rate, sampleEvery)
+	}
+	runtime.MemProfileRate = 4096
+	if NoSamples(); runtime.MemProfileRate != 4096 {
+		t.Error("a rate that was chosen does not stay")
+	}
+}
 
 func TestLook(t *testing.T) {
 	t.Parallel()

@@ -52,7 +52,7 @@ func newCollector(s Settings) *collector {
 	c := &collector{s: s, descs: map[string]*prometheus.Desc{}}
 	for _, f := range families() {
 		switch f.name {
-		case deliveryLag, callDuration, fetchDuration, pluginRestarts, requestDuration, webhookDuration, webhooksMapped, buildInfo: // instruments
+		case deliveryLag, callDuration, fetchDuration, pluginRestarts, pluginRefused, requestDuration, webhookDuration, webhooksMapped, buildInfo: // instruments
 		case pluginProcesses, pluginMemory, pluginCPU, pluginStarts, pluginHeld, pluginCalls: // see pluginCollector
 		default:
 			c.descs[f.name] = prometheus.NewDesc(f.name, f.help, f.labels, nil)

@@ -147,6 +147,10 @@ func TestRules(t *testing.T) {
 			}
 			seen[r.Alert] = true
 			checkQuery(t, r.Alert, r.Expr)
+			// Sources that are called, or told of by a hub, are rightly silent for hours.
+			if strings.Contains(r.Expr, sourceLastSuccess) && !strings.Contains(r.Expr, sourceFailures+" > 0") {
+				t.Errorf("%s alarms for a source that nobody calls at night", r.Alert)
+			}
 			if s := r.Labels["severity"]; s != "page" && s != "ticket" {
 				t.Errorf("%s: the severity is %q", r.Alert, s)
 			}

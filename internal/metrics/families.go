@@ -50,6 +50,7 @@ const (
 	pluginStarts    = "belfry_plugin_starts_total"
 	pluginHeld      = "belfry_plugin_held"
 	pluginCalls     = "belfry_plugin_calls"
+	pluginRefused   = "belfry_plugin_events_refused_total"
 )
 
 // familyOf describes one thing that is measured.
@@ -75,6 +76,8 @@ func families() []familyOf {
 		{pluginCPU, "counter", "Processor time of a kind of plugin since the daemon started.", []string{"kind"}, "With that of programs that it started and waited for."},
 		{pluginHeld, "gauge", "Sources and destinations of a kind of plugin that are not called any more, because they failed too often.", []string{"kind"}, "`belfry alert list` names them."},
 		{pluginCalls, "gauge", "Calls of a kind of plugin, by state.", []string{"kind", "state"}, "`state` is `running` or `waiting`."},
+		{pluginRefused, "counter", "What people did, told by a kind of plugin and left out.", []string{"kind", "why"},
+			"`why` is `unreadable`, `kind` (one that it is not believed), `id`, `sender` or `content`. Each costs itself alone; the plugin's author has to mend it."},
 		{requestDuration, "histogram", "Duration of answers of the public pages, by class of page and class of status.", []string{"class", "status"},
 			"`class` is `front`, `channel`, `feed`, `post`, `media`, `static`, `people` or `other`; `status` is `2xx`, `3xx`, `4xx` or `5xx`."},
 		{webhookDuration, "histogram", "Duration of answers to the calls of a source, from their first byte on, by what became of them.", []string{"source", "outcome"},

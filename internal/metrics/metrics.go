@@ -51,6 +51,7 @@ type Metrics struct {
 	fetches  *prometheus.HistogramVec
 	requests *prometheus.HistogramVec
 	restarts *prometheus.CounterVec
+	refused  *prometheus.CounterVec
 	answers  *prometheus.HistogramVec
 	mapped   *prometheus.CounterVec
 }
@@ -71,13 +72,14 @@ func New(s Settings) *Metrics {
 		fetches:  histogram(fetchDuration, .01, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 90),
 		requests: histogram(requestDuration, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 5),
 		restarts: counter(pluginRestarts),
+		refused:  counter(pluginRefused),
 		answers:  histogram(webhookDuration, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 5),
 		mapped:   counter(webhooksMapped),
 	}
 	liveHeap := regexp.MustCompile(`^/gc/heap/live:bytes$`) // what is growing for good; the others go up and down between collections
 	build := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: buildInfo, Help: family(buildInfo).help}, family(buildInfo).labels)
 	build.WithLabelValues(s.Version, runtime.Version()).Set(1)
-	m.registry.MustRegister(m.lag, m.calls, m.fetches, m.requests, m.restarts, m.answers, m.mapped, build, newCollector(s), newPluginCollector(s.Plugins),
+	m.registry.MustRegister(m.lag, m.calls, m.fetches, m.requests, m.restarts, m.refused, m.answers, m.mapped, build, newCollector(s), newPluginCollector(s.Plugins),
 		collectors.NewGoCollector(collectors.WithGoCollectorRuntimeMetrics(collectors.GoRuntimeMetricsRule{Matcher: liveHeap})), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -116,6 +118,9 @@ func (m *Metrics) Fetched(sourceType string, code sdk.Code, took time.Duration) 
 
 // PluginCrashed tells that a process of a kind of plugin ended and nobody wanted it to.
 func (m *Metrics) PluginCrashed(kind string) { m.restarts.WithLabelValues(kind).Inc() }
+
+// EventRefused tells that a kind of plugin told of something that people did, and that it was left out.
+func (m *Metrics) EventRefused(kind, why string) { m.refused.WithLabelValues(kind, why).Inc() }
 
 // Answered tells of one answer to a call of a source.
 func (m *Metrics) Answered(source, outcome string, took time.Duration) {

@@ -120,6 +120,7 @@ func use(m *Metrics) {
 	m.Called("ops", "from_tomorrow", 20*time.Millisecond)
 	m.Fetched("rss", "", time.Second)
 	m.PluginCrashed("rss")
+	m.EventRefused("pager", "sender")
 	m.Answered("desk", "accepted", time.Millisecond)
 	m.Mapped("desk", "mapped", 3)
 	m.Served("post", 200, time.Millisecond)
@@ -158,7 +159,7 @@ func TestScrape(t *testing.T) {
 		`belfry_http_request_duration_seconds_count{class="post",status="2xx"} 1`, `belfry_http_request_duration_seconds_count{class="post",status="5xx"} 1`,
 		`belfry_http_request_duration_seconds_sum{class="post",status="2xx"} 0.001`, `belfry_http_request_duration_seconds_sum{class="post",status="5xx"} 0.001`,
 		`belfry_paused{name="wire",scope="destination"} 1`,
-		`belfry_plugin_crashes_total{kind="rss"} 1`,
+		`belfry_plugin_crashes_total{kind="rss"} 1`, `belfry_plugin_events_refused_total{kind="pager",why="sender"} 1`,
 		`belfry_plugin_calls{kind="rss",state="running"} 2`, `belfry_plugin_calls{kind="rss",state="waiting"} 1`, `belfry_plugin_cpu_seconds_total{kind="rss"} 1.5`,
 		`belfry_plugin_held{kind="rss"} 1`, `belfry_plugin_processes{kind="rss"} 1`, `belfry_plugin_resident_memory_bytes{kind="rss"} 3.145728e+07`,
 		`belfry_plugin_starts_total{kind="rss"} 3`,

@@ -3,7 +3,9 @@ package operations
 import (
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -74,11 +76,11 @@ func makeImage(t *testing.T) image {
 }
 
 // TestScratch runs the image as far as that is possible without an engine for containers: its files alone, with its
-// variables and its command.
+// variables and its command. There is no zone database among them: the program has its own.
 func TestScratch(t *testing.T) {
 	t.Parallel()
 	m := makeImage(t)
-	write(t, filepath.Join(m.root, "etc/belfry/belfry.yaml"), channel)
+	write(t, filepath.Join(m.root, "etc/belfry/belfry.yaml"), "timezone: Antarctica/Troll\n"+channel)
 	port := freePort(t)
 	for i, e := range m.env {
 		m.env[i] = strings.Replace(e, "BELFRY__LISTEN=:8080", "BELFRY__LISTEN=127.0.0.1:"+port, 1)
@@ -96,6 +98,52 @@ func TestScratch(t *testing.T) {
 		time.Sleep(50 * time.Millisecond)
 	}
 	t.Errorf("the source was never read:\n%s", d.Tail())
+}
+
+// TestImageIsBuilt runs the commands of the Dockerfile's first stage that make the program, with the sources as they are, and
+// holds that its toolchain is new enough for them.
+func TestImageIsBuilt(t *testing.T) {
+	t.Parallel()
+	stage, _, found := strings.Cut(sample(t, "Dockerfile"), "FROM scratch")
+	if !found {
+		t.Fatal("the image is not made from scratch")
+	}
+	module, err := os.ReadFile("../../go.mod")
+	if err != nil {
+		t.Fatal(err)
+	}
+	asked := regexp.MustCompile(`(?m)^go (\d+\.\d+)`).FindSubmatch(module)
+	if len(asked) != 2 || !strings.Contains(stage, "FROM golang:"+string(asked[1])+"-") {
+		t.Errorf("go.mod asks for %q, and the Dockerfile takes another one:\n%s", asked, stage)
+	}
+	dir := t.TempDir()
+	env := append(os.Environ(), "VERSION=v1.2.3-test")
+	ran := 0
+	for line := range strings.Lines(stage) {
+		line = strings.TrimSpace(line)
+		if set, is := strings.CutPrefix(line, "ENV "); is {
+			env = append(env, set)
+		}
+		command, is := strings.CutPrefix(line, "RUN go ")
+		if !is || command == "mod download" { // which asks for what this machine has
+			continue
+		}
+		ran++
+		cmd := exec.Command("sh", "-ec", "go "+strings.NewReplacer(" /sdk", " "+dir+"/sdk", " /belfry", " "+dir+"/belfry").Replace(command))
+		cmd.Dir, cmd.Env = "../..", env
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%s: %v\n%s", line, err, out)
+		}
+	}
+	program := filepath.Join(dir, "belfry")
+	if out, err := exec.Command(program, "version").CombinedOutput(); err != nil || !strings.Contains(string(out), "v1.2.3-test") {
+		t.Errorf("belfry version of what %d commands made: %v %s", ran, err, out)
+	}
+	cmd := exec.Command(program, "plugin", "new", "our-cms", "--kind", "source")
+	cmd.Dir = dir
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("it does not carry the SDK: %v %s", err, out)
+	}
 }
 
 // inContainer marks the commands of the guide that are about a container.

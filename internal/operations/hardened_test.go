@@ -61,9 +61,9 @@ var notHere = map[string]string{
 	"RestartSec":            "it concerns systemd alone",
 	"TimeoutStopSec":        "it concerns systemd alone",
 	"KillMode":              "it concerns systemd alone",
-	"MemoryHigh":            "control groups are not there to be made",
-	"MemoryMax":             "control groups are not there to be made",
-	"TasksMax":              "control groups are not there to be made",
+	"MemoryHigh":            "control groups are not there to be made; TestHardened holds that a fourth of it is used",
+	"MemoryMax":             "control groups are not there to be made; MemoryHigh comes first",
+	"TasksMax":              "control groups are not there to be made; TestHardened holds that a fourth of it is used",
 	"AmbientCapabilities":   "there is none without a bounding set",
 	"ProtectClock":          "what it denies needs a capability, a device or a call that is denied already",
 	"ProtectHostname":       "what it denies needs a capability",
@@ -331,7 +331,13 @@ channels: {news: {title: News, sources: [articles], each: {}}}
 		t.Fatalf("what the plugin reads is not on the page:\n%s", d.Tail())
 	}
 	names := []string{}
+	tasks, memory := 0, int64(0)
 	for _, pid := range descendants(d.Pid()) {
+		threads, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
+		if err != nil {
+			t.Fatal(err)
+		}
+		tasks, memory = tasks+len(threads), memory+daemontest.PeakMemory(pid)
 		line, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
 		if err != nil {
 			t.Fatal(err)
@@ -350,6 +356,14 @@ channels: {news: {title: News, sources: [articles], each: {}}}
 	}
 	if len(names) != 2 || !strings.HasPrefix(names[0], "/usr/local/bin/belfry run") || !strings.HasSuffix(names[1], "plugin serve rss") {
 		t.Errorf("the processes are %q", names)
+	}
+	// The limits of its control group are far from what it takes.
+	unit := unitSettings(t)
+	if most, err := strconv.Atoi(unit["TasksMax"][0]); err != nil || tasks == 0 || tasks > most/4 {
+		t.Errorf("%d tasks of %v, %v", tasks, unit["TasksMax"], err)
+	}
+	if most, err := strconv.ParseInt(strings.TrimSuffix(unit["MemoryHigh"][0], "M"), 10, 64); err != nil || memory == 0 || memory > most<<20/4 {
+		t.Errorf("%d MiB of %v, %v", memory>>20, unit["MemoryHigh"], err)
 	}
 	if strings.Contains(d.Log(), "level=ERROR") || strings.Contains(d.Log(), "not permitted") {
 		t.Errorf("the log says\n%s", d.Tail())

@@ -162,14 +162,35 @@ func TestNginx(t *testing.T) {
 	site := substitute(t, sample(t, "nginx.conf"),
 		"listen 443 ssl", "listen 127.0.0.1:"+secure+" ssl", "listen [::]:443 ssl http2;", "",
 		"listen 80;", "listen 127.0.0.1:"+plain+";", "listen [::]:80;", "",
-		"/etc/letsencrypt/live/channels.example/", dir+"/", "http://127.0.0.1:8080", base)
-	write(t, filepath.Join(dir, "nginx.conf"), fmt.Sprintf("daemon off; master_process off; pid %[1]s/pid; error_log stderr;\nevents {}\nhttp {\naccess_log off; client_body_temp_path %[1]s/1; proxy_temp_path %[1]s/2; fastcgi_temp_path %[1]s/3; uwsgi_temp_path %[1]s/4; scgi_temp_path %[1]s/5;\n%[2]s}\n", dir, site))
+		"/etc/letsencrypt/live/channels.example/", dir+"/", "http://127.0.0.1:8080", base, "/var/log/nginx/access.log", dir+"/access.log")
+	write(t, filepath.Join(dir, "nginx.conf"), fmt.Sprintf("daemon off; master_process off; pid %[1]s/pid; error_log stderr;\nevents {}\nhttp {\naccess_log %[1]s/default.log; client_body_temp_path %[1]s/1; proxy_temp_path %[1]s/2; fastcgi_temp_path %[1]s/3; uwsgi_temp_path %[1]s/4; scgi_temp_path %[1]s/5;\n%[2]s}\n", dir, site))
 	run(t, dir, "nginx", "-p", dir, "-c", filepath.Join(dir, "nginx.conf"))
 	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, ServerName: "channels.example"}, ForceAttemptHTTP2: true},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	resp, body := get(t, client, "https://127.0.0.1:"+secure+"/c/news")
 	if resp.StatusCode != http.StatusOK || resp.ProtoMajor != 2 || !strings.Contains(body, "News behind a proxy") || resp.Header.Get("Content-Security-Policy") == "" {
 		t.Errorf("%s %s: %s", resp.Proto, resp.Status, body)
+	}
+	// Links that one reader has stay out of the log. It is written at the end of each request, and they come first.
+	for _, kind := range []string{"me", "confirm", "leave"} {
+		get(t, client, "http://127.0.0.1:"+plain+"/"+kind+"/a-readers-key")
+		get(t, client, "https://127.0.0.1:"+secure+"/"+kind+"/a-readers-key")
+	}
+	get(t, client, "https://127.0.0.1:"+secure+"/c/news?last")
+	logged := ""
+	for range 100 {
+		text, err := os.ReadFile(filepath.Join(dir, "access.log"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if logged = string(text); strings.Contains(logged, "/c/news?last") {
+			break
+		}
+		time.Sleep(50 * time.Millisecond) // nginx is another process
+	}
+	others, err := os.ReadFile(filepath.Join(dir, "default.log"))
+	if err != nil || !strings.Contains(logged, "/c/news?last") || strings.Contains(logged+string(others), "a-readers-key") {
+		t.Errorf("its logs hold\n%s\n%s, %v", logged, others, err)
 	}
 	resp, _ = get(t, client, "http://127.0.0.1:"+plain+"/c/news?a=b")
 	if resp.StatusCode != http.StatusMovedPermanently || !strings.HasSuffix(resp.Header.Get("Location"), "/c/news?a=b") {

@@ -99,6 +99,11 @@ func (e *Engine) Use(ctx context.Context, destinations map[string]Destination) {
 	}
 }
 
+// End ends the lanes of the destinations that do not stay as they are. Until then a lane may call with what was configured before.
+func (e *Engine) End(ctx context.Context, stays func(destination string) bool) {
+	e.lanes.End(ctx, func(name string, _ *destinationLanes) bool { return stays(name) })
+}
+
 // Wake makes every lane look for due deliveries now.
 func (e *Engine) Wake() { e.lanes.Wake() }
 

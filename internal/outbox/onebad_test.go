@@ -77,8 +77,10 @@ func TestOneBadOfTen(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			lags := ten(t, a)
-			// A commit of many lanes may be one or two waits of a millisecond.
-			if len(lags) != len(good) || p95(lags) > 2*p95(good)+time.Millisecond || lags[len(lags)-1] > good[len(good)-1]+5*time.Millisecond {
+			// How the writer's waits of a millisecond fall among the lanes is the machine's affair. Who waits for another
+			// destination waits at least for one of its calls, of 20 ms.
+			const writer = 10 * time.Millisecond
+			if len(lags) != len(good) || p95(lags) > 2*p95(good)+writer || lags[len(lags)-1] > 2*good[len(good)-1]+writer {
 				t.Errorf("the p95 of the others is %s instead of %s, the longest %s instead of %s", p95(lags), p95(good), lags[len(lags)-1], good[len(good)-1])
 			}
 		})

@@ -26,6 +26,8 @@ const (
 	samplesName = "samples"
 	// pluginName is the source's or the destination's.
 	pluginName = "plugin"
+	// dataDir is the folder of its store.
+	dataDir = "data"
 )
 
 // sampleTemplate posts the whole text, so that long ones are long.
@@ -51,6 +53,7 @@ type daemon struct {
 	log     *slog.Logger
 	journal *journal
 	samples *samples
+	reader  *reader
 
 	app     *app.App
 	listen  string
@@ -66,6 +69,11 @@ func (d *daemon) use(ctx context.Context, program string, s settings, address st
 	found, err := host.Describe(ctx, s.Type)
 	if err != nil {
 		return &troubleError{"The plugin does not start", d.sentence(s.Type, err)}
+	}
+	if slices.Contains(found.Roles, sdk.RoleMessenger) {
+		if err := d.receive(program, s, found); err != nil {
+			return err
+		}
 	}
 	tree, err := d.configuration(s, found.Roles, program, address)
 	if err != nil {
@@ -86,6 +94,13 @@ func (d *daemon) use(ctx context.Context, program string, s settings, address st
 	if err := d.stop(ctx); err != nil {
 		return err
 	}
+	if slices.Contains(found.Roles, sdk.RoleMessenger) && !d.reader.following() {
+		// The plugin before could not ask the reader; this one is asked to by a daemon that knows nobody.
+		if err := os.RemoveAll(filepath.Join(d.dir, dataDir)); err != nil {
+			return err
+		}
+		d.reader.again()
+	}
 	if err := os.Rename(next, old); err != nil {
 		return err
 	}
@@ -104,12 +119,12 @@ const cannotBeUsed = "The settings in " + SettingsFile + " cannot be used"
 
 func (d *daemon) options(path string) app.Options {
 	specs := append(slices.Clone(d.o.Specs), d.samples.spec())
-	return app.Options{Config: configs.Options{Path: path, Specs: specs}, Log: d.log, Version: d.o.Version,
+	return app.Options{Config: configs.Options{Path: path, Specs: specs, Trusted: app.TrustedTypes}, Log: d.log, Version: d.o.Version,
 		Observe: func(name string, c sdk.Connector) sdk.Connector {
 			if name != pluginName {
 				return c
 			}
-			return &recorder{c, d.journal}
+			return &recorder{c, d.journal, d.reader}
 		}}
 }
 
@@ -197,8 +212,14 @@ func (d *daemon) configuration(s settings, roles []sdk.Role, program, address st
 	if listen == "" {
 		listen = "127.0.0.1:0"
 	}
+	if d.listen == "" && slices.Contains(roles, sdk.RoleMessenger) {
+		var err error
+		if listen, err = freeAddress(); err != nil { // the addresses in messages name it
+			return nil, err
+		}
+	}
 	tree := map[string]any{
-		"site": map[string]any{"title": s.Type, "lang": "en"}, "listen": listen, "admin_listen": configs.AdminNone, "data_dir": "data", "alerts": "none", "shutdown_grace": "5s",
+		"site": map[string]any{"title": s.Type, "lang": "en"}, "listen": listen, "admin_listen": configs.AdminNone, "data_dir": dataDir, "alerts": "none", "shutdown_grace": "5s",
 		"media":   map[string]any{"allow_private": []string{"127.0.0.0/8"}},
 		"plugins": map[string]any{"memory": d.o.Memory, "external": map[string]any{s.Type: map[string]any{"path": program, "read": []string{d.project}}}},
 	}
@@ -217,6 +238,15 @@ func (d *daemon) configuration(s settings, roles []sdk.Role, program, address st
 		}
 		tree["destinations"] = map[string]any{pluginName: options}
 		channel["sources"], channel["publish_to"] = []string{samplesName}, []any{to}
+		d.addReader(tree, channel, s, roles, program, listen)
+	case can(sdk.RoleMessenger):
+		tree["sources"] = map[string]any{samplesName: map[string]any{"type": samplesType, "isolation": "none", "poll": "1s", "baseline": "all"}}
+		if err := s.decode(options, new(configs.Destination)); err != nil {
+			return nil, err
+		}
+		tree["destinations"] = map[string]any{pluginName: options}
+		channel["sources"] = []string{samplesName}
+		d.addReader(tree, channel, s, roles, program, listen)
 	case can(sdk.RoleSource), can(sdk.RoleWebhook):
 		if options["baseline"] == nil {
 			options["baseline"] = "all"
@@ -230,7 +260,7 @@ func (d *daemon) configuration(s settings, roles []sdk.Role, program, address st
 		tree["sources"] = map[string]any{pluginName: options}
 		channel["sources"] = []string{pluginName}
 	default:
-		return nil, &troubleError{"The plugin can do nothing that Belfry could ask of it", fmt.Sprintf("its roles are %v; implement sdk.Source, or sdk.Resolver and sdk.Publisher", roles)}
+		return nil, &troubleError{"The plugin can do nothing that Belfry could ask of it", fmt.Sprintf("its roles are %v; implement sdk.Source, sdk.Resolver and sdk.Publisher, or sdk.Messenger", roles)}
 	}
 	tree["channels"] = map[string]any{channelName: channel}
 	return tree, nil
@@ -241,13 +271,17 @@ func written(tree map[string]any) ([]byte, error) {
 	return yaml.MarshalWithOptions(tree, yaml.CustomMarshaler(func(n json.Number) ([]byte, error) { return []byte(n), nil }))
 }
 
-// publishes says whether the plugin posts, and so is given samples.
+// publishes says whether the plugin posts, and writes whether it writes to people.
 func (d *daemon) publishes() bool { return slices.Contains(d.roles, sdk.RolePublisher) }
+func (d *daemon) writes() bool    { return slices.Contains(d.roles, sdk.RoleMessenger) }
+
+// sampled says whether the plugin is given samples.
+func (d *daemon) sampled() bool { return d.publishes() || d.writes() }
 
 // fetch makes the source due.
 func (d *daemon) fetch(ctx context.Context, force bool) error {
 	name := pluginName
-	if d.publishes() {
+	if d.sampled() {
 		name = samplesName
 	} else if !slices.Contains(d.roles, sdk.RoleSource) {
 		return nil // it is called

@@ -2,6 +2,7 @@ package plugindev
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"log/slog"
@@ -19,6 +20,7 @@ import (
 
 	"github.com/belfry-news/belfry/internal/sandbox"
 	"github.com/belfry-news/belfry/internal/wire/v1"
+	"github.com/belfry-news/belfry/sdk"
 	"github.com/belfry-news/belfry/sdk/plugin"
 	"github.com/belfry-news/belfry/sdk/sdktest"
 )
@@ -30,7 +32,7 @@ func TestMain(m *testing.M) {
 		room, platform := &sdktest.Newsroom{}, &sdktest.Platform{}
 		room.Put(sdktest.SampleItem("gare"), sdktest.SampleItem("fleuve"))
 		platform.AddChannel("@news")
-		plugin.Serve(room.Spec(), platform.Spec())
+		plugin.Serve(room.Spec(), platform.Spec(), beeperSpec())
 		return
 	}
 	goleak.VerifyTestMain(m)
@@ -208,6 +210,71 @@ func TestConnector(t *testing.T) {
 	_ = resp.Body.Close()
 }
 
+// beeper writes to one reader, and to nobody else.
+type beeper struct{ config beeperConfig }
+
+type beeperConfig struct {
+	Knows string `yaml:"knows" doc:"Whom it writes to."`
+}
+
+func beeperSpec() *sdk.Spec {
+	return sdk.Define("beeper", "beeps", beeperConfig{}, func(_ context.Context, _ sdk.Settings, c beeperConfig) (*beeper, error) {
+		return &beeper{c}, nil
+	}).WithMedium(sdk.Medium{})
+}
+
+func (b *beeper) MessageLimits() sdk.Limits { return sdk.Limits{Text: 1000, Unit: sdk.UnitCodePoints} }
+
+func (b *beeper) Message(_ context.Context, m sdk.DirectMessage) (sdk.MessageRef, error) {
+	to, err := m.Recipient(time.Now())
+	if err != nil {
+		return sdk.MessageRef{}, err
+	}
+	if address, _ := to.Reveal(); address != b.config.Knows {
+		return sdk.MessageRef{}, &sdk.Error{Code: sdk.CodeGone, Scope: sdk.ScopePerson, Op: "message", Public: "there is no such beeper"}
+	}
+	return sdk.MessageRef{ID: "beep-" + m.ID()}, nil
+}
+
+func (b *beeper) Close(context.Context) error { return nil }
+
+const asMessenger = "type: beeper\nbuild: [sh, build.sh, \"${out}\"]\naddress: anna@example.invalid\nconfig: {knows: %s}\n"
+
+// A connector that writes to people is given a reader: somebody made up who follows by the form and the button. One that cannot
+// reach the reader shows why, and is asked again when it was mended.
+func TestMessenger(t *testing.T) {
+	t.Parallel()
+	dir := project(t, fmt.Sprintf(asMessenger, "nobody@example.invalid"))
+	b := start(t, dir)
+	messages := func() []Message { return b.journal.read().messages }
+	b.until("the first message fails", func() bool { return len(messages()) > 0 && messages()[0].Code == "gone" })
+	b.shows("It can: messenger", "Messages to people", "gone: there is no such beeper")
+
+	write(t, dir, SettingsFile, fmt.Sprintf(asMessenger, "anna@example.invalid"))
+	b.until("the reader is asked, and told of the samples", func() bool {
+		return len(messages()) > 2 && messages()[0].Code == "" && b.samples.changes() > 4
+	})
+	b.shows("confirm", "delivery", "Fire at the station", "accepted as", "What the reader is told", "Post another article")
+	if m := messages(); !strings.Contains(m[0].Text, "/leave/") || !strings.Contains(m[len(m)-1].Text, "/confirm/") && !strings.Contains(m[len(m)-2].Text, "/confirm/") {
+		t.Errorf("%+v", m)
+	}
+	// What is built next keeps the reader.
+	before := len(messages())
+	write(t, dir, "fake.txt", "x")
+	b.until("it runs again", func() bool { return b.state().Builds == 3 && b.state().Busy == "" })
+	resp, err := http.Post(b.Base()+"/another", "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = resp.Body.Close()
+	b.until("the reader is told of what comes", func() bool {
+		return len(messages()) > before && strings.HasPrefix(messages()[0].Title, "Article number 1")
+	})
+	if calls := b.journal.read().calls; strings.Contains(fmt.Sprint(calls), "anna@") {
+		t.Errorf("a call shows an address: %v", calls)
+	}
+}
+
 // What does not build leaves the old one running, and is built again when it was mended.
 func TestSourceIsBuiltAgain(t *testing.T) {
 	t.Parallel()
@@ -264,6 +331,7 @@ func TestStartRefuses(t *testing.T) {
 		"two ways":               {"type: x\nprogram: a\nbuild: [b]\n", "build and program do not go together"},
 		"a program elsewhere":    {"type: x\nprogram: ../a\n", "is no file of this project"},
 		"a program that is gone": {"type: x\nprogram: a.py\n", "the program a.py is not there"},
+		"somebody's address":     {"type: x\naddress: anna@example.org\nprogram: dev.yaml\n", `dev.yaml:2:10: "anna@example.org" is no address of a test; write somebody@example.invalid`},
 		"an address of no fake":  {"type: x\nconfig: {url: [\"$FAKE/api\"]}\n", "no fake is named"},
 		"nothing to build":       {"type: x\n", "holds no go.mod and no program"},
 		"no such builder":        {"type: x\nbuild: [no-such-builder-anywhere]\n", "there is no no-such-builder-anywhere in the PATH of this machine; install it"},

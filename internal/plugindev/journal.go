@@ -2,7 +2,6 @@ package plugindev
 
 import (
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -28,6 +27,8 @@ type record struct {
 	calls []Call
 	items []Item
 	log   []Line
+	// messages are those to the reader.
+	messages []Message
 }
 
 // state is what became of the project.
@@ -74,17 +75,24 @@ type Item struct {
 
 // Line is a line of a log.
 type Line struct {
-	At    time.Time
+	At time.Time
+	// From is who says it: belfry, the plugin's type, or fake.
 	From  string
 	Level string
 	Text  string
+	// More is what was said besides.
+	More []More
 }
+
+// More is a named value of a line.
+type More struct{ Name, Value string }
 
 // The most that is kept.
 const (
 	mostCalls = 120
 	mostItems = 60
 	mostLines = 200
+	mostMail  = 60
 )
 
 func newJournal(typ string) *journal {
@@ -158,6 +166,17 @@ func (j *journal) posted(posts []Post) {
 	}
 }
 
+// messaged notes a message to the reader. One that was tried again takes the place of the last attempt.
+func (j *journal) messaged(m Message) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if n := len(j.kept.messages); n > 0 && j.kept.messages[n-1].Code != "" && j.kept.messages[n-1].Text == m.Text {
+		j.kept.messages = j.kept.messages[:n-1]
+	}
+	j.kept.messages = newest(append(j.kept.messages, m), mostMail)
+	j.changed()
+}
+
 // logged notes a line.
 func (j *journal) logged(l Line) {
 	j.mu.Lock()
@@ -179,7 +198,8 @@ func (j *journal) read() record {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	r := j.kept
-	r.calls, r.items, r.log = slices.Clone(r.calls), slices.Clone(r.items), slices.Clone(r.log)
+	r.calls, r.items, r.log, r.messages = slices.Clone(r.calls), slices.Clone(r.items), slices.Clone(r.log), slices.Clone(r.messages)
+	slices.Reverse(r.messages)
 	slices.Reverse(r.calls)
 	slices.Reverse(r.items)
 	slices.Reverse(r.log)
@@ -207,15 +227,4 @@ func (j *journal) join() (<-chan struct{}, func()) {
 		defer j.mu.Unlock()
 		delete(j.viewers, c)
 	}
-}
-
-// logWriter takes the lines of a slog.TextHandler without times.
-type logWriter struct{ j *journal }
-
-// Write implements io.Writer: one call is one line.
-func (w logWriter) Write(p []byte) (int, error) {
-	text := strings.TrimSpace(string(p))
-	level, rest, _ := strings.Cut(text, " ")
-	w.j.logged(Line{At: time.Now(), From: "belfry", Level: strings.TrimPrefix(level, "level="), Text: rest})
-	return len(p), nil
 }

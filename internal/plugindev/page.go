@@ -22,14 +22,15 @@ type page struct {
 	State state
 	// Site is the page of the channel, and Hook where the plugin is called; empty when it is not.
 	Site, Hook string
-	// Posts says that it posts to a platform, Fetched that it is asked for items.
-	Posts, Fetched bool
-	Roles          []sdk.Role
+	// Posts says that it posts to a platform, Writes that it writes to people, Fetched that it is asked for items.
+	Posts, Writes, Fetched bool
+	Roles                  []sdk.Role
 
 	Published []Post
 	Calls     []Call
 	Items     []Item
 	Log       []Line
+	Messages  []Message
 	Zone      string
 }
 
@@ -102,8 +103,8 @@ func answer(w http.ResponseWriter, kind string, body []byte) {
 
 func (s *Session) show(w http.ResponseWriter, shown *template.Template) {
 	r := s.journal.read()
-	p := page{Type: r.typ, State: r.state, Roles: r.roles, Published: r.posts, Calls: r.calls, Items: r.items, Log: r.log, Zone: time.Now().Format("MST"),
-		Posts: slices.Contains(r.roles, sdk.RolePublisher), Fetched: slices.Contains(r.roles, sdk.RoleSource)}
+	p := page{Type: r.typ, State: r.state, Roles: r.roles, Published: r.posts, Calls: r.calls, Items: r.items, Log: r.log, Messages: r.messages, Zone: time.Now().Format("MST"),
+		Posts: slices.Contains(r.roles, sdk.RolePublisher), Writes: slices.Contains(r.roles, sdk.RoleMessenger), Fetched: slices.Contains(r.roles, sdk.RoleSource)}
 	if r.state.Running {
 		p.Site = r.site + "/c/" + channelName
 	}

@@ -17,6 +17,7 @@ import (
 type recorder struct {
 	sdk.Connector
 	journal *journal
+	reader  *reader
 }
 
 // As implements the look-up of sdk.As.
@@ -38,6 +39,16 @@ func (r *recorder) As(target any) bool {
 		return passed(r, t, func(c sdk.Deleter) sdk.Deleter { return recordedDeleter{c, r.journal} })
 	case *sdk.Finder:
 		return passed(r, t, func(c sdk.Finder) sdk.Finder { return recordedFinder{c, r.journal} })
+	case *sdk.Messenger:
+		return passed(r, t, func(c sdk.Messenger) sdk.Messenger { return recordedMessenger{c, r} })
+	case *sdk.Receiver:
+		return passed(r, t, func(c sdk.Receiver) sdk.Receiver { return recordedReceiver{c, r.journal} })
+	case *sdk.Listener:
+		return passed(r, t, func(c sdk.Listener) sdk.Listener { return recordedListener{c, r.journal} })
+	case *sdk.MessageLimiter:
+		return passed(r, t, func(c sdk.MessageLimiter) sdk.MessageLimiter {
+			return recordedLimiter{recordedMessenger{c, r}, c.MessageLimits}
+		})
 	}
 	return false
 }
@@ -50,8 +61,8 @@ func passed[T any](r *recorder, target *T, wrap func(T) T) bool {
 	return ok
 }
 
-// note notes a call that ends now.
-func (j *journal) note(begun time.Time, op, of string, err error, detail, gave string) {
+// note notes a call that ends now, and says what came of it.
+func (j *journal) note(begun time.Time, op, of string, err error, detail, gave string) (code, said string) {
 	c := Call{At: begun, Took: time.Since(begun), Op: op, Of: of, Gave: gave, Detail: detail}
 	if err != nil {
 		e := sdk.AsError(err)
@@ -64,6 +75,7 @@ func (j *journal) note(begun time.Time, op, of string, err error, detail, gave s
 		}
 	}
 	j.called(c)
+	return c.Code, c.Gave
 }
 
 // batch notes what a fetch gave, and says it in words.

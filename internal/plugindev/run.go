@@ -107,13 +107,8 @@ func Start(ctx context.Context, o Options) (*Session, error) {
 	}
 	s := &Session{o: o, dir: dir, temp: temp, base: "http://" + ln.Addr().String(), journal: newJournal(settings.Type), asked: make(chan struct{}, 1), settings: settings}
 	s.samples = &samples{pictures: s.base + "/sample/"}
-	log := slog.New(slog.NewTextHandler(logWriter{s.journal}, &slog.HandlerOptions{Level: o.Level, ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
-		if a.Key == slog.TimeKey && len(groups) == 0 {
-			return slog.Attr{}
-		}
-		return a
-	}}))
-	s.daemon = &daemon{o: o, dir: temp, project: dir, log: log, journal: s.journal, samples: s.samples}
+	log := slog.New(newLogHandler(s.journal, o.Level))
+	s.daemon = &daemon{o: o, dir: temp, project: dir, log: log, journal: s.journal, samples: s.samples, reader: newReader()}
 	routes, err := s.routes()
 	if err != nil {
 		_ = ln.Close()
@@ -191,6 +186,7 @@ func (s *Session) Stop() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	err = errors.Join(err, s.daemon.stop(context.Background()))
+	s.daemon.reader.close()
 	if s.fake != nil {
 		s.fake.Stop()
 	}
@@ -283,7 +279,7 @@ func (s *Session) renewed(ctx context.Context, names []string) error {
 		return &troubleError{"The settings cannot be used", err.Error()}
 	}
 	out := filepath.Join(s.temp, fmt.Sprintf("%s-%d", settings.Type, s.builds+1))
-	if err := os.RemoveAll(out); err != nil { // of a build that did not run
+	if err := errors.Join(os.RemoveAll(out), os.RemoveAll(folderOf(out))); err != nil { // of a build that did not run
 		return err
 	}
 	if err := build(ctx, s.dir, out, settings); err != nil {
@@ -304,6 +300,7 @@ func (s *Session) renewed(ctx context.Context, names []string) error {
 	s.settings = settings
 	if before != "" {
 		_ = os.Remove(before) // nothing runs it any more
+		_ = os.RemoveAll(folderOf(before))
 	}
 	s.journal.runs(settings.Type, s.daemon.roles, "http://"+s.daemon.listen)
 	return s.daemon.fetch(ctx, true)
@@ -347,7 +344,11 @@ func (s *Session) proceed(ctx context.Context, force bool) {
 		revisions += p.Revision
 	}
 	arrived := err == nil && !slices.ContainsFunc(posts, func(p Post) bool { return !p.settled }) && revisions >= s.samples.changes()
-	if s.daemon.publishes() && arrived {
+	if s.daemon.writes() {
+		err = errors.Join(err, s.daemon.reader.step(ctx, "http://"+s.daemon.listen, s.settings.Type, s.settings.reader(), time.Now()))
+		arrived = arrived && s.daemon.reader.following()
+	}
+	if s.daemon.sampled() && arrived {
 		s.samples.step()
 	}
 	if err = errors.Join(err, s.daemon.fetch(ctx, force)); err != nil && ctx.Err() == nil {

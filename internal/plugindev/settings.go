@@ -1,6 +1,7 @@
 package plugindev
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -10,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/belfry-news/belfry/configs"
+	"github.com/belfry-news/belfry/internal/conformance/people"
 	"github.com/belfry-news/belfry/internal/fake"
 	"github.com/belfry-news/belfry/sdk"
 )
@@ -29,6 +31,8 @@ type settings struct {
 	Fake []string `yaml:"fake" example:"[go, run, ./fake/serve]"`
 	// Channel is where a connector posts to.
 	Channel string `yaml:"channel"`
+	// Address is of whom a connector writes to that writes to people.
+	Address string `yaml:"address" doc:"The reader whom the plugin writes to: an address that nobody has." example:"reader@example.invalid"`
 	// Config holds the settings of the plugin, as they would stand in belfry.yaml.
 	Config map[string]any `yaml:"config"`
 
@@ -49,6 +53,12 @@ func (s *settings) Validate() error {
 	}
 	if s.Program != "" && !filepath.IsLocal(s.Program) {
 		ps.Add("/program", fmt.Sprintf("%q is no file of this project", s.Program), "write its path from the project's folder on")
+	}
+	if s.Address != "" {
+		if err := people.CheckNobody(s.Address); err != nil {
+			what, fix, _ := strings.Cut(err.Error(), "; ")
+			ps.Add("/address", what, fix)
+		}
 	}
 	if len(s.Fake) == 0 && mentions(s.Config, fake.Address) {
 		ps.Add("/config", fake.Address+" stands below it, and no fake is named", "write its command, like fake: [go, run, ./fake/serve]", "/fake")
@@ -73,6 +83,9 @@ func readSettings(dir string) (settings, error) {
 	s.file, err = configs.ReadFile(path, &s, nil)
 	return s, err
 }
+
+// reader is whom the plugin writes to.
+func (s *settings) reader() string { return cmp.Or(s.Address, defaultReader) }
 
 // refused are problems with the settings of the plugin, where they stand.
 func (s *settings) refused(ps sdk.Problems) configs.Places { return s.file.Places("/config", ps) }

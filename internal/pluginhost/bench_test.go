@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -83,6 +84,33 @@ func BenchmarkFetch(b *testing.B) {
 		}
 	}
 	b.ReportMetric(500*float64(b.N)/b.Elapsed().Seconds(), "items/s")
+}
+
+// BenchmarkEndlessStream is one fetch of a plugin that sends items without end, until it is refused. What it costs the host is
+// told as processor time, which other work on the machine does not change much.
+func BenchmarkEndlessStream(b *testing.B) {
+	f := newFixture(b, nil)
+	s := source(b, mustOpenKind(b, f, "liar"))
+	fetch := func() error {
+		_, err := s.Fetch(b.Context(), sdk.FetchRequest{Cursor: sdk.Cursor("items without end")})
+		return err
+	}
+	used := func() time.Duration {
+		var u syscall.Rusage
+		if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+			b.Fatal(err)
+		}
+		return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+	}
+	wantCode(b, fetch(), sdk.CodeTooLarge)
+	b.ReportAllocs()
+	before := used()
+	for b.Loop() {
+		if fetch() == nil {
+			b.Fatal("it was taken")
+		}
+	}
+	b.ReportMetric(float64((used()-before).Microseconds())/float64(b.N), "host-µs/op")
 }
 
 // BenchmarkStart starts a process, until it has answered its first call, and ends it.

@@ -7,6 +7,7 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/belfry-news/belfry/internal/filetree"
+	"github.com/belfry-news/belfry/sdk"
 )
 
 // Config says how plugins are run.
@@ -26,6 +27,10 @@ type Config struct {
 	Crashed func(kind string)
 	// Ended is told how each process ended, wanted or not ("exit status 0"); nil tells nobody.
 	Ended func(kind, exit string)
+	// Hears gives the kinds of events that a third party's kind is believed, of those that it says it tells of; nil believes all of these.
+	Hears func(kind string) []sdk.EventKind
+	// Refused is told of each event of a kind that was left out, and why, in a word; nil tells nobody.
+	Refused func(kind, why string)
 	// Offer are the major versions of the protocol that processes are offered, when a tool plays another host than this one;
 	// nil means those that are spoken.
 	Offer []int
@@ -42,6 +47,8 @@ type Command struct {
 	Args []string
 	// Env is added to the process's environment ("NAME=value"). The daemon's own environment is never passed on.
 	Env []string
+	// Confined says that a program of Belfry's own runs in a sandbox, too, in which it executes nothing but itself.
+	Confined bool
 	// Foreign says that the file is not Belfry's own: it is checked before each start, and runs in a sandbox.
 	Foreign bool
 	// Folder holds all that a foreign program consists of; empty means that Path is all of it. It can read and execute

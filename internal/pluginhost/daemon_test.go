@@ -16,6 +16,7 @@ import (
 	"github.com/belfry-news/belfry/connectors/http/receivertest"
 	"github.com/belfry-news/belfry/internal/alert"
 	"github.com/belfry-news/belfry/internal/daemontest"
+	"github.com/belfry-news/belfry/internal/sandbox"
 	"github.com/belfry-news/belfry/internal/store/sqlite"
 	"github.com/belfry-news/belfry/plugins/rss/feedtest"
 )
@@ -146,7 +147,7 @@ func TestADaemonWithEveryCulprit(t *testing.T) {
 			t.Errorf("%s: the log does not say %q of %s", c.name, c.logged, types[c.name])
 		}
 	}
-	await(t, "the end of everything that was started", func() bool { return len(marked(dir)) == 0 })
+	await(t, "the end of everything that was started", func() bool { return len(sandbox.Marked(dir)) == 0 })
 }
 
 // source is the name of the culprit's source.

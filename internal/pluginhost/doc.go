@@ -6,8 +6,10 @@
 // There is one process for each kind ("rss", a third party's type), started by the first call, which holds all instances
 // of the kind. Belfry's own kinds are the daemon's executable started again; a third party's are files whose owner, mode
 // and, where configured, SHA-256 are checked before each start. A process gets an explicit environment, a folder of its
-// own for its socket, a limit of memory, and its configuration over the socket only. It ends with the host: by
-// Host.Close, by the kernel when the daemon is killed (Linux), and by its own watch of its parent.
+// own for its socket, a limit of memory, and its configuration over the socket only; it runs in a sandbox (Command.Foreign,
+// Command.Confined). It ends with the host: by Host.Close, by the kernel when the daemon is killed (Linux), and by its own watch
+// of its parent. What it had started when the daemon was killed is ended by a watcher (sandbox.Watch), which is there while a
+// process runs that can start programs, or by the next host with the same RunDir.
 //
 // # Who answers
 //

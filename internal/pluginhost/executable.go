@@ -23,10 +23,19 @@ func (e *DigestError) Error() string {
 	return fmt.Sprintf("%s has the SHA-256 %s and not the one in the configuration; if you updated it, write the new one there", e.Path, e.Got)
 }
 
-// verify checks a foreign executable: that it is a file which only root or the daemon's own user can change, in folders
-// for which the same holds, and that it, or the folder it belongs to, has the expected checksum. It gives the command with
-// every link followed. The check is as good as the folders are: the file is started by its path afterwards.
+// verify does what locate and compare do.
 func verify(c Command) (Command, error) {
+	c, err := locate(c)
+	if err != nil {
+		return c, err
+	}
+	return c, compare(c)
+}
+
+// locate checks a foreign executable: that it is a file which only root or the daemon's own user can change, in folders for
+// which the same holds. It gives the command with every link followed. The check is as good as the folders are: the file is
+// started by its path afterwards.
+func locate(c Command) (Command, error) {
 	if !c.Foreign {
 		return c, nil
 	}
@@ -44,20 +53,27 @@ func verify(c Command) (Command, error) {
 		return c, fmt.Errorf("the folder of %s cannot be found: %w", path, filetree.Cause(err))
 	}
 	c.SHA256 = strings.ToLower(strings.TrimSpace(c.SHA256))
-	if c.SHA256 == "" {
-		return c, nil
+	return c, nil
+}
+
+// compare checks that a foreign executable, or the folder it belongs to, has the expected checksum, and says what changed if
+// it has not. The command was located.
+func compare(c Command) error {
+	if !c.Foreign || c.SHA256 == "" {
+		return nil
 	}
 	tree, err := filetree.Read(c.Folder)
 	if err != nil {
-		return c, err
+		return err
 	}
-	if got := tree.Sum(); got != c.SHA256 {
-		if c.Explain != nil {
-			if err := c.Explain(tree); err != nil {
-				return c, err
-			}
+	got := tree.Sum()
+	if got == c.SHA256 {
+		return nil
+	}
+	if c.Explain != nil {
+		if err := c.Explain(tree); err != nil {
+			return err
 		}
-		return c, &DigestError{Path: c.Folder, Got: got}
 	}
-	return c, nil
+	return &DigestError{Path: c.Folder, Got: got}
 }

@@ -539,6 +539,122 @@ func runDaemon(dir string) {
 	forever()
 }
 
+// runLeaver is a daemon whose plugin has started something that leaves its group, of which it tells the pid, until it is
+// killed.
+func runLeaver(dir string) {
+	h := New(Config{Command: ownCommand, RunDir: dir, Log: slog.New(slog.DiscardHandler)})
+	conn, err := h.Open(context.Background(), "bad", badSpec("bad", ""), sdk.Settings{Instance: "a"}, map[string]any{"do": "leave a child in a session of its own"})
+	if err != nil {
+		panic(err)
+	}
+	s, _ := sdk.As[sdk.Source](conn)
+	b, err := s.Fetch(context.Background(), sdk.FetchRequest{})
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(b.Notices[0])
+	forever()
+}
+
+// TestWhatAKilledHostLeft: the kernel ends the plugins of a host that is killed, and not what they started. Its watcher does, and
+// where that was killed, too, the next host.
+func TestWhatAKilledHostLeft(t *testing.T) {
+	t.Parallel()
+	for name, watched := range map[string]bool{"its watcher": true, "the next host": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			path, err := os.Executable()
+			if err != nil {
+				t.Fatal(err)
+			}
+			f := newFixture(t, nil)
+			cmd := exec.Command(path, "leaver", f.dir)
+			cmd.Stderr = os.Stderr
+			out, err := cmd.StdoutPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			line, err := bufio.NewReader(out).ReadString('\n')
+			if err != nil {
+				t.Fatal(err)
+			}
+			left := strings.TrimSpace(line)
+			watcher := watcherOf(t, cmd.Process.Pid)
+			if !watched {
+				if err := syscall.Kill(watcher, syscall.SIGKILL); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := cmd.Process.Kill(); err != nil {
+				t.Fatal(err)
+			}
+			_ = cmd.Wait()
+			if !watched {
+				if !running(left) {
+					t.Fatalf("nothing is left: %q", line)
+				}
+				mustFetch(t, source(t, f.open("good", "a", map[string]any{})))
+			}
+			await(t, "the end of what was left", func() bool { return !running(left) })
+			await(t, "the end of the watcher", func() bool { return !running(strconv.Itoa(watcher)) })
+		})
+	}
+}
+
+// watcherOf finds the watcher of a host.
+func watcherOf(t *testing.T, host int) int {
+	t.Helper()
+	children, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", host, host))
+	if err != nil {
+		t.Fatal(err)
+	}
+	tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", host))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range tasks {
+		if more, err := os.ReadFile(path); err == nil {
+			children = append(children, more...)
+		}
+	}
+	for word := range strings.FieldsSeq(string(children)) {
+		pid, err := strconv.Atoi(word)
+		if err == nil && slices.Contains(arguments(pid), "watch") {
+			return pid
+		}
+	}
+	t.Fatalf("the host has no watcher among %q", children)
+	return 0
+}
+
+// TestTheWatcherEndsWithItsHost: a host that is closed leaves no watcher, and one whose plugins can start nothing has none.
+func TestTheWatcherEndsWithItsHost(t *testing.T) {
+	t.Parallel()
+	for name, confined := range map[string]bool{"a plugin that can start programs": false, "one that cannot": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFixture(t, func(c *Config) {
+				c.Command = func(kind string) (Command, error) {
+					command, err := ownCommand(kind)
+					command.Confined = confined
+					return command, err
+				}
+			})
+			mustFetch(t, source(t, f.open("good", "a", map[string]any{})))
+			f.mu.Lock()
+			watches := f.watcher != nil
+			f.mu.Unlock()
+			if watches == confined {
+				t.Errorf("watched: %t", watches)
+			}
+			f.close() // goleak and the await of other tests find what stays
+		})
+	}
+}
+
 // runLauncher starts a plugin without asking the kernel to end it with its parent.
 func runLauncher(kind string) {
 	path, err := os.Executable()

@@ -6,12 +6,14 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/belfry-news/belfry/internal/filetree"
 	"github.com/belfry-news/belfry/sdk"
 )
 
@@ -86,6 +88,70 @@ func TestAThirdPartysPlugin(t *testing.T) {
 	}
 	_, err = f.Open(t.Context(), "other", nil, sdk.Settings{Instance: "x"}, nil)
 	wantCode(t, err, sdk.CodeUnavailable, "plugin other: it cannot be started: no plugin of that name is configured")
+}
+
+// TestATreeIsReadOnceAStart: the launcher compares it, and the host reads it only to say what changed. It counts what this
+// process reads, and so runs beside no other test.
+func TestATreeIsReadOnceAStart(t *testing.T) {
+	folder := t.TempDir()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	program := filepath.Join(folder, "plugin")
+	if err := os.Link(self, program); err != nil { // another file system
+		b, err := os.ReadFile(self)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(program, b, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const size = 64 << 20
+	large := filepath.Join(folder, "large")
+	if err := os.WriteFile(large, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(large, size); err != nil {
+		t.Fatal(err)
+	}
+	tree, err := filetree.Read(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	read := func() int64 {
+		t.Helper()
+		var n int64
+		b, err := os.ReadFile("/proc/self/io")
+		if err == nil {
+			_, err = fmt.Sscanf(string(b), "rchar: %d", &n)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	explained := errors.New("the file large is another one")
+	f := newFixture(t, func(c *Config) {
+		c.Command = func(kind string) (Command, error) {
+			return Command{Path: program, Args: []string{"plugin", kind}, Foreign: true, Folder: folder, SHA256: tree.Sum(),
+				Explain: func(filetree.Tree) error { return explained }}, nil
+		}
+	})
+	before := read()
+	if _, err := f.Describe(t.Context(), "good"); err != nil {
+		t.Fatal(err)
+	}
+	if n := read() - before; n > size/2 {
+		t.Errorf("the host read %d MiB to start a plugin whose files are as they were", n>>20)
+	}
+	if err := os.Truncate(large, size-1); err != nil {
+		t.Fatal(err)
+	}
+	f.Renew("good")
+	_, err = f.Describe(t.Context(), "good")
+	wantCode(t, err, sdk.CodeUnavailable, "it cannot be started: the file large is another one")
 }
 
 func TestForeignFilesAreChecked(t *testing.T) {

@@ -5,11 +5,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"slices"
 	"sync"
 	"time"
 
+	"github.com/belfry-news/belfry/internal/sandbox"
 	"github.com/belfry-news/belfry/internal/wire/v1"
 	"github.com/belfry-news/belfry/sdk"
 )
@@ -33,6 +35,9 @@ type Host struct {
 	kinds  map[string]*kind
 	dir    *runDir
 	thread *thread
+	// watcher ends what plugins started when this process is killed; nil before one runs that can start anything.
+	watcher io.Closer
+	watched bool
 }
 
 // New makes a host. It starts nothing; Close ends it.
@@ -58,6 +63,7 @@ func (h *Host) Open(ctx context.Context, kindName string, spec *sdk.Spec, s sdk.
 		return nil, sdk.Errorf(sdk.CodeUnavailable, "open", "%w", errStopping)
 	}
 	var roles []sdk.Role
+	var hears []sdk.EventKind
 	if spec != nil {
 		if err := spec.Check(config); err != nil {
 			return nil, err
@@ -72,13 +78,16 @@ func (h *Host) Open(ctx context.Context, kindName string, spec *sdk.Spec, s sdk.
 			return nil, err
 		}
 		roles = h.usable(d)
+		hears = h.believed(d)
 	}
 	k := h.kind(kindName)
 	i := &instance{k: k, settings: s, config: config}
 	k.mu.Lock()
 	k.instances[i] = struct{}{}
 	k.mu.Unlock()
-	return asked(ctx, wire.NewInstance(i, kindName, roles))
+	far := wire.NewInstance(i, kindName, roles)
+	far.Hear(hears, newRefusals(h, k, s.Instance).told)
+	return asked(ctx, far)
 }
 
 // Describe asks a kind's process what the kind is.
@@ -274,6 +283,10 @@ func (h *Host) Close(ctx context.Context) error {
 
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if h.watcher != nil {
+		_ = h.watcher.Close() // nothing is left that it could end
+		h.watcher = nil
+	}
 	if h.thread != nil {
 		h.thread.stop()
 		h.thread = nil
@@ -345,4 +358,20 @@ func (h *Host) ready() (string, *thread, error) {
 		h.thread = newThread()
 	}
 	return h.dir.path, h.thread, nil
+}
+
+// watch sees to it that nothing which a plugin starts outlives this process, should it be killed.
+func (h *Host) watch() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.watched || h.closed || h.dir == nil {
+		return
+	}
+	h.watched = true
+	w, err := sandbox.Watch(h.dir.path)
+	if err != nil {
+		h.config.Log.Debug("what plugins start is not watched", "err", err)
+		return
+	}
+	h.watcher = w
 }

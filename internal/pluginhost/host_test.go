@@ -35,6 +35,9 @@ func TestMain(m *testing.M) {
 		case "daemon":
 			runDaemon(os.Args[2])
 			return
+		case "leaver":
+			runLeaver(os.Args[2])
+			return
 		case "launcher":
 			runLauncher(os.Args[2])
 			return
@@ -274,7 +277,7 @@ func TestNothingOfTheDaemonsEnvironmentLeaks(t *testing.T) {
 			return command, err
 		}
 	})
-	known := []string{"BELFRY_PLUGIN", "BELFRY_PLUGIN_LOG", "BELFRY_PLUGIN_MEMORY", "BELFRY_PLUGIN_TOKEN", "GOMEMLIMIT", "TMPDIR", "SSL_CERT_DIR",
+	known := []string{"BELFRY_PLUGIN", "BELFRY_PLUGIN_LOG", "BELFRY_PLUGIN_MEMORY", "BELFRY_PLUGIN_TOKEN", "GOMAXPROCS", "GOMEMLIMIT", "TMPDIR", "SSL_CERT_DIR",
 		"PLUGIN_CLIENT_CERT", "PLUGIN_MAX_PORT", "PLUGIN_MIN_PORT", "PLUGIN_PROTOCOL_VERSIONS", "PLUGIN_UNIX_SOCKET_DIR"}
 	env := mustFetch(t, f.bad("a", "environment")).Notices
 	if len(env) == 0 {

@@ -25,11 +25,13 @@ type instance struct {
 func (i *instance) Call(ctx context.Context, op wire.Op, f func(ctx context.Context, at wire.At) error) error {
 	ctx, cancel := context.WithTimeout(ctx, i.k.h.limits.Call)
 	defer cancel()
-	leave, refused := i.k.turn(ctx, op.Name)
-	if refused != nil {
-		return refused
+	if !op.Waits {
+		leave, refused := i.k.turn(ctx, op.Name)
+		if refused != nil {
+			return refused
+		}
+		defer leave()
 	}
-	defer leave()
 	for {
 		if err := i.admit(ctx, op); err != nil {
 			return err

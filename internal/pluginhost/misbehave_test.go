@@ -17,6 +17,7 @@ import (
 
 	"github.com/belfry-news/belfry/internal/alert"
 	"github.com/belfry-news/belfry/internal/intake"
+	"github.com/belfry-news/belfry/internal/sandbox"
 	"github.com/belfry-news/belfry/sdk"
 	"github.com/belfry-news/belfry/sdk/plugin"
 )
@@ -193,7 +194,7 @@ func TestMisbehaviour(t *testing.T) {
 			if !strings.Contains(f.log.String(), c.logged) {
 				t.Errorf("the log does not say %q:\n%.3000s", c.logged, f.log)
 			}
-			await(t, "the end of everything that was started", func() bool { return len(marked(f.dir)) == 0 })
+			await(t, "the end of everything that was started", func() bool { return len(sandbox.Marked(f.dir)) == 0 })
 		})
 	}
 }
@@ -238,7 +239,7 @@ func (c culprit) call(f *fixture, began string) func(ctx context.Context) error 
 
 // alive reports whether a process of a kind runs.
 func (f *fixture) alive(kind string) bool {
-	for _, pid := range marked(f.dir) {
+	for _, pid := range sandbox.Marked(f.dir) {
 		if args := arguments(pid); len(args) == 3 && args[2] == kind {
 			return true
 		}

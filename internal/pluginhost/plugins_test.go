@@ -46,6 +46,10 @@ func servePlugin(kind string) {
 		plugin.Serve(postmanSpec().WithMedium(sdk.Medium{OwnChoice: true}))
 	case "old-postman":
 		plugin.Serve(postmanSpec())
+	case "ear":
+		plugin.Serve(earSpec().WithMedium(sdk.Medium{Hears: []sdk.EventKind{sdk.EventMessage, sdk.EventStop}}))
+	case "old-ear":
+		plugin.Serve(earSpec().WithMedium(sdk.Medium{}))
 	case "platform":
 		p := &sdktest.Platform{}
 		p.AddChannel("@gazette")

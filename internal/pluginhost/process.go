@@ -24,6 +24,7 @@ import (
 // process is one running process of a kind, ready to be called.
 type process struct {
 	k       *kind
+	command Command
 	log     *slog.Logger
 	alone   bool
 	started time.Time
@@ -86,16 +87,22 @@ func startProcess(ctx context.Context, k *kind, alone bool) (*process, error) {
 	case <-ctx.Done():
 		return nil, errors.New("other plugins are still starting")
 	}
-	if command, err = verify(command); err != nil {
+	if command, err = locate(command); err == nil && !sandbox.Compares {
+		err = compare(command) // where there is a launcher, it reads the tree, and nobody else as long as it is the same
+	}
+	if err != nil {
 		return nil, err
 	}
 	dir, thread, err := h.ready()
 	if err != nil {
 		return nil, err
 	}
-	p := &process{k: k, alone: alone, started: h.now(), opened: map[*instance]*opening{}, calls: map[*instance]int{},
+	if !command.Confined { // it can start programs
+		h.watch()
+	}
+	p := &process{k: k, command: command, alone: alone, started: h.now(), opened: map[*instance]*opening{}, calls: map[*instance]int{},
 		judged: make(chan struct{}), token: newToken()}
-	if command.Foreign {
+	if command.Foreign || command.Confined {
 		p.stamp, p.looked = sandbox.Stamp(), p.started
 	}
 	out := newLines(k.log, h.limits, func() {
@@ -184,7 +191,7 @@ func (p *process) connect(ctx context.Context) error {
 	}
 	p.conn = client.Conn
 	p.many = wire.NewFetchStream(p.conn, func() {
-		p.k.log.Warn("plugin answers calls that nobody made; its author has to mend that", "pid", p.run.ID())
+		p.k.log.Warn("plugin answers calls that nobody made, or that were given up; its author has to mend that", "pid", p.run.ID())
 	})
 	p.types, err = wire.Describe(ctx, p.conn)
 	if err != nil {
@@ -222,6 +229,9 @@ func (p *process) startFailure(ctx context.Context, err error) error {
 	select {
 	case <-p.run.done:
 		if why := p.run.refusal(); why != "" {
+			if err := compare(p.command); err != nil {
+				return err // which says what changed
+			}
 			return errors.New(why)
 		}
 		if exit := p.run.ownExit(); exit != "" {
@@ -423,7 +433,7 @@ func (p *process) open(ctx context.Context, i *instance, op wire.Op) (wire.At, e
 	for {
 		p.mu.Lock()
 		p.numbers++
-		at := wire.At{Conn: p.conn, Call: p.numbers, Many: p.many}
+		at := wire.At{Conn: p.conn, Call: p.numbers, Many: p.many, Soon: p.alone}
 		o, ok := p.opened[i]
 		if !ok {
 			p.handles++

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 
 	"github.com/belfry-news/belfry/internal/filetree"
+	"github.com/belfry-news/belfry/internal/sandbox"
 )
 
 const (
@@ -68,7 +69,7 @@ func makePrivate(parent string) (string, error) {
 	}
 }
 
-// wipe removes the folders of hosts that no longer run.
+// wipe removes the folders of hosts that no longer run, and ends what is left of their plugins.
 func wipe(parent string) {
 	// One that is being made has no lock yet.
 	locks, err := filepath.Glob(filepath.Join(parent, dirPrefix+"????", lockName))
@@ -81,7 +82,8 @@ func wipe(parent string) {
 			continue
 		}
 		if lockFile(lock) {
-			_ = os.RemoveAll(filepath.Dir(path)) //nolint:gosec // see above
+			sandbox.EndStrays(filepath.Dir(path)) // what its plugins had started outlives a host that was killed
+			_ = os.RemoveAll(filepath.Dir(path))  //nolint:gosec // see above
 		}
 		_ = lock.Close()
 	}

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -44,8 +45,12 @@ const outputWait = 500 * time.Millisecond
 
 func newRunner(c Command, env []string, dir string, t *thread, memory int64, l *lines) (*runner, error) {
 	r := &runner{thread: t, dir: dir, lines: l, first: &beginning{}, done: make(chan struct{})}
-	if c.Foreign {
+	if c.Foreign || c.Confined {
 		policy := sandbox.Policy{Folder: c.Folder, Read: c.Read, Writable: []string{dir}, Checksum: c.SHA256, Memory: memory}
+		if !c.Foreign {
+			// It starts nothing, so that it needs no bound on processes; and how many connections are open is its own affair.
+			policy.Folder, policy.Whole, policy.Processes, policy.Files = c.Path, true, -1, -1
+		}
 		cmd, err := policy.Command(context.Background(), c.Path, c.Args...)
 		if err != nil {
 			return nil, err
@@ -111,9 +116,9 @@ func (r *runner) Start(context.Context) error {
 func (r *runner) wait() {
 	err := r.cmd.Wait()
 	// What the process started may still be there, in its group or in one of its own.
-	left := len(marked(r.dir))
+	left := len(sandbox.Marked(r.dir))
 	sandbox.EndGroup(r.pid)
-	killStrays(r.dir)
+	sandbox.EndStrays(r.dir)
 	r.mu.Lock()
 	left = max(r.left, left)
 	r.mu.Unlock()
@@ -170,7 +175,7 @@ func (r *runner) Kill(context.Context) error {
 	r.killed = r.killed || !ended
 	r.mu.Unlock()
 	if pid != 0 && !ended {
-		left := len(marked(r.dir)) - 1 // they end with it
+		left := len(sandbox.Marked(r.dir)) - 1 // they end with it
 		r.mu.Lock()
 		r.left = max(r.left, left)
 		r.mu.Unlock()
@@ -225,6 +230,10 @@ func (r *runner) HostToPlugin(string, string) (string, string, error) {
 // environment is what a process is told. go-plugin adds its own part.
 func environment(memory int64, level string) []string {
 	env := []string{wire.EnvLogLevel + "=" + level}
+	if n := runtime.GOMAXPROCS(0); n < runtime.NumCPU() {
+		// A confined process cannot read what its control group allows.
+		env = append(env, "GOMAXPROCS="+strconv.Itoa(n))
+	}
 	if memory > 0 {
 		env = append(env, fmt.Sprintf("%s=%d", wire.EnvMemory, memory), fmt.Sprintf("GOMEMLIMIT=%d", memory/4*3))
 	}

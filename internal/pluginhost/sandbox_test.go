@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -85,6 +86,59 @@ func (s *spy) Fetch(context.Context, sdk.FetchRequest) (sdk.Batch, error) {
 		}
 	}
 	return sdk.Batch{Notices: found}, nil
+}
+
+// Belfry's own kinds read what strangers wrote: they are confined as others are.
+func TestBelfrysOwnKindsAreConfined(t *testing.T) {
+	t.Parallel()
+	data := filepath.Join(t.TempDir(), "belfry.db")
+	if err := os.WriteFile(data, []byte("secret-in-the-store"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	f := newFixture(t, func(c *Config) {
+		c.Command = func(kind string) (Command, error) {
+			command, err := ownCommand(kind)
+			command.Confined = true
+			return command, err
+		}
+	})
+	conn, err := f.Open(t.Context(), "spy", nil, sdk.Settings{Instance: "spy"}, map[string]any{"secret": "x", "look": []any{data, "/etc/hosts", "/proc/self/smaps"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := mustFetch(t, source(t, conn)).Notices
+	for _, want := range []string{"refused " + data, "refused /etc/passwd", "refused /home", "refused /proc/self/environ", "read /etc/hosts: ", "read /proc/self/smaps: "} {
+		if !slices.ContainsFunc(found, func(line string) bool { return strings.HasPrefix(line, want) }) {
+			t.Errorf("it did not find %q", want)
+		}
+	}
+	limits, err := os.ReadFile("/proc/" + f.status("spy").PID + "/limits")
+	if err != nil || testMemory > 0 && !strings.Contains(string(limits), fmt.Sprintf("Max data size             %d", testMemory)) {
+		t.Errorf("its memory is not bounded: %v\n%s", err, limits)
+	}
+}
+
+// A process that cannot read what its control group allows is told how many processors the daemon uses.
+func TestTheProcessorsOfAProcess(t *testing.T) {
+	told := func() string {
+		for _, line := range environment(0, "info") {
+			if n, found := strings.CutPrefix(line, "GOMAXPROCS="); found {
+				return n
+			}
+		}
+		return ""
+	}
+	before := runtime.GOMAXPROCS(runtime.NumCPU())
+	defer runtime.GOMAXPROCS(before)
+	if n := told(); n != "" {
+		t.Errorf("all of them, and it is told %s", n)
+	}
+	if runtime.NumCPU() > 1 {
+		runtime.GOMAXPROCS(1)
+		if n := told(); n != "1" {
+			t.Errorf("one of them, and it is told %q", n)
+		}
+	}
 }
 
 // A plugin that looks for secrets finds nothing but its own.

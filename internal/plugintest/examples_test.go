@@ -82,9 +82,9 @@ func TestExamples(t *testing.T) {
 		least                                 int
 	}{
 		"Go":                  {"../../plugins/example", "", "notes", "test.yaml", "", "source", 25},
-		"a messenger in Go":   {"../../plugins/example", "pager", "pager", "pager/test.yaml", "", "messenger", 30},
+		"a messenger in Go":   {"../../plugins/example", "pager", "pager", "pager/test.yaml", "", "messenger receiver listener", 48},
 		"a source in Python":  {"../../plugins/example-python", "notes.py", "notes-py", "notes.test.yaml", "", "source", 25},
-		"a messenger, Python": {"../../plugins/example-python", "pager.py", "pager-py", "pager.test.yaml", "fake_pager.py", "messenger", 36},
+		"a messenger, Python": {"../../plugins/example-python", "pager.py", "pager-py", "pager.test.yaml", "fake_pager.py", "messenger receiver listener", 48},
 		"a connector, Python": {"../../plugins/example-python", "board.py", "board-py", "board.test.yaml", "fake_board.py", "resolver publisher editor deleter finder", 73},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -132,6 +132,11 @@ func (r *recorder) asked(c *Call, m any) {
 }
 
 func (r *recorder) answered(c *Call, m any) {
+	if raw, is := m.(wire.Undecoded); is {
+		if decoded, err := raw.Decoded(); err == nil {
+			m = decoded
+		}
+	}
 	shown := r.show(m)
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -173,6 +178,9 @@ func (r *recorder) find(method, s string) {
 			r.leaks = append(r.leaks, "a secret of the configuration stands in the answer of "+method)
 		}
 	}
+	if method == "Listener/Listen" || method == "Receiver/Receive" {
+		return // they tell who it was
+	}
 	for _, address := range r.persons {
 		if strings.Contains(s, address) {
 			r.leaks = append(r.leaks, "the address of the person stands in the answer of "+method)
@@ -196,6 +204,10 @@ func (r *recorder) showLocked(m any) json.RawMessage {
 		inside, p = t.GetConfig().GetJson(), &wire.CheckRequest{Type: t.GetType()}
 	case *wire.FetchResults:
 		p, inside = chunks(t)
+	case *wire.ListenResponse:
+		inside = heard(each(t.GetHeard(), (*wire.Heard).GetEvent))
+	case *wire.ReceiveResponse:
+		inside = heard(t.GetEvents())
 	}
 	b, err := protojson.MarshalOptions{EmitUnpopulated: false}.Marshal(p)
 	if err != nil {
@@ -247,6 +259,36 @@ func chunks(r *wire.FetchResults) (proto.Message, json.RawMessage) {
 		return out, nil
 	}
 	return out, b
+}
+
+// heard shows events, which are bytes inside of their answer.
+func heard(events [][]byte) json.RawMessage {
+	shown := each(events, func(b []byte) json.RawMessage {
+		m := &wire.InboxEvent{}
+		if proto.Unmarshal(b, m) != nil {
+			return json.RawMessage(`"it cannot be read"`)
+		}
+		out, err := protojson.Marshal(m)
+		if err != nil {
+			return json.RawMessage(`"it cannot be shown"`)
+		}
+		return out
+	})
+	if len(shown) == 0 {
+		return nil
+	}
+	b, err := json.Marshal(shown)
+	if err != nil {
+		return nil
+	}
+	return b
+}
+
+func each[T, U any](list []T, f func(T) U) (out []U) {
+	for _, v := range list {
+		out = append(out, f(v))
+	}
+	return out
 }
 
 // unary stands on the connection for single calls.

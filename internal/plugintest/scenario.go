@@ -31,6 +31,9 @@ type Scenario struct {
 	Address string `yaml:"address" doc:"Somebody who takes messages, at the fake: an address that nobody has."`
 	Lost    string `yaml:"lost" doc:"Somebody whom the fake does not know any more."`
 
+	Calls       []Webhook `yaml:"calls" doc:"Calls of the platform that tell what somebody did."`
+	ForgedCalls []Webhook `yaml:"forged_calls" doc:"Such calls of somebody else."`
+
 	There []Ref `yaml:"there" doc:"Items that are still published."`
 	Gone  []Ref `yaml:"gone" doc:"Items that are withdrawn."`
 

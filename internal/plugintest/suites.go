@@ -97,6 +97,10 @@ func (t *tester) suites() []suite {
 	}
 	add(sdk.RoleMessenger, t.needsPeople(), func() []conformance.Check { return t.messengerChecks(options) }, lost...)
 
+	add(sdk.RoleListener, t.needsSpeakers(), func() []conformance.Check { return t.listenerChecks(options) })
+	add(sdk.RoleReceiver, missing(len(s.Calls) > 0 && len(s.ForgedCalls) > 0, "calls: and forged_calls: in the file, requests of the platform and of somebody else"),
+		func() []conformance.Check { return t.receiverChecks(options) })
+
 	if t.o.Fake != nil {
 		f := conformance.FaultOptions{PublisherOptions: publisher, Script: t.o.Fake.script, Refuse: t.o.Fake.refuse}
 		one := suite{name: "faults", offered: true}

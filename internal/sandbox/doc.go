@@ -1,4 +1,4 @@
-// Package sandbox starts other people's programs. Its one promise: a program started by Policy.Command reaches the files
+// Package sandbox starts programs that are not trusted, or read what strangers wrote. Its one promise: a program started by Policy.Command reaches the files
 // that its policy names and what every program of the system needs, and no other; it is given nothing of the caller's
 // environment; it takes no more than its limits; and it ends with whoever started it, as a whole.
 //
@@ -17,6 +17,9 @@
 //	read               CA certificates, resolver files, zone files, the loader's cache, a few facts about the machine
 //	read and write     its run folders, /dev/null
 //	signal             itself and what it started
+//
+// A program that is whole by itself (Policy.Whole), as Belfry's own, executes nothing but itself, and reads of the first row
+// zones and certificates.
 //
 // Nothing else can be opened: no other folder, no account file, no process in /proc, not even its own. The network is
 // open, because platforms lie there.

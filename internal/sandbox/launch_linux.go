@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"debug/elf"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -24,11 +26,20 @@ import (
 // mainCalled is set by Main. Without it, a program that starts itself would do everything again instead of launching.
 var mainCalled atomic.Bool
 
-// Main makes this process the program that a Command was made for, when a Command started it; otherwise it does nothing.
+// Main makes this process the program that a Command was made for, when a Command started it, or the watcher that Watch started;
+// otherwise it does nothing.
 // The main of every program that uses Command calls it first.
 func Main() {
 	mainCalled.Store(true)
-	if len(os.Args) != 4 || os.Args[1] != "plugin" || os.Args[2] != "launch" {
+	if len(os.Args) != 4 || os.Args[1] != "plugin" {
+		return
+	}
+	switch os.Args[2] {
+	case "launch":
+	case "watch":
+		watch(os.Args[3])
+		os.Exit(0)
+	default:
 		return
 	}
 	// Capabilities belong to a thread; the one that gives them up must be the one that becomes the program.
@@ -36,6 +47,9 @@ func Main() {
 	fmt.Fprintln(os.Stderr, launch(os.Args[3]))
 	os.Exit(ExitRefused)
 }
+
+// Compares says whether a launcher compares a program's checksum; where it does not, whoever calls Policy.Command has to.
+const Compares = true
 
 // launch becomes the program; it returns only when that fails.
 func launch(text string) error {
@@ -57,10 +71,14 @@ func launch(text string) error {
 		processes += threadsOfUser()
 	}
 	if err := dropCapabilities(); err != nil {
-		return fmt.Errorf("the capabilities of root cannot be given up: %w", err)
+		if err = fmt.Errorf("the capabilities of root cannot be given up: %w", err); !o.goesOn(err) {
+			return err
+		}
 	}
 	if err := confine(o.Policy); err != nil {
-		return fmt.Errorf("the program cannot be confined: %w", err)
+		if err = fmt.Errorf("the program cannot be confined: %w", err); !o.goesOn(err) {
+			return err
+		}
 	}
 	// A core file would hold the addresses of people.
 	limits := []struct {
@@ -86,6 +104,15 @@ func launch(text string) error {
 		return fmt.Errorf("%s cannot be executed: it, or the interpreter it names, is missing", o.Path)
 	}
 	return fmt.Errorf("%s cannot be executed: %w", o.Path, err)
+}
+
+// goesOn says of a sandbox that cannot be made, on a system which forbids it, whether the program is started all the same: one of
+// Belfry's own is, since without it nothing would be read, and its log says so.
+func (o *order) goesOn(err error) bool {
+	if o.Whole {
+		fmt.Fprintln(os.Stderr, err)
+	}
+	return o.Whole
 }
 
 // limit sets a limit, or a lower one that holds already.
@@ -178,7 +205,12 @@ func confine(p Policy) error {
 			rules = append(rules, rule)
 		}
 	}
-	allow(readFile|execute, readDir, false, programs...)
+	if p.Whole {
+		allow(readFile, readDir, false, data...)
+	}
+	if !p.Whole || linked(p.Folder) {
+		allow(readFile|execute, readDir, false, programs...)
+	}
 	allow(readFile, readDir, false, facts...)
 	allow(readFile, readDir, true, resolvers()...)
 	allow(readFile|writeFile, 0, false, "/dev/null")
@@ -199,11 +231,28 @@ func confine(p Policy) error {
 // needs to begin.
 var programs = []string{"/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/nix/store", "/gnu/store"}
 
+// linked reports whether a program needs the system's loader, and so its libraries. One that cannot be read does not.
+func linked(path string) bool {
+	f, err := elf.Open(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	return slices.ContainsFunc(f.Progs, func(p *elf.Prog) bool { return p.Type == elf.PT_INTERP })
+}
+
+// data is what lies among the system's programs and is read about zones, certificates and types of files, wherever a
+// distribution keeps it. The last is the process's own: it tells which of its pages are the program's.
+var data = []string{
+	"/usr/share/zoneinfo", "/usr/share/ca-certificates", "/usr/local/share/ca-certificates", "/usr/share/pki", "/etc/static", "/nix/store", "/gnu/store",
+	"/usr/share/mime", "/proc/self/smaps",
+}
+
 // facts are what programs read about the system: where libraries are, certificates, names and zones, the machine's size.
 // Nothing here is secret; /etc/ssl/private, for one, is left out.
 var facts = []string{
 	"/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d", "/etc/ld.so.preload", "/etc/ld-musl-x86_64.path", "/etc/ld-musl-aarch64.path",
-	"/etc/ssl/certs", "/etc/ssl/cert.pem", "/etc/ssl/openssl.cnf", "/etc/ssl/ct_log_list.cnf", "/etc/ca-certificates", "/etc/pki/ca-trust",
+	"/etc/ssl/certs", "/etc/ssl/cert.pem", "/etc/ssl/ca-bundle.pem", "/var/lib/ca-certificates", "/etc/ssl/openssl.cnf", "/etc/ssl/ct_log_list.cnf", "/etc/ca-certificates", "/etc/pki/ca-trust",
 	"/etc/pki/tls/certs", "/etc/pki/tls/cert.pem", "/etc/pki/tls/openssl.cnf", "/etc/crypto-policies", "/etc/gnutls",
 	"/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf", "/etc/host.conf", "/etc/gai.conf", "/etc/services", "/etc/protocols",
 	"/etc/localtime", "/etc/timezone", "/etc/locale.alias", "/etc/locale.conf", "/etc/mime.types", "/etc/os-release", "/etc/debian_version",

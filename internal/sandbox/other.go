@@ -4,12 +4,16 @@ package sandbox
 
 import (
 	"context"
+	"io"
 	"os/exec"
 	"runtime"
 )
 
 // Main does nothing: there is no launcher on this system.
 func Main() {}
+
+// Compares says that nothing here compares a program's checksum: whoever calls Policy.Command has to.
+const Compares = false
 
 // Stamp tells apart what a confined program may read; nothing is confined here.
 func Stamp() string { return "" }
@@ -25,6 +29,15 @@ func launcher(ctx context.Context, _, path string, args []string) (*exec.Cmd, er
 func OwnGroup(cmd *exec.Cmd) { ownGroup(cmd) }
 
 func lookPath(name string) (string, error) { return exec.LookPath(name) }
+
+// EndStrays knows of no processes outside the group.
+func EndStrays(string) {}
+
+// Marked knows of none either.
+func Marked(string) []int { return nil }
+
+// Watch watches nothing here.
+func Watch(string) (io.Closer, error) { return io.NopCloser(nil), nil }
 
 // Probe says what this system gives to a sandbox and what it does not, the most important first.
 func Probe() []Ability {

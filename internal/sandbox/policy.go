@@ -15,6 +15,11 @@ type Policy struct {
 	// Folder is the program's own folder, or its own file: it may be read and executed. Absolute; empty for a program of
 	// the system.
 	Folder string `json:"folder,omitempty"`
+	// Whole says that Folder is a program that needs no other one and no library: it can execute itself alone, and reads what
+	// the system keeps about the network, zones and certificates. One that is linked with the system's libraries is given them
+	// and its programs all the same; and where a sandbox is forbidden, the program is started without one, which it says on
+	// standard error.
+	Whole bool `json:"whole,omitempty"`
 	// Read are further files and folders that may be read. Those that are missing are passed over.
 	Read []string `json:"read,omitempty"`
 	// Writable are folders in which the program may read, write, make and remove files and sockets. The first is its

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -21,6 +22,10 @@ import (
 
 func TestMain(m *testing.M) {
 	Main()
+	if len(os.Args) > 1 && os.Args[1] == "try" {
+		try(os.Args[2:])
+		return
+	}
 	if len(os.Args) == 4 && os.Args[1] == "start" {
 		runtime.LockOSThread() // the kernel goes by the thread
 		startAndWait(os.Args[2], os.Args[3])
@@ -131,6 +136,78 @@ func TestWhatAProgramReaches(t *testing.T) {
 	}
 	if b, err := os.ReadFile(secret); err != nil || string(b) != "the secret" {
 		t.Errorf("the file outside was changed: %q %v", b, err)
+	}
+}
+
+// try does what a program could do by itself, and says of each whether it could.
+func try(acts []string) {
+	for _, act := range acts {
+		what, path, _ := strings.Cut(act, ":")
+		var err error
+		switch what {
+		case "execute":
+			err = exec.Command(path, "try").Run()
+		case "read":
+			_, err = os.ReadFile(path)
+		case "list":
+			_, err = os.ReadDir(path)
+		case "write":
+			err = os.WriteFile(path, nil, 0o600)
+		}
+		if err != nil {
+			fmt.Println(act, "refused")
+			continue
+		}
+		fmt.Println(act, "done")
+	}
+}
+
+// A program that is whole by itself can do less than others: it executes nothing else.
+func TestAWholeProgram(t *testing.T) {
+	t.Parallel()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	run := t.TempDir()
+	secret := write(t, filepath.Join(t.TempDir(), "secret"), "the secret", 0o644)
+	programs := "refused"
+	if linked(self) { // a test that is built with cgo cannot run without them
+		programs = "done"
+	}
+	zones := "refused"
+	if _, err := os.Stat("/usr/share/zoneinfo"); err == nil {
+		zones = "done"
+	}
+	want := []string{"execute:/bin/true " + programs, "execute:" + self + " done", "read:/usr/bin/env " + programs, "list:/usr/bin " + programs, "list:/usr/share/zoneinfo " + zones,
+		"read:/etc/hosts done", "read:/etc/resolv.conf done", "read:/proc/self/smaps done", "read:/proc/self/environ refused", "read:/etc/passwd refused", "list:/home refused",
+		"read:" + secret + " refused", "write:" + secret + " refused", "write:" + run + "/socket done"}
+	acts := []string{"try"}
+	for _, line := range want {
+		act, _, _ := strings.Cut(line, " ")
+		acts = append(acts, act)
+	}
+	for name, path := range map[string]string{"by its path": self, "as this process's own file": "/proc/self/exe"} {
+		t.Run(name, func(t *testing.T) {
+			out, code := output(t, Policy{Folder: path, Whole: true, Writable: []string{run}, Memory: -1}, path, acts...)
+			if d := cmp.Diff(want, strings.Split(strings.TrimSpace(out), "\n")); d != "" || code != 0 {
+				t.Errorf("%d %s", code, d)
+			}
+		})
+	}
+}
+
+// Where its sandbox cannot be made, a whole program is started all the same, and says so.
+func TestAWholeProgramWithoutASandbox(t *testing.T) {
+	t.Parallel()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := Policy{Folder: self, Whole: true, Writable: []string{t.TempDir(), "/no/such/folder"}, Memory: -1}
+	out, code := output(t, p, self, "try", "list:/usr")
+	if want := "the program cannot be confined: its run folder /no/such/folder is not there\nlist:/usr done\n"; out != want || code != 0 {
+		t.Errorf("%d %q", code, out)
 	}
 }
 

@@ -3,7 +3,6 @@ package store
 import (
 	"database/sql"
 	"errors"
-	"slices"
 	"time"
 
 	"github.com/belfry-news/belfry/internal/alert"
@@ -74,8 +73,11 @@ func (tx *Tx) newAudiences(s consent.Stream, list []consent.Candidate) error {
 	if err != nil {
 		return err
 	}
-	sent := map[int64]int{}
-	if slices.ContainsFunc(list, func(c consent.Candidate) bool { return c.Import > 0 }) {
+	sent, came := map[int64]int{}, false
+	for i := range list {
+		came = came || list[i].Import > 0
+	}
+	if came {
 		if err := tx.rows(func(r scanner) error {
 			var id int64
 			var n int
@@ -116,7 +118,7 @@ func (n *newcomers) before(c *consent.Candidate) {
 	}
 }
 
-func (n *newcomers) count(c consent.Candidate, j consent.Judgement) {
+func (n *newcomers) count(c *consent.Candidate, j consent.Judgement) {
 	if !c.NewAudience {
 		return
 	}

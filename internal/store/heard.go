@@ -64,8 +64,8 @@ func (tx *Tx) week(w consent.Window, candidates []consent.Candidate) error {
 // places finds candidates by their person.
 func places(candidates []consent.Candidate) (at map[consent.PersonID]int, ids []consent.PersonID) {
 	at, ids = make(map[consent.PersonID]int, len(candidates)), make([]consent.PersonID, len(candidates))
-	for i, c := range candidates {
-		at[c.Person], ids[i] = i, c.Person
+	for i := range candidates {
+		at[candidates[i].Person], ids[i] = i, candidates[i].Person
 	}
 	return at, ids
 }

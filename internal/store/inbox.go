@@ -48,6 +48,12 @@ func (db *DB) OpenInbound(ctx context.Context, most int) (out []consent.Inbound,
 	return out, err
 }
 
+// CountInbound implements consent.InboxStore. It reads what is open, however much of the connection is not.
+func (db *DB) CountInbound(ctx context.Context, connection string, most int) (n int, err error) {
+	err = db.queryRow(ctx, `SELECT count(*) FROM (SELECT 1 FROM inbox WHERE outcome = '' AND connection || '' = $1 LIMIT $2)`, connection, most).Scan(&n)
+	return n, err
+}
+
 // EndInbound implements consent.InboxStore. What it said is not kept.
 func (db *DB) EndInbound(ctx context.Context, connection, id, outcome string, person consent.PersonID) error {
 	return db.Write(ctx, func(tx *Tx) error {

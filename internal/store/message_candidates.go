@@ -122,30 +122,34 @@ func (tx *Tx) readCandidates(s consent.Stream, window []consent.PersonID) ([]con
 		args = append(args, int64(last))
 	}
 	suppressed := map[consent.PersonID]bool{}
+	// One place for what is scanned, and one for the answer: a window has hundreds of rows.
+	var person, attempt, bits, imported int64
+	var ref, lang, zone string
+	var master, habits, state, wants, days sql.NullString
+	var key, address []byte
+	var gid, version, since, covered sql.NullInt64
+	fields := []any{&person, &attempt, &bits, &ref, &lang, &zone, &habits, &imported, &master, &key, &address, &gid, &state, &version, &since, &covered, &wants, &days}
 	if err := tx.rows(func(r scanner) error {
-		c := consent.Candidate{Stream: s}
-		var bits, imported int64
-		var master, habits, state, wants, days sql.NullString
-		var key, address []byte
-		var gid, version, since, covered sql.NullInt64
-		if err := r.Scan(&c.Person, &c.Attempt, &bits, &c.Ref, &c.Habits.Lang, &c.Habits.Zone, &habits, &imported, &master, &key, &address,
-			&gid, &state, &version, &since, &covered, &wants, &days); err != nil {
+		if err := r.Scan(fields...); err != nil {
 			return err
 		}
-		if _, mine := slices.BinarySearch(window, c.Person); inOrder && !mine {
+		if _, mine := slices.BinarySearch(window, consent.PersonID(person)); inOrder && !mine {
 			return nil
 		}
-		c.Import, c.Unknown, c.Covered = imported, bits&isUnknown > 0, timeOf(covered.Int64)
+		out = append(out, consent.Candidate{Stream: &s, Person: consent.PersonID(person), Attempt: int(attempt), Ref: ref,
+			Import: imported, Unknown: bits&isUnknown > 0, Covered: timeOf(covered.Int64)})
+		c := &out[len(out)-1]
+		c.Habits.Lang, c.Habits.Zone = lang, zone
 		c.Reachable, c.Verified = bits&isErased == 0 && len(address) > 0 && len(key) > 0, bits&isVerified > 0
 		c.SealAddress(consent.Sealed{Master: master.String, Data: key}, address)
 		c.PurposeDays = dayOf(days.String)
 		if habits.Valid {
-			if err := decodeHabits(habits.String, &c); err != nil {
+			if err := decodeHabits(habits.String, c); err != nil {
 				return err
 			}
 		}
 		if gid.Valid {
-			g := &grants[len(out)]
+			g := &grants[len(out)-1]
 			*g = consent.Grant{ID: gid.Int64, Person: c.Person, Medium: s.Medium, State: consent.State(state.String), Version: int(version.Int64), Since: timeOf(since.Int64)}
 			if bits&isOfPurpose > 0 {
 				g.Purpose = s.Purpose
@@ -164,7 +168,6 @@ func (tx *Tx) readCandidates(s consent.Stream, window []consent.PersonID) ([]con
 		if bits&isSuppressed > 0 {
 			suppressed[c.Person] = true
 		}
-		out = append(out, c)
 		return nil
 	}, `SELECT `+candidateColumns+where, args...); err != nil {
 		return nil, err

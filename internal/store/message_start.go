@@ -10,7 +10,7 @@ import (
 )
 
 // StartMessages implements consent.MessageStore.
-func (db *DB) StartMessages(ctx context.Context, w consent.Window, judge func(consent.Candidate) consent.Judgement) (started []consent.Candidate, all int, err error) {
+func (db *DB) StartMessages(ctx context.Context, w consent.Window, judge func(*consent.Candidate) consent.Judgement) (started []*consent.Candidate, all int, err error) {
 	err = db.Write(ctx, func(tx *Tx) error {
 		started, all = nil, 0
 		if err := tx.settleMessages(w.Results); err != nil {
@@ -34,16 +34,17 @@ func (db *DB) StartMessages(ctx context.Context, w consent.Window, judge func(co
 		if err != nil {
 			return err
 		}
-		started = candidates[:0]
+		started = make([]*consent.Candidate, 0, len(candidates))
 		if err := tx.sleepers(w, candidates); err != nil {
 			return err
 		}
 		byDay, fresh := map[int64][]consent.PersonID{}, newcomers{imported: map[int64]int{}}
-		for _, c := range candidates {
-			fresh.before(&c)
+		for i := range candidates {
+			c := &candidates[i]
+			fresh.before(c)
 			j := judge(c)
 			fresh.count(c, j)
-			if err := tx.judged(w, &c, j); err != nil {
+			if err := tx.judged(w, c, j); err != nil {
 				return err
 			}
 			if j.Go {
@@ -114,7 +115,7 @@ func (tx *Tx) judged(w consent.Window, c *consent.Candidate, j consent.Judgement
 		}
 	}
 	if j.Override && c.Grant != nil && w.Overridden != nil {
-		e, err := w.Overridden(*c)
+		e, err := w.Overridden(c)
 		if err != nil {
 			return err
 		}

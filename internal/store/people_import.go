@@ -158,9 +158,10 @@ func (p people) AddPeople(list []consent.NewPerson) error {
 		n.ID = consent.PersonID(first + int64(i))
 		grants, events = grants+len(n.Grants), events+len(n.Events)
 	}
-	if err := p.tx.insertRows(`subscribers (id, ref, external, lang, zone, created_at, import)`, 7, len(list), func(row []any, i int) []any {
+	if err := p.tx.insertRows(`subscribers (id, ref, external, lang, zone, quiet_from, quiet_until, paused_until, per_day, created_at, import)`, 11, len(list), func(row []any, i int) []any {
 		n := &list[i]
-		return append(row, int64(n.ID), n.Ref, n.External, n.Habits.Lang, n.Habits.Zone, micros(n.Created), n.Import)
+		h := &n.Habits
+		return append(row, int64(n.ID), n.Ref, n.External, h.Lang, h.Zone, h.QuietFrom, h.QuietUntil, micros(h.PausedUntil), h.PerDay, micros(n.Created), n.Import)
 	}); err != nil {
 		return err
 	}

@@ -81,6 +81,12 @@ func (db *DB) ListPeople(ctx context.Context, f PeopleFilter, after consent.Pers
 	}, `SELECT `+grantColumns+` FROM grants WHERE person IN @list($1) ORDER BY id`, jsonList(ids))
 }
 
+// LastPerson is the highest number of a person; 0 when there is nobody.
+func (db *DB) LastPerson(ctx context.Context) (id consent.PersonID, err error) {
+	err = db.queryRow(ctx, `SELECT coalesce(max(id), 0) FROM subscribers`).Scan(&id)
+	return id, err
+}
+
 // RecordAct records what somebody of the house did.
 func (db *DB) RecordAct(ctx context.Context, actor, act, detail string, now time.Time) error {
 	return db.Write(ctx, func(tx *Tx) error { return tx.act(actor, act, detail, now) })

@@ -12,7 +12,7 @@ import (
 var errSupposed = errors.New("it was only supposed")
 
 // Suppose implements consent.Supposed: the message is written, read as a start reads it, and undone.
-func (db *DB) Suppose(ctx context.Context, s consent.Stream, p consent.PersonID, now time.Time) (c consent.Candidate, err error) {
+func (db *DB) Suppose(ctx context.Context, s consent.Stream, p consent.PersonID, now time.Time) (c *consent.Candidate, err error) {
 	err = db.Write(ctx, func(tx *Tx) error {
 		if s.ID == 0 {
 			var err error
@@ -32,7 +32,7 @@ func (db *DB) Suppose(ctx context.Context, s consent.Stream, p consent.PersonID,
 		if len(list) == 0 {
 			return consent.ErrNotFound
 		}
-		c = list[0]
+		c = &list[0]
 		return errSupposed
 	})
 	if errors.Is(err, errSupposed) {

@@ -192,10 +192,16 @@ func (db *DB) DropCalls(ctx context.Context, source, actor string, now time.Time
 func (db *DB) KeptCalls(ctx context.Context, after int64, most int) (out []consent.KeptCall, err error) {
 	err = db.query(ctx, func(r scanner) error {
 		var c consent.KeptCall
-		err := r.Scan(&c.ID, &c.Source, &c.Waits, &c.Body)
+		var request string
+		if err := r.Scan(&c.ID, &c.Source, &c.Waits, &request, &c.Body); err != nil {
+			return err
+		}
+		var e envelope
+		err := json.Unmarshal([]byte(request), &e)
+		c.Hub = e.Topic != ""
 		out = append(out, c)
 		return err
-	}, `SELECT id, source, state = 'waiting', body FROM raw_webhooks WHERE id > $1 AND (state = 'waiting' OR state = 'failed') ORDER BY id LIMIT $2`, after, most)
+	}, `SELECT id, source, state = 'waiting', request, body FROM raw_webhooks WHERE id > $1 AND (state = 'waiting' OR state = 'failed') ORDER BY id LIMIT $2`, after, most)
 	return out, err
 }
 
@@ -211,7 +217,7 @@ func (db *DB) DropKept(ctx context.Context, ids []int64, now time.Time) (n int, 
 		}, `SELECT DISTINCT source FROM raw_webhooks WHERE id IN @list($1)`, jsonList(ids)); err != nil {
 			return err
 		}
-		gone, err := tx.exec(`DELETE FROM raw_webhooks WHERE id IN @list($1) AND state = 'failed'`, jsonList(ids))
+		gone, err := tx.exec(`DELETE FROM raw_webhooks WHERE id IN @list($1) AND state <> 'mapped'`, jsonList(ids))
 		if n = int(gone); err != nil {
 			return err
 		}
@@ -221,6 +227,16 @@ func (db *DB) DropKept(ctx context.Context, ids []int64, now time.Time) (n int, 
 			}
 		}
 		return nil
+	})
+	return n, err
+}
+
+// CutKept implements consent.Store.
+func (db *DB) CutKept(ctx context.Context, id int64, body []byte) (n int, err error) {
+	err = db.Write(ctx, func(tx *Tx) error {
+		cut, err := tx.exec(`UPDATE raw_webhooks SET body = $2 WHERE id = $1 AND state = 'waiting'`, id, body)
+		n = int(cut)
+		return err
 	})
 	return n, err
 }

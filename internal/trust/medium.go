@@ -2,6 +2,7 @@ package trust
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/belfry-news/belfry/sdk"
 )
@@ -12,6 +13,10 @@ type Medium struct {
 	TheyBegin   bool         `json:"they_begin,omitempty"`
 	ReplyWindow sdk.Duration `json:"reply_window,omitempty"`
 	Templates   bool         `json:"templates,omitempty"`
+	// Hears are the kinds of events that it is believed.
+	Hears []sdk.EventKind `json:"hears,omitempty"`
+	// Address says when two spellings are one address.
+	Address sdk.AddressRule `json:"address,omitempty"`
 }
 
 // MediumOf gives what a type says the form in which it is recorded; nil stays nil.
@@ -19,7 +24,7 @@ func MediumOf(m *sdk.Medium) *Medium {
 	if m == nil {
 		return nil
 	}
-	return &Medium{m.OwnChoice, m.TheyBegin, sdk.D(m.ReplyWindow), m.Templates}
+	return &Medium{m.OwnChoice, m.TheyBegin, sdk.D(m.ReplyWindow), m.Templates, m.Hears, m.Address}
 }
 
 // SDK gives it the form in which the host decides by it; nil stays nil.
@@ -27,7 +32,34 @@ func (m *Medium) SDK() *sdk.Medium {
 	if m == nil {
 		return nil
 	}
-	return &sdk.Medium{OwnChoice: m.OwnChoice, TheyBegin: m.TheyBegin, ReplyWindow: m.ReplyWindow.Std(), Templates: m.Templates}
+	return &sdk.Medium{OwnChoice: m.OwnChoice, TheyBegin: m.TheyBegin, ReplyWindow: m.ReplyWindow.Std(), Templates: m.Templates, Hears: m.Hears, Address: m.Address}
+}
+
+// HeardFor says in plain words what a plugin with such a medium is believed, if its abilities let it tell anything; nil when they do not.
+func (m *Medium) HeardFor(roles []sdk.Role) []string {
+	if m == nil || len(m.Hears) == 0 || !slices.Contains(roles, sdk.RoleMessenger) || !slices.Contains(roles, sdk.RoleListener) && !slices.Contains(roles, sdk.RoleReceiver) {
+		return nil
+	}
+	var out []string
+	for _, k := range []struct {
+		kind sdk.EventKind
+		what string
+	}{
+		{sdk.EventMessage, "what people write there, with START and STOP"},
+		{sdk.EventButton, "which buttons under its messages they press: to follow, to choose, to leave"},
+		{sdk.EventStop, "that they blocked the sender: they leave"},
+		{sdk.EventReopen, "that they let the sender in again, which is no consent"},
+		{sdk.EventBounce, "that its messages came back: who cannot be reached is not written to any more"},
+		{sdk.EventComplaint, "that they complained about its messages: they are not written to any more"},
+		{sdk.EventFollow, "that they followed there, which is kept and no consent"},
+		{sdk.EventReaction, "how they reacted, which is kept"},
+		{sdk.EventReceipt, "that its messages arrived, which is kept"},
+	} {
+		if slices.Contains(m.Hears, k.kind) {
+			out = append(out, k.what)
+		}
+	}
+	return append(out, "by its word alone people follow and leave on its own medium; of another medium it can say nothing")
 }
 
 // Says are the rules in plain words.
@@ -45,6 +77,12 @@ func (m *Medium) Says() []string {
 	}
 	if m.OwnChoice {
 		out = append(out, "of a channel's posts people get only those that a choice of their own selects")
+	}
+	switch m.Address {
+	case sdk.AddressLowercase:
+		out = append(out, "addresses are the same in capital and small letters")
+	case sdk.AddressE164:
+		out = append(out, "addresses are telephone numbers with their country, however they are spaced")
 	}
 	if len(out) == 0 {
 		out = append(out, "it allows what people agreed to, at any time")

@@ -80,6 +80,7 @@ func channel(title configs.Localized, change func(*configs.Channel)) configs.Cha
 func gazette() *configs.Config {
 	c := configs.Default()
 	c.Timezone = "Europe/Paris"
+	c.Privacy.Controller, c.Privacy.Policy = "La Gazette, 1 rue Haute, Lyon", "https://gazette.example/vie-privee"
 	c.Site = configs.Site{Title: "La Gazette", URL: "https://canaux.gazette.example", Lang: "fr", Description: "Les canaux de la rédaction, tels qu’ils sonnent."}
 	c.Channels = map[string]configs.Channel{
 		"alertes": channel(configs.Localized{"fr": "Dernière minute", "en": "Breaking"}, func(c *configs.Channel) {

@@ -375,13 +375,17 @@ type errorPage struct {
 
 // failure is the page for a status, whatever its address: its languages are chosen at the same address. code chooses the words; back leads to where one can go on.
 func (v *view) failure(status int, code, back, backText string) (document, error) {
+	return v.document("error", status, v.errorPage(status, code, back, backText))
+}
+
+func (v *view) errorPage(status int, code, back, backText string) errorPage {
 	page := errorPage{layout: v.layout(v.words.Text("error."+code), ""), Status: status, Heading: v.words.Text("error." + code), Say: v.words.Text("error." + code + ".text"),
 		Back: back, BackText: backText}
 	page.Hidden = true
 	if back == "" {
 		page.Back, page.BackText = v.href("/"), v.words.Text("page.home")
 	}
-	return v.document("error", status, page)
+	return page
 }
 
 // Cache-Control of the answers. Proxies may keep pages for moments only, so that a withdrawal is everywhere within a

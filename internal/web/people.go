@@ -83,14 +83,21 @@ func (s *Server) noSuchPage(w http.ResponseWriter, r *http.Request) {
 	v := s.view(r, s.site.Load().lang())
 	switch r.Method {
 	case http.MethodGet, http.MethodHead:
-		s.tell(w, r, v, http.StatusNotFound, saying{Key: "error.404"})
+		s.nowhere(w, r, v, http.StatusNotFound, "404")
 		return
 	case http.MethodPost:
 		w.Header().Set("Allow", "GET, HEAD")
 	default:
 		w.Header().Set("Allow", "GET, HEAD, POST")
 	}
-	s.tell(w, r, v, http.StatusMethodNotAllowed, saying{Key: "error.405"})
+	s.nowhere(w, r, v, http.StatusMethodNotAllowed, "405")
+}
+
+// nowhere says what every page of the site says where there is nothing, and nobody keeps it.
+func (s *Server) nowhere(w http.ResponseWriter, r *http.Request, v *view, status int, code string) {
+	page := v.errorPage(status, code, "", "")
+	page.layout = v.personLayout(page.Heading)
+	s.write(w, r, v, status, "error", page)
 }
 
 // loggedPath is a request's path as logs may have it: without what only one person knows.
@@ -117,7 +124,7 @@ func (s *Server) personal(h http.HandlerFunc) http.HandlerFunc {
 		head.Set("Cross-Origin-Resource-Policy", "same-origin")
 		head.Set("Cache-Control", controlNone)
 		if s.s.People == nil {
-			s.tell(w, r, s.view(r, s.site.Load().lang()), http.StatusNotFound, saying{Key: "error.404"})
+			s.nowhere(w, r, s.view(r, s.site.Load().lang()), http.StatusNotFound, "404")
 			return
 		}
 		h(w, r)

@@ -32,7 +32,7 @@ func TestBrowserOnPeople(t *testing.T) {
 		b.Fits(name, 320)
 	}
 	for name, path := range map[string]string{
-		"front": "/?lang=fr", "channel": "/c/alertes?lang=fr", "follow": "/follow/alertes?lang=fr", "follow-app": "/follow/culture?lang=en", "silent": "/follow/concours?lang=fr",
+		"front": "/?lang=fr", "channel": "/c/alertes?lang=fr", "follow": "/follow/alertes?lang=fr", "follow-app": "/follow/culture?lang=en", "silent": "/follow/concours?lang=fr", "unknown": "/follow/nope?lang=fr",
 		"confirm": "/confirm/" + confirmToken, "confirm-used": "/confirm/" + usedToken + "?lang=en", "leave": "/leave/" + leaveToken + "?lang=fr", "leave-unknown": "/leave/unknown?lang=fr",
 		"me": me, "me-en": me + "?lang=en&done=saved", "why": me + "/why", "data": me + "/data?lang=en", "forget": me + "/forget",
 	} {

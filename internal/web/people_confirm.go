@@ -19,6 +19,7 @@ type confirmPage struct {
 	Wording, Version string
 	Changed          string
 	Until            moment
+	Sender, Policy   string
 }
 
 // followed is something that a person follows, or would.
@@ -54,7 +55,7 @@ func (s *Server) confirmPage(v *view, a consent.Asked) confirmPage {
 			page.Says = v.words.Text("people.confirm.change.none")
 		}
 	}
-	page.Version = version(page.Wording)
+	page.Version, page.Sender, page.Policy = version(page.Wording), v.sender(), link(v.site.config.Privacy.Policy)
 	page.Target = v.words.Text("people.target", "medium", v.medium(a.Medium), "address", a.Masked)
 	for _, p := range a.Purposes {
 		title, lang := v.purposeName(p, s.s.People.Offers())

@@ -79,7 +79,7 @@ type followPage struct {
 	Zones   []zoneGroup
 	// Wording is what is agreed to with the button, Version its digest.
 	Wording, Version string
-	Sender           string
+	Sender, Policy   string
 	Started          string
 	Bots             []bot
 	// Page is this page's own address, to be followed on another device; nil where nobody knows it.
@@ -147,7 +147,7 @@ func (s *Server) offered(w http.ResponseWriter, r *http.Request) (*view, consent
 		s.tell(w, r, v, http.StatusNotFound, saying{Key: "people.silent", Ways: []way{{Text: v.words.Text("people.silent.back"), Path: v.href("/c/" + name)}}})
 		return nil, consent.Offer{}, false
 	}
-	s.tell(w, r, v, http.StatusNotFound, saying{Key: "error.404"})
+	s.nowhere(w, r, v, http.StatusNotFound, "404")
 	return nil, consent.Offer{}, false
 }
 
@@ -162,7 +162,7 @@ func (s *Server) followPage(v *view, o consent.Offer, in wish, wrong faults) fol
 	page.About, page.AboutLang = cut(render.Line(about), cardSummary, cardSummaryBytes), language(lang)
 	page.layout = v.layout(v.words.Text("people.follow.title", "channel", page.Name)+" · "+v.site.title, followPath(name))
 	page.Hidden, page.Sheet = true, peopleStyle().path
-	page.Sender = v.sender()
+	page.Sender, page.Policy = v.sender(), link(v.site.config.Privacy.Policy)
 	if len(wrong) > 0 {
 		page.Title = v.words.Text("people.faults.title", "title", page.Title)
 	}
@@ -206,8 +206,11 @@ func onlySlot(o consent.Offer) []string {
 	return nil
 }
 
-// sender says who writes: the newsroom, and where it is found.
+// sender says who writes: who is responsible, as it stands under every message, or the newsroom and where it is found.
 func (v *view) sender() string {
+	if who := render.Line(v.site.config.Privacy.Controller); who != "" {
+		return who
+	}
 	if u, err := url.Parse(v.site.config.Site.URL); err == nil && u.Host != "" {
 		return v.site.title + " (" + u.Host + ")"
 	}

@@ -392,3 +392,21 @@ func TestTheStoreRefuses(t *testing.T) {
 		t.Errorf("a full disk: status %d\n%s", a.Status, a.Body)
 	}
 }
+
+// TestWhoWritesIsSaid: whoever is about to agree is told who is responsible, and where the policy stands (GDPR, article 13).
+func TestWhoWritesIsSaid(t *testing.T) {
+	t.Parallel()
+	n, _ := openPeople(t, gazette(), nil)
+	for _, path := range []string{"/follow/alertes", "/confirm/" + confirmToken} {
+		if body := n.get(path + "?lang=fr").Body; !strings.Contains(body, "La Gazette, 1 rue Haute, Lyon") ||
+			!strings.Contains(body, `<a href="https://gazette.example/vie-privee">Politique de confidentialité</a>`) {
+			t.Errorf("%s does not say it:\n%s", path, body)
+		}
+	}
+	bare := gazette()
+	bare.Privacy.Controller, bare.Privacy.Policy = "", ""
+	n, _ = openPeople(t, bare, nil)
+	if body := n.get("/follow/alertes?lang=fr").Body; !strings.Contains(body, "La Gazette (canaux.gazette.example)") || strings.Contains(body, "Politique") {
+		t.Errorf("without either:\n%s", body)
+	}
+}

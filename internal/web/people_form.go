@@ -226,9 +226,5 @@ func (v *view) list(texts []string) string {
 	for i, s := range texts {
 		clean[i] = cut(render.Line(s), purposeTitle+10, cardTitleBytes+40) // a title, with its marks
 	}
-	last := len(clean) - 1
-	if last < 1 {
-		return strings.Join(clean, "")
-	}
-	return strings.Join(clean[:last], ", ") + " " + v.words.Text("list.and") + " " + clean[last]
+	return v.words.List(clean)
 }

@@ -159,7 +159,10 @@ func (s *Server) mePage(v *view, reader consent.Reader, wrong faults) mePage {
 		page.Addresses = append(page.Addresses, v.words.Text("people.target", "medium", v.medium(a.Medium), "address", render.Line(a.Text)))
 	}
 	h := reader.Habits
-	if h.PausedUntil.After(v.now) {
+	switch {
+	case h.PausedOpenly():
+		page.Paused = v.words.Text("people.paused.open")
+	case h.PausedUntil.After(v.now):
 		page.Paused = v.words.Text("people.paused", "time", v.full(h.PausedUntil).Text)
 	}
 	for _, p := range pauses {

@@ -38,7 +38,7 @@ func TestConfirming(t *testing.T) {
 		t.Fatalf("did %q", done)
 	}
 	a := n.form(path, form, "Sec-Fetch-Site", "same-origin")
-	if a.Status != 200 || !strings.Contains(a.Body, "Vous êtes abonné") || !strings.Contains(a.Body, `href="/me/`+personLink+`"`) {
+	if a.Status != 200 || !strings.Contains(a.Body, "L’abonnement est confirmé") || !strings.Contains(a.Body, `href="/me/`+personLink+`"`) {
 		t.Fatalf("status %d:\n%s", a.Status, a.Body)
 	}
 	e := p.last(t)
@@ -161,7 +161,7 @@ func TestOneClick(t *testing.T) {
 			}
 			for range 2 { // a repeat is answered alike
 				a := n.ask(http.MethodPost, "/leave/"+leaveToken, strings.NewReader(c.body), headers...)
-				if a.Status != 200 || a.Header.Get("Location") != "" || !strings.Contains(a.Body, "Vous êtes désabonné") || a.Header.Get("Set-Cookie") != "" {
+				if a.Status != 200 || a.Header.Get("Location") != "" || !strings.Contains(a.Body, "Le désabonnement a pris effet") || a.Header.Get("Set-Cookie") != "" {
 					t.Errorf("status %d, %v:\n%s", a.Status, a.Header, a.Body)
 				}
 				if len(a.Body) > 8<<10 {
@@ -335,6 +335,21 @@ func TestMoreToFollow(t *testing.T) {
 	}
 }
 
+// TestAPauseWithoutAnEnd: what the bot offers has no date that anybody should read.
+func TestAPauseWithoutAnEnd(t *testing.T) {
+	t.Parallel()
+	n, p := openPeople(t, gazette(), nil)
+	p.reader.Habits.PausedUntil = consent.UntilResumed()
+	for path, want := range map[string]string{
+		"/me/" + personLink:                   "tant que vous n’avez pas mis fin à la pause",
+		"/me/" + personLink + "/data?lang=en": "until you end it",
+	} {
+		if body := n.get(path).Body; !strings.Contains(body, want) || strings.Contains(body, "9999") {
+			t.Errorf("%s does not say %q:\n%s", path, want, body)
+		}
+	}
+}
+
 func TestPausing(t *testing.T) {
 	t.Parallel()
 	n, p := openPeople(t, gazette(), nil)
@@ -345,7 +360,7 @@ func TestPausing(t *testing.T) {
 			t.Errorf("%s: status %d, did %q, want until %s", which, a.Status, done, until)
 		}
 	}
-	if body := n.get(path).Body; !strings.Contains(body, "Rien ne viendra avant") || !strings.Contains(body, `value="resume"`) {
+	if body := n.get(path).Body; !strings.Contains(body, "Rien ne vous est envoyé avant le") || !strings.Contains(body, `value="resume"`) {
 		t.Error("the page does not say that everything is paused")
 	}
 	if a := n.form(path, url.Values{"pause": {"resume"}}); a.Status != 303 || !p.reader.Habits.PausedUntil.IsZero() {
@@ -361,7 +376,7 @@ func TestLeavingFromTheOwnPage(t *testing.T) {
 	n, p := openPeople(t, gazette(), nil)
 	path := "/me/" + personLink + "/leave"
 	for grant, want := range map[string]string{"12": "withdraw livraison", "14": "withdraw concours"} {
-		if a := n.form(path, url.Values{"grant": {grant}}); a.Status != 200 || !strings.Contains(a.Body, "Vous êtes désabonné") {
+		if a := n.form(path, url.Values{"grant": {grant}}); a.Status != 200 || !strings.Contains(a.Body, "Le désabonnement a pris effet") {
 			t.Errorf("%s: status %d", grant, a.Status)
 		}
 		if diff := cmp.Diff([]string{want}, p.changes()); diff != "" {
@@ -396,7 +411,7 @@ func TestRecord(t *testing.T) {
 	n, p := openPeople(t, gazette(), nil)
 	path := "/me/" + personLink
 	for page, holds := range map[string][]string{
-		"/why?lang=en": {"You follow it by e-mail since 3 October 2026.", "You agreed:", "by the button behind your own link", "En appuyant sur le bouton, je confirme.", `<blockquote lang="fr"`, "Wording 0a1b2c3d4e5f6071",
+		"/why?lang=en": {"You have followed it by e-mail since 3 October 2026.", "You agreed:", "by the button behind your own link", "En appuyant sur le bouton, je confirme.", `<blockquote lang="fr"`, "Wording 0a1b2c3d4e5f6071",
 			"Incendie à la gare du Nord", "https://canaux.gazette.example/c/alertes/abcdefgh", "Sent", "Not sent", "your quiet hours", "Came back", "says that the address does not exist", "kind of a later version", "outcome of a later version", "reason of a later version",
 			"by the means of the platform"},
 		"/data?lang=en": {"h4k2m6p8q0r3s5t7", "m…@example.org", "Europe/Paris", "22:00 – 07:00", "/data.json", "What has ended", "You agreed:"},
@@ -433,7 +448,7 @@ func TestForgetting(t *testing.T) {
 		t.Fatalf("did %q", done)
 	}
 	a := n.form(path+"?lang=en", url.Values{"sure": {"yes"}})
-	if a.Status != 200 || !strings.Contains(a.Body, "Everything about you is deleted") || !strings.Contains(a.Body, "until 20 December 2026") || strings.Contains(a.Body, personLink) {
+	if a.Status != 200 || !strings.Contains(a.Body, "Everything about you is deleted") || !strings.Contains(a.Body, "Until 20 December 2026") || strings.Contains(a.Body, personLink) {
 		t.Errorf("status %d:\n%s", a.Status, a.Body)
 	}
 	if a := n.get("/me/" + personLink); a.Status != 404 {

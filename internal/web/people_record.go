@@ -5,6 +5,7 @@ import (
 	"context"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"github.com/belfry-news/belfry/internal/consent"
 	"github.com/belfry-news/belfry/sdk/render"
@@ -123,6 +124,14 @@ func (v *view) eventLine(e consent.Event, offers []consent.Offer) eventLine {
 	if e.Preferences != nil {
 		line.Manner = v.manner(*e.Preferences)
 	}
+	if at := e.Agreed(); e.Kind == consent.EventImported && !at.IsZero() {
+		line.Manner = strings.TrimSpace(v.words.Text("people.agreed", "date", v.words.Date(at.In(v.site.zone))) + " " + line.Manner)
+	}
+	if e.Habits != nil {
+		for _, h := range v.habitPairs(*e.Habits) {
+			line.Manner = strings.TrimSpace(line.Manner + " " + v.words.Text("people.pair", "name", h.Name, "text", h.Text))
+		}
+	}
 	return line
 }
 
@@ -144,8 +153,11 @@ func (v *view) habitPairs(h consent.Habits) []pair {
 	if h.PerDay > 0 {
 		add("people.perday", strconv.Itoa(h.PerDay))
 	}
-	if h.PausedUntil.After(v.now) {
-		add("people.pause", v.full(h.PausedUntil).Text)
+	switch {
+	case h.PausedOpenly():
+		add("people.pause", v.words.Text("people.paused.until.open"))
+	case h.PausedUntil.After(v.now):
+		add("people.pause", v.words.Text("people.paused.until", "time", v.full(h.PausedUntil).Text))
 	}
 	return out
 }

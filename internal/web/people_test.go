@@ -151,10 +151,11 @@ func TestSecretsStayInTheAddress(t *testing.T) {
 	}
 }
 
-// TestOnlyTheConfiguredOrigin holds that links lead to the configured address whatever a request claims.
+// TestOnlyTheConfiguredOrigin holds that links lead to the configured addresses whatever a request claims.
 func TestOnlyTheConfiguredOrigin(t *testing.T) {
 	t.Parallel()
-	n, _ := openPeople(t, gazette(), nil)
+	config := gazette()
+	n, _ := openPeople(t, config, nil)
 	for _, path := range personPaths {
 		a := n.get(path, "Host", "evil.example", "X-Forwarded-Host", "evil.example", "X-Forwarded-Proto", "gopher", "Forwarded", "host=evil.example")
 		if strings.Contains(a.Body, "evil.example") || strings.Contains(fmt.Sprint(a.Header), "evil.example") {
@@ -162,7 +163,7 @@ func TestOnlyTheConfiguredOrigin(t *testing.T) {
 		}
 		for d := range parse(t, a.Body).Descendants() {
 			for _, attr := range d.Attr {
-				if (attr.Key == "href" || attr.Key == "action") && strings.Contains(attr.Val, "://") && !strings.HasPrefix(attr.Val, "https://canaux.gazette.example/") && !strings.HasPrefix(attr.Val, "https://t.me/") {
+				if (attr.Key == "href" || attr.Key == "action") && strings.Contains(attr.Val, "://") && !strings.HasPrefix(attr.Val, "https://canaux.gazette.example/") && !strings.HasPrefix(attr.Val, "https://t.me/") && attr.Val != config.Privacy.Policy {
 					t.Errorf("%s leads to %s", path, attr.Val)
 				}
 			}
@@ -416,5 +417,29 @@ func TestClassesHaveNoSecrets(t *testing.T) {
 	}
 	if diff := cmp.Diff(map[string]bool{"people": true}, classes); diff != "" {
 		t.Errorf("classes (-want +got):\n%s", diff)
+	}
+}
+
+// TestNothingLooksAlike: where there is nothing, every part of the site says so in the same way.
+func TestNothingLooksAlike(t *testing.T) {
+	t.Parallel()
+	main := regexp.MustCompile(`(?s)<main.*</main>`)
+	for name, people := range map[string]bool{"with people": true, "without": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			n := open(t, gazette())
+			if people {
+				n, _ = openPeople(t, gazette(), nil)
+			}
+			for _, lang := range []string{"en", "fr"} {
+				want := main.FindString(n.get("/nope?lang=" + lang).Body)
+				for _, path := range []string{"/c/nope", "/follow/nope", "/follow/", "/confirm/", "/leave/a/b", "/me/"} {
+					a := n.get(path + "?lang=" + lang)
+					if got := main.FindString(a.Body); a.Status != 404 || got != want || want == "" {
+						t.Errorf("%s answers %d with\n%s\nwant\n%s", path, a.Status, got, want)
+					}
+				}
+			}
+		})
 	}
 }

@@ -25,7 +25,7 @@ import traceback
 import grpc
 from google.protobuf import any_pb2, empty_pb2
 
-from belfry.plugin.v1 import channel_pb2, item_pb2, people_pb2, plugin_pb2, source_pb2
+from belfry.plugin.v1 import channel_pb2, inbox_pb2, item_pb2, people_pb2, plugin_pb2, source_pb2
 
 VERSION = 1
 MAX_MESSAGE = 16 << 20
@@ -70,11 +70,18 @@ class Type:
         deleter     delete(call, ref)
         finder      find(call, to, key) -> channel_pb2.PartRef or None
         messenger   message(call, message, files) -> people_pb2.MessageResponse
+        listener    listen(call, cursor, wait, most) -> (list of (inbox_pb2.InboxEvent, cursor behind it), cursor)
+        receiver    receive(call, request) -> (source_pb2.WebhookReply, list of inbox_pb2.InboxEvent)
 
     and close(). files are the contents of part.files, or of the files of message.common.media, in the same order. Calls of one
     instance may come at the same time. A messenger says in medium what its platform wants of messages to people, be it nothing:
     plugin_pb2.Medium(). message is called for what is on that medium, for somebody, and in its time; anything else is refused
-    before. The address in it is for that call alone."""
+    before. The address in it is for that call alone.
+
+    One that hears people names in medium.hears of what it tells. listen waits as many seconds as wait says while there is nothing, and
+    gives at most so many events; what stands before the cursor that it is asked from is stored, and what is behind it is given, again if
+    it was given before. The cursor that it gives last counts when there are no events. receive reads nothing of a request before its
+    signature; a request that is refused has no events. Both may be repeated, and then give events with the same ids."""
 
     name = ""
     summary = ""
@@ -168,6 +175,19 @@ def plain(nodes):
 def fill(text, values):
     """A text of a message with the person's own values in their places. A name without a value becomes nothing."""
     return re.sub("\ufdd0([^\ufdd1]*)\ufdd1", lambda place: values.get(place[1], ""), text)
+
+
+def text(words):
+    """What a person or a platform wrote, as it can cross: half a character, say, is no reason to hear nobody."""
+    return words.encode("utf-8", "replace").decode()
+
+
+def header(request, name):
+    """The value of a header of a request, as bytes; empty when it has none."""
+    for one in request.header:
+        if one.name.lower() == name.lower().encode():
+            return one.values[0] if one.values else b""
+    return b""
 
 
 # Configuration.
@@ -331,6 +351,8 @@ class _Process:
             service(v1 + "Deleter", Delete=unary(c.DeleteRequest, c.DeleteResponse, self.delete)),
             service(v1 + "Finder", Find=unary(c.FindRequest, c.FindResponse, self.find)),
             service(v1 + "Messenger", Message=upload(people_pb2.MessageRequest, people_pb2.MessageResponse, self.message)),
+            service(v1 + "Listener", Listen=unary(inbox_pb2.ListenRequest, inbox_pb2.ListenResponse, self.listen)),
+            service(v1 + "Receiver", Receive=unary(inbox_pb2.ReceiveRequest, inbox_pb2.ReceiveResponse, self.receive)),
         )
 
     # The life of the process and of its instances.
@@ -478,6 +500,17 @@ class _Process:
             if not message.HasField("not_after") or time.time() > message.not_after.seconds + message.not_after.nanos / 1e9:
                 raise Error("no_consent", "the time in which the message may leave is over")
             return connector.message(call, message, _contents(head, files, len(message.common.media)))
+
+    def listen(self, request, context):
+        with self.using(request, context, "listen", "listener") as (connector, call):
+            wait = request.wait.seconds + request.wait.nanos / 1e9
+            heard, behind = connector.listen(call, request.cursor, wait, request.most)
+            return inbox_pb2.ListenResponse(heard=[inbox_pb2.Heard(event=event.SerializeToString(), next=after) for event, after in heard], next=behind)
+
+    def receive(self, request, context):
+        with self.using(request, context, "receive", "receiver") as (connector, call):
+            reply, events = connector.receive(call, request.request)
+            return inbox_pb2.ReceiveResponse(reply=reply, events=[event.SerializeToString() for event in events])
 
 
 def _upload(requests, none=None):

@@ -1,28 +1,39 @@
 #!/usr/bin/python3 -B
-"""A messenger: hands short texts to single people over a paging service.
+"""A messenger: hands short texts to single people over a paging service, and tells what they answer.
 
 Belfry says whom to write to, one message at a time, when it may leave. The address is for that call: it stands in no log and in
-no error."""
+no error. What people do comes back with their addresses, for Belfry alone."""
 
+import datetime
+import hashlib
+import hmac
 import http.client
 import json
 import urllib.parse
 
 import belfry_plugin
-from belfry.plugin.v1 import people_pb2, plugin_pb2
+from belfry.plugin.v1 import inbox_pb2, people_pb2, plugin_pb2, source_pb2
 from board import MAX_ANSWER, address, credential, cut
 
 TEXT = 480  # the longest text, in code points
 
 
+def long_enough(secret):
+    if 0 < len(secret) < 16:
+        return "so short a secret can be guessed, and whoever does could say that people follow or leave", "make one of 16 characters or more"
+    return None
+
+
 class Pager(belfry_plugin.Type):
     name = "pager-py"
     summary = "short texts to single people"
-    roles = ("messenger",)
-    medium = plugin_pb2.Medium()  # the service forbids nothing that people agreed to
+    roles = ("messenger", "receiver", "listener")
+    # The service forbids nothing that people agreed to, and tells what they do.
+    medium = plugin_pb2.Medium(hears=["message", "button", "stop", "reopen"])
     fields = (
         belfry_plugin.Field("url", str, "the address of the service", required=True, example="https://pager.example", check=address),
         belfry_plugin.Field("token", str, "the credential", required=True, secret=True, check=credential),
+        belfry_plugin.Field("webhook_secret", str, "what the service signs its calls with, if it calls", default="", secret=True, check=long_enough),
     )
 
     def open(self, settings, config):
@@ -31,44 +42,105 @@ class Pager(belfry_plugin.Type):
 
 class Connector:
     def __init__(self, settings, config):
-        self.user_agent, self.token = settings.user_agent, config["token"]
+        self.user_agent, self.token, self.webhook_secret = settings.user_agent, config["token"], config["webhook_secret"].encode()
         self.base = urllib.parse.urlsplit(config["url"])
 
     def close(self):
         pass
 
     def message(self, call, message, _files):
-        text = compose(message)
+        page = {"to": message.address, "text": compose(message)}
+        keys = [{"text": button.text, "code": button.data} for row in message.buttons for button in row.buttons if button.data]
+        if keys:
+            page["choices"] = keys
+        # From here on the service may act, whatever becomes of its answer. The key is the same for every attempt.
+        status, headers, data = self.ask(call, "POST", "/api/pages", page, {"Idempotency-Key": message.id},
+                                         lost=("unknown_outcome", "the service took the page, and no whole answer came"))
+        if status != 201:
+            raise refusal(status, headers)
+        try:
+            return people_pb2.MessageResponse(id=json.loads(data)["id"])
+        except (ValueError, TypeError, KeyError) as fault:
+            raise belfry_plugin.Error("unknown_outcome", "the service took the page, and its answer cannot be read") from fault
+
+    def listen(self, call, cursor, wait, most):
+        """The cursor is the number of the last one that Belfry has stored; one that is none begins anew, and Belfry drops by its id what
+        it has stored already. The service forgets what stands before the number that it is asked from."""
+        after = int(cursor) if cursor.isdigit() and len(cursor) < 19 else 0
+        status, headers, data = self.ask(call, "GET", f"/api/inbox?after={after}&wait={wait:.3f}", wait=wait,
+                                         lost=("unavailable", "the service does not tell what people write"))
+        if status != 200:
+            error = refusal(status, headers)
+            if error.scope == "account":
+                raise error
+            raise belfry_plugin.Error("unavailable", f"the service does not tell what people write ({status})", scope="account")
+        try:
+            inbox = json.loads(data)["inbox"][:most]
+            heard = [(event(one), str(one["number"]).encode()) for one in inbox]
+        except (ValueError, TypeError, KeyError) as fault:
+            raise belfry_plugin.Error("unavailable", "what the service tells cannot be read", scope="account") from fault
+        told = [(what, behind) for what, behind in heard if what is not None]
+        return told, heard[-1][1] if heard and not told else b""
+
+    def receive(self, call, request):
+        """The service calls with one thing that somebody did. Nothing is read before the signature of its very bytes was compared."""
+        def refused(status):
+            return source_pb2.WebhookReply(status=status), []
+
+        if not self.webhook_secret:
+            return refused(404)
+        signature = hmac.new(self.webhook_secret, request.body, hashlib.sha256).hexdigest().encode()
+        if not hmac.compare_digest(signature, belfry_plugin.header(request, "Pager-Signature")):
+            return refused(401)
+        try:
+            what = event(json.loads(request.body))
+        except (ValueError, TypeError, KeyError):
+            return refused(400)
+        return source_pb2.WebhookReply(status=204), [what] if what is not None else []
+
+    def ask(self, call, method, path, content=None, headers=None, wait=0.0, lost=None):
+        """Make one request: (status, headers, body). lost is the error once something was sent and no whole answer came."""
         kind = http.client.HTTPSConnection if self.base.scheme == "https" else http.client.HTTPConnection
-        connection = kind(self.base.hostname, self.base.port, timeout=min(call.remaining(), 30))
+        connection = kind(self.base.hostname, self.base.port, timeout=min(call.remaining(), 30 + wait))
         try:
             connection.connect()
         except OSError as fault:
-            raise belfry_plugin.Error("unavailable", "the service cannot be reached") from fault
+            raise belfry_plugin.Error("unavailable", "the service cannot be reached", scope="account") from fault
         call.on_end(lambda: cut(connection))  # a call that is given up breaks off at once
         try:
             if call.ended():
                 raise belfry_plugin.Error("unavailable", "the call was given up")
-            # From here on the service may act, whatever becomes of its answer. The key is the same for every attempt.
-            connection.request("POST", self.base.path.rstrip("/") + "/api/pages", json.dumps({"to": message.address, "text": text}).encode(), {
-                "Authorization": "Bearer " + self.token, "User-Agent": self.user_agent, "Content-Type": "application/json",
-                "Idempotency-Key": message.id})
+            body, kinds = (None, {}) if content is None else (json.dumps(content).encode(), {"Content-Type": "application/json"})
+            connection.request(method, self.base.path.rstrip("/") + path, body,
+                               {"Authorization": "Bearer " + self.token, "User-Agent": self.user_agent, **kinds, **(headers or {})})
             answer = connection.getresponse()
-            data = answer.read(MAX_ANSWER + 1)
-            if answer.status == 201:
-                return people_pb2.MessageResponse(id=json.loads(data)["id"])
-        except (OSError, http.client.HTTPException, ValueError, AttributeError, KeyError) as fault:
-            raise belfry_plugin.Error("unknown_outcome", "the service took the page, and no whole answer came") from fault
+            return answer.status, answer.headers, answer.read(MAX_ANSWER + 1)
+        except (OSError, http.client.HTTPException, ValueError, AttributeError) as fault:
+            raise belfry_plugin.Error(*lost) from fault
         finally:
             connection.close()
-        raise refusal(answer)
 
 
-def refusal(answer):
+KINDS = {"wrote": "message", "chose": "button", "blocked": "stop", "unblocked": "reopen"}
+
+
+def event(one):
+    """What somebody did, as Belfry reads it; None for what means nothing. Its medium is this plugin's: no other can be named."""
+    kind = KINDS.get(one["kind"])
+    if kind is None or not one["id"] or not one["from"]:
+        return None
+    out = inbox_pb2.InboxEvent(id=belfry_plugin.text(one["id"]), kind=kind, text=belfry_plugin.text(one.get("text", "")), data=belfry_plugin.text(one.get("choice", "")),
+                               reply_to=belfry_plugin.text(one["id"]))
+    setattr(out, "from", belfry_plugin.text(one["from"]))  # from is a word of Python
+    if one.get("at"):
+        out.at.FromDatetime(datetime.datetime.fromisoformat(one["at"].replace("Z", "+00:00")).astimezone(datetime.timezone.utc).replace(tzinfo=None))
+    return out
+
+
+def refusal(status, headers):
     """What an answer means that is no success. What the service says is not repeated: the address may stand in it."""
-    status = answer.status
     if status == 429:
-        after = answer.getheader("Retry-After", "")
+        after = headers.get("Retry-After", "")
         return belfry_plugin.Error("rate_limited", "the service asks to wait", scope="account",
                                    retry_after=float(after) if after.isdigit() else 60.0)
     codes = {

@@ -265,6 +265,10 @@ func TestVerify(t *testing.T) {
 	changed := call(`{"a":1}`)
 	changed.Body = []byte(`{"a":2}`)
 	with := func(r sdk.WebhookRequest, change func(*sdk.WebhookRequest)) sdk.WebhookRequest { change(&r); return r }
+	bearer := tree{"preset": "github", "signature": "bearer", "secret": "0123456789abcdef"}
+	shown := func(body string) sdk.WebhookRequest {
+		return call(body, "Authorization", "Bearer 0123456789abcdef", "X-Delivery", "d1")
+	}
 	cases := []struct {
 		name   string
 		config tree
@@ -273,6 +277,8 @@ func TestVerify(t *testing.T) {
 		body   string
 	}{
 		{"genuine", preset, call(`{"a":1}`), reply{200, "", true, true}, "accepted"},
+		{"a token, and no name of the delivery", bearer, shown(`{"id":1}`), reply{200, "", true, false}, "accepted"},
+		{"a token, and a name", tree{"preset": "github", "signature": "bearer", "secret": "0123456789abcdef", "id_header": "X-Delivery"}, shown(`{"id":1}`), reply{200, "", true, true}, "accepted"},
 		{"another body", preset, changed, reply{401, "signature_wrong", false, false}, "fits no secret"},
 		{"unsigned", preset, with(call(`{"a":1}`), func(r *sdk.WebhookRequest) { delete(r.Header, "X-Hub-Signature-256") }), reply{401, "signature_missing", false, false}, "X-Hub-Signature-256"},
 		{"no JSON", preset, call(`{"a":`), reply{400, "body_malformed", false, false}, "byte 5"},

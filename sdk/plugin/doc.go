@@ -7,12 +7,12 @@
 //
 // What crosses in version 1: sdk.Source, sdk.WebhookReceiver, sdk.Checker, sdk.Resolver, sdk.Publisher, sdk.Editor,
 // sdk.Deleter, sdk.Finder, and, of a type that says what its medium allows (Spec.WithMedium), sdk.Messenger and
-// sdk.MessageLimiter. Streamer, those that hear people (Receiver, Listener, Linker, CommandMenu), Previewer, Assistant,
-// SharedPlanner, Rehearser and Prober do not cross: behind the wire sdk.As answers false for them.
+// sdk.MessageLimiter; of one that also says of what it tells (sdk.Medium.Hears), sdk.Listener and sdk.Receiver. Streamer, Linker,
+// CommandMenu, Previewer, Assistant, SharedPlanner, Rehearser and Prober do not cross: behind the wire sdk.As answers false for them.
 //
 // Of a person a plugin is told what stands in the sdk.DirectMessage that it is to send, in the moment in which it may leave:
 // the address on the medium that bears the name of the plugin's type, and the values of that message. Nothing else of them
-// reaches it, before or after, and it cannot ask.
+// reaches it, before or after, and it cannot ask. What it tells of people is about those of that medium, whatever it says.
 //
 // What a plugin may rely on:
 //   - One process holds many instances. Calls of different instances come at the same time.

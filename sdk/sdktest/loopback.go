@@ -34,6 +34,9 @@ type Opener func(ctx context.Context, s sdk.Settings, config map[string]any) (sd
 func Loopback(tb testing.TB, spec *sdk.Spec) Opener {
 	tb.Helper()
 	l := &loop{typ: spec.Type}
+	if spec.Medium != nil {
+		l.hears = spec.Medium.Hears
+	}
 	server, err := wire.NewServer(slog.New(newTestLog(tb)), spec)
 	if err != nil {
 		tb.Fatalf("loopback: %v", err)
@@ -82,6 +85,7 @@ func Loopback(tb testing.TB, spec *sdk.Spec) Opener {
 
 type loop struct {
 	typ     string
+	hears   []sdk.EventKind
 	conn    *grpc.ClientConn
 	handles atomic.Int64
 }
@@ -94,6 +98,7 @@ func (l *loop) open(ctx context.Context, s sdk.Settings, config map[string]any) 
 		return nil, err
 	}
 	i := wire.NewInstance(c, l.typ, roles)
+	i.Hear(l.hears, nil)
 	if err := i.AskMessageLimits(ctx); err != nil {
 		return nil, errors.Join(err, i.Close(ctx))
 	}

@@ -90,8 +90,17 @@ type ListenerOptions struct {
 	Options
 	// Say lets somebody write, which becomes an EventMessage with this text.
 	Say func(tb testing.TB, text string)
-	// Medium of the handles.
-	Medium string
+	// Medium of the handles. From is the address of who writes; empty where it is not known.
+	Medium, From string
+}
+
+// ReceiverOptions are what the suite Receiver needs.
+type ReceiverOptions struct {
+	Options
+	// Genuine are calls of the platform, each of which tells something; Forged are calls of somebody else.
+	Genuine, Forged []sdk.WebhookRequest
+	// Medium of the handles. From is the address of whoever the calls are about; empty where it is not known, or there are several.
+	Medium, From string
 }
 
 // of gives the test behind what a check holds: a check that runs in a Go test has nothing else.

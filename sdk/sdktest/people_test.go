@@ -23,13 +23,15 @@ type post struct {
 
 	message func(p *post, m sdk.DirectMessage) error
 	next    func(e *postEvents, ctx context.Context) (sdk.InboxEvent, sdk.Cursor, error)
+	receive func(r sdk.WebhookRequest) (sdk.WebhookReply, []sdk.InboxEvent, error)
 }
 
 const postReader, postLost = "somereader@example.invalid", "nobodyhere@example.invalid"
 
 func (p *post) Spec() *sdk.Spec {
 	return sdk.Define("post", "a post office in memory, for tests", PlatformConfig{},
-		func(context.Context, sdk.Settings, PlatformConfig) (*postConn, error) { return &postConn{p}, nil })
+		func(context.Context, sdk.Settings, PlatformConfig) (*postConn, error) { return &postConn{p}, nil }).
+		WithMedium(sdk.Medium{Hears: []sdk.EventKind{sdk.EventMessage, sdk.EventStop}})
 }
 
 type postConn struct{ *post }
@@ -141,6 +143,84 @@ func (p *post) listener() ListenerOptions {
 		Say: func(_ testing.TB, text string) { p.say(text) }}
 }
 
+// ReceiveEvents takes a call whose body is who wrote and what, under the right word.
+func (c *postConn) ReceiveEvents(_ context.Context, r sdk.WebhookRequest) (sdk.WebhookReply, []sdk.InboxEvent, error) {
+	if c.receive != nil {
+		return c.receive(r)
+	}
+	return postCall(r)
+}
+
+func postCall(r sdk.WebhookRequest) (sdk.WebhookReply, []sdk.InboxEvent, error) {
+	if !slices.Equal(r.Header["Word"], []string{secret}) {
+		return sdk.WebhookReply{Status: 401}, nil, nil
+	}
+	id, text, found := strings.Cut(string(r.Body), " wrote ")
+	if !found {
+		return sdk.WebhookReply{Status: 400}, nil, nil
+	}
+	return sdk.WebhookReply{Status: 204}, []sdk.InboxEvent{{ID: id, Kind: sdk.EventMessage, From: sdk.Handle{Medium: "post", Value: postReader}, At: time.Now().UTC(), Text: text}}, nil
+}
+
+func (p *post) receiver() ReceiverOptions {
+	call := func(word, body string) sdk.WebhookRequest {
+		return sdk.WebhookRequest{Method: "POST", Path: "/hooks/post", Header: map[string][]string{"Word": {word}}, Body: []byte(body), ReceivedAt: time.Now().UTC()}
+	}
+	return ReceiverOptions{Options: Options{Open: p.Spec().Open, Config: map[string]any{"token": secret}, Secrets: []string{secret}}, Medium: "post", From: postReader,
+		Genuine: []sdk.WebhookRequest{call(secret, "1 wrote START"), call(secret, "2 wrote STOP")}, Forged: []sdk.WebhookRequest{call("another", "3 wrote STOP"), call("", "4 wrote STOP")}}
+}
+
+func TestReceiverSuiteCatches(t *testing.T) {
+	t.Parallel()
+	type receive = func(r sdk.WebhookRequest) (sdk.WebhookReply, []sdk.InboxEvent, error)
+	changed := func(change func(reply *sdk.WebhookReply, events []sdk.InboxEvent)) receive {
+		return func(r sdk.WebhookRequest) (sdk.WebhookReply, []sdk.InboxEvent, error) {
+			reply, events, err := postCall(r)
+			change(&reply, events)
+			return reply, events, err
+		}
+	}
+	n := 0
+	for name, tc := range map[string]struct {
+		receive receive
+		want    string
+	}{
+		"anybody": {func(r sdk.WebhookRequest) (sdk.WebhookReply, []sdk.InboxEvent, error) {
+			r.Header = map[string][]string{"Word": {secret}}
+			return postCall(r)
+		}, "anybody could say that somebody follows or leaves"},
+		"another name every time": {changed(func(_ *sdk.WebhookReply, events []sdk.InboxEvent) {
+			for i := range events {
+				n++
+				events[i].ID = fmt.Sprint("x", n)
+			}
+		}), "would count twice"},
+		"nobody": {changed(func(_ *sdk.WebhookReply, events []sdk.InboxEvent) {
+			for i := range events {
+				events[i].From.Value = ""
+			}
+		}), "comes from somebody of the medium"},
+		"somebody else": {changed(func(_ *sdk.WebhookReply, events []sdk.InboxEvent) {
+			for i := range events {
+				events[i].From.Value = "x"
+			}
+		}), "comes from somebody else"},
+		"a refusal that tells":   {changed(func(reply *sdk.WebhookReply, _ []sdk.InboxEvent) { reply.Status = 500 }), "is refused with the status 500, and 1 events are taken"},
+		"the word in the answer": {changed(func(reply *sdk.WebhookReply, _ []sdk.InboxEvent) { reply.Body = []byte("not " + secret) }), "a secret of the configuration stands in what a call is answered"},
+		"a body that fails it": {func(r sdk.WebhookRequest) (sdk.WebhookReply, []sdk.InboxEvent, error) {
+			if !strings.Contains(string(r.Body), "wrote") {
+				return sdk.WebhookReply{}, nil, errors.New("oops")
+			}
+			return postCall(r)
+		}, "no *sdk.Error"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			caught(t, receiverChecks((&post{receive: tc.receive}).receiver()), tc.want)
+		})
+	}
+}
+
 func TestPeopleSuitesPass(t *testing.T) {
 	t.Parallel()
 	Messenger(t, (&post{}).messenger())
@@ -149,6 +229,14 @@ func TestPeopleSuitesPass(t *testing.T) {
 	far.Open = Loopback(t, p.Spec())
 	Messenger(t, far)
 	Listener(t, (&post{}).listener())
+	p = &post{}
+	heard := p.listener()
+	heard.Open = Loopback(t, p.Spec())
+	Listener(t, heard)
+	Receiver(t, p.receiver())
+	called := p.receiver()
+	called.Open = heard.Open
+	Receiver(t, called)
 }
 
 func TestMessengerSuiteCatches(t *testing.T) {

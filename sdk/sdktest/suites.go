@@ -101,16 +101,26 @@ func messengerChecks(o MessengerOptions) []conformance.Check {
 	return people.Messenger(out)
 }
 
-// Listener checks a connector that hears people. It runs directly only: the role does not cross to another process.
+// Listener checks a connector that hears people, directly and over Loopback.
 func Listener(t *testing.T, o ListenerOptions) {
 	t.Helper()
 	run(t, listenerChecks, o)
 }
 
 func listenerChecks(o ListenerOptions) []conformance.Check {
-	out := people.ListenerOptions{Options: o.suite(), Medium: o.Medium}
+	out := people.ListenerOptions{Options: o.suite(), Medium: o.Medium, From: o.From}
 	if o.Say != nil {
 		out.Say = func(t conformance.T, text string) { o.Say(of(t), text) }
 	}
 	return people.Listener(out)
+}
+
+// Receiver checks a connector whose platform calls when people do something.
+func Receiver(t *testing.T, o ReceiverOptions) {
+	t.Helper()
+	run(t, receiverChecks, o)
+}
+
+func receiverChecks(o ReceiverOptions) []conformance.Check {
+	return people.Receiver(people.ReceiverOptions{Options: o.suite(), Genuine: o.Genuine, Forged: o.Forged, Medium: o.Medium, From: o.From})
 }

@@ -11,6 +11,7 @@ var stops = phrases(
 	"td",
 	// French
 	"arrêt", "arret", "désabonner", "desabonner", "désinscrire", "désinscription", "annuler", "fin",
+	"désabonnement", "désabonnez-moi", "désabonnez moi", "désinscrivez-moi", "désinscrivez moi", // what readers write
 	// Spanish
 	"parar", "pare", "baja", "alto", "cancelar", "salir", "detener",
 	// German

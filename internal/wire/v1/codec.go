@@ -24,6 +24,11 @@ func newAnswers() *answers { return &answers{CodecV2: encoding.GetCodecV2("proto
 
 // Unmarshal decodes one message.
 func (a *answers) Unmarshal(data mem.BufferSlice, v any) error {
+	if c, raw := v.(*rawChunk); raw {
+		var err error
+		*c, err = a.take(data.Materialize())
+		return err
+	}
 	m, ok := v.(proto.Message)
 	if !ok {
 		return a.CodecV2.Unmarshal(data, v)
@@ -34,16 +39,23 @@ func (a *answers) Unmarshal(data mem.BufferSlice, v any) error {
 }
 
 func (a *answers) decode(b []byte, m proto.Message) error {
+	if err := a.admit(b, m.ProtoReflect().Descriptor()); err != nil {
+		return err
+	}
+	return decoding().Unmarshal(b, m)
+}
+
+// admit refuses a message that would take more than is left.
+func (a *answers) admit(b []byte, md protoreflect.MessageDescriptor) error {
 	size := len(b)
-	if err := footprint(b, m.ProtoReflect().Descriptor(), maxDepth, &size); err != nil {
+	if err := footprint(b, md, maxDepth, &size); err != nil {
 		return err
 	}
 	if a.left -= size; a.left < 0 {
 		a.refused = true
 		return fmt.Errorf("an answer would take more than %d bytes of memory", MaxAnswer)
 	}
-	// Unknown fields come from newer plugins; nothing here passes them on.
-	return proto.UnmarshalOptions{DiscardUnknown: true, RecursionLimit: maxDepth}.Unmarshal(b, m)
+	return nil
 }
 
 // frames decodes the messages of a stream that many calls share: each message by itself has the bounds of an answer.

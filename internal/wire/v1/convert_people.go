@@ -11,14 +11,16 @@ func toMedium(m *sdk.Medium) *Medium {
 	if m == nil {
 		return nil
 	}
-	return &Medium{OwnChoice: m.OwnChoice, TheyBegin: m.TheyBegin, ReplyWindow: toDuration(m.ReplyWindow), Templates: m.Templates}
+	return &Medium{OwnChoice: m.OwnChoice, TheyBegin: m.TheyBegin, ReplyWindow: toDuration(m.ReplyWindow), Templates: m.Templates,
+		Hears: words(m.Hears), Address: text(string(m.Address))}
 }
 
 func fromMedium(m *Medium) *sdk.Medium {
 	if m == nil {
 		return nil
 	}
-	return &sdk.Medium{OwnChoice: m.GetOwnChoice(), TheyBegin: m.GetTheyBegin(), ReplyWindow: fromDuration(m.GetReplyWindow()), Templates: m.GetTemplates()}
+	return &sdk.Medium{OwnChoice: m.GetOwnChoice(), TheyBegin: m.GetTheyBegin(), ReplyWindow: fromDuration(m.GetReplyWindow()), Templates: m.GetTemplates(),
+		Hears: fromWords[sdk.EventKind](m.GetHears()), Address: sdk.AddressRule(m.GetAddress())}
 }
 
 // toMessage makes what crosses of a message: what stands in DirectMessage of people.proto, and nothing else of the person. It leaves

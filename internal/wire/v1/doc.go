@@ -6,10 +6,15 @@
 // process answers becomes an *sdk.Error of that one call.
 //
 // What crosses: every role of sdk.RoleSource, RoleWebhook, RoleChecker, RoleResolver, RolePublisher, RoleEditor,
-// RoleDeleter, RoleFinder and RoleMessenger. The other roles do not cross in version 1, so sdk.As answers false for them.
+// RoleDeleter, RoleFinder, RoleMessenger, RoleListener and RoleReceiver. The other roles do not cross in version 1, so sdk.As answers
+// false for them.
 //
 // An address crosses in Instance.Message alone, for that one call, and only for the medium that bears the name of the
 // instance's type. On the other side the Server makes a permit of it again, so that a connector is written as in the host.
+//
+// An event that comes back has the instance's own medium, whatever the process says, and is of a kind that Instance.Hear was given. What
+// makes no sense is left out by itself. Listen is asked by calls that wait; the next one acknowledges what the last one gave, so a
+// Server gives one event of a connector at a time.
 //
 // What changes on the way: empty lists and absent ones are the same, times lose their zone and come back in UTC, text that
 // is not UTF-8 gets U+FFFD in place of what is not, durations are not negative, File.Data crosses only in Publish and

@@ -21,6 +21,8 @@ type Op struct {
 	Repeats bool
 	// OneAtATime says that an instance has at most one call of this operation under way.
 	OneAtATime bool
+	// Waits says that the call mostly waits for somebody else, and costs nothing meanwhile.
+	Waits bool
 }
 
 // broken is the code of a call that ended without an answer.

@@ -50,7 +50,19 @@ type fetchCall struct {
 	results chan *FetchResult
 	sent    bool
 	left    bool          // nobody reads results any more
+	late    excess        // what came afterwards
 	over    chan struct{} // closed at the last result, when somebody waits for it
+}
+
+// excess counts answers that nobody reads. A plugin that keeps to the protocol sends few: what was on its way when a fetch was
+// given up.
+type excess struct{ results, bytes int }
+
+// add counts one more, and reports whether it is too many.
+func (e *excess) add(r *FetchResult) bool {
+	e.results++
+	e.bytes += len(r.GetChunk())
+	return e.results > maxStray || e.bytes > MaxAnswer
 }
 
 var (
@@ -60,8 +72,8 @@ var (
 	errStreamEnded = errors.New("the stream of fetches ended")
 )
 
-// NewFetchStream makes a stream, which is opened with the first fetch. stray is told when it ends because the plugin answered
-// fetches that nobody made.
+// NewFetchStream makes a stream, which is opened with the first fetch. stray is told when it ends because the plugin went on to
+// answer fetches that nobody made, or that were given up.
 func NewFetchStream(conn grpc.ClientConnInterface, stray func()) *FetchStream {
 	s := &FetchStream{conn: conn, stray: stray, queued: make(chan struct{}, 1), ended: make(chan struct{}), calls: map[uint64]*fetchCall{}}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
@@ -83,21 +95,21 @@ func (s *FetchStream) fetch(ctx context.Context, op Op, req *FetchRequest) (sdk.
 	}
 	defer s.leave(req.GetCall(), c)
 	in, last := newAnswers(), false
-	return receiveBatch(op, func() (*BatchChunk, error) {
+	return receiveBatch(op, func() (rawChunk, error) {
 		if last {
-			return nil, io.EOF
+			return rawChunk{}, io.EOF
 		}
 		r, err := s.next(ctx, c)
 		if err != nil {
-			return nil, err
+			return rawChunk{}, err
 		}
 		if e := r.GetError(); e != nil {
-			return nil, fromError(ctx, e, op)
+			return rawChunk{}, fromError(ctx, e, op)
 		}
 		last = r.GetLast()
-		chunk := &BatchChunk{}
-		if err := in.decode(r.GetChunk(), chunk); err != nil {
-			return nil, in.status(status.Error(codes.Internal, err.Error()))
+		chunk, err := in.take(r.GetChunk())
+		if err != nil {
+			return rawChunk{}, in.status(status.Error(codes.Internal, err.Error()))
 		}
 		return chunk, nil
 	})
@@ -235,20 +247,16 @@ func (s *FetchStream) end(err error) {
 
 // read hands results over until the stream ends, and gives why it did.
 func (s *FetchStream) read(stream grpc.BidiStreamingClient[FetchCalls, FetchResults]) error {
-	stray := 0
+	var stray excess
 	for {
 		m, err := stream.Recv()
 		if err != nil {
 			return err
 		}
-		if len(m.GetResults()) == 0 {
-			stray++
-		}
+		tooMuch := len(m.GetResults()) == 0 && stray.add(nil)
 		for _, r := range m.GetResults() {
-			c, asked := s.received(r)
-			if !asked {
-				stray++
-			}
+			c, more := s.received(r, &stray)
+			tooMuch = tooMuch || more
 			if c != nil {
 				select {
 				case c.results <- r:
@@ -257,20 +265,21 @@ func (s *FetchStream) read(stream grpc.BidiStreamingClient[FetchCalls, FetchResu
 				}
 			}
 		}
-		if stray > maxStray {
+		if tooMuch {
 			s.stray()
 			return errStreamEnded
 		}
 	}
 }
 
-// received gives the fetch that waits for a result; nil for none. asked says whether there is such a fetch.
-func (s *FetchStream) received(r *FetchResult) (waits *fetchCall, asked bool) {
+// received gives the fetch that waits for a result; nil for none. tooMuch says that there were too many results for which none
+// does: stray counts those for which there never was one.
+func (s *FetchStream) received(r *FetchResult, stray *excess) (waits *fetchCall, tooMuch bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c := s.calls[r.GetCall()]
 	if c == nil {
-		return nil, false
+		return nil, stray.add(r)
 	}
 	if r.GetLast() {
 		delete(s.calls, r.GetCall())
@@ -279,9 +288,9 @@ func (s *FetchStream) received(r *FetchResult) (waits *fetchCall, asked bool) {
 		}
 	}
 	if c.left {
-		return nil, true
+		return nil, c.late.add(r)
 	}
-	return c, true
+	return c, false
 }
 
 // write sends what is queued until the stream ends.

@@ -1,6 +1,7 @@
 package wire_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -15,6 +16,8 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/proto"
 )
 
 // openMany opens an instance whose fetches go over one stream.
@@ -243,6 +246,85 @@ func TestAStreamThatBreaksItsRules(t *testing.T) {
 				t.Errorf("%d fetches were made by themselves, want %d", n, tc.alone)
 			}
 		})
+	}
+}
+
+// TestAFetchThatIsAnsweredWithoutEnd: a plugin that goes on to answer a fetch which was refused for its size is cut off.
+func TestAFetchThatIsAnsweredWithoutEnd(t *testing.T) {
+	t.Parallel()
+	items := &wire.BatchChunk{}
+	for range 1000 {
+		items.Items = append(items.Items, &wire.Item{})
+	}
+	raw, err := proto.Marshal(items)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, chunk := range map[string][]byte{"many": raw, "large": append(protowire.AppendBytes(protowire.AppendTag(bytes.Clone(raw), 1000, protowire.BytesType), make([]byte, 1<<20)), raw...)} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ended, told := make(chan struct{}), make(chan struct{})
+			p := newServer(t, func(r grpc.ServiceRegistrar) {
+				wire.RegisterPluginServer(r, settled{})
+				wire.RegisterSourceServer(r, &misled{many: func(s grpc.BidiStreamingServer[wire.FetchCalls, wire.FetchResults]) error {
+					defer close(ended)
+					m, err := s.Recv()
+					for err == nil {
+						err = s.Send(&wire.FetchResults{Results: []*wire.FetchResult{{Call: m.GetCalls()[0].GetFetch().GetCall(), Chunk: chunk}}})
+					}
+					return err
+				}})
+			})
+			p.many = wire.NewFetchStream(p.conn, func() { close(told) })
+			t.Cleanup(p.many.Close)
+			s := wire.NewInstance(&caller{p: p, handle: "1"}, "odd", []sdk.Role{sdk.RoleSource})
+			_, err := s.Fetch(t.Context(), sdk.FetchRequest{})
+			wantCode(t, err, sdk.CodeTooLarge, "more than 20000 items")
+			<-told
+			<-ended
+			// What comes later is made by itself.
+			if b, err := s.Fetch(t.Context(), sdk.FetchRequest{}); err != nil || !b.Unchanged {
+				t.Errorf("%+v, %v", b, err)
+			}
+		})
+	}
+}
+
+// TestABatchThatIsRefusedCostsLittle: what a batch holds is counted before it is decoded.
+func TestABatchThatIsRefusedCostsLittle(t *testing.T) {
+	chunk := &wire.BatchChunk{}
+	for range 1000 {
+		chunk.Items = append(chunk.Items, &wire.Item{})
+	}
+	p := newServer(t, func(r grpc.ServiceRegistrar) {
+		wire.RegisterPluginServer(r, settled{})
+		wire.RegisterSourceServer(r, endless{chunk: chunk})
+	})
+	s := wire.NewInstance(&caller{p: p, handle: "1"}, "odd", []sdk.Role{sdk.RoleSource})
+	allocated := func() (m runtime.MemStats) { runtime.ReadMemStats(&m); return m }
+	const n = 20
+	before := allocated()
+	for range n {
+		_, err := s.Fetch(t.Context(), sdk.FetchRequest{})
+		wantCode(t, err, sdk.CodeTooLarge, "more than 20000 items")
+	}
+	// Decoded, 20,000 items are as many objects.
+	if each := (allocated().Mallocs - before.Mallocs) / n; each > wire.MaxItems/4 {
+		t.Errorf("a batch of more than %d items that is refused makes %d objects", wire.MaxItems, each)
+	}
+}
+
+// endless is a source whose batch does not end.
+type endless struct {
+	wire.UnimplementedSourceServer
+	chunk *wire.BatchChunk
+}
+
+func (e endless) Fetch(_ *wire.FetchRequest, s grpc.ServerStreamingServer[wire.BatchChunk]) error {
+	for {
+		if err := s.Send(e.chunk); err != nil {
+			return err
+		}
 	}
 }
 

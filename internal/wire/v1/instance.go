@@ -19,6 +19,8 @@ type At struct {
 	Call uint64
 	// Many carries fetches; nil where each is made by itself.
 	Many *FetchStream
+	// Soon says that others wait for the end of the call.
+	Soon bool
 }
 
 // Caller brings the calls of one instance to the process that holds it.
@@ -37,6 +39,7 @@ type Instance struct {
 	typ    string
 	roles  []sdk.Role
 	limits *sdk.Limits // of messages to people; nil when it tells none
+	ear    *ear        // nil when it is not heard
 }
 
 // NewInstance makes an instance of a type with the roles that its process advertised, as far as they cross.
@@ -76,6 +79,10 @@ func (i *Instance) As(target any) bool {
 		return has(i, t, sdk.Messenger(i), sdk.RoleMessenger)
 	case *sdk.MessageLimiter:
 		return i.hasLimits(t)
+	case *sdk.Listener:
+		return i.ear != nil && has(i, t, sdk.Listener(i), sdk.RoleListener)
+	case *sdk.Receiver:
+		return i.ear != nil && has(i, t, sdk.Receiver(i), sdk.RoleReceiver)
 	}
 	return false
 }
@@ -102,6 +109,8 @@ func opFind() Op       { return Op{Name: "find", Repeats: true} }
 func opMessage() Op    { return Op{Name: "message", Sends: true} }
 
 func opMessageLimits() Op { return Op{Name: "message limits", Repeats: true} }
+func opListen() Op        { return Op{Name: "listen", Repeats: true, OneAtATime: true, Waits: true} }
+func opReceive() Op       { return Op{Name: "receive", Repeats: true} }
 
 // call makes one call. f decodes its answers with the options it is given.
 func (i *Instance) call(ctx context.Context, op Op, f func(ctx context.Context, at At, opt ...grpc.CallOption) error) error {
@@ -146,7 +155,7 @@ func (i *Instance) Fetch(ctx context.Context, r sdk.FetchRequest) (sdk.Batch, er
 		if err != nil {
 			return err
 		}
-		out, err = receiveBatch(op, stream.Recv)
+		out, err = receiveBatch(op, chunks(stream))
 		return err
 	})
 	return out, err
@@ -183,48 +192,35 @@ func (i *Instance) Map(ctx context.Context, r sdk.WebhookRequest) (sdk.Batch, er
 		if err != nil {
 			return err
 		}
-		out, err = receiveBatch(op, stream.Recv)
+		out, err = receiveBatch(op, chunks(stream))
 		return err
 	})
 	return out, err
 }
 
-// receiveBatch puts a batch together and checks what only a broken source gets wrong.
-func receiveBatch(op Op, recv func() (*BatchChunk, error)) (sdk.Batch, error) {
-	var b sdk.Batch
-	ended := false
-	empty := 0
+// receiveBatch reads a batch chunk by chunk.
+func receiveBatch(op Op, recv func() (rawChunk, error)) (sdk.Batch, error) {
+	r := batchReader{op: op}
 	for {
 		c, err := recv()
 		if errors.Is(err, io.EOF) {
-			break
+			return r.finish()
+		}
+		if err == nil {
+			err = r.add(c)
 		}
 		if err != nil {
 			return sdk.Batch{}, err
 		}
-		if proto.Size(c) == 0 { // nothing in it that is known
-			if empty++; empty > maxStray {
-				return sdk.Batch{}, lie(op, sdk.CodeTooLarge, "its batch has more than %d parts without anything in them", maxStray)
-			}
-			continue
-		}
-		if ended {
-			return sdk.Batch{}, lie(op, sdk.CodeInvalid, "its batch goes on after its end")
-		}
-		addChunk(&b, c)
-		ended = c.GetEnd() != nil
-		if len(b.Items) > MaxItems || len(b.Removed) > MaxItems || len(b.Whole) > MaxItems {
-			return sdk.Batch{}, lie(op, sdk.CodeTooLarge, "its batch has more than %d items, removals or groups", MaxItems)
-		}
 	}
-	if !ended {
-		return sdk.Batch{}, op.Errorf("the plugin broke off in the middle of a batch")
+}
+
+// chunks reads the chunks of a stream that one call has for itself.
+func chunks(stream grpc.ServerStreamingClient[BatchChunk]) func() (rawChunk, error) {
+	return func() (c rawChunk, err error) {
+		err = stream.RecvMsg(&c)
+		return c, err
 	}
-	if err := b.Validate(); err != nil {
-		e := sdk.AsError(err)
-		return sdk.Batch{}, lie(op, e.Code, "%s", e.Public)
-	}
-	return b, nil
 }
 
 // CheckItems implements sdk.Checker.

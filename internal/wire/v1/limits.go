@@ -14,6 +14,16 @@ const (
 	MaxParts = 1000
 	// MaxRefState is the largest ChannelRef.State, in bytes.
 	MaxRefState = 4 << 10
+	// MaxHeard is the most events of one answer of Listen, and MaxReceived those of one call of a platform.
+	MaxHeard    = 100
+	MaxReceived = 1000
+	// MaxReply is the largest body of an answer to a platform, in bytes.
+	MaxReply = 64 << 10
+	// MaxEventText is where the text of an event is cut, MaxEventID how long its names may be, and MaxEventData what a button of it
+	// carries, in bytes.
+	MaxEventText = 16 << 10
+	MaxEventID   = 256
+	MaxEventData = 64
 
 	// chunk is the size that the chunks of a batch, the pieces of a file and the messages of a FetchStream aim at, in bytes.
 	chunk = 256 << 10
@@ -37,7 +47,7 @@ const (
 func Crosses(r sdk.Role) bool {
 	switch r {
 	case sdk.RoleSource, sdk.RoleWebhook, sdk.RoleChecker, sdk.RoleResolver, sdk.RolePublisher, sdk.RoleEditor,
-		sdk.RoleDeleter, sdk.RoleFinder, sdk.RoleMessenger:
+		sdk.RoleDeleter, sdk.RoleFinder, sdk.RoleMessenger, sdk.RoleListener, sdk.RoleReceiver:
 		return true
 	}
 	return false

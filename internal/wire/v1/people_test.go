@@ -28,7 +28,7 @@ func (w *writer) Close(context.Context) error { return nil }
 // spec declares the writer under the name that pair.open opens.
 func (w *writer) spec() *sdk.Spec {
 	return sdk.Define("odd", "writes as a test tells it to", oddConfig{}, func(context.Context, sdk.Settings, oddConfig) (*writer, error) { return w, nil }).
-		WithMedium(sdk.Medium{OwnChoice: true})
+		WithMedium(sdk.Medium{OwnChoice: true, TheyBegin: true, ReplyWindow: time.Hour, Templates: true, Hears: []sdk.EventKind{sdk.EventMessage, "tomorrow"}, Address: sdk.AddressE164})
 }
 
 // limited is a writer that says what it takes.
@@ -353,8 +353,8 @@ func TestWhatIsWrongWithAPluginCountsAgainstNobody(t *testing.T) {
 	}
 }
 
-// TestWhoHearsPeopleDoesNotCross: whatever a process says that it can do.
-func TestWhoHearsPeopleDoesNotCross(t *testing.T) {
+// TestWhatDoesNotCrossAtAll: whatever a process says that it can do, and whoever hears people without saying of what it tells.
+func TestWhatDoesNotCrossAtAll(t *testing.T) {
 	t.Parallel()
 	i := wire.NewInstance(unopened{}, "odd", []sdk.Role{sdk.RoleReceiver, sdk.RoleListener, sdk.RoleStreamer, sdk.RoleAssistant, "reader of minds"})
 	_, hears := sdk.As[sdk.Listener](i)

@@ -126,7 +126,7 @@ type Type struct {
 	Name    string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	Summary string                 `protobuf:"bytes,2,opt,name=summary,proto3" json:"summary,omitempty"`
 	// The abilities a healthy instance has: "source", "webhook", "checker", "resolver", "publisher", "editor", "deleter",
-	// "finder", "messenger". The host does not use a role it does not know.
+	// "finder", "messenger", "listener", "receiver". The host does not use a role it does not know.
 	Roles []string `protobuf:"bytes,3,rep,name=roles,proto3" json:"roles,omitempty"`
 	// The JSON Schema (draft-07) of the configuration.
 	SchemaJson []byte     `protobuf:"bytes,4,opt,name=schema_json,json=schemaJson,proto3" json:"schema_json,omitempty"`
@@ -220,8 +220,14 @@ type Medium struct {
 	TheyBegin bool `protobuf:"varint,2,opt,name=they_begin,json=theyBegin,proto3" json:"they_begin,omitempty"`
 	// How long after a person last wrote they may be written to; 0 is always. Outside of it the platform's templates are used if
 	// templates says so, and nothing is sent otherwise.
-	ReplyWindow   *durationpb.Duration `protobuf:"bytes,3,opt,name=reply_window,json=replyWindow,proto3" json:"reply_window,omitempty"`
-	Templates     bool                 `protobuf:"varint,4,opt,name=templates,proto3" json:"templates,omitempty"`
+	ReplyWindow *durationpb.Duration `protobuf:"bytes,3,opt,name=reply_window,json=replyWindow,proto3" json:"reply_window,omitempty"`
+	Templates   bool                 `protobuf:"varint,4,opt,name=templates,proto3" json:"templates,omitempty"`
+	// The kinds of events (InboxEvent.kind) that a type with the role "listener" or "receiver" tells of. Without any, these roles are not
+	// used.
+	Hears []string `protobuf:"bytes,5,rep,name=hears,proto3" json:"hears,omitempty"`
+	// When two spellings are one address: "exact" (or empty), "lowercase", or "e164" for telephone numbers with their country. Messages
+	// name an address in that form, and events should. A type with another word writes to nobody.
+	Address       string `protobuf:"bytes,6,opt,name=address,proto3" json:"address,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -282,6 +288,20 @@ func (x *Medium) GetTemplates() bool {
 		return x.Templates
 	}
 	return false
+}
+
+func (x *Medium) GetHears() []string {
+	if x != nil {
+		return x.Hears
+	}
+	return nil
+}
+
+func (x *Medium) GetAddress() string {
+	if x != nil {
+		return x.Address
+	}
+	return ""
 }
 
 // Setting is one setting of a configuration, for its reference page.
@@ -1030,14 +1050,16 @@ const file_belfry_plugin_v1_plugin_proto_rawDesc = "" +
 	"\vschema_json\x18\x04 \x01(\fR\n" +
 	"schemaJson\x125\n" +
 	"\bsettings\x18\x05 \x03(\v2\x19.belfry.plugin.v1.SettingR\bsettings\x120\n" +
-	"\x06medium\x18\x06 \x01(\v2\x18.belfry.plugin.v1.MediumR\x06medium\"\xa2\x01\n" +
+	"\x06medium\x18\x06 \x01(\v2\x18.belfry.plugin.v1.MediumR\x06medium\"\xd2\x01\n" +
 	"\x06Medium\x12\x1d\n" +
 	"\n" +
 	"own_choice\x18\x01 \x01(\bR\townChoice\x12\x1d\n" +
 	"\n" +
 	"they_begin\x18\x02 \x01(\bR\ttheyBegin\x12<\n" +
 	"\freply_window\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\vreplyWindow\x12\x1c\n" +
-	"\ttemplates\x18\x04 \x01(\bR\ttemplates\"\xa7\x01\n" +
+	"\ttemplates\x18\x04 \x01(\bR\ttemplates\x12\x14\n" +
+	"\x05hears\x18\x05 \x03(\tR\x05hears\x12\x18\n" +
+	"\aaddress\x18\x06 \x01(\tR\aaddress\"\xa7\x01\n" +
 	"\aSetting\x12\x12\n" +
 	"\x04path\x18\x01 \x01(\tR\x04path\x12\x12\n" +
 	"\x04type\x18\x02 \x01(\tR\x04type\x12\x18\n" +

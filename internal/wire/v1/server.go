@@ -34,6 +34,8 @@ type served struct {
 	name string
 	// common is the text that the newest message to a person shares with others.
 	common atomic.Pointer[sdk.Common]
+	// listening is what is kept from one call of Listen to the next.
+	listening listening
 
 	mu     sync.Mutex
 	conn   sdk.Connector // nil until it is open
@@ -76,6 +78,8 @@ func (s *Server) Register(r grpc.ServiceRegistrar) {
 	RegisterDeleterServer(r, &deleterServer{s: s})
 	RegisterFinderServer(r, &finderServer{s: s})
 	RegisterMessengerServer(r, &messengerServer{s: s})
+	RegisterListenerServer(r, &listenerServer{s: s})
+	RegisterReceiverServer(r, &receiverServer{s: s})
 }
 
 // Close closes every instance that is still open, all at once, within ctx.
@@ -236,6 +240,8 @@ func rolesOf(c sdk.Connector) []sdk.Role {
 	add(sdk.RoleDeleter, able[sdk.Deleter](c))
 	add(sdk.RoleFinder, able[sdk.Finder](c))
 	add(sdk.RoleMessenger, able[sdk.Messenger](c))
+	add(sdk.RoleListener, able[sdk.Listener](c))
+	add(sdk.RoleReceiver, able[sdk.Receiver](c))
 	return out
 }
 
@@ -248,6 +254,9 @@ func (i *served) close(ctx context.Context) error {
 	i.mu.Unlock()
 	if err := i.settle(ctx, func(*underWay) bool { return true }); err != nil {
 		return sdk.Errorf(sdk.CodeUnavailable, "close", "a call does not end: %w", err)
+	}
+	if err := i.listening.close(ctx); err != nil {
+		return err
 	}
 	if conn := i.connector(); conn != nil {
 		return conn.Close(ctx)

@@ -134,6 +134,9 @@ func (f *fetches) fetch(c *fetching) {
 				last.Chunk = raw
 				return nil
 			}
+			if err := c.ctx.Err(); err != nil {
+				return err // the host reads no more of it
+			}
 			return f.send(&FetchResult{Call: last.GetCall(), Chunk: raw})
 		})
 	})

@@ -26,6 +26,8 @@ type Config struct {
 	API          string         `yaml:"api" required:"true" doc:"The address of the paging service." example:"https://pager.example/api"`
 	Token        sdk.Secret     `yaml:"token" required:"true" doc:"The credential for it." example:"\"${env:PAGER_TOKEN}\""`
 	AllowPrivate []netip.Prefix `yaml:"allow_private" doc:"Private networks in which the service may be." example:"[10.0.3.7/32]"`
+
+	WebhookSecret sdk.Secret `yaml:"webhook_secret" doc:"What the service signs its calls to /hooks/NAME with, if it calls; 16 characters or more." example:"\"${env:PAGER_WEBHOOK_SECRET}\""`
 }
 
 // Validate is called after decoding.
@@ -34,16 +36,19 @@ func (c Config) Validate() error {
 	if u, err := url.Parse(c.API); err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
 		ps.Add("/api", fmt.Sprintf("%q is no address of a service", c.API), "write it like https://pager.example/api")
 	}
+	if s := c.WebhookSecret.Reveal(); s != "" && len(s) < 16 {
+		ps.Add("/webhook_secret", "so short a secret can be guessed, and whoever does could say that people follow or leave", "make one of 16 characters or more")
+	}
 	return ps.Err()
 }
 
 // Spec declares the connector. WithMedium says what the platform wants of messages to people; this one forbids nothing. A type that
-// writes to people has to say it, be it nothing.
+// writes to people has to say it, be it nothing; one that also hears them says of what it tells (hear.go).
 func Spec() *sdk.Spec {
 	return sdk.Define(Medium, "short texts to single people, by a paging service", Config{},
 		func(_ context.Context, s sdk.Settings, c Config) (*pager, error) {
 			return &pager{config: c, settings: s, client: sdk.NewClient(sdk.ClientConfig{UserAgent: s.UserAgent, AllowPrivate: c.AllowPrivate})}, nil
-		}).WithMedium(sdk.Medium{})
+		}).WithMedium(sdk.Medium{Hears: hears()})
 }
 
 type pager struct {
@@ -76,7 +81,7 @@ func (p *pager) Message(ctx context.Context, m sdk.DirectMessage) (sdk.MessageRe
 	if err != nil {
 		return sdk.MessageRef{}, err
 	}
-	body, err := json.Marshal(map[string]string{"to": address, "text": text})
+	body, err := json.Marshal(page{To: address, Text: text, Choices: choices(m.Buttons)})
 	if err != nil {
 		return sdk.MessageRef{}, sdk.Errorf(sdk.CodeInvalid, "page", "the text cannot be written")
 	}
@@ -95,6 +100,31 @@ func (p *pager) Message(ctx context.Context, m sdk.DirectMessage) (sdk.MessageRe
 	return accepted(answer)
 }
 
+// page is what the service takes.
+type page struct {
+	To      string   `json:"to"`
+	Text    string   `json:"text"`
+	Choices []choice `json:"choices,omitempty"`
+}
+
+// choice is a key of the pager: pressing it gives the code back.
+type choice struct {
+	Text string `json:"text"`
+	Code string `json:"code"`
+}
+
+// choices are the buttons that send something back. Those that open an address stand in the text.
+func choices(rows [][]sdk.Button) (out []choice) {
+	for _, row := range rows {
+		for _, b := range row {
+			if b.Data != "" {
+				out = append(out, choice{b.Text, b.Data})
+			}
+		}
+	}
+	return out
+}
+
 // accepted reads what the service answered. What it says is not repeated: the address may stand in it.
 func accepted(a sdk.Answer) (sdk.MessageRef, error) {
 	fail := func(code sdk.Code, scope sdk.Scope, public string) (sdk.MessageRef, error) {
@@ -102,13 +132,13 @@ func accepted(a sdk.Answer) (sdk.MessageRef, error) {
 	}
 	switch {
 	case a.Status == http.StatusCreated:
-		var page struct {
+		var sent struct {
 			ID string `json:"id"`
 		}
-		if json.Unmarshal(a.Body, &page) != nil || page.ID == "" {
+		if json.Unmarshal(a.Body, &sent) != nil || sent.ID == "" {
 			return fail(sdk.CodeUnknownOutcome, sdk.ScopeMessage, "the service accepted something and its answer cannot be read")
 		}
-		return sdk.MessageRef{ID: page.ID}, nil
+		return sdk.MessageRef{ID: sent.ID}, nil
 	case a.Status == http.StatusUnauthorized:
 		return fail(sdk.CodeUnauthenticated, sdk.ScopeAccount, "the service refuses the token; put a valid one into the configuration")
 	case a.Status == http.StatusForbidden:
@@ -151,7 +181,11 @@ func compose(m sdk.DirectMessage) (string, error) {
 		}
 	}
 	tail := strings.Join(end, "\n")
-	text := strings.TrimSpace(sdk.Fill(c.Subject+"\n"+sdk.PlainText(c.Body), m.Slots))
+	said := []string{c.Subject}
+	for _, paragraph := range c.Body {
+		said = append(said, sdk.PlainText([]sdk.Node{paragraph}))
+	}
+	text := strings.TrimSpace(sdk.Fill(strings.Join(said, "\n"), m.Slots))
 	room := maxText - utf8.RuneCountInString(tail) - 1
 	if runes := []rune(text); room <= 0 {
 		return "", sdk.Errorf(sdk.CodeTooLarge, "page", "the addresses in the message leave no room for its text")

@@ -196,6 +196,10 @@ func (r *rule) between(start, lo, hi, until time.Time, use func(time.Time) bool,
 	if r.fine() {
 		return r.loop(option, from, lo, hi, use, b)
 	}
+	if option.Freq == rrule.YEARLY && len(option.Byweekno) > 0 && len(option.Byweekday)+len(option.Bymonthday)+len(option.Byyearday) == 0 {
+		// The day of the week is the start's (RFC 5545, section 3.3.10); the library takes all seven.
+		option.Byweekday = []rrule.Weekday{[]rrule.Weekday{rrule.SU, rrule.MO, rrule.TU, rrule.WE, rrule.TH, rrule.FR, rrule.SA}[start.Weekday()]}
+	}
 	// Without an end of its own the library stops after 290 years, and some zones begin in 1601.
 	option.Dtstart, option.Until = from, time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)
 	rr, err := rrule.NewRRule(option)

@@ -14,7 +14,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x62\x65lfry/plugin/v1/plugin.proto\x12\x10\x62\x65lfry.plugin.v1\x1a\x1egoogle/protobuf/duration.proto\"\x11\n\x0f\x44\x65scribeRequest\"9\n\x10\x44\x65scribeResponse\x12%\n\x05types\x18\x01 \x03(\x0b\x32\x16.belfry.plugin.v1.Type\"\xa0\x01\n\x04Type\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07summary\x18\x02 \x01(\t\x12\r\n\x05roles\x18\x03 \x03(\t\x12\x13\n\x0bschema_json\x18\x04 \x01(\x0c\x12+\n\x08settings\x18\x05 \x03(\x0b\x32\x19.belfry.plugin.v1.Setting\x12(\n\x06medium\x18\x06 \x01(\x0b\x32\x18.belfry.plugin.v1.Medium\"t\n\x06Medium\x12\x12\n\nown_choice\x18\x01 \x01(\x08\x12\x12\n\nthey_begin\x18\x02 \x01(\x08\x12/\n\x0creply_window\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x11\n\ttemplates\x18\x04 \x01(\x08\"t\n\x07Setting\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\t\x12\x0f\n\x07\x64\x65\x66\x61ult\x18\x03 \x01(\t\x12\x0b\n\x03\x64oc\x18\x04 \x01(\t\x12\x0f\n\x07\x65xample\x18\x05 \x01(\t\x12\x10\n\x08required\x18\x06 \x01(\x08\x12\x0c\n\x04\x65num\x18\x07 \x03(\t\"\'\n\x06\x43onfig\x12\x0c\n\x04json\x18\x01 \x01(\x0c\x12\x0f\n\x07untyped\x18\x02 \x03(\t\"c\n\x07Problem\x12\x0f\n\x07pointer\x18\x01 \x01(\t\x12\x0e\n\x06on_key\x18\x02 \x01(\x08\x12\x0c\n\x04what\x18\x03 \x01(\t\x12\x0b\n\x03\x66ix\x18\x04 \x01(\t\x12\x0c\n\x04line\x18\x05 \x01(\x03\x12\x0e\n\x06\x63olumn\x18\x06 \x01(\x03\"F\n\x0c\x43heckRequest\x12\x0c\n\x04type\x18\x01 \x01(\t\x12(\n\x06\x63onfig\x18\x02 \x01(\x0b\x32\x18.belfry.plugin.v1.Config\"<\n\rCheckResponse\x12+\n\x08problems\x18\x01 \x03(\x0b\x32\x19.belfry.plugin.v1.Problem\"\x89\x01\n\x0bOpenRequest\x12\x0e\n\x06handle\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\t\x12\x10\n\x08instance\x18\x03 \x01(\t\x12\x12\n\nuser_agent\x18\x04 \x01(\t\x12(\n\x06\x63onfig\x18\x05 \x01(\x0b\x32\x18.belfry.plugin.v1.Config\x12\x0c\n\x04\x63\x61ll\x18\x0f \x01(\x04\"J\n\x0cOpenResponse\x12+\n\x08problems\x18\x01 \x03(\x0b\x32\x19.belfry.plugin.v1.Problem\x12\r\n\x05roles\x18\x02 \x03(\t\"-\n\rSettleRequest\x12\x0e\n\x06handle\x18\x01 \x01(\t\x12\x0c\n\x04\x63\x61ll\x18\x02 \x01(\x04\"\x10\n\x0eSettleResponse\"\x1e\n\x0c\x43loseRequest\x12\x0e\n\x06handle\x18\x01 \x01(\t\"\x0f\n\rCloseResponse\"p\n\x05\x45rror\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\r\n\x05scope\x18\x02 \x01(\t\x12\n\n\x02op\x18\x03 \x01(\t\x12\x0e\n\x06public\x18\x04 \x01(\t\x12.\n\x0bretry_after\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration2\x83\x03\n\x06Plugin\x12Q\n\x08\x44\x65scribe\x12!.belfry.plugin.v1.DescribeRequest\x1a\".belfry.plugin.v1.DescribeResponse\x12H\n\x05\x43heck\x12\x1e.belfry.plugin.v1.CheckRequest\x1a\x1f.belfry.plugin.v1.CheckResponse\x12\x45\n\x04Open\x12\x1d.belfry.plugin.v1.OpenRequest\x1a\x1e.belfry.plugin.v1.OpenResponse\x12K\n\x06Settle\x12\x1f.belfry.plugin.v1.SettleRequest\x1a .belfry.plugin.v1.SettleResponse\x12H\n\x05\x43lose\x12\x1e.belfry.plugin.v1.CloseRequest\x1a\x1f.belfry.plugin.v1.CloseResponseB5Z3github.com/belfry-news/belfry/internal/wire/v1;wireb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x62\x65lfry/plugin/v1/plugin.proto\x12\x10\x62\x65lfry.plugin.v1\x1a\x1egoogle/protobuf/duration.proto\"\x11\n\x0f\x44\x65scribeRequest\"9\n\x10\x44\x65scribeResponse\x12%\n\x05types\x18\x01 \x03(\x0b\x32\x16.belfry.plugin.v1.Type\"\xa0\x01\n\x04Type\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07summary\x18\x02 \x01(\t\x12\r\n\x05roles\x18\x03 \x03(\t\x12\x13\n\x0bschema_json\x18\x04 \x01(\x0c\x12+\n\x08settings\x18\x05 \x03(\x0b\x32\x19.belfry.plugin.v1.Setting\x12(\n\x06medium\x18\x06 \x01(\x0b\x32\x18.belfry.plugin.v1.Medium\"\x94\x01\n\x06Medium\x12\x12\n\nown_choice\x18\x01 \x01(\x08\x12\x12\n\nthey_begin\x18\x02 \x01(\x08\x12/\n\x0creply_window\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x11\n\ttemplates\x18\x04 \x01(\x08\x12\r\n\x05hears\x18\x05 \x03(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x06 \x01(\t\"t\n\x07Setting\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\t\x12\x0f\n\x07\x64\x65\x66\x61ult\x18\x03 \x01(\t\x12\x0b\n\x03\x64oc\x18\x04 \x01(\t\x12\x0f\n\x07\x65xample\x18\x05 \x01(\t\x12\x10\n\x08required\x18\x06 \x01(\x08\x12\x0c\n\x04\x65num\x18\x07 \x03(\t\"\'\n\x06\x43onfig\x12\x0c\n\x04json\x18\x01 \x01(\x0c\x12\x0f\n\x07untyped\x18\x02 \x03(\t\"c\n\x07Problem\x12\x0f\n\x07pointer\x18\x01 \x01(\t\x12\x0e\n\x06on_key\x18\x02 \x01(\x08\x12\x0c\n\x04what\x18\x03 \x01(\t\x12\x0b\n\x03\x66ix\x18\x04 \x01(\t\x12\x0c\n\x04line\x18\x05 \x01(\x03\x12\x0e\n\x06\x63olumn\x18\x06 \x01(\x03\"F\n\x0c\x43heckRequest\x12\x0c\n\x04type\x18\x01 \x01(\t\x12(\n\x06\x63onfig\x18\x02 \x01(\x0b\x32\x18.belfry.plugin.v1.Config\"<\n\rCheckResponse\x12+\n\x08problems\x18\x01 \x03(\x0b\x32\x19.belfry.plugin.v1.Problem\"\x89\x01\n\x0bOpenRequest\x12\x0e\n\x06handle\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\t\x12\x10\n\x08instance\x18\x03 \x01(\t\x12\x12\n\nuser_agent\x18\x04 \x01(\t\x12(\n\x06\x63onfig\x18\x05 \x01(\x0b\x32\x18.belfry.plugin.v1.Config\x12\x0c\n\x04\x63\x61ll\x18\x0f \x01(\x04\"J\n\x0cOpenResponse\x12+\n\x08problems\x18\x01 \x03(\x0b\x32\x19.belfry.plugin.v1.Problem\x12\r\n\x05roles\x18\x02 \x03(\t\"-\n\rSettleRequest\x12\x0e\n\x06handle\x18\x01 \x01(\t\x12\x0c\n\x04\x63\x61ll\x18\x02 \x01(\x04\"\x10\n\x0eSettleResponse\"\x1e\n\x0c\x43loseRequest\x12\x0e\n\x06handle\x18\x01 \x01(\t\"\x0f\n\rCloseResponse\"p\n\x05\x45rror\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\r\n\x05scope\x18\x02 \x01(\t\x12\n\n\x02op\x18\x03 \x01(\t\x12\x0e\n\x06public\x18\x04 \x01(\t\x12.\n\x0bretry_after\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration2\x83\x03\n\x06Plugin\x12Q\n\x08\x44\x65scribe\x12!.belfry.plugin.v1.DescribeRequest\x1a\".belfry.plugin.v1.DescribeResponse\x12H\n\x05\x43heck\x12\x1e.belfry.plugin.v1.CheckRequest\x1a\x1f.belfry.plugin.v1.CheckResponse\x12\x45\n\x04Open\x12\x1d.belfry.plugin.v1.OpenRequest\x1a\x1e.belfry.plugin.v1.OpenResponse\x12K\n\x06Settle\x12\x1f.belfry.plugin.v1.SettleRequest\x1a .belfry.plugin.v1.SettleResponse\x12H\n\x05\x43lose\x12\x1e.belfry.plugin.v1.CloseRequest\x1a\x1f.belfry.plugin.v1.CloseResponseB5Z3github.com/belfry-news/belfry/internal/wire/v1;wireb\x06proto3')
 
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, globals())
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'belfry.plugin.v1.plugin_pb2', globals())
@@ -28,32 +28,32 @@ if _descriptor._USE_C_DESCRIPTORS == False:
   _DESCRIBERESPONSE._serialized_end=159
   _TYPE._serialized_start=162
   _TYPE._serialized_end=322
-  _MEDIUM._serialized_start=324
-  _MEDIUM._serialized_end=440
-  _SETTING._serialized_start=442
-  _SETTING._serialized_end=558
-  _CONFIG._serialized_start=560
-  _CONFIG._serialized_end=599
-  _PROBLEM._serialized_start=601
-  _PROBLEM._serialized_end=700
-  _CHECKREQUEST._serialized_start=702
-  _CHECKREQUEST._serialized_end=772
-  _CHECKRESPONSE._serialized_start=774
-  _CHECKRESPONSE._serialized_end=834
-  _OPENREQUEST._serialized_start=837
-  _OPENREQUEST._serialized_end=974
-  _OPENRESPONSE._serialized_start=976
-  _OPENRESPONSE._serialized_end=1050
-  _SETTLEREQUEST._serialized_start=1052
-  _SETTLEREQUEST._serialized_end=1097
-  _SETTLERESPONSE._serialized_start=1099
-  _SETTLERESPONSE._serialized_end=1115
-  _CLOSEREQUEST._serialized_start=1117
-  _CLOSEREQUEST._serialized_end=1147
-  _CLOSERESPONSE._serialized_start=1149
-  _CLOSERESPONSE._serialized_end=1164
-  _ERROR._serialized_start=1166
-  _ERROR._serialized_end=1278
-  _PLUGIN._serialized_start=1281
-  _PLUGIN._serialized_end=1668
+  _MEDIUM._serialized_start=325
+  _MEDIUM._serialized_end=473
+  _SETTING._serialized_start=475
+  _SETTING._serialized_end=591
+  _CONFIG._serialized_start=593
+  _CONFIG._serialized_end=632
+  _PROBLEM._serialized_start=634
+  _PROBLEM._serialized_end=733
+  _CHECKREQUEST._serialized_start=735
+  _CHECKREQUEST._serialized_end=805
+  _CHECKRESPONSE._serialized_start=807
+  _CHECKRESPONSE._serialized_end=867
+  _OPENREQUEST._serialized_start=870
+  _OPENREQUEST._serialized_end=1007
+  _OPENRESPONSE._serialized_start=1009
+  _OPENRESPONSE._serialized_end=1083
+  _SETTLEREQUEST._serialized_start=1085
+  _SETTLEREQUEST._serialized_end=1130
+  _SETTLERESPONSE._serialized_start=1132
+  _SETTLERESPONSE._serialized_end=1148
+  _CLOSEREQUEST._serialized_start=1150
+  _CLOSEREQUEST._serialized_end=1180
+  _CLOSERESPONSE._serialized_start=1182
+  _CLOSERESPONSE._serialized_end=1197
+  _ERROR._serialized_start=1199
+  _ERROR._serialized_end=1311
+  _PLUGIN._serialized_start=1314
+  _PLUGIN._serialized_end=1701
 # @@protoc_insertion_point(module_scope)

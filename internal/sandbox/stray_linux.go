@@ -1,4 +1,4 @@
-package pluginhost
+package sandbox
 
 import (
 	"bytes"
@@ -12,16 +12,16 @@ import (
 // mostRounds bounds how often strays are looked for: what is killed may just have started another one.
 const mostRounds = 20
 
-// killStrays ends what a process started and put into a group of its own, where sandbox.EndGroup does not reach it. Everything it
-// started has inherited, unless it took care to forget it, an environment that names the process's own folder.
-func killStrays(folder string) {
+// EndStrays ends what a program started and put into a group of its own, where EndGroup does not reach it. Everything it started
+// has inherited, unless it took care to forget it, an environment that names the program's own folder, or something inside.
+func EndStrays(folder string) {
 	if folder == "" {
 		return
 	}
 	for range mostRounds {
 		found := false
-		for _, pid := range marked(folder) {
-			found = killMarked(pid, folder) || found
+		for _, pid := range Marked(folder) {
+			found = endMarked(pid, folder) || found
 		}
 		if !found {
 			return
@@ -29,16 +29,8 @@ func killStrays(folder string) {
 	}
 }
 
-// EndStrays ends every process whose environment names a folder or something inside, and tells whether there was one. It is
-// for those who start programs as the host does, with a folder of their own.
-func EndStrays(folder string) (found bool) {
-	found = len(marked(folder)) > 0
-	killStrays(folder)
-	return found
-}
-
-// marked lists the processes whose environment names a folder or something inside.
-func marked(folder string) (pids []int) {
+// Marked lists the processes, besides this one, whose environment names a folder or something inside.
+func Marked(folder string) (pids []int) {
 	entries, err := filepath.Glob("/proc/[0-9]*")
 	if err != nil {
 		return nil
@@ -57,8 +49,8 @@ func isMarked(pid int, folder string) bool {
 	return err == nil && (bytes.Contains(env, []byte("="+folder+"\x00")) || bytes.Contains(env, []byte("="+folder+"/")))
 }
 
-// killMarked kills a process by a handle, so that another one which has got its number meanwhile is left alone.
-func killMarked(pid int, folder string) bool {
+// endMarked kills a process by a handle, so that another one which has got its number meanwhile is left alone.
+func endMarked(pid int, folder string) bool {
 	fd, err := unix.PidfdOpen(pid, 0)
 	if err != nil {
 		return false
