@@ -65,6 +65,7 @@ test:
 check: test lint
 
 lint:
+	$(GO) mod tidy -diff
 	$(GO) tool -modfile=tools/go.mod golangci-lint run ./...
 
 # Renews what is generated: the protocol's code, the reference pages, the JSON Schema, golden files.

@@ -133,7 +133,8 @@ type Common struct {
 	Kind CommonKind
 	// Lang is the language of the text (BCP 47).
 	Lang string
-	// Subject is plain text without line breaks, Body the text; both may hold slots, Body in its texts only.
+	// Subject is plain text without line breaks, for media that show one apart from the text. Body is the text, which says its
+	// title itself; where it is empty, the subject is all there is. Both may hold slots, Body in its texts only.
 	Subject string
 	Body    Body
 	// Permalink is the hosted page of what the message is about; empty where there is none.

@@ -57,7 +57,7 @@ func (m *manager) next(within time.Duration) string {
 	return string(buffer[:n])
 }
 
-const soon = 20 * time.Second
+const soon = 2 * time.Minute // a daemon starts meanwhile, on a slow machine
 
 func (m *manager) wants(want string) {
 	m.t.Helper()

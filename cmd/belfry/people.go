@@ -16,7 +16,6 @@ import (
 	"github.com/belfry-news/belfry/internal/desk"
 	"github.com/belfry-news/belfry/internal/store"
 	"github.com/belfry-news/belfry/internal/store/sqlite"
-	"github.com/belfry-news/belfry/sdk"
 )
 
 // registrar is a clerk who may open what belongs to people.
@@ -66,11 +65,15 @@ func (r *registrar) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	rules, err := app.NewAddressRules(ctx, r.Store, func() *configs.Loaded { return r.Config })
+	if err != nil {
+		return err
+	}
 	if r.journal, err = consent.OpenJournal(filepath.Join(r.Dir, consent.JournalName)); err != nil {
 		return err
 	}
 	r.people = &desk.People{Desk: r.Desk, Keys: keys, Registry: consent.New(consent.Settings{Store: r.Store, Keys: keys, Journal: r.journal,
-		Offers: func() []consent.Offer { return app.Offers(r.Config) }, Rule: func(medium string) sdk.AddressRule { return r.Config.Medium(medium).Address },
+		Offers: func() []consent.Offer { return app.Offers(r.Config) }, Rule: rules.Of,
 		BackupsFor: r.Config.Privacy.Backups.Std(), Notifies: func(source string) bool { return app.Notifies(r.Config, source) }})}
 	// A database that was just restored may know somebody as a reader who has left since.
 	if _, err := r.people.Registry.Replay(ctx); err != nil && !errors.Is(err, consent.ErrJournalMissing) {

@@ -26,6 +26,7 @@ func progress(w io.Writer, what string, amount func(int64) string) func(done, to
 func meter(w io.Writer, what string, amount func(int64) string, patience time.Duration) func(done, total int64) {
 	began, shown := time.Now(), false
 	return func(done, total int64) {
+		done = min(done, total) // what is told of a database that grows meanwhile may be more
 		if !shown && (done >= total || time.Since(began) < patience) {
 			return
 		}

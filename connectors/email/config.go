@@ -284,8 +284,12 @@ func (c *Config) checkBounce(ps *sdk.Problems) {
 		return
 	}
 	c.Bounces.check(ps)
-	if t, err := imapTarget(c.Bounces.IMAP); err == nil && c.TLS != tlsNone {
+	switch t, err := imapTarget(c.Bounces.IMAP); {
+	case err != nil: // said above, or there is none
+	case c.TLS != tlsNone:
 		checkLiteral(ps, "/bounces/imap", t.host, c.guard())
+	case !isLoopback(t.host):
+		ps.Add("/bounces/imap", "with tls: none only a mailbox on this machine is opened, and "+t.host+" is another", "take tls: none out", "/tls")
 	}
 	if c.Bounce == "" && c.Bounces.reads() {
 		ps.Add("/bounces", "what comes back cannot be told from forgeries without a bounce address",

@@ -30,10 +30,9 @@ type finding struct {
 // dnsTime is how long the probe waits for DNS in all, so that one that does not answer delays nobody.
 const dnsTime = 6 * time.Second
 
-// Probe logs in at every relay, sends nothing, looks whether mails that come back can be read, and looks up what receivers will
-// look up: PTR, SPF, DKIM, DMARC. It fails when no relay can be used; what is wrong in DNS, with the mailbox, or at one of
-// several relays, is said in further lines of Untested, since mails
-// leave all the same. DNS that cannot be reached is only told.
+// Probe logs in at every relay, sends nothing, looks up what receivers will look up (PTR, SPF, DKIM, DMARC), and looks whether
+// mails that come back can be read. It fails when no relay can be used; what is wrong in DNS, with the mailbox, or at one of several
+// relays, is said in further lines of Untested, since mails leave all the same. DNS that cannot be reached is only told.
 func (c *Connector) Probe(ctx context.Context) (sdk.Probe, error) {
 	names, cancel := context.WithTimeout(ctx, dnsTime)
 	defer cancel()
@@ -61,7 +60,7 @@ func (c *Connector) Probe(ctx context.Context) (sdk.Probe, error) {
 	if good == 0 {
 		return sdk.Probe{}, failure
 	}
-	for _, f := range append(c.probeMailbox(ctx), c.probeDomain(names)...) {
+	for _, f := range append(c.probeDomain(names), c.probeMailbox(ctx)...) {
 		if f.wrong {
 			warned = append(warned, f.text)
 		} else {

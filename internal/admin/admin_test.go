@@ -199,7 +199,15 @@ func TestTheMemoryProfileBegins(t *testing.T) {
 	defer func() { runtime.MemProfileRate = before }()
 	memory.NoSamples()
 	h := New(settings(t, nil)).Handler()
+	var kept [][]byte
 	for _, want := range []int{http.StatusServiceUnavailable, http.StatusOK} {
+		if want == http.StatusOK { // from the first request on, what is allocated is sampled
+			for range 64 {
+				kept = append(kept, make([]byte, 1<<20))
+			}
+			runtime.GC() // the profile is of the collection before
+			runtime.GC()
+		}
 		r := httptest.NewRequest(http.MethodGet, "/debug/pprof/heap?debug=1", nil)
 		r.RemoteAddr, r.Host = "127.0.0.1:4711", "127.0.0.1:9080"
 		w := httptest.NewRecorder()
@@ -207,5 +215,9 @@ func TestTheMemoryProfileBegins(t *testing.T) {
 		if w.Code != want || want == http.StatusServiceUnavailable && !strings.Contains(w.Body.String(), "ask again") {
 			t.Errorf("status %d, want %d:\n%.200s", w.Code, want, w.Body)
 		}
+		if want == http.StatusOK && !strings.Contains(w.Body.String(), "TestTheMemoryProfileBegins") {
+			t.Errorf("the profile does not know of %d MiB:\n%.500s", len(kept), w.Body)
+		}
 	}
+	runtime.KeepAlive(kept)
 }

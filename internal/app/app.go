@@ -73,6 +73,9 @@ type App struct {
 	sources      instances
 	destinations instances
 	lanes        lanes
+	rules        *AddressRules
+	// writers are the destinations that write to people, by name.
+	writers atomic.Pointer[map[string]direct.Destination]
 	// started is the masked configuration of the start, and marks the key of the marks in it.
 	started    map[string]any
 	marks      []byte

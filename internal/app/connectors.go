@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/belfry-news/belfry/configs"
+	"github.com/belfry-news/belfry/internal/direct"
 	"github.com/belfry-news/belfry/internal/intake"
 	"github.com/belfry-news/belfry/internal/outbox"
 	"github.com/belfry-news/belfry/internal/store"
@@ -178,11 +179,29 @@ func (a *App) useDestinations(ctx context.Context, l *configs.Loaded) error {
 func (a *App) putDestinations(ctx context.Context, l *configs.Loaded, all map[string]*instance, settings []store.DestinationSetting) error {
 	// What stopped a destination is taken back once nobody calls with the old settings any more, who would stop it anew.
 	before := a.destinations.all()
-	stays := func(name string) bool { return all[name] != nil && all[name] == before[name] }
-	a.outbox.End(ctx, stays)
-	if a.direct != nil {
-		a.direct.End(ctx, stays)
+	again := a.endLanes(ctx, func(name string) bool { return all[name] != nil && all[name] == before[name] })
+	writers := a.writersOf(l, all)
+	if err := a.keepDestinations(ctx, l, settings, writers); err != nil {
+		again()
+		return err
 	}
+	lanes := map[string]outbox.Destination{}
+	for name, i := range all {
+		d := l.Destinations[name]
+		lanes[name] = outbox.Destination{Name: name, Conn: i.conn, Resend: d.OnUnknown == "resend", NoRates: d.Rates.Off, Rates: d.Rates.Own(), Timeout: d.Timeout.Std(),
+			RetryFor: d.Retry.Std(), Parallel: d.Parallel}
+	}
+	a.destinations.use(all)
+	a.serve(ctx, l, all, lanes)
+	if a.direct != nil {
+		a.serveWriters(ctx, l, writers)
+	}
+	a.retire(before, all)
+	return nil
+}
+
+// keepDestinations puts the destinations in force in the store.
+func (a *App) keepDestinations(ctx context.Context, l *configs.Loaded, settings []store.DestinationSetting, writers map[string]direct.Destination) error {
 	if err := a.db.UseDestinations(ctx, settings); err != nil {
 		return err
 	}
@@ -194,17 +213,15 @@ func (a *App) putDestinations(ctx context.Context, l *configs.Loaded, all map[st
 			}
 		}
 	}
-	lanes := map[string]outbox.Destination{}
-	for name, i := range all {
-		d := l.Destinations[name]
-		lanes[name] = outbox.Destination{Name: name, Conn: i.conn, Resend: d.OnUnknown == "resend", NoRates: d.Rates.Off, Rates: d.Rates.Own(), Timeout: d.Timeout.Std(),
-			RetryFor: d.Retry.Std(), Parallel: d.Parallel}
+	if a.direct == nil {
+		return nil
 	}
-	a.destinations.use(all)
-	a.serve(ctx, l, all, lanes)
-	if err := a.useWriters(ctx, l, all); err != nil {
+	byMedium := map[string]string{}
+	for _, name := range slices.Backward(slices.Sorted(maps.Keys(writers))) {
+		byMedium[writers[name].Medium] = name
+	}
+	if err := a.db.UseWriters(ctx, byMedium); err != nil {
 		return err
 	}
-	a.retire(before, all)
-	return nil
+	return a.ownMedia(ctx, l, writers)
 }

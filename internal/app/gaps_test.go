@@ -66,7 +66,9 @@ func TestAReloadTellsTheGapsOfTheSandbox(t *testing.T) {
 	s := newStage(t)
 	s.config(plain)
 	a := s.start()
+	a.mu.Lock() // the daemon may see the file before it is told to
 	a.probe = gaps
+	a.mu.Unlock()
 	s.config(withNotes(plain, `{path: "/no/such/plugin"}`, ""))
 	if r := a.Reload(t.Context()); r.Err != nil {
 		t.Fatal(r.Err)

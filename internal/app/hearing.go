@@ -28,16 +28,18 @@ const (
 // room waits until so few events of a plugin wait that more may be heard; false when ctx ended. A plugin is not asked meanwhile, and
 // loses nothing.
 func (x *inbox) room(ctx context.Context, name string) bool {
-	for told := false; ; told = true {
+	unread, full := false, false // each is said once
+	for {
 		n, err := x.in.Backlog(ctx, name, mostWaiting)
-		if err != nil && ctx.Err() == nil {
-			x.a.log.Error("the inbox cannot be read", "err", err)
-		}
-		if err == nil && n < mostWaiting {
+		switch {
+		case err == nil && n < mostWaiting:
 			return true
-		}
-		if err == nil && !told {
+		case err == nil && !full:
 			x.a.log.Warn("a plugin tells more than can be worked on at once, and is asked again later", "destination", name, "waiting", n)
+			full = true
+		case err != nil && !unread && ctx.Err() == nil:
+			x.a.log.Error("the inbox cannot be read", "err", err)
+			unread = true
 		}
 		if rest(ctx, roomEvery) != nil {
 			return false
@@ -47,15 +49,15 @@ func (x *inbox) room(ctx context.Context, name string) bool {
 
 // enter counts a call of a platform that a plugin looks at; false when there are too many. leave ends it.
 func (x *inbox) enter(destination string) (leave func(), ok bool) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
+	x.callsMu.Lock()
+	defer x.callsMu.Unlock()
 	if x.calls[destination] >= mostCalls {
 		return nil, false
 	}
 	x.calls[destination]++
 	return func() {
-		x.mu.Lock()
-		defer x.mu.Unlock()
+		x.callsMu.Lock()
+		defer x.callsMu.Unlock()
 		if x.calls[destination]--; x.calls[destination] == 0 {
 			delete(x.calls, destination)
 		}
@@ -73,14 +75,14 @@ func (a *App) receive(w http.ResponseWriter, r *http.Request, name string) bool 
 		return false
 	}
 	defer done()
-	l := a.Config()
-	p, foreign := l.Plugin(l.Destinations[name].Type)
+	foreign, l := i.late != nil, a.programs.Load() // the configuration in force comes later in a reload than its destinations
+	p, _ := l.Plugin(l.Destinations[name].Type)
 	if foreign && !a.believed(l, name) {
 		return false
 	}
 	receiver, can := sdk.As[sdk.Receiver](i.conn)
 	if !can {
-		if hears := foreign && i.late != nil && !i.late.Opened() && slices.Contains(p.Trusted.Roles, sdk.RoleReceiver); hears {
+		if hears := foreign && !i.late.Opened() && slices.Contains(p.Trusted.Roles, sdk.RoleReceiver); hears {
 			hook.Later(w, "not_open", "Belfry takes no calls here at the moment; send this one again")
 			return true
 		}
@@ -117,6 +119,10 @@ func (a *App) receive(w http.ResponseWriter, r *http.Request, name string) bool 
 			status = http.StatusNotFound
 		}
 		a.log.Warn("a platform's call was not taken", "destination", name, "status", status, "err", err)
+		if status == http.StatusServiceUnavailable {
+			hook.Later(w, "not_taken", "the call was not taken; send it again")
+			return true
+		}
 		hook.Refuse(w, status, "not_taken", "the call was not taken: "+http.StatusText(status))
 		return true
 	}

@@ -41,11 +41,13 @@ type inbox struct {
 	mu     sync.Mutex
 	ears   map[string]*ear
 	closed bool
-	// calls counts the calls of platforms that a plugin looks at, by destination.
-	calls map[string]int
+	// calls counts the calls of platforms that a plugin looks at, by destination. They have a lock of their own, which nobody holds
+	// while they wait.
+	callsMu sync.Mutex
+	calls   map[string]int
 }
 
-// startInbox begins to work on what came back. Listening begins with useWriters.
+// startInbox begins to work on what came back. Listening begins with serveWriters.
 func (a *App) startInbox() {
 	in := a.people.Inbox(a.db)
 	x := &inbox{a: a, in: in, came: make(chan struct{}, 1), ears: map[string]*ear{}, calls: map[string]int{}, sleep: func(ctx context.Context, d time.Duration) { _ = rest(ctx, d) }}
@@ -131,6 +133,12 @@ func (x *inbox) forward(ctx context.Context, w consent.Waiting, why bot.Forward)
 		Summary: w.Event.Text, Body: body, Content: body, Published: w.Event.At, Updated: w.Event.At, State: sdk.PostLive, Overflow: sdk.OverflowCut})
 }
 
+// hearable is a connection that can be listened on. foreign says that a third party's program tells what is heard.
+type hearable struct {
+	conn    sdk.Connector
+	foreign bool
+}
+
 // ear is a goroutine that listens on one connection.
 type ear struct {
 	conn sdk.Connector
@@ -139,14 +147,10 @@ type ear struct {
 }
 
 // listenTo listens on exactly these connections from now on. Those that cannot be listened on are left alone.
-func (x *inbox) listenTo(ctx context.Context, all map[string]sdk.Connector) {
+func (x *inbox) listenTo(ctx context.Context, all map[string]hearable) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	for name, e := range x.ears {
-		if all[name] != e.conn {
-			x.end(ctx, name, e)
-		}
-	}
+	x.end(ctx, func(name string, e *ear) bool { return all[name].conn != e.conn })
 	for name, c := range all {
 		x.begin(name, c)
 	}
@@ -156,7 +160,7 @@ func (x *inbox) listenTo(ctx context.Context, all map[string]sdk.Connector) {
 func (x *inbox) listenAlso(name string, c sdk.Connector) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.begin(name, c)
+	x.begin(name, hearable{c, true})
 }
 
 // hush listens on nothing from now on.
@@ -164,39 +168,45 @@ func (x *inbox) hush(ctx context.Context) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.closed = true
-	for name, e := range x.ears {
-		x.end(ctx, name, e)
-	}
+	x.end(ctx, func(string, *ear) bool { return true })
 }
 
 // begin listens on a connection, unless it is listened on. The lock is held.
-func (x *inbox) begin(name string, c sdk.Connector) {
-	l, can := sdk.As[sdk.Listener](c)
+func (x *inbox) begin(name string, c hearable) {
+	l, can := sdk.As[sdk.Listener](c.conn)
 	if x.ears[name] != nil || !can || x.closed {
 		return
 	}
 	life, stop := context.WithCancel(context.Background())
-	e := &ear{conn: c, stop: stop, done: make(chan struct{})}
+	e := &ear{conn: c.conn, stop: stop, done: make(chan struct{})}
 	x.ears[name] = e
-	go func() { defer close(e.done); x.listen(life, name, l) }()
+	go func() { defer close(e.done); x.listen(life, name, l, c.foreign) }()
 }
 
-// end stops listening on a connection, and waits for it within ctx. The lock is held.
-func (x *inbox) end(ctx context.Context, name string, e *ear) {
-	e.stop()
-	select {
-	case <-e.done:
-	case <-ctx.Done():
+// end stops listening on some connections, and waits for all of them within ctx. The lock is held.
+func (x *inbox) end(ctx context.Context, which func(name string, e *ear) bool) {
+	var ending []*ear
+	for name, e := range x.ears {
+		if which(name, e) {
+			e.stop()
+			ending = append(ending, e)
+			delete(x.ears, name)
+		}
 	}
-	delete(x.ears, name)
+	for _, e := range ending {
+		select {
+		case <-e.done:
+		case <-ctx.Done():
+		}
+	}
 }
 
 // listen keeps what a connector hears, as long as ctx lasts. The cursor is kept with the events behind which it stands.
-func (x *inbox) listen(ctx context.Context, name string, l sdk.Listener) {
+func (x *inbox) listen(ctx context.Context, name string, l sdk.Listener, foreign bool) {
 	x.offerCommands(ctx, name, l)
 	failures := 0
 	for ctx.Err() == nil {
-		heard, err := x.hear(ctx, name, l)
+		heard, err := x.hear(ctx, name, l, foreign)
 		if ctx.Err() != nil {
 			return
 		}
@@ -247,9 +257,7 @@ func publicOf(e *sdk.Error) string {
 	return string(e.Code)
 }
 
-func (x *inbox) hear(ctx context.Context, name string, l sdk.Listener) (heard bool, err error) {
-	config := x.a.Config()
-	_, foreign := config.Plugin(config.Destinations[name].Type)
+func (x *inbox) hear(ctx context.Context, name string, l sdk.Listener, foreign bool) (heard bool, err error) {
 	from, err := x.in.Cursor(ctx, name)
 	if err != nil {
 		return false, err
@@ -260,15 +268,15 @@ func (x *inbox) hear(ctx context.Context, name string, l sdk.Listener) (heard bo
 	}
 	defer func() { _ = events.Close() }()
 	for {
+		if foreign && !x.room(ctx, name) {
+			return heard, ctx.Err()
+		}
 		e, cursor, err := events.Next(ctx)
 		if err != nil {
 			return heard, err
 		}
 		if err := x.in.Receive(ctx, name, []sdk.InboxEvent{e}, cursor); err != nil {
 			return heard, err
-		}
-		if foreign && !x.room(ctx, name) {
-			return heard, ctx.Err()
 		}
 		if !heard {
 			heard = true
@@ -364,6 +372,10 @@ func (x *inbox) handle(ctx context.Context, b *bot.Bot, w consent.Waiting) (outc
 			x.a.log.Error("an event made the bot fail", "destination", w.Connection, "event", w.Event.ID, "panic", p)
 		}
 	}()
+	answered := w.Event.Kind == sdk.EventMessage || w.Event.Kind == sdk.EventButton || w.Event.Kind == sdk.EventStop
+	if answered && w.Event.From.Value != "" && x.a.people.CheckAddress(w.Event.From) != nil {
+		return "no_way_back", 0, nil // the name of a service, say: nobody has ever followed by it
+	}
 	switch w.Event.Kind {
 	case sdk.EventBounce, sdk.EventComplaint:
 		outcome, person, err = x.in.Bounce(ctx, w)

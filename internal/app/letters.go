@@ -441,19 +441,20 @@ func (w *letters) confirmation(l *configs.Loaded, m consent.Start, out *direct.T
 		lang = i18n.For(l.Site.Lang).Lang()
 	}
 	words := i18n.For(lang)
-	var titles []string
+	var titles, quoted []string
 	for _, p := range asked.Purposes {
 		title := l.Channels[p.Name].Title
 		if p.Kind == consent.Notice {
 			title = l.Notices[p.Name].Title
 		}
 		titles = append(titles, title.In(lang))
+		quoted = append(quoted, words.Text("people.quoted", "title", title.In(lang)))
 	}
 	what := strings.Join(titles, ", ")
 	if asked.Moved {
 		return w.moved(l, words, out)
 	}
-	subject, text := words.Text("message.confirm.subject", "channel", what), words.Text("message.confirm.text", "channel", what, "site", l.Site.Title)
+	subject, text := words.Text("message.confirm.subject", "channel", what), words.Text("message.confirm.text", "channel", words.List(quoted), "site", l.Site.Title)
 	if asked.Change {
 		what = "change"
 		subject, text = words.Text("message.change.subject"), words.Text("message.change.text", "site", l.Site.Title)

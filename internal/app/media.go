@@ -19,9 +19,6 @@ import (
 // ownerMark begins the names under which the store keeps who writes on a medium.
 const ownerMark = "medium.owner."
 
-// ruleMark begins those under which it keeps the rule of each medium's addresses, which are sealed and compared in that form.
-const ruleMark = "medium.address."
-
 // bySelf is who writes by Belfry's own connectors.
 const bySelf = "belfry"
 
@@ -96,7 +93,7 @@ func (a *App) ownMedia(ctx context.Context, l *configs.Loaded, writers map[strin
 			err = a.db.SetMark(ctx, mark, owner)
 		}
 		if err == nil {
-			err = a.keepRule(ctx, w.Medium, ruleOf(l, w.Medium))
+			err = a.rules.keep(ctx, a.db, w.Medium, ruleOf(l, w.Medium))
 		}
 		if err != nil {
 			return err
@@ -105,22 +102,20 @@ func (a *App) ownMedia(ctx context.Context, l *configs.Loaded, writers map[strin
 	return nil
 }
 
-// keepRule keeps by which rule the addresses of a medium are kept; that of the first ones is exact unless it says another.
-func (a *App) keepRule(ctx context.Context, medium, rule string) error {
-	before, err := a.db.Mark(ctx, ruleMark+medium)
-	if err != nil || cmp.Or(before, string(sdk.AddressExact)) == rule {
-		return err
-	}
-	return a.db.SetMark(ctx, ruleMark+medium, rule)
-}
-
 // serveWriters lets the direct lane serve these destinations, those that are not open as soon as they are: until then their messages
-// wait, and none of them starts.
-func (a *App) serveWriters(ctx context.Context, writers map[string]direct.Destination) {
+// wait, and none of them starts. People are heard where they are written to.
+func (a *App) serveWriters(ctx context.Context, l *configs.Loaded, writers map[string]direct.Destination) {
 	a.lanes.mu.Lock()
-	defer a.lanes.mu.Unlock()
 	a.lanes.writers = writers
 	a.direct.Use(ctx, a.lanes.openWriters())
+	a.lanes.mu.Unlock()
+	a.writers.Store(&writers)
+	a.linkBots(l, writers)
+	ears, opened := map[string]hearable{}, a.destinations.all()
+	for name, w := range writers {
+		ears[name] = hearable{w.Conn, opened[name].late != nil}
+	}
+	a.inbox.listenTo(ctx, ears)
 }
 
 // openWriters are those of the destinations that write to people which are open. The lock is held.
@@ -149,8 +144,10 @@ func (a *App) believed(l *configs.Loaded, destination string) bool {
 	if !foreign {
 		return true
 	}
-	a.lanes.mu.Lock()
-	defer a.lanes.mu.Unlock()
-	_, writes := a.lanes.writers[destination]
-	return writes && p.Trusted != nil
+	writers := a.writers.Load()
+	if writers == nil || p.Trusted == nil {
+		return false
+	}
+	_, writes := (*writers)[destination]
+	return writes
 }

@@ -116,6 +116,30 @@ func (a *App) serve(ctx context.Context, l *configs.Loaded, all map[string]*inst
 	a.outbox.Use(ctx, a.lanes.open())
 }
 
+// endLanes ends the lanes of the destinations that do not stay as they are, and keeps what is opened late from beginning them
+// anew. again begins them as they were, for when the others cannot be put in force.
+func (a *App) endLanes(ctx context.Context, stays func(destination string) bool) (again func()) {
+	a.lanes.mu.Lock()
+	all, writers := a.lanes.all, a.lanes.writers
+	a.lanes.all, a.lanes.writers = maps.Clone(all), maps.Clone(writers)
+	maps.DeleteFunc(a.lanes.all, func(name string, _ outbox.Destination) bool { return !stays(name) })
+	maps.DeleteFunc(a.lanes.writers, func(name string, _ direct.Destination) bool { return !stays(name) })
+	a.lanes.mu.Unlock()
+	a.outbox.End(ctx, stays)
+	if a.direct != nil {
+		a.direct.End(ctx, stays)
+	}
+	return func() {
+		a.lanes.mu.Lock()
+		defer a.lanes.mu.Unlock()
+		a.lanes.all, a.lanes.writers = all, writers
+		a.outbox.Use(ctx, a.lanes.open())
+		if a.direct != nil {
+			a.direct.Use(ctx, a.lanes.openWriters())
+		}
+	}
+}
+
 // open are the destinations that can be served. The lock is held.
 func (l *lanes) open() map[string]outbox.Destination {
 	out := maps.Clone(l.all)

@@ -52,7 +52,10 @@ func (a *App) startPeople(ctx context.Context) error {
 			return err
 		}
 	}
-	a.people = consent.New(consent.Settings{Store: a.db, Keys: keys, Log: a.log, Journal: journal, Offers: a.offers, Rule: func(medium string) sdk.AddressRule { return a.Config().Medium(medium).Address },
+	if a.rules, err = NewAddressRules(ctx, a.db, a.Config); err != nil {
+		return err
+	}
+	a.people = consent.New(consent.Settings{Store: a.db, Keys: keys, Log: a.log, Journal: journal, Offers: a.offers, Rule: a.rules.Of,
 		BackupsFor: l.Privacy.Backups.Std(), Notifies: func(source string) bool { return Notifies(a.Config(), source) }, Changed: func() {
 			if a.direct != nil {
 				a.direct.Wake()
@@ -254,40 +257,19 @@ func (a *App) startDirect(ctx context.Context) error {
 	return nil
 }
 
-// useWriters puts the destinations that write to people in force.
-func (a *App) useWriters(ctx context.Context, l *configs.Loaded, all map[string]*instance) error {
-	if a.direct == nil {
-		return nil
-	}
-	writers, byMedium := map[string]direct.Destination{}, map[string]string{}
-	for _, name := range slices.Sorted(maps.Keys(l.Destinations)) {
-		d, i := l.Destinations[name], all[name]
+// writersOf are the destinations that write to people, by name.
+func (a *App) writersOf(l *configs.Loaded, all map[string]*instance) map[string]direct.Destination {
+	writers := map[string]direct.Destination{}
+	for name, d := range l.Destinations {
 		used := slices.ContainsFunc(slices.Collect(maps.Values(l.Channels)), func(ch configs.Channel) bool {
 			return slices.ContainsFunc(ch.Messages, func(m configs.Messages) bool { return m.Destination == name })
 		}) || slices.ContainsFunc(slices.Collect(maps.Values(l.Notices)), func(n configs.Notice) bool { return slices.Contains(n.Destinations, name) })
-		if !used || i == nil {
-			continue
-		}
-		writers[name] = direct.Destination{Name: name, Medium: d.Type, Conn: i.conn, Resend: d.OnUnknown == "resend" || d.Type == consent.Email, Timeout: d.Timeout.Std(),
-			Parallel: d.Parallel, NoRates: d.Rates.Off, Rates: d.Rates.Own()}
-		if byMedium[d.Type] == "" {
-			byMedium[d.Type] = name
+		if i := all[name]; used && i != nil {
+			writers[name] = direct.Destination{Name: name, Medium: d.Type, Conn: i.conn, Resend: d.OnUnknown == "resend" || d.Type == consent.Email, Timeout: d.Timeout.Std(),
+				Parallel: d.Parallel, NoRates: d.Rates.Off, Rates: d.Rates.Own()}
 		}
 	}
-	if err := a.db.UseWriters(ctx, byMedium); err != nil {
-		return err
-	}
-	if err := a.ownMedia(ctx, l, writers); err != nil {
-		return err
-	}
-	a.serveWriters(ctx, writers)
-	a.linkBots(l, writers)
-	ears := map[string]sdk.Connector{}
-	for name, w := range writers {
-		ears[name] = w.Conn
-	}
-	a.inbox.listenTo(ctx, ears)
-	return nil
+	return writers
 }
 
 // lookedMark is the name under which the store keeps until when the slots of personal digests were looked at; sinceMark

@@ -35,10 +35,10 @@ var hearingRoles = []sdk.Role{sdk.RoleMessenger, sdk.RoleReceiver, sdk.RoleListe
 // presses has anna press the key of her last page whose text holds some words.
 func (h *pagingHouse) presses(words string) {
 	h.t.Helper()
-	page := h.service.last(annasPager)
+	page := h.service.Last(annasPager)
 	for _, c := range page.Choices {
 		if strings.Contains(c.Text, words) {
-			h.service.did(annasPager, "chose", "", c.Code)
+			h.service.Did(annasPager, "chose", "", c.Code)
 			return
 		}
 	}
@@ -48,14 +48,14 @@ func (h *pagingHouse) presses(words string) {
 // pages waits until anna got so many pages, and gives the last one.
 func (h *pagingHouse) pages(n int) string {
 	h.t.Helper()
-	h.until(fmt.Sprintf("anna has %d pages", n), func() bool { return len(h.service.texts(annasPager)) == n })
-	return h.service.last(annasPager).Text
+	h.until(fmt.Sprintf("anna has %d pages", n), func() bool { return len(h.service.Texts(annasPager)) == n })
+	return h.service.Last(annasPager).Text
 }
 
 // follows has anna write START and follow by the key under the wording; it takes three pages.
 func (h *pagingHouse) follows() {
 	h.t.Helper()
-	h.service.did(annasPager, "wrote", "START", "")
+	h.service.Did(annasPager, "wrote", "START", "")
 	if page := h.pages(1); !strings.Contains(page, "Alertes") {
 		h.t.Fatalf("START is answered with %q", page)
 	}
@@ -99,13 +99,13 @@ func followsByWriting(t *testing.T, program string) {
 	if news := h.pages(4); !strings.Contains(news, "Incendie à la gare") || !strings.Contains(news, "parce que vous suivez «\u00a0Alertes\u00a0» depuis le") {
 		t.Errorf("the news reads %q", news)
 	}
-	h.service.did(annasPager, "wrote", "Arrêt !", "")
+	h.service.Did(annasPager, "wrote", "Arrêt !", "")
 	if said := h.pages(5); !strings.Contains(said, "Alertes") {
 		t.Errorf("STOP is answered with %q", said)
 	}
 	h.publish(feedtest.Article{ID: "b", Title: "Après", Summary: "Texte."})
 	h.until("who stays gets it", func() bool { return len(h.letters()) == 2 })
-	h.never("who has left was written to", func() bool { return len(h.service.texts(annasPager)) > 5 })
+	h.never("who has left was written to", func() bool { return len(h.service.Texts(annasPager)) > 5 })
 
 	var kinds []string
 	for _, e := range h.record() {
@@ -118,19 +118,19 @@ func followsByWriting(t *testing.T, program string) {
 		t.Errorf("the record has %q", got)
 	}
 	// Whoever blocks the sender has left, too, and nobody is told.
-	h.service.did(annasPager, "wrote", "/start alertes", "")
+	h.service.Did(annasPager, "wrote", "/start alertes", "")
 	h.pages(6)
 	h.presses("Suivre")
 	h.pages(7)
-	h.service.did(annasPager, "blocked", "", "")
+	h.service.Did(annasPager, "blocked", "", "")
 	h.until("she has left", func() bool { return h.record()[0].Evidence.Method == consent.ByPlatform })
-	h.until("everything was stored", func() bool { return h.service.untold() <= 1 })
+	h.until("everything was stored", func() bool { return h.service.Untold() <= 1 })
 	// Somebody else's address is nothing that the plugin could leave for.
-	h.service.did(bert, "wrote", "STOP", "")
+	h.service.Did(bert, "wrote", "STOP", "")
 	h.publish(feedtest.Article{ID: "c", Title: "Encore", Summary: "Texte."})
 	h.until("bert still follows by mail", func() bool { return len(h.letters()) == 3 })
-	if len(h.service.texts(annasPager)) != 7 {
-		t.Errorf("anna got %q", h.service.texts(annasPager))
+	if len(h.service.Texts(annasPager)) != 7 {
+		t.Errorf("anna got %q", h.service.Texts(annasPager))
 	}
 }
 
@@ -186,7 +186,7 @@ func heardByCalls(t *testing.T, program string) {
 	if e := h.record(); len(e) != 2 || e[0].Kind != "withdrawn" {
 		t.Errorf("the record is %+v", e)
 	}
-	h.never("it was answered twice", func() bool { return len(h.service.texts(annasPager)) > 4 })
+	h.never("it was answered twice", func() bool { return len(h.service.Texts(annasPager)) > 4 })
 }
 
 // hearsWhatWasAgreed: a plugin is believed what was shown to whoever trusted it, and nothing else that it tells; the rest goes its way.
@@ -198,12 +198,12 @@ func hearsWhatWasAgreed(t *testing.T, program string) {
 		Evidence: consent.Evidence{Method: consent.ByButton, Actor: consent.Self}}); err != nil {
 		t.Fatal(err)
 	}
-	h.service.did(annasPager, "blocked", "", "")
-	h.service.did("", "wrote", "STOP", "") // from nobody
-	h.service.did(annasPager+"\n", "wrote", "STOP", "")
-	h.service.did(annasPager, "wrote", "START", "")
-	if page := h.pages(1); !strings.Contains(page, "https://gazette.example/") || len(h.service.last(annasPager).Choices) > 0 {
-		t.Errorf("where no button is heard, the answer is %q with %+v", page, h.service.last(annasPager).Choices)
+	h.service.Did(annasPager, "blocked", "", "")
+	h.service.Did("", "wrote", "STOP", "") // from nobody
+	h.service.Did(annasPager+"\n", "wrote", "STOP", "")
+	h.service.Did(annasPager, "wrote", "START", "")
+	if page := h.pages(1); !strings.Contains(page, "https://gazette.example/") || len(h.service.Last(annasPager).Choices) > 0 {
+		t.Errorf("where no button is heard, the answer is %q with %+v", page, h.service.Last(annasPager).Choices)
 	}
 	if e := h.record(); len(e) != 1 {
 		t.Errorf("the record is %+v", e)
@@ -226,7 +226,7 @@ func heardAfterItWasAway(t *testing.T, program string) {
 		t.Fatal(err)
 	}
 	a := h.start()
-	h.service.did(annasPager, "wrote", "START", "")
+	h.service.Did(annasPager, "wrote", "START", "")
 	h.until("it is known that the plugin is away", func() bool { return h.alerts()[string(alert.DestinationDown)] != "" })
 	if resp := h.call("canary-webhook-secret", "{}"); resp.StatusCode != http.StatusServiceUnavailable || resp.Header.Get("Retry-After") == "" {
 		t.Errorf("a call is answered with %d", resp.StatusCode)

@@ -4,24 +4,19 @@ package app
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"os"
 	"path/filepath"
-	"slices"
-	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/belfry-news/belfry/internal/alert"
 	"github.com/belfry-news/belfry/internal/consent"
 	"github.com/belfry-news/belfry/internal/filetree"
+	"github.com/belfry-news/belfry/internal/pagertest"
 	"github.com/belfry-news/belfry/internal/trust"
 	"github.com/belfry-news/belfry/plugins/rss/feedtest"
 	"github.com/belfry-news/belfry/sdk"
@@ -42,116 +37,10 @@ notices:
   parcels: {title: Colis, destinations: [pager]}
 `
 
-// pagingService is what the plugin of the tests writes to. It keeps every byte of what it is sent.
-type pagingService struct {
-	mu    sync.Mutex
-	pages []onPager
-	heard strings.Builder
-	wrong []string
-	// inbox is what people did, until it was stored; came counts all of it, and asked those who asked for it.
-	inbox       []map[string]any
-	came, asked int
-	more        chan struct{}
-}
-
-// onPager is a page that somebody got.
-type onPager struct {
-	To, Text string
-	Choices  []struct{ Text, Code string }
-}
-
-func newPagingService() *pagingService { return &pagingService{more: make(chan struct{})} }
-
-// did has somebody do something with their pager.
-func (p *pagingService) did(from, kind, text, choice string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.came++
-	p.inbox = append(p.inbox, map[string]any{"number": p.came, "id": fmt.Sprint("i", p.came), "kind": kind, "from": from, "text": text, "choice": choice, "at": time.Now().UTC()})
-	close(p.more)
-	p.more = make(chan struct{})
-}
-
-// tell tells what people did behind a number, and forgets what stands before it.
-func (p *pagingService) tell(w http.ResponseWriter, r *http.Request) {
-	after, err := strconv.Atoi(r.URL.Query().Get("after"))
-	if err != nil {
-		w.WriteHeader(http.StatusBadRequest)
-		return
-	}
-	for {
-		p.mu.Lock()
-		p.asked++
-		p.inbox = slices.DeleteFunc(p.inbox, func(i map[string]any) bool { n, _ := i["number"].(int); return n <= after })
-		list, more := slices.Clone(p.inbox), p.more
-		p.mu.Unlock()
-		if len(list) > 0 {
-			_ = json.NewEncoder(w).Encode(map[string]any{"inbox": list})
-			return
-		}
-		select {
-		case <-more:
-		case <-r.Context().Done():
-			return
-		}
-	}
-}
-
-// untold is what people did and was not stored yet, as the service sees it.
-func (p *pagingService) untold() int {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return len(p.inbox)
-}
-
-// last is the newest page that somebody got.
-func (p *pagingService) last(to string) (page onPager) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, one := range p.pages {
-		if one.To == to {
-			page = one
-		}
-	}
-	return page
-}
-
-func (p *pagingService) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if r.Method == http.MethodGet {
-		p.tell(w, r)
-		return
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	body, err := io.ReadAll(r.Body)
-	fmt.Fprintf(&p.heard, "%s %s %v %s\n", r.Method, r.URL, r.Header, body)
-	var page onPager
-	if err != nil || json.Unmarshal(body, &page) != nil || r.Header.Get("Authorization") != "Bearer canary-token" || r.Header.Get("Idempotency-Key") == "" {
-		p.wrong = append(p.wrong, string(body))
-		w.WriteHeader(http.StatusBadRequest)
-		return
-	}
-	p.pages = append(p.pages, page)
-	w.WriteHeader(http.StatusCreated)
-	fmt.Fprintf(w, `{"id":"p%d"}`, len(p.pages))
-}
-
-// texts are the pages for somebody.
-func (p *pagingService) texts(to string) (out []string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, page := range p.pages {
-		if page.To == to {
-			out = append(out, page.Text)
-		}
-	}
-	return out
-}
-
 // pagingHouse is a newsroom whose readers get mails and pages, the latter by a plugin.
 type pagingHouse struct {
 	*post
-	service *pagingService
+	service *pagertest.Service
 	folder  string
 }
 
@@ -163,7 +52,7 @@ func newPagingHouse(t *testing.T, program string) *pagingHouse {
 // newHearingHouse is a house whose plugin was trusted with a medium, for some roles.
 func newHearingHouse(t *testing.T, program string, m trust.Medium, can ...sdk.Role) *pagingHouse {
 	t.Helper()
-	h := &pagingHouse{post: newPost(t), service: newPagingService()}
+	h := &pagingHouse{post: newPost(t), service: pagertest.New("canary-token")}
 	h.folder = filepath.Join(h.dir, "plugins")
 	if err := os.Mkdir(h.folder, 0o755); err != nil {
 		t.Fatal(err)
@@ -217,7 +106,7 @@ func followsByAPlugin(t *testing.T, program string) {
 	const anna, bert = "anna.pager@example.invalid", "bert.mail@example.invalid"
 	h := newPagingHouse(t, program)
 	a := h.start()
-	pages := func() []string { return h.service.texts(anna) }
+	pages := func() []string { return h.service.Texts(anna) }
 	mailed := func() int { return len(h.letters()) }
 	if _, err := a.people.Follow(context.Background(), consent.Follow{From: sdk.Handle{Medium: consent.Email, Value: bert}, Purposes: []consent.Purpose{alertes},
 		Evidence: consent.Evidence{Method: consent.ByButton, Actor: consent.Self}}); err != nil {
@@ -283,10 +172,8 @@ func followsByAPlugin(t *testing.T, program string) {
 		}
 	}
 	h.never("who has left was written to", func() bool { return len(pages()) > 2 })
-	h.service.mu.Lock()
-	defer h.service.mu.Unlock()
-	if len(h.service.pages) != 2 || len(h.service.wrong) > 0 || strings.Contains(h.service.heard.String(), "bert") {
-		t.Errorf("the service got %d pages, and %q\n%s", len(h.service.pages), h.service.wrong, h.service.heard.String())
+	if pages, wrong, heard := h.service.Record(); pages != 2 || len(wrong) > 0 || strings.Contains(heard, "bert") {
+		t.Errorf("the service got %d pages, and %q\n%s", pages, wrong, heard)
 	}
 }
 
@@ -313,7 +200,7 @@ func waitsForAPlugin(t *testing.T, program string) {
 	if r := a.Reload(context.Background()); r.Err != nil {
 		t.Fatal(r.Err)
 	}
-	h.until("the message leaves", func() bool { return len(h.service.texts(anna)) == 1 })
+	h.until("the message leaves", func() bool { return len(h.service.Texts(anna)) == 1 })
 }
 
 // takesNoMediumOver: while the store holds an address that was given for one plugin, another one that calls its type the same
@@ -356,6 +243,6 @@ func takesNoMediumOver(t *testing.T, program string) {
 	h.start()
 	h.until("the old one writes", func() bool {
 		h.publish(feedtest.Article{ID: "a", Title: "Incendie", Summary: "Texte."})
-		return len(h.service.texts("anna.pager@example.invalid")) == 1
+		return len(h.service.Texts("anna.pager@example.invalid")) == 1
 	})
 }

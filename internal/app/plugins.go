@@ -134,8 +134,11 @@ func (a *App) tellGaps(l *configs.Loaded) {
 	for _, s := range l.Sources {
 		own = own || isolated(s) && confined(s.Type)
 	}
+	if !foreign && !own {
+		return
+	}
 	for _, ability := range a.probe() {
-		if ability.Have || a.gapsTold[ability.Name] || !foreign && !(own && ability.Name == "files") {
+		if ability.Have || a.gapsTold[ability.Name] || !foreign && ability.Name != "files" {
 			continue
 		}
 		if a.gapsTold == nil {

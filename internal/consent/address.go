@@ -1,6 +1,7 @@
 package consent
 
 import (
+	"errors"
 	"net/mail"
 	"strings"
 	"unicode"
@@ -61,6 +62,16 @@ func (r *Registry) normalize(medium, address string) (use, compare string, err e
 	return NormalizeBy(r.s.Rule(medium), medium, address)
 }
 
+// CheckAddress says what is wrong with an address that nobody can have on its medium: nobody was ever kept by it, and no answer
+// reaches it.
+func (r *Registry) CheckAddress(h sdk.Handle) error {
+	_, _, err := r.normalize(h.Medium, h.Value)
+	return err
+}
+
+// ErrNoNumber says that an address is no telephone number with its country, where its medium wants one.
+var ErrNoNumber = errors.New("no telephone number with its country")
+
 // e164 takes a telephone number as people write it, with its country (ITU-T E.164): a country is never guessed.
 func e164(number string) (string, error) {
 	digits := strings.TrimPrefix(strings.ToLower(number), "tel:")
@@ -78,7 +89,7 @@ func e164(number string) (string, error) {
 	}
 	bare, country := strings.CutPrefix(digits, "+")
 	if !country || len(bare) < 7 || len(bare) > 15 || bare[0] == '0' || strings.Trim(bare, "0123456789") != "" {
-		return "", sdk.Errorf(sdk.CodeInvalid, "address", "this is no telephone number with its country; write it like +33 6 12 34 56 78")
+		return "", &sdk.Error{Code: sdk.CodeInvalid, Op: "address", Public: "this is no telephone number with its country; write it like +33 6 12 34 56 78", Err: ErrNoNumber}
 	}
 	return "+" + bare, nil
 }

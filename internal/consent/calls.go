@@ -110,34 +110,47 @@ func (t traces) without(r *Registry, body []byte) (left []byte, rest bool) {
 	if d.Decode(&value) != nil || d.More() {
 		return nil, false
 	}
-	value, rest = t.cut(r, value)
-	if !rest {
+	value, went, others := t.cut(r, value)
+	if !went || !others {
 		return nil, false
 	}
 	left, err := json.Marshal(value)
 	return left, err == nil && !t.in(r, left)
 }
 
-// cut gives a value without the entries of its lists that name the person; rest says that a list kept another entry.
-func (t traces) cut(r *Registry, value any) (left any, rest bool) {
+// cut gives a value without the entries of its lists that name the person: went says that there was one, others that an entry
+// about somebody else stays. Of an entry that holds a list of others, only that list is cut.
+func (t traces) cut(r *Registry, value any) (left any, went, others bool) {
 	switch v := value.(type) {
 	case map[string]any:
 		for name, x := range v {
-			y, more := t.cut(r, x)
-			v[name], rest = y, rest || more
+			y, w, o := t.cut(r, x)
+			v[name], went, others = y, went || w, others || o
 		}
-		return v, rest
+		return v, went, others
 	case []any:
-		var kept []any
+		kept := []any{}
 		for _, x := range v {
-			if t.among(r, parted(scalars(x, nil))) {
+			if !t.among(r, parted(scalars(x, nil))) {
+				kept = append(kept, x)
 				continue
 			}
-			kept = append(kept, x)
+			went = true
+			if y, w, o := t.cut(r, x); w && o && !t.among(r, parted(scalars(y, nil))) {
+				kept = append(kept, y)
+			}
 		}
-		return kept, len(kept) > 0 && len(kept) < len(v)
+		for _, x := range kept {
+			switch x.(type) {
+			case map[string]any, []any:
+				others = true
+			default:
+				others = others || went // a list of names, say; one that nothing was taken out of may be of anything
+			}
+		}
+		return kept, went, others
 	}
-	return value, false
+	return value, false, false
 }
 
 // words takes a body apart: the values of JSON or of a form, whole, and what of any text stands between spaces and marks.

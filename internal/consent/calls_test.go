@@ -55,11 +55,13 @@ func TestErasingReachesIntoWebhooks(t *testing.T) {
 	keep("shop", `{"orders": [{"customer": "c-4711", "city": "Lyon"}, {"customer": "c-47", "n": 12345678901234567890}], "of": "today"}`, false)
 	keep("shop", `{"orders": [{"customer": "c-4711"}, {"customer": "c-4711", "city": "Lyon"}]}`, false)
 	keep("shop", `{"by": "c-4711", "orders": [{"customer": "c-47"}, {"customer": "c-4711"}]}`, false)
+	keep("shop", `{"orders": [{"customer": "c-4711"}], "returns": [{"customer": "c-47"}]}`, false)
+	keep("shop", `[[{"customer": "c-4711"}, {"customer": "c-47"}]]`, false)
 	keep("shop", `{"customer": "c-47"}`, false)
 	keep("news", `{"title": "The c-4711 bus is late"}`, false)
 	done, err := o.reg.Erase(t.Context(), r.ID, consent.Evidence{Method: consent.ByLink, Actor: consent.Self})
 	must(t, err)
-	if diff := cmp.Diff(consent.Found{Dropped: 10, Cut: 1, Waiting: 1}, done.Calls); diff != "" {
+	if diff := cmp.Diff(consent.Found{Dropped: 10, Cut: 3, Waiting: 1}, done.Calls); diff != "" {
 		t.Error(diff)
 	}
 	shop, err := o.db.Calls(t.Context(), "shop")
@@ -78,7 +80,7 @@ func TestErasingReachesIntoWebhooks(t *testing.T) {
 		}
 	}
 	if diff := cmp.Diff(map[string][]string{
-		"shop": {`{"of":"today","orders":[{"customer":"c-47","n":12345678901234567890}]}`, `{"customer": "c-47"}`},
+		"shop": {`{"of":"today","orders":[{"customer":"c-47","n":12345678901234567890}]}`, `{"orders":[],"returns":[{"customer":"c-47"}]}`, `[[{"customer":"c-47"}]]`, `{"customer": "c-47"}`},
 		"news": {`{"title": "The c-4711 bus is late"}`},
 	}, left); diff != "" {
 		t.Error(diff)

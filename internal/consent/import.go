@@ -241,17 +241,19 @@ func (r *Registry) prepare(importID int64, row ImportRow, ref string, now time.T
 	p.fresh = NewPerson{Subscriber: Subscriber{Ref: ref, External: p.external, Habits: row.Habits, Created: now, Import: importID}, Key: key,
 		Address: Address{Medium: row.Medium, Hash: p.hash, Sealed: p.key.seal("address "+row.Medium, []byte(row.use)), Created: now},
 		Grants:  []Grant{{Purpose: row.Purpose, Medium: row.Medium, State: state, Since: since, Changed: now, Version: 1, Preferences: row.Preferences}}}
-	event, err := p.event(p.key, importID, state, "", now)
+	var habits *Habits
+	if row.Habits != (Habits{Lang: row.Habits.Lang, Zone: row.Habits.Zone}) {
+		habits = &row.Habits
+	}
+	event, err := p.event(p.key, importID, state, "", now, habits)
 	p.fresh.Events, p.err = []LedgerEvent{event}, err
 	return p
 }
 
-// event tells of the grant that a row makes.
-func (p *prepared) event(key personKey, importID int64, state, was State, now time.Time) (LedgerEvent, error) {
-	c := change{Purpose: p.Purpose, Medium: p.Medium, Evidence: p.Evidence, Was: was, Preferences: &p.Preferences}
-	if p.Habits != (Habits{Lang: p.Habits.Lang, Zone: p.Habits.Zone}) {
-		c.Habits = &p.Habits
-	}
+// event tells of the grant that a row makes, and of the habits that become the person's with it: only somebody new has them from
+// a file.
+func (p *prepared) event(key personKey, importID int64, state, was State, now time.Time, habits *Habits) (LedgerEvent, error) {
+	c := change{Purpose: p.Purpose, Medium: p.Medium, Evidence: p.Evidence, Was: was, Preferences: &p.Preferences, Habits: habits}
 	text, err := json.Marshal(imported{c, importID, p.Line, state})
 	return LedgerEvent{At: now, Recorded: now, Kind: EventImported, Data: key.seal("event "+EventImported, text)}, err
 }

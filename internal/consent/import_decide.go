@@ -192,7 +192,7 @@ func (w *importing) toKnown(k *knownPerson, p *prepared) (Fate, error) {
 		return "", err
 	}
 	k.remember(g)
-	event, err := p.event(k.key, w.id, g.State, was, w.now)
+	event, err := p.event(k.key, w.id, g.State, was, w.now, nil)
 	if err != nil {
 		return "", err
 	}
@@ -206,7 +206,7 @@ func (w *importing) toKnown(k *knownPerson, p *prepared) (Fate, error) {
 // toFresh gives a grant to somebody whom a row before in the same chunk made.
 func (w *importing) toFresh(k *knownPerson, p *prepared, g Grant, was State) (Fate, error) {
 	fresh := &w.people[k.fresh-1]
-	event, err := p.event(k.key, w.id, g.State, was, w.now)
+	event, err := p.event(k.key, w.id, g.State, was, w.now, nil)
 	if err != nil {
 		return "", err
 	}

@@ -16,7 +16,7 @@ type Store interface {
 	// Under reports whether a started message to the person has no recorded outcome yet.
 	Under(ctx context.Context, p PersonID) (bool, error)
 	// KeptCalls gives webhooks that were not mapped, with ids after one, in the order of their ids. DropKept takes those of them out
-	// that are not mapped yet, and CutKept gives one of them that is still to be mapped another body; both say how many.
+	// that are not mapped yet, and CutKept gives one of those another body; both say how many.
 	KeptCalls(ctx context.Context, after int64, most int) ([]KeptCall, error)
 	DropKept(ctx context.Context, ids []int64, now time.Time) (int, error)
 	CutKept(ctx context.Context, id int64, body []byte) (int, error)

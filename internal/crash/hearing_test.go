@@ -3,7 +3,6 @@ package crash
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -11,97 +10,21 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
-	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/belfry-news/belfry/internal/consent"
 	"github.com/belfry-news/belfry/internal/daemontest"
+	"github.com/belfry-news/belfry/internal/pagertest"
 	"github.com/belfry-news/belfry/plugins/rss/feedtest"
 )
 
 const hearer = "anna.pager@example.invalid"
 
-// pagers are a paging service whose plugin hears people. It forgets what people did once the plugin asks for what came after it.
-type pagers struct {
-	mu    sync.Mutex
-	pages []struct {
-		Text    string
-		Choices []struct{ Text, Code string }
-	}
-	inbox []map[string]any
-	came  int
-	told  int // the number of the last that was told
-	more  chan struct{}
-}
-
-func (p *pagers) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if r.Method == http.MethodGet {
-		p.tell(w, r)
-		return
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.pages = append(p.pages, struct {
-		Text    string
-		Choices []struct{ Text, Code string }
-	}{})
-	if body, err := io.ReadAll(r.Body); err != nil || json.Unmarshal(body, &p.pages[len(p.pages)-1]) != nil {
-		w.WriteHeader(http.StatusBadRequest)
-		return
-	}
-	w.WriteHeader(http.StatusCreated)
-	fmt.Fprintf(w, `{"id":"p%d"}`, len(p.pages))
-}
-
-func (p *pagers) tell(w http.ResponseWriter, r *http.Request) {
-	after, err := strconv.Atoi(r.URL.Query().Get("after"))
-	if err != nil {
-		w.WriteHeader(http.StatusBadRequest)
-		return
-	}
-	for {
-		p.mu.Lock()
-		p.inbox = slices.DeleteFunc(p.inbox, func(i map[string]any) bool { n, _ := i["number"].(int); return n <= after })
-		list, more := slices.Clone(p.inbox), p.more
-		p.mu.Unlock()
-		if len(list) > 0 {
-			_ = json.NewEncoder(w).Encode(map[string]any{"inbox": list})
-			p.mu.Lock()
-			p.told, _ = list[len(list)-1]["number"].(int)
-			p.mu.Unlock()
-			return
-		}
-		select {
-		case <-more:
-		case <-r.Context().Done():
-			return
-		}
-	}
-}
-
-// did has anna do something with her pager.
-func (p *pagers) did(kind, text, choice string) (number int) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.came++
-	p.inbox = append(p.inbox, map[string]any{"number": p.came, "id": fmt.Sprint("i", p.came), "kind": kind, "from": hearer, "text": text, "choice": choice, "at": time.Now().UTC()})
-	close(p.more)
-	p.more = make(chan struct{})
-	return p.came
-}
-
-func (p *pagers) count() int { p.mu.Lock(); defer p.mu.Unlock(); return len(p.pages) }
-
-// key is the code of the key under the last page that says something.
-func (p *pagers) key(t *testing.T, words string) string {
+// key is the code of the key under her last page that says something.
+func key(t *testing.T, last pagertest.Page, words string) string {
 	t.Helper()
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	last := p.pages[len(p.pages)-1]
 	for _, c := range last.Choices {
 		if strings.Contains(c.Text, words) {
 			return c.Code
@@ -116,7 +39,7 @@ func (p *pagers) key(t *testing.T, words string) string {
 func TestNoStopIsLost(t *testing.T) {
 	t.Parallel()
 	dir, binary := t.TempDir(), daemontest.Build(t)
-	service, site := &pagers{more: make(chan struct{})}, feedtest.New()
+	service, site := pagertest.New("a-token"), feedtest.New()
 	api, feed := httptest.NewServer(service), httptest.NewServer(site)
 	t.Cleanup(api.CloseClientConnections)
 	t.Cleanup(feed.Close)
@@ -157,10 +80,11 @@ channels:
 			}
 		}
 	}
-	pages := func(n int) { t.Helper(); until(fmt.Sprint(n, " pages"), func() bool { return service.count() == n }) }
-	service.did("wrote", "/start news", "")
+	count := func() int { n, _, _ := service.Record(); return n }
+	pages := func(n int) { t.Helper(); until(fmt.Sprint(n, " pages"), func() bool { return count() == n }) }
+	service.Did(hearer, "wrote", "/start news", "")
 	pages(1)
-	service.did("chose", "", service.key(t, "Follow"))
+	service.Did(hearer, "chose", "", key(t, service.Last(hearer), "Follow"))
 	pages(2)
 
 	db, err := sql.Open("sqlite", "file:"+filepath.Join(dir, "data", "belfry.db")+"?_pragma=busy_timeout(60000)")
@@ -177,8 +101,8 @@ channels:
 	if _, err := lock.ExecContext(context.Background(), "BEGIN IMMEDIATE"); err != nil {
 		t.Fatal(err)
 	}
-	stop := service.did("wrote", "STOP", "")
-	until("the plugin was told", func() bool { service.mu.Lock(); defer service.mu.Unlock(); return service.told >= stop })
+	stop := service.Did(hearer, "wrote", "STOP", "")
+	until("the plugin was told", func() bool { return service.Told() >= stop })
 	time.Sleep(200 * time.Millisecond) // whether it has told the daemon by now or not, nothing may be lost
 	d.Kill(daemontest.Group)
 	if _, err := lock.ExecContext(context.Background(), "ROLLBACK"); err != nil {
@@ -212,7 +136,7 @@ channels:
 		return err == nil && strings.Contains(string(body), "Too late for her")
 	})
 	time.Sleep(time.Second) // messages are made within one
-	if n := service.count(); n != 3 {
+	if n := count(); n != 3 {
 		t.Errorf("%d pages came, the last of them after STOP was answered", n)
 	}
 }

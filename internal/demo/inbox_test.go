@@ -5,11 +5,12 @@ import (
 	"errors"
 	"html"
 	"net/http"
-	"net/url"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/belfry-news/belfry/internal/visitor"
 )
 
 // mailTo waits for the first mail to an address that is as wanted.
@@ -30,7 +31,7 @@ func rings(m Mail) bool { return m.OneClick }
 func (s *show) sign(channel, address string) {
 	s.t.Helper()
 	page := s.get("/follow/" + channel + "?lang=en")
-	form, err := fields(page)
+	form, err := visitor.Fields(page)
 	if err != nil || form.Get("medium") != "email" {
 		s.t.Fatalf("there is no form: %v\n%s", err, page)
 	}
@@ -52,14 +53,14 @@ func playInbox(t *testing.T, binary string) {
 	}
 
 	// A visitor takes any address; what is asked for is in the inbox, and a look at the link confirms nothing.
-	const visitor = "somebody@example.invalid"
-	s.sign("news", visitor)
-	asked := s.mailTo("the confirmation is asked for", visitor, asks(base))
+	const somebody = "somebody@example.invalid"
+	s.sign("news", somebody)
+	asked := s.mailTo("the confirmation is asked for", somebody, asks(base))
 	if asked.OneClick || asked.Unsubscribe != "" {
 		t.Errorf("the question can be left by one click: %+v", asked)
 	}
 	id := strconv.FormatInt(asked.ID, 10)
-	wantIn(t, "/demo", s.get("/demo?lang=en&mail="+id), visitor, html.EscapeString(asked.Subject), `src="/demo/mail/`+id+`"`, "Nothing leaves this machine")
+	wantIn(t, "/demo", s.get("/demo?lang=en&mail="+id), somebody, html.EscapeString(asked.Subject), `src="/demo/mail/`+id+`"`, "Nothing leaves this machine")
 	s.press("leave", "id", id) // there is no such button, and so nothing happens
 	if m, _ := s.mailbox.Mail(asked.ID); m.Click != nil {
 		t.Errorf("a mail that offers no click was clicked: %+v", m.Click)
@@ -72,7 +73,7 @@ func playInbox(t *testing.T, binary string) {
 	s.PublishNext()
 	early := s.newest("en")
 	s.arrived(KindNew, "en", early.ID)
-	form, err := fields(page)
+	form, err := visitor.Fields(page)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,12 +86,12 @@ func playInbox(t *testing.T, binary string) {
 	s.PublishNext()
 	a := s.newest("en")
 	s.arrived(KindNew, "en", a.ID)
-	news := s.mailTo("the news is in the inbox", visitor, rings)
+	news := s.mailTo("the news is in the inbox", somebody, rings)
 	if news.Subject != a.Title || !strings.Contains(news.Text, "because you have followed “In English” since") {
 		t.Errorf("the message is %+v", news)
 	}
 	s.press("correct", "id", a.ID)
-	s.mailTo("the correction is in the inbox", visitor, func(m Mail) bool { return strings.HasPrefix(m.Subject, "Correction: ") })
+	s.mailTo("the correction is in the inbox", somebody, func(m Mail) bool { return strings.HasPrefix(m.Subject, "Correction: ") })
 	s.lookAtLetter(news, a)
 
 	// One click, by the mail's own header; a second one changes nothing.
@@ -111,12 +112,12 @@ func playInbox(t *testing.T, binary string) {
 	s.until("the made-up reader follows", func() bool { return !r.Journey().Confirmed.IsZero() })
 	s.PublishNext()
 	s.mailTo("the made-up reader gets the news", r.Address, rings)
-	if m, came := s.mailbox.First(visitor, func(m Mail) bool { return m.Subject == after.Title || m.Subject == early.Title }); came {
+	if m, came := s.mailbox.First(somebody, func(m Mail) bool { return m.Subject == after.Title || m.Subject == early.Title }); came {
 		t.Errorf("the visitor got %q, which came before or after", m.Subject)
 	}
 	record := news.Path(base, "/me/", "/why")
 	wantIn(t, "the record", s.get(record+"?lang=en"), "In English", html.EscapeString(a.Title), "ended on", "by the unsubscribe button of your mail program", "<strong>Sent</strong>")
-	wantIn(t, "/demo/mail.json", s.get("/demo/mail.json"), visitor, `"one_click": true`)
+	wantIn(t, "/demo/mail.json", s.get("/demo/mail.json"), somebody, `"one_click": true`)
 	if _, came := s.mailbox.First(s.readers["fr"].Address, func(Mail) bool { return true }); came {
 		t.Error("the French reader began before anybody looked at the French page")
 	}
@@ -245,19 +246,5 @@ func TestOneClickStaysHere(t *testing.T) {
 		if _, err := b.OneClick(context.Background(), m); !errors.Is(err, errNothingToDo) {
 			t.Errorf("%s: %v", name, err)
 		}
-	}
-}
-
-func TestFields(t *testing.T) {
-	t.Parallel()
-	form, err := fields(`<p>x</p><form><input type="hidden" name="a" value="1&amp;2"><input type="radio" name="mode" value="instant" checked><input type="radio" name="mode" value="digest">
-		<input type="checkbox" name="slot" value="07:00" checked><input type="checkbox" name="slot" value="18:00" checked><input name="website">
-		<select name="zone"><option value="UTC"><option value="Europe/Paris" selected></select></form><form><input name="b" value="no"></form>`)
-	want := url.Values{"a": {"1&2"}, "mode": {"instant"}, "slot": {"07:00", "18:00"}, "website": {""}, "zone": {"Europe/Paris"}}
-	if err != nil || form.Encode() != want.Encode() {
-		t.Errorf("got %v, %v", form, err)
-	}
-	if _, err := fields("<p>no form</p>"); err == nil {
-		t.Error("a page without a form has fields")
 	}
 }

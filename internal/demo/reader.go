@@ -4,54 +4,29 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"strings"
 	"sync"
 	"time"
 
-	"golang.org/x/net/html"
-	"golang.org/x/net/html/atom"
+	"github.com/belfry-news/belfry/internal/visitor"
 )
 
-// browser is with what readers ask the demonstration's own pages, and nothing else. It follows no redirects, as a mail
-// program's one click must not (RFC 8058, section 3.1).
+// browser is with what readers ask the demonstration's own pages, and nothing else.
 type browser struct {
-	base   string
-	client *http.Client
+	*visitor.Visitor
+	base string
 }
 
-func newBrowser(base string) *browser {
-	return &browser{base: base, client: &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 2, IdleConnTimeout: 5 * time.Second},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
-}
-
-func (b *browser) Close() { b.client.CloseIdleConnections() }
+func newBrowser(base string) *browser { return &browser{visitor.New(20 * time.Second), base} }
 
 // errAway says that a page did not answer as it should; the power may be out.
 var errAway = errors.New("demo: the page does not answer as it should")
 
 // ask does one request to a path, with a form when there is one.
 func (b *browser) ask(ctx context.Context, path string, form url.Values) (status int, body string, err error) {
-	method, content := http.MethodGet, io.Reader(http.NoBody)
-	if form != nil {
-		method, content = http.MethodPost, strings.NewReader(form.Encode())
-	}
-	req, err := http.NewRequestWithContext(ctx, method, b.base+path, content)
-	if err != nil {
-		return 0, "", err
-	}
-	if form != nil {
-		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	}
-	resp, err := b.client.Do(req)
-	if err != nil {
-		return 0, "", err
-	}
-	defer resp.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(resp.Body, mostDressed))
-	return resp.StatusCode, string(text), err
+	return b.Ask(ctx, b.base+path, form)
 }
 
 // OneClick leaves as a mail program's button does: one POST, by the mail's own word, to an address of the demonstration.
@@ -64,52 +39,6 @@ func (b *browser) OneClick(ctx context.Context, m Mail) (c Click, err error) {
 	c.Status, _, err = b.ask(ctx, path, url.Values{"List-Unsubscribe": {"One-Click"}})
 	c.At, c.Took = time.Now(), time.Since(began)
 	return c, err
-}
-
-// fields reads the first form of a page as it would be sent without a change.
-func fields(page string) (url.Values, error) {
-	root, err := html.Parse(strings.NewReader(page))
-	if err != nil {
-		return nil, err
-	}
-	for n := range root.Descendants() {
-		if n.DataAtom == atom.Form {
-			return formOf(n), nil
-		}
-	}
-	return nil, errAway
-}
-
-func formOf(form *html.Node) url.Values {
-	out := url.Values{}
-	for n := range form.Descendants() {
-		name, _ := attribute(n, "name")
-		value, _ := attribute(n, "value")
-		switch n.DataAtom {
-		case atom.Input:
-			kind, _ := attribute(n, "type")
-			if _, checked := attribute(n, "checked"); checked || kind != "radio" && kind != "checkbox" {
-				out.Add(name, value)
-			}
-		case atom.Select:
-			for o := range n.Descendants() {
-				if _, selected := attribute(o, "selected"); selected {
-					value, _ := attribute(o, "value")
-					out.Set(name, value)
-				}
-			}
-		}
-	}
-	return out
-}
-
-func attribute(n *html.Node, name string) (string, bool) {
-	for _, a := range n.Attr {
-		if a.Key == name {
-			return a.Val, true
-		}
-	}
-	return "", false
 }
 
 // Journey is what a reader did, and what came of it. A zero time means not yet.
@@ -227,7 +156,7 @@ func (r *reader) follow(ctx context.Context) error {
 	if err != nil || status != http.StatusOK {
 		return errors.Join(fmt.Errorf("%w: %s %d", errAway, "/follow", status), err)
 	}
-	form, err := fields(page)
+	form, err := visitor.Fields(page)
 	if err != nil {
 		return err
 	}
@@ -250,7 +179,7 @@ func (r *reader) confirm(ctx context.Context, path string) error {
 	if err != nil || status != http.StatusOK {
 		return errors.Join(fmt.Errorf("%w: %s %d", errAway, "/confirm", status), err)
 	}
-	form, err := fields(page)
+	form, err := visitor.Fields(page)
 	if err != nil {
 		return err
 	}

@@ -86,7 +86,7 @@ func TestWhoImportsWhom(t *testing.T) {
 		{[]string{"internal/policy"}, []string{"internal/consent", "scheduler"}, "decides by facts alone"},
 		{[]string{"internal/ledger", "internal/consent/model", "internal/consent/history", "internal/lanes"}, nil, "imports nothing of ours"},
 		// What operators see and do: the desk knows the newsroom, what is in front of it knows the desk, and none the daemon.
-		{[]string{"internal/desk"}, []string{"sdk", "scheduler", "configs", "internal/alert", "internal/compose", "internal/consent", "internal/disk", "internal/i18n", "internal/intake", "internal/ledger", "internal/media", "internal/policy",
+		{[]string{"internal/desk"}, []string{"sdk", "scheduler", "configs", "internal/alert", "internal/choices", "internal/compose", "internal/consent", "internal/disk", "internal/i18n", "internal/intake", "internal/ledger", "internal/media", "internal/policy",
 			"internal/outbox", "internal/store", "internal/websub"}, "is asked by programs and commands, and knows neither them nor the daemon"},
 		{[]string{"internal/api"}, []string{"sdk", "configs", "internal/compose", "internal/consent", "internal/policy", "internal/desk", "internal/serve", "internal/store"}, "speaks for the desk, and knows no daemon"},
 		{[]string{"internal/metrics"}, []string{"sdk", "scheduler", "configs", "internal/alert", "internal/compose", "internal/store", "internal/websub"}, "reads the store, and knows no daemon"},
@@ -115,6 +115,9 @@ func TestWhoImportsWhom(t *testing.T) {
 					t.Errorf("%s imports %s; the core knows no connector", name, i)
 				}
 			}
+		}
+		if slices.Contains(ours(p.Imports), "internal/visitor") && !under(name, "internal/demo", "internal/plugindev") {
+			t.Errorf("%s imports internal/visitor; it dials unguarded, for pages of Belfry's own that a show or a developer started", name)
 		}
 		if !under(name, "cmd", "bench", "internal/app", "internal/demo", "connectors", "plugins") {
 			for _, i := range ours(p.Imports) {

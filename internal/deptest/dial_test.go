@@ -57,6 +57,7 @@ var judged = map[string]string{
 	"google.golang.org/grpc/health/grpc_health_v1":              "asks over a connection that it is given",
 	"google.golang.org/grpc/mem":                                "are buffers",
 	"google.golang.org/grpc/status":                             "are errors",
+	"modernc.org/libc":                                          "is SQLite's C library, of which only memory is asked for",
 	"modernc.org/sqlite":                                        "reads and writes files; its C library knows sockets, and SQLite does not use them",
 	"modernc.org/sqlite/lib":                                    "reads and writes files; its C library knows sockets, and SQLite does not use them",
 }
@@ -79,13 +80,12 @@ var mayOpen = map[string]string{
 	"internal/pluginhost/socket.go":    "speaks to a plugin that it started, by a socket in its own folder, and looks at who listens there",
 	"internal/demo/proxy.go":           "asks the demonstration's own daemon",
 	"internal/demo/ring.go":            "asks the demonstration's own daemon",
-	"internal/demo/reader.go":          "asks the demonstration's own pages, whatever a mail says",
 	"internal/demo/daemon.go":          "starts the demonstration's own daemon",
 	"bench/":                           "starts and asks the daemon that it measures",
 	"internal/plugindev/build.go":      "builds the plugin of the developer who asked for it",
-	"internal/plugindev/reader.go":     "asks its own daemon's pages, whatever a message says",
 	"internal/scaffold/bundle/pack.go": "asks the Go command for the SDK's packages when Belfry is built",
 	"internal/memory/program_linux.go": "gives pages of the program back",
+	"internal/visitor/visitor.go":      "asks the own pages of a demonstration and of a plugin under development; who may use it is looked at too",
 }
 
 // finding is a use of what is not for everybody.

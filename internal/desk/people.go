@@ -103,10 +103,11 @@ func PersonError(who string, err error) error {
 
 // RefOf gives what commands call a person: a reference as it is, or of whom an address reaches.
 func (p *People) RefOf(ctx context.Context, medium, address string) (string, error) {
-	if _, _, err := consent.Normalize(medium, address); err != nil {
+	h := sdk.Handle{Medium: medium, Value: address}
+	if err := p.Registry.CheckAddress(h); err != nil {
 		return "", unusable("%s", sdk.AsError(err).Public)
 	}
-	ref, err := p.Registry.RefAt(ctx, sdk.Handle{Medium: medium, Value: address})
+	ref, err := p.Registry.RefAt(ctx, h)
 	if errors.Is(err, consent.ErrNotFound) {
 		return "", errorf(Missing, "this address reaches nobody by %s", medium)
 	}

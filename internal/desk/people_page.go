@@ -7,10 +7,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"html/template"
-	"strconv"
-	"strings"
 	"time"
 
+	"github.com/belfry-news/belfry/internal/choices"
 	"github.com/belfry-news/belfry/internal/consent"
 	"github.com/belfry-news/belfry/internal/i18n"
 )
@@ -34,7 +33,7 @@ type exported struct {
 type exportView struct {
 	exported
 	Lang, Site, Controller, Policy string
-	words                          *i18n.Catalogue
+	words                          choices.Words
 	desk                           *Desk
 }
 
@@ -48,11 +47,12 @@ func (p *People) ExportPage(data []byte) ([]byte, error) {
 	if lang == "" {
 		lang = p.Config.Site.Lang
 	}
-	v.words = i18n.For(lang)
+	v.words = choices.Words{Catalogue: i18n.For(lang)}
+	v.words.When = v.when
 	v.Lang = v.words.Lang()
 	page, err := template.New("person").Funcs(template.FuncMap{"words": v.words.Text, "when": v.when, "day": v.day, "what": v.what, "under": v.under,
-		"medium": v.medium, "manner": v.manner, "habits": v.habits, "title": v.title, "agreed": v.agreed,
-		"mannerOf": func(g consent.Grant) string { return v.manner(g.Purpose, &g.Preferences) }, "chosen": func() []string { return v.habits(&v.Habits) }}).Parse(peoplePage)
+		"medium": v.words.Medium, "manner": v.manner, "habits": v.habits, "title": v.title, "agreed": v.agreed,
+		"mannerOf": func(g consent.Grant) string { return v.manner(g.Purpose, &g.Preferences) }, "chosen": func() []string { return v.pairs(v.words.HabitsNow(v.Habits, v.Exported)) }}).Parse(peoplePage)
 	if err != nil {
 		return nil, err
 	}
@@ -86,95 +86,28 @@ func (v exportView) day(t time.Time) string {
 	return v.words.Date(v.in(t))
 }
 
-// medium names a medium in a sentence.
-func (v exportView) medium(name string) string {
-	if name == consent.Email {
-		return v.words.Text("people.medium.email")
-	}
-	if name == "" {
-		return ""
-	}
-	return strings.ToUpper(name[:1]) + name[1:]
-}
-
-// pair says of something chosen what it is.
-func (v exportView) pair(key, text string) string {
-	return v.words.Text("people.pair", "name", v.words.Text(key), "text", text)
-}
-
-// hour writes a time of day, "07:00", as the language does.
-func (v exportView) hour(text string) string {
-	t, err := time.Parse("15:04", text)
-	if err != nil {
-		return text
-	}
-	return v.words.Time(t)
-}
-
 // manner says how the posts of a purpose come.
 func (v exportView) manner(p consent.Purpose, c *consent.Preferences) string {
-	if c == nil || p.Kind == consent.Notice {
+	if c == nil {
 		return ""
 	}
-	var out []string
-	switch {
-	case c.Mode == consent.Digest && len(c.Slots) > 0:
-		times := []string{}
-		for _, s := range c.Slots {
-			times = append(times, v.hour(s))
-		}
-		out = append(out, v.words.Text("people.manner.digest", "times", v.words.List(times)))
-	case c.Mode == consent.Instant:
-		out = append(out, v.words.Text("people.manner.instant"))
-	}
-	if len(c.Topics) > 0 {
-		out = append(out, v.words.Text("people.manner.topics", "topics", v.words.List(c.Topics)))
-	}
-	if len(c.Languages) > 0 {
-		names := []string{}
-		for _, l := range c.Languages {
-			names = append(names, tongue(l))
-		}
-		out = append(out, v.words.Text("people.manner.languages", "languages", v.words.List(names)))
-	}
-	if c.Breaking {
-		out = append(out, v.words.Text("people.manner.breaking"))
-	}
-	return strings.Join(out, " ")
+	return v.words.Manner(p.Kind, *c)
 }
 
-// tongue is a language's name in itself, or its tag.
-func tongue(tag string) string {
-	if c := i18n.For(tag); c.Lang() == tag {
-		return c.Text("bot.lang.name")
+// pairs are sentences about what was chosen.
+func (v exportView) pairs(list []choices.Choice) (out []string) {
+	for _, c := range list {
+		out = append(out, v.words.Pair(c))
 	}
-	return tag
+	return out
 }
 
-// habits says what was chosen for everything.
-func (v exportView) habits(h *consent.Habits) (out []string) {
+// habits says what was chosen for everything at some time.
+func (v exportView) habits(h *consent.Habits) []string {
 	if h == nil {
 		return nil
 	}
-	if h.Lang != "" {
-		out = append(out, v.pair("people.lang", tongue(h.Lang)))
-	}
-	if h.Zone != "" {
-		out = append(out, v.pair("people.zone", h.Zone))
-	}
-	if h.QuietFrom != "" {
-		out = append(out, v.pair("people.quiet", v.hour(h.QuietFrom)+" – "+v.hour(h.QuietUntil)))
-	}
-	if h.PerDay > 0 {
-		out = append(out, v.pair("people.perday", strconv.Itoa(h.PerDay)))
-	}
-	switch {
-	case h.PausedOpenly():
-		out = append(out, v.pair("people.pause", v.words.Text("people.paused.until.open")))
-	case !h.PausedUntil.IsZero():
-		out = append(out, v.pair("people.pause", v.words.Text("people.paused.until", "time", v.when(h.PausedUntil))))
-	}
-	return out
+	return v.pairs(v.words.Habits(*h))
 }
 
 // agreed says of somebody whom an import brought when they agreed.
@@ -210,22 +143,5 @@ func (v exportView) what(p consent.Purpose) string {
 
 // under gives the words for one of a closed list; an entry of a newer version is shown as it is.
 func (v exportView) under(list, name any) string {
-	key := ""
-	switch list {
-	case "event":
-		key = "people.event."
-	case "method":
-		key = "people.method."
-	case "outcome":
-		key = "people.outcome."
-	case "reason":
-		key = "people.reason."
-	case "kind":
-		key = "people.kind."
-	}
-	text := fmt.Sprint(name)
-	if said := v.words.Text(key + text); text != "" && said != "["+key+text+"]" {
-		return said
-	}
-	return text
+	return v.words.Says(fmt.Sprintf("people.%s.", list), fmt.Sprint(name))
 }

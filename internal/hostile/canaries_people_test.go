@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -21,7 +20,6 @@ import (
 
 	"github.com/belfry-news/belfry/internal/api"
 	"github.com/belfry-news/belfry/internal/daemontest"
-	"github.com/belfry-news/belfry/plugins/rss/feedtest"
 )
 
 // thirtyTwo is a canary as the 32 bytes of a key.
@@ -85,13 +83,7 @@ func (m *menagerie) carelessRelay() string {
 // canaries; and the canaries with which strangers call it.
 func newPeopleMenagerie(t *testing.T) *menagerie {
 	t.Helper()
-	m := &menagerie{t: t, aviary: &aviary{}, dir: t.TempDir(), admin: freeAddress(t), asked: map[string]int{}, env: []string{"BELFRY_LOG=debug"},
-		room: &feedtest.Newsroom{Channel: feedtest.Channel{Title: "Gazette", Lang: "en"}}}
-	m.room.Publish(feedtest.Article{ID: "1", Link: "https://news.example/1", Title: "First", Summary: "s", Published: time.Now()})
-	server := httptest.NewServer(m.serve(m.word(), m.word()))
-	t.Cleanup(server.Close)
-	dead := httptest.NewServer(nil)
-	dead.Close()
+	m, server, dead := emptyMenagerie(t)
 	for name, text := range map[string]string{"people.key": "belfry-key-" + base64.RawURLEncoding.EncodeToString(m.thirtyTwo()),
 		"old.key": "belfry-key-" + base64.RawURLEncoding.EncodeToString(m.thirtyTwo()), "dkim.pem": m.dkimKey()} {
 		if err := os.WriteFile(filepath.Join(m.dir, name), []byte(text+"\n"), 0o600); err != nil {

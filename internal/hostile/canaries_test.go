@@ -99,15 +99,22 @@ func freeAddress(t *testing.T) string {
 	return ln.Addr().String()
 }
 
-func newMenagerie(t *testing.T) *menagerie {
+// emptyMenagerie is a newsroom with a site, and an address at which nobody listens; it has no configuration yet.
+func emptyMenagerie(t *testing.T) (m *menagerie, server, dead *httptest.Server) {
 	t.Helper()
-	m := &menagerie{t: t, aviary: &aviary{}, dir: t.TempDir(), admin: freeAddress(t), asked: map[string]int{}, env: []string{"BELFRY_LOG=debug"},
+	m = &menagerie{t: t, aviary: &aviary{}, dir: t.TempDir(), admin: freeAddress(t), asked: map[string]int{}, env: []string{"BELFRY_LOG=debug"},
 		room: &feedtest.Newsroom{Channel: feedtest.Channel{Title: "Gazette", Lang: "en"}}}
 	m.room.Publish(feedtest.Article{ID: "1", Link: "https://news.example/1", Title: "First", Summary: "s", Published: time.Now()})
-	server := httptest.NewServer(m.serve(m.word(), m.word()))
+	server = httptest.NewServer(m.serve(m.word(), m.word()))
 	t.Cleanup(server.Close)
-	dead := httptest.NewServer(nil)
+	dead = httptest.NewServer(nil)
 	dead.Close()
+	return m, server, dead
+}
+
+func newMenagerie(t *testing.T) *menagerie {
+	t.Helper()
+	m, server, dead := emptyMenagerie(t)
 	for _, name := range []string{"AWS_SECRET_ACCESS_KEY", "DATABASE_URL", "GITHUB_TOKEN", "SMTP_PASSWORD", "SSH_AUTH", "STRIPE_KEY", "VAULT_TOKEN", "PGPASSWORD", "HTTP_COOKIE"} {
 		m.env = append(m.env, name+"="+m.word())
 	}
@@ -459,7 +466,7 @@ func TestCanariesInBadConfigurations(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, command := range []string{"check", "check --json", "run", "status", "config show"} {
-				ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
+				ctx, cancel := context.WithTimeout(t.Context(), patience)
 				out, err := exec.CommandContext(ctx, program(), append(strings.Fields(command), "--config", m.path)...).CombinedOutput()
 				cancel()
 				if ctx.Err() == context.DeadlineExceeded || err == nil && command == "check" {

@@ -89,7 +89,7 @@ func newIsland(t *testing.T, names map[string][]netip.Addr, pages http.Handler) 
 		il.mu.Unlock()
 		pages.ServeHTTP(w, r)
 	})
-	for port, config := range map[string]*tls.Config{"80": nil, "443": {Certificates: []tls.Certificate{certificate}}} {
+	for port, config := range map[string]*tls.Config{"80": nil, "443": {Certificates: []tls.Certificate{certificate}, GetConfigForClient: il.greets}} {
 		ln, err := net.Listen("tcp", "[::]:"+port)
 		if err != nil {
 			t.Fatal(err)
@@ -103,6 +103,14 @@ func newIsland(t *testing.T, names map[string][]netip.Addr, pages http.Handler) 
 		t.Cleanup(func() { _ = server.Close() })
 	}
 	return il
+}
+
+// greets notes for which name a client speaks TLS: of one that is no browser that is all there is to see.
+func (il *island) greets(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+	il.mu.Lock()
+	defer il.mu.Unlock()
+	il.got["TLS "+hello.ServerName]++
+	return nil, nil
 }
 
 // lookout notes which address every connection was made to.

@@ -95,7 +95,7 @@ channels:
 	}
 	d := daemontest.Start(t, program(), dir)
 	base := d.Ready()
-	for deadline := time.Now().Add(60 * time.Second); len(receiver.State().Posts) < len(want) || len(telegram.Messages(chat)) < len(want); time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); len(receiver.State().Posts) < len(want) || len(telegram.Messages(chat)) < len(want); time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(deadline) || !d.Running() {
 			t.Fatalf("%d of %d posts and %d messages came:\n%s", len(receiver.State().Posts), len(want), len(telegram.Messages(chat)), d.Tail())
 		}

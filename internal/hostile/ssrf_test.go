@@ -108,7 +108,7 @@ func (v *voyage) wouldBeSeen(t *testing.T) {
 
 func until(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(2 * time.Minute); !ok(); time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); !ok(); time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("waited in vain until %s", what)
 		}
@@ -236,8 +236,10 @@ func (v *voyage) configured(t *testing.T) {
 		add(0, "hook", host, fmt.Sprintf("{type: http, url: %s, secret: %q}", at(host, "/hook"), pressSecret))
 		add(3, "calendar", host, fmt.Sprintf("{type: calendar, url: %q}", "http://"+host+"/agenda.ics"))
 		add(3, "account", host, fmt.Sprintf("{type: calendar, protocol: caldav, url: %q}", "http://"+host+"/dav"))
-		add(3, "relay", host, fmt.Sprintf("{type: email, sender: press@pub.example, relay: %q}", "smtps://"+host+":443"))
-		add(3, "mailbox", host, fmt.Sprintf(`{type: email, sender: press@pub.example, relay: "smtps://relay.pub.example:443", bounce: bounce@pub.example, bounce_secrets: [0123456789abcdef], bounces: {imap: %q, user: u, password: p}}`, "imaps://"+host+":443"))
+		// Of what speaks no HTTP the name that it asks for shows that it came; the controls have one each.
+		smtp, imap := strings.Replace(host, "control.", "smtp.", 1), strings.Replace(host, "control.", "imap.", 1)
+		add(3, "relay", host, fmt.Sprintf("{type: email, sender: press@pub.example, relay: %q}", "smtps://"+smtp+":443"))
+		add(3, "mailbox", host, fmt.Sprintf(`{type: email, sender: press@pub.example, relay: "smtps://relay.pub.example:443", bounce: bounce@pub.example, bounce_secrets: [0123456789abcdef], bounces: {imap: %q, user: u, password: p}}`, "imaps://"+imap+":443"))
 		add(4, "moved calendar", host, fmt.Sprintf("{type: calendar, url: %q}", fmt.Sprintf("http://m%d.pub.example/to?%s", i, url.QueryEscape("http://"+host+"/agenda.ics"))))
 		add(6, "principal", host, fmt.Sprintf("{type: calendar, protocol: caldav, url: %q}", fmt.Sprintf("http://p%d.pub.example/principals?%s", i, url.QueryEscape("http://"+host+"/principal"))))
 		add(5, "hub", host, fmt.Sprintf("{type: rss, url: %q}", fmt.Sprintf("http://h%d.pub.example/hubs?%s", i, url.QueryEscape("https://"+host+"/hub"))))
@@ -333,7 +335,7 @@ func (v *voyage) serve(t *testing.T, all []entry, more bool) {
 	d.Ready()
 	v.relays(file, all, ended)
 	var open []entry
-	for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(100 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); ; time.Sleep(100 * time.Millisecond) {
 		log, listed := d.Log(), map[string]string{}
 		if more {
 			listed = v.troubles(t, file)
@@ -378,7 +380,7 @@ func (v *voyage) serve(t *testing.T, all []entry, more bool) {
 	until(t, "a picture has come, without which the images prove nothing", func() bool { return v.requests()["GET picture.pub.example/photo.png"] > 0 })
 }
 
-// arrives are the requests that come of a public address in each place. A relay's and a mailbox's are no requests.
+// arrives are the requests that come of a public address in each place.
 var arrives = map[string]string{
 	"feed": "GET control.pub.example/feed", "redirect": "GET control.pub.example/feed", "discovery": "GET control.pub.example/feed",
 	"hook": "POST control.pub.example/hook", "update": "POST control.pub.example/update",
@@ -386,6 +388,8 @@ var arrives = map[string]string{
 	"calendar": "GET control.pub.example/agenda.ics", "moved calendar": "GET control.pub.example/agenda.ics", "account": "PROPFIND control.pub.example/dav",
 	"principal": "PROPFIND control.pub.example/principal",
 	"hub":       "POST control.pub.example/hub",
+	"relay":     "TLS smtp.pub.example",
+	"mailbox":   "TLS imap.pub.example",
 }
 
 // relays asks destination check about every relay, to which nothing is sent otherwise as long as nobody follows.

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"database/sql"
+	"errors"
 	"fmt"
 	"image"
 	"image/png"
@@ -102,16 +103,46 @@ func (p *press) arrived() map[string]int {
 }
 
 // until waits for something; what says what.
-func (p *press) until(what string, d *daemontest.Daemon, within time.Duration, ok func() bool) {
+func (p *press) until(what string, d *daemontest.Daemon, ok func() bool) {
 	p.t.Helper()
-	for deadline := time.Now().Add(within); !ok(); time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); !ok(); time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			p.t.Fatalf("waited %s for %s; the receiver holds %d of %d:\n%s", within, what, len(p.arrived()), len(p.written), d.Tail())
+			p.t.Fatalf("waited in vain for %s; the receiver holds %d of %d:\n%s", what, len(p.arrived()), len(p.written), d.Tail())
 		}
 	}
 }
 
 func (p *press) complete() bool { return len(p.arrived()) == len(p.written) }
+
+// settled waits until every outcome is in the store and nothing was committed for a while.
+func (p *press) settled() {
+	p.t.Helper()
+	db := p.database()
+	defer db.Close()
+	var before int
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(700 * time.Millisecond) {
+		var open, version int
+		if err := errors.Join(db.QueryRow(`SELECT count(*) FROM deliveries WHERE state IN ('pending', 'started')`).Scan(&open), db.QueryRow(`PRAGMA data_version`).Scan(&version)); err != nil {
+			p.t.Fatal(err)
+		}
+		if open == 0 && version == before {
+			return
+		}
+		before = version
+	}
+	p.t.Fatal("the daemon never rests")
+}
+
+// database reads the store as any program may, or a connection that the daemon opens anew.
+func (p *press) database() *sql.DB {
+	p.t.Helper()
+	db, err := sql.Open("sqlite", "file:"+p.data("belfry.db")+"?mode=rw&_pragma=query_only(1)&_pragma=busy_timeout(10000)")
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	db.SetMaxOpenConns(1)
+	return db
+}
 
 // judge holds that each article is at the receiver exactly once.
 func (p *press) judge() {
@@ -191,7 +222,7 @@ func TestDiskFull(t *testing.T) {
 			t.Fatalf("the disk never filled:\n%s", d.Tail())
 		}
 		p.write(40_000)
-		time.Sleep(100 * time.Millisecond)
+		p.until("the article, or a full disk", d, func() bool { return p.complete() || strings.Contains(d.Log(), "full") || !d.Running() })
 		if !d.Running() {
 			t.Fatalf("the daemon ended:\n%s", d.Tail())
 		}
@@ -204,7 +235,7 @@ func TestDiskFull(t *testing.T) {
 	}
 	t.Logf("the disk was full after %d articles; %d had arrived", len(p.written), before)
 	p.inside(d, "rm", p.data("ballast"))
-	p.until("everything after there was room", d, time.Minute, p.complete)
+	p.until("everything after there was room", d, p.complete)
 	d.Stop()
 	p.judge()
 }
@@ -234,13 +265,13 @@ func TestRetractOnAFullDisk(t *testing.T) {
 		d.Ready()
 		p.write(10)
 		p.write(10)
-		p.until("two articles", d, 20*time.Second, p.complete)
+		p.until("two articles", d, p.complete)
 		there := func() bool { _, err := p.tryInside(d, "test", "-s", p.data("belfry.reserve")); return err == nil }
-		p.until("a reserve", d, time.Minute, there)
+		p.until("a reserve", d, there)
 		if out, err := p.tryInside(d, "sh", "-c", "head -c 64M /dev/zero >"+p.data("ballast")); err == nil {
 			t.Fatalf("the disk is not full: %s", out)
 		}
-		p.until("the reserve to be given up", d, time.Minute, func() bool { return !there() })
+		p.until("the reserve to be given up", d, func() bool { return !there() })
 		post := p.receiver.State().Posts[0]
 		if out, err := p.tryInside(d, p.program, "post", "retract", post.ID, "--reason", "wrong", "--config", filepath.Join(p.dir, "belfry.yaml")); err != nil {
 			t.Errorf("it cannot be retracted: %v %s", err, out)
@@ -257,7 +288,7 @@ func TestRetractOnAFullDisk(t *testing.T) {
 		p.floored()
 		d := p.inMount("mount -t tmpfs -o size=64m none data; head -c 16M /dev/urandom >data/belfry.reserve; head -c 64M /dev/zero >data/ballast || true")
 		d.Ready()
-		p.until("the alert", d, 20*time.Second, func() bool { return strings.Contains(d.Log(), "disk_low") })
+		p.until("the alert", d, func() bool { return strings.Contains(d.Log(), "disk_low") })
 	})
 }
 
@@ -267,15 +298,15 @@ func TestReadOnly(t *testing.T) {
 	p := newPress(t)
 	p.write(10)
 	d := p.start()
-	p.until("the first article", d, 20*time.Second, p.complete)
+	p.until("the first article", d, p.complete)
 	d.Stop()
 	d = p.inMount("mount --bind data data; mount -o remount,ro,bind data")
-	if code := d.Ended(20 * time.Second); code == 0 || !strings.Contains(d.Log(), "data") || !strings.Contains(d.Log(), "read-only") {
+	if code := d.Ended(patience); code == 0 || !strings.Contains(d.Log(), "data") || !strings.Contains(d.Log(), "read-only") {
 		t.Errorf("on a read-only disk the daemon ends with %d and says:\n%s", code, d.Tail())
 	}
 	p.write(10)
 	d = p.start()
-	p.until("the second article", d, 20*time.Second, p.complete)
+	p.until("the second article", d, p.complete)
 	d.Stop()
 	p.judge()
 }
@@ -320,7 +351,7 @@ func TestReadOnlyUnderway(t *testing.T) {
 	p := newPress(t)
 	d := p.start()
 	p.write(10)
-	p.until("the first article", d, 20*time.Second, p.complete)
+	p.until("the first article", d, p.complete)
 	mended := failing(t, d, "pwrite64,ftruncate,fallocate", "error=EROFS")
 	p.write(10)
 	if code := d.Ended(30 * time.Second); code == 0 || !strings.Contains(d.Log(), "restart Belfry") {
@@ -329,7 +360,7 @@ func TestReadOnlyUnderway(t *testing.T) {
 	mended()
 	// The supervisor starts it anew, on the disk as it is now.
 	d = p.inMount("mount --bind data data; mount -o remount,ro,bind data")
-	if code := d.Ended(20 * time.Second); code == 0 || !strings.Contains(d.Log(), p.data("")) || !strings.Contains(d.Log(), "read-only") {
+	if code := d.Ended(patience); code == 0 || !strings.Contains(d.Log(), p.data("")) || !strings.Contains(d.Log(), "read-only") {
 		t.Errorf("on a read-only disk the daemon ends with %d and says:\n%s", code, d.Tail())
 	}
 	if got := len(p.arrived()); got > 2 {
@@ -337,7 +368,7 @@ func TestReadOnlyUnderway(t *testing.T) {
 	}
 	d = p.start()
 	p.write(10)
-	p.until("everything", d, 20*time.Second, p.complete)
+	p.until("everything", d, p.complete)
 	d.Stop()
 	p.judge()
 }
@@ -351,15 +382,15 @@ func TestReadOnlyFolderUnderway(t *testing.T) {
 	d := p.inMount("mount --bind data data") //nolint:dupword // a folder onto itself
 	base := d.Ready()
 	p.write(10)
-	p.until("the first article", d, 20*time.Second, p.complete)
+	p.until("the first article", d, p.complete)
 	p.inside(d, "sh", "-ec", "mount --bind data data; mount -o remount,ro,bind data")
 	if out, err := p.tryInside(d, "touch", p.data("x")); err == nil || !strings.Contains(out, "Read-only") {
 		t.Fatalf("the folder can be written: %s %v", out, err)
 	}
 	p.write(10)
-	p.until("an article without an image", d, 20*time.Second, p.complete)
+	p.until("an article without an image", d, p.complete)
 	p.illustrate()
-	p.until("the image's failure", d, 20*time.Second, func() bool { return strings.Contains(d.Log(), "an image cannot be fetched yet") })
+	p.until("the image's failure", d, func() bool { return strings.Contains(d.Log(), "an image cannot be fetched yet") })
 	if line := lineWith(d.Log(), "an image cannot be fetched yet"); !strings.Contains(line, "read-only file system") {
 		t.Errorf("it says %s", line)
 	}
@@ -367,8 +398,8 @@ func TestReadOnlyFolderUnderway(t *testing.T) {
 		t.Errorf("belfry store backup: %v %s", err, out)
 	}
 	p.inside(d, "umount", "--lazy", p.data("")) // something may just be looked at
-	p.until("the article with its image", d, time.Minute, p.complete)
-	p.until("the image on the page", d, time.Minute, func() bool { return strings.Contains(text(t, base+"/c/all"), "<img") })
+	p.until("the article with its image", d, p.complete)
+	p.until("the image on the page", d, func() bool { return strings.Contains(text(t, base+"/c/all"), "<img") })
 	if !d.Running() {
 		t.Fatalf("the daemon ended:\n%s", d.Tail())
 	}
@@ -387,19 +418,19 @@ func TestFailingDisk(t *testing.T) {
 				p := newPress(t)
 				for n := first; n < first+4; n++ {
 					d := p.start()
-					p.until("everything from before", d, 20*time.Second, p.complete)
+					p.until("everything from before", d, p.complete)
 					mended := failing(t, d, calls, fmt.Sprintf("error=EIO:when=%d", n))
 					// Each thread counts its own calls, so it takes more than n of them.
-					for begun := time.Now(); d.Running() && time.Since(begun) < 40*time.Second; time.Sleep(150 * time.Millisecond) {
+					for begun := time.Now(); d.Running() && time.Since(begun) < patience; time.Sleep(150 * time.Millisecond) {
 						p.write(10)
 					}
-					if code := d.Ended(time.Second); code == 0 || !strings.Contains(d.Log(), "restart Belfry") {
+					if code := d.Ended(patience); code == 0 || !strings.Contains(d.Log(), "restart Belfry") {
 						t.Errorf("call %d: the daemon ended with %d and said:\n%s", n, code, d.Tail())
 					}
 					mended()
 				}
 				d := p.start()
-				p.until("everything", d, 20*time.Second, p.complete)
+				p.until("everything", d, p.complete)
 				d.Stop()
 				p.judge()
 			})
@@ -415,7 +446,7 @@ func TestLostLog(t *testing.T) {
 	for range 5 {
 		p.write(10)
 	}
-	p.until("five articles", d, 20*time.Second, p.complete)
+	p.until("five articles", d, p.complete)
 	d.Kill(daemontest.Group)
 	log, err := os.ReadFile(p.data("belfry.db-wal"))
 	if err != nil || len(log) == 0 {
@@ -425,7 +456,7 @@ func TestLostLog(t *testing.T) {
 		t.Fatal(err)
 	}
 	d = daemontest.Start(t, p.program, p.dir)
-	if code := d.Ended(20 * time.Second); code == 0 || !strings.Contains(d.Log(), "belfry.db-wal") {
+	if code := d.Ended(patience); code == 0 || !strings.Contains(d.Log(), "belfry.db-wal") {
 		t.Errorf("without its log the daemon ended with %d and said:\n%s", code, d.Tail())
 	}
 	if err := os.WriteFile(p.data("belfry.db-wal"), log, 0o600); err != nil {
@@ -433,18 +464,15 @@ func TestLostLog(t *testing.T) {
 	}
 	d = p.start()
 	p.write(10)
-	p.until("the sixth article", d, 20*time.Second, p.complete)
+	p.until("the sixth article", d, p.complete)
 	d.Stop()
 	p.judge()
 }
 
-// look reads the database as any program may, or a connection that the daemon opens anew.
+// look reads the database once.
 func (p *press) look() {
 	p.t.Helper()
-	db, err := sql.Open("sqlite", "file:"+p.data("belfry.db")+"?mode=rw&_pragma=query_only(1)")
-	if err != nil {
-		p.t.Fatal(err)
-	}
+	db := p.database()
 	defer db.Close()
 	var n int
 	_ = db.QueryRow(`SELECT count(*) FROM posts`).Scan(&n) // the rows of the log cannot be read
@@ -462,12 +490,12 @@ func TestLostLogUnderway(t *testing.T) {
 		for range 5 {
 			p.write(10)
 		}
-		p.until("the articles", d, 20*time.Second, p.complete)
+		p.until("the articles", d, p.complete)
 		if quiet { // it commits nothing more
 			if out, err := exec.Command(p.program, "pause", "all", "--config", filepath.Join(p.dir, "belfry.yaml")).CombinedOutput(); err != nil {
 				t.Fatalf("%v %s", err, out)
 			}
-			time.Sleep(1500 * time.Millisecond) // what was under way is done
+			p.settled()
 		}
 		if err := os.Remove(p.data("belfry.db-wal")); err != nil {
 			t.Fatal(err)
@@ -478,11 +506,11 @@ func TestLostLogUnderway(t *testing.T) {
 		t.Parallel()
 		p, d := lose(t, false)
 		p.write(10)
-		if code := d.Ended(20 * time.Second); code == 0 || !strings.Contains(d.Log(), p.data("belfry.db-wal")+" was removed while the database is in use") || !strings.Contains(d.Log(), "restart Belfry") {
+		if code := d.Ended(patience); code == 0 || !strings.Contains(d.Log(), p.data("belfry.db-wal")+" was removed while the database is in use") || !strings.Contains(d.Log(), "restart Belfry") {
 			t.Errorf("the daemon ended with %d and said:\n%s", code, d.Tail())
 		}
 		d = p.start()
-		p.until("everything", d, 20*time.Second, p.complete)
+		p.until("everything", d, p.complete)
 		d.Stop()
 		p.judge()
 	})
@@ -498,7 +526,7 @@ func TestLostLogUnderway(t *testing.T) {
 			}
 			d.Kill(daemontest.Group)
 			d = daemontest.Start(t, p.program, p.dir)
-			if code := d.Ended(20 * time.Second); code == 0 || !strings.Contains(d.Log(), p.data("belfry.db-wal")) {
+			if code := d.Ended(patience); code == 0 || !strings.Contains(d.Log(), p.data("belfry.db-wal")) {
 				t.Errorf("without its log the daemon ended with %d and said:\n%s", code, d.Tail())
 			}
 			p.judge()
@@ -516,8 +544,8 @@ func TestFlippedBits(t *testing.T) {
 		p.write(2000)
 		time.Sleep(10 * time.Millisecond)
 	}
-	p.until("thirty articles", d, 30*time.Second, p.complete)
-	time.Sleep(time.Second) // the last outcome is written
+	p.until("thirty articles", d, p.complete)
+	p.settled()
 	d.Kill(daemontest.Group)
 	killed := p.snapshot()
 	d = p.start()
@@ -547,11 +575,8 @@ func TestFlippedBits(t *testing.T) {
 		}
 		d := daemontest.Start(t, p.program, p.dir)
 		ready := false
-		for range 500 {
-			if ready = strings.Contains(d.Log(), "serving http://"); ready || !d.Running() {
-				break
-			}
-			time.Sleep(20 * time.Millisecond)
+		for end := time.Now().Add(patience); !ready && d.Running() && time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+			ready = strings.Contains(d.Log(), "serving http://")
 		}
 		if ready {
 			time.Sleep(300 * time.Millisecond) // it looks at everything that waits

@@ -23,7 +23,7 @@ const (
 	worthwhile = 4 << 20
 	// roomy is the size that a small heap may grow to while there is much to do, in bytes: collections become rarer. A
 	// large heap keeps to Go's default, to double.
-	roomy = 8 << 20
+	roomy = 12 << 20
 	// most and usual are the growth of the heap between two collections, in per cent of what lives.
 	most, usual = 400, 100
 )

@@ -3,7 +3,9 @@ package operations
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -321,11 +323,8 @@ channels: {news: {title: News, sources: [articles], each: {}}}
 	d := daemontest.StartBy(t, c.root, nil, c.enter(restrict(t))...)
 	base := d.Ready()
 	page := ""
-	for range 200 {
-		if _, page = get(t, http.DefaultClient, base+"/c/news"); strings.Contains(page, "Un article") {
-			break
-		}
-		time.Sleep(50 * time.Millisecond) // the other side is another process
+	for end := time.Now().Add(patience); !strings.Contains(page, "Un article") && time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+		_, page = get(t, http.DefaultClient, base+"/c/news") // the other side is another process
 	}
 	if !strings.Contains(page, "Un article") {
 		t.Fatalf("what the plugin reads is not on the page:\n%s", d.Tail())
@@ -334,6 +333,9 @@ channels: {news: {title: News, sources: [articles], each: {}}}
 	tasks, memory := 0, int64(0)
 	for _, pid := range descendants(d.Pid()) {
 		threads, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // it has ended meanwhile
+		}
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -11,6 +11,10 @@ import (
 	"github.com/belfry-news/belfry/sdk"
 )
 
+// aCall is how long a destination takes for a call. What it is told apart from are the writer's waits, of a millisecond each, which
+// fall among the lanes as the machine lets them.
+const aCall = 500 * time.Millisecond
+
 // ten destinations take a post every other second for two minutes; the first of them answers so. It gives how long each
 // post was under way to each of the other nine, sorted.
 func ten(t *testing.T, first answer) (lags []time.Duration) {
@@ -21,8 +25,8 @@ func ten(t *testing.T, first answer) (lags []time.Duration) {
 			name := fmt.Sprint("d", i)
 			platforms[name] = newPlatform()
 			targets = append(targets, name)
-			// Their calls take some time, each another one.
-			platforms[name].then(many(100, answer{before: func() { time.Sleep(time.Duration(20+i) * time.Millisecond) }})...)
+			// Their calls take some time, each another one. Who waits for a call of another waits for longer than for anything else.
+			platforms[name].then(many(100, answer{before: func() { time.Sleep(aCall + time.Duration(i)*time.Millisecond) }})...)
 		}
 		platforms["d0"].script = many(500, first)
 		s := newStage(t, platforms)
@@ -49,17 +53,13 @@ func ten(t *testing.T, first answer) (lags []time.Duration) {
 	return lags
 }
 
-// One of ten destinations that hangs, fails, drips or breaks the daemon's rules changes nothing for the other nine: not
-// their p95, nor any other part of their lag. How that is in real time is measured by the bench (one-bad).
+// One of ten destinations that hangs, fails, drips or breaks the daemon's rules changes nothing for the other nine: none
+// of their posts waits for a call of another. How that is in real time is measured by the bench (one-bad).
 func TestOneBadOfTen(t *testing.T) {
 	t.Parallel()
 	slow := func(d time.Duration) answer { return answer{before: func() { time.Sleep(d) }} }
-	good := ten(t, slow(20*time.Millisecond))
-	p95 := func(lags []time.Duration) time.Duration { return lags[len(lags)*95/100] }
-	if len(good) != 540 || p95(good) > 50*time.Millisecond {
-		t.Fatalf("%d calls in health, p95 %s", len(good), p95(good))
-	}
 	for name, a := range map[string]answer{
+		"is as the others":          slow(aCall),
 		"hangs":                     {hang: true},
 		"hangs and is deaf":         {deaf: true},
 		"drips":                     slow(14 * time.Second),
@@ -77,11 +77,8 @@ func TestOneBadOfTen(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			lags := ten(t, a)
-			// How the writer's waits of a millisecond fall among the lanes is the machine's affair. Who waits for another
-			// destination waits at least for one of its calls, of 20 ms.
-			const writer = 10 * time.Millisecond
-			if len(lags) != len(good) || p95(lags) > 2*p95(good)+writer || lags[len(lags)-1] > 2*good[len(good)-1]+writer {
-				t.Errorf("the p95 of the others is %s instead of %s, the longest %s instead of %s", p95(lags), p95(good), lags[len(lags)-1], good[len(good)-1])
+			if longest := lags[len(lags)-1]; len(lags) != 540 || longest > aCall/2 {
+				t.Errorf("%d calls to the others, the last %s after its post", len(lags), longest)
 			}
 		})
 	}

@@ -3,15 +3,13 @@ package plugindev
 import (
 	"context"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"strings"
 	"sync"
 	"time"
 
-	"golang.org/x/net/html"
-	"golang.org/x/net/html/atom"
+	"github.com/belfry-news/belfry/internal/visitor"
 )
 
 // defaultReader is whom a plugin writes to that is told nobody else. The address can be nobody's (RFC 2606).
@@ -23,7 +21,7 @@ const fillIn = 1200 * time.Millisecond
 // reader is somebody made up who follows the channel as people do: by the form of its page, and by the button behind the link of
 // the message that asks. The plugin is what brings both.
 type reader struct {
-	client *http.Client
+	visitor *visitor.Visitor
 
 	mu sync.Mutex
 	// form is what the page asked, since then.
@@ -36,7 +34,7 @@ type reader struct {
 }
 
 func newReader() *reader {
-	return &reader{client: &http.Client{Timeout: 10 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
+	return &reader{visitor: visitor.New(10 * time.Second)}
 }
 
 // asked notes the message that asks whether the reader wants to follow.
@@ -86,8 +84,12 @@ func (r *reader) step(ctx context.Context, site, medium, address string, now tim
 		if err != nil {
 			return err
 		}
+		asked, err := visitor.Fields(page)
+		if err != nil {
+			return fmt.Errorf("the reader cannot follow: %w", err)
+		}
 		r.mu.Lock()
-		r.form, r.since = inputs(page), now
+		r.form, r.since = asked, now
 		r.mu.Unlock()
 	case !sent && now.Sub(since) >= fillIn:
 		form.Set("address", address)
@@ -103,56 +105,12 @@ func (r *reader) step(ctx context.Context, site, medium, address string, now tim
 
 // ask asks the daemon for a page, with a form when there is one.
 func (r *reader) ask(ctx context.Context, address string, form url.Values) (string, error) {
-	method, body := http.MethodGet, io.Reader(http.NoBody)
-	if form != nil {
-		method, body = http.MethodPost, strings.NewReader(form.Encode())
+	status, page, err := r.visitor.Ask(ctx, address, form)
+	if err == nil && status >= http.StatusBadRequest {
+		err = fmt.Errorf("the reader cannot follow: the daemon's page answers %d %s", status, http.StatusText(status))
 	}
-	req, err := http.NewRequestWithContext(ctx, method, address, body)
-	if err != nil {
-		return "", err
-	}
-	if form != nil {
-		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	}
-	resp, err := r.client.Do(req)
-	if err != nil {
-		return "", err
-	}
-	defer resp.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
-	if err == nil && resp.StatusCode >= http.StatusBadRequest {
-		err = fmt.Errorf("the reader cannot follow: the page %s answers %s", req.URL.Path, resp.Status)
-	}
-	return string(text), err
-}
-
-// inputs reads the fields of the first form of a page as they stand there.
-func inputs(page string) url.Values {
-	out := url.Values{}
-	root, err := html.Parse(strings.NewReader(page))
-	if err != nil {
-		return out
-	}
-	for form := range root.Descendants() {
-		if form.DataAtom != atom.Form {
-			continue
-		}
-		for n := range form.Descendants() {
-			if n.DataAtom != atom.Input {
-				continue
-			}
-			said := map[string]string{}
-			for _, a := range n.Attr {
-				said[a.Key] = a.Val
-			}
-			if _, checked := said["checked"]; checked || said["type"] != "radio" && said["type"] != "checkbox" {
-				out.Add(said["name"], said["value"])
-			}
-		}
-		break
-	}
-	return out
+	return page, err
 }
 
 // close gives the connections back.
-func (r *reader) close() { r.client.CloseIdleConnections() }
+func (r *reader) close() { r.visitor.Close() }

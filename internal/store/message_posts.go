@@ -177,6 +177,18 @@ func (db *DB) Mark(ctx context.Context, name string) (text string, err error) {
 	return text, err
 }
 
+// MarksOf gives the texts under the names that begin so.
+func (db *DB) MarksOf(ctx context.Context, prefix string) (map[string]string, error) {
+	out := map[string]string{}
+	err := db.query(ctx, func(r scanner) error {
+		var name, value string
+		err := r.Scan(&name, &value)
+		out[name] = value
+		return err
+	}, `SELECT name, value FROM meta WHERE substr(name, 1, length($1)) = $1`, prefix)
+	return out, err
+}
+
 // SetMark keeps a text under a name.
 func (db *DB) SetMark(ctx context.Context, name, value string) error {
 	return db.Write(ctx, func(tx *Tx) error { return (people{tx}).SetMark(name, value) })

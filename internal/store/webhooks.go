@@ -234,7 +234,7 @@ func (db *DB) DropKept(ctx context.Context, ids []int64, now time.Time) (n int, 
 // CutKept implements consent.Store.
 func (db *DB) CutKept(ctx context.Context, id int64, body []byte) (n int, err error) {
 	err = db.Write(ctx, func(tx *Tx) error {
-		cut, err := tx.exec(`UPDATE raw_webhooks SET body = $2 WHERE id = $1 AND state = 'waiting'`, id, body)
+		cut, err := tx.exec(`UPDATE raw_webhooks SET body = $2 WHERE id = $1 AND state <> 'mapped'`, id, body)
 		n = int(cut)
 		return err
 	})

@@ -53,9 +53,6 @@ type tongue struct {
 
 type feedLink struct{ Type, Path, Title string }
 
-// names of the languages in themselves.
-var names = map[string]string{"en": "English", "fr": "Français"}
-
 func (v *view) layout(title, path string, query ...string) layout {
 	st := v.site
 	l := layout{Catalogue: v.words, Site: st.title, Home: v.href("/"), Title: title, Zone: i18n.Zone(st.loaded.In(st.zone)), Style: style().path}
@@ -65,7 +62,7 @@ func (v *view) layout(title, path string, query ...string) layout {
 	for _, tag := range i18n.Languages() {
 		in := view{site: st, words: i18n.For(tag), chosen: true}
 		p := in.href(path, query...)
-		l.Languages = append(l.Languages, tongue{Tag: tag, Name: names[tag], Path: p, Address: st.abs(p), Current: tag == v.words.Lang()})
+		l.Languages = append(l.Languages, tongue{Tag: tag, Name: v.inWords().Tongue(tag), Path: p, Address: st.abs(p), Current: tag == v.words.Lang()})
 	}
 	return l
 }

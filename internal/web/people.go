@@ -339,28 +339,15 @@ func (s *Server) titles(v *view, list []consent.Purpose) string {
 	return v.list(out)
 }
 
-// medium names a medium in a sentence ("by e-mail").
-func (v *view) medium(name string) string {
-	if name == consent.Email {
-		return v.words.Text("people.medium.email")
-	}
-	return capital(render.Line(name))
-}
-
-// says gives the words for a value of a fixed list, or the value when the list has grown.
-func (v *view) says(list, value string) string {
-	if text := v.words.Text(list + value); !strings.HasPrefix(text, "[") {
-		return text
-	}
-	return cut(render.Line(value), cardSummary, cardSummaryBytes)
-}
-
 // publicFault is the sentence of an error about what a person entered; false when the error is about something else. The
 // sentences of errors are English: others read the words of the catalogue.
 func (v *view) publicFault(err error, key string) (string, bool) {
 	e, ok := errors.AsType[*sdk.Error](err)
 	if !ok || e.Code != sdk.CodeInvalid && e.Code != sdk.CodeUnsupported && e.Code != sdk.CodeTooLarge {
 		return "", false
+	}
+	if errors.Is(err, consent.ErrNoNumber) {
+		key = "people.fault.number"
 	}
 	text := v.words.Text(key)
 	if detail := render.Line(e.Public); v.words.Lang() == "en" && detail != "" {

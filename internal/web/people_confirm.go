@@ -46,7 +46,7 @@ func (s *Server) asked(r *http.Request) (consent.Asked, error) {
 
 func (s *Server) confirmPage(v *view, a consent.Asked) confirmPage {
 	v.in(a.Habits.Zone)
-	page := confirmPage{layout: v.personLayout(v.words.Text("people.confirm")), Manner: v.manner(a.Preferences), Wording: s.confirmWording(v, a)}
+	page := confirmPage{layout: v.personLayout(v.words.Text("people.confirm")), Manner: v.inWords().Manner("", a.Preferences), Wording: s.confirmWording(v, a)}
 	page.Heading, page.Says, page.Yes = v.words.Text("people.confirm"), v.words.Text("people.confirm.text", "site", v.site.title), v.words.Text("people.confirm.yes")
 	if a.Change {
 		page.Heading, page.Yes, page.Manner = v.words.Text("people.confirm.change"), v.words.Text("people.confirm.change.yes"), ""
@@ -56,7 +56,7 @@ func (s *Server) confirmPage(v *view, a consent.Asked) confirmPage {
 		}
 	}
 	page.Version, page.Sender, page.Policy = version(page.Wording), v.sender(), link(v.site.config.Privacy.Policy)
-	page.Target = v.words.Text("people.target", "medium", v.medium(a.Medium), "address", a.Masked)
+	page.Target = v.words.Text("people.target", "medium", v.inWords().Medium(a.Medium), "address", a.Masked)
 	for _, p := range a.Purposes {
 		title, lang := v.purposeName(p, s.s.People.Offers())
 		page.Items = append(page.Items, followed{Title: title, Lang: lang})
@@ -79,7 +79,7 @@ func (s *Server) confirmWording(v *view, a consent.Asked) string {
 		}
 		return wording
 	}
-	return v.words.Text("people.wording.confirm", "site", v.site.title, "channels", s.titles(v, a.Purposes), "medium", v.medium(a.Medium))
+	return v.words.Text("people.wording.confirm", "site", v.site.title, "channels", s.titles(v, a.Purposes), "medium", v.inWords().Medium(a.Medium))
 }
 
 func (s *Server) takeConfirm(w http.ResponseWriter, r *http.Request) {
@@ -129,9 +129,9 @@ func (s *Server) takeConfirm(w http.ResponseWriter, r *http.Request) {
 		s.astray(w, r, v, "people.confirm.", err)
 		return
 	}
-	target := v.words.Text("people.target", "medium", v.medium(asked.Medium), "address", asked.Masked)
+	target := v.words.Text("people.target", "medium", v.inWords().Medium(asked.Medium), "address", asked.Masked)
 	heading, says := v.words.Text("people.confirmed"), []string{v.words.Text("people.confirmed.text", "channels", s.titles(v, asked.Purposes), "target", target),
-		v.manner(asked.Preferences), v.words.Text("people.confirmed.leave")}
+		v.inWords().Manner("", asked.Preferences), v.words.Text("people.confirmed.leave")}
 	if asked.Change {
 		heading, says = v.words.Text("people.changed"), []string{v.words.Text("people.changed.text", "target", target)}
 	}

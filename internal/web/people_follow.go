@@ -33,7 +33,7 @@ func (v *view) followButtons(channel string, offers []consent.Offer, elsewhere [
 		}
 		forms := 0
 		for _, m := range o.Media {
-			name := v.medium(m.Name)
+			name := v.inWords().Medium(m.Name)
 			if m.Link == "" {
 				var query []string
 				if forms++; forms > 1 {
@@ -174,7 +174,7 @@ func (s *Server) followPage(v *view, o consent.Offer, in wish, wrong faults) fol
 		}
 		page.Groups = v.groups(o, in.preferences, 0, wrong)
 		if len(o.Modes) == 1 {
-			page.Manner = v.manner(consent.Preferences{Mode: in.preferences.Mode, Slots: onlySlot(o)})
+			page.Manner = v.inWords().Manner("", consent.Preferences{Mode: in.preferences.Mode, Slots: onlySlot(o)})
 		}
 		page.Zones = v.zoneGroups(in.zone)
 		page.Wording = v.followWording(page.Name, in.medium)
@@ -185,7 +185,7 @@ func (s *Server) followPage(v *view, o consent.Offer, in wish, wrong faults) fol
 		if u == "" {
 			continue
 		}
-		medium := v.medium(m.Name)
+		medium := v.inWords().Medium(m.Name)
 		page.Bots = append(page.Bots, bot{Text: v.words.Text("people.follow.on", "medium", medium), Path: u, Code: qrCode(u),
 			Hint: v.words.Text("people.bot.hint", "medium", medium), Label: v.words.Text("people.code", "medium", medium)})
 	}
@@ -219,7 +219,7 @@ func (v *view) sender() string {
 
 // followWording is what a person agrees to with the button of a sign-up. What is shown is what is kept as evidence.
 func (v *view) followWording(channel, medium string) string {
-	return v.words.Text("people.wording.follow", "site", v.site.title, "channel", v.quoted(channel), "medium", v.medium(medium))
+	return v.words.Text("people.wording.follow", "site", v.site.title, "channel", v.quoted(channel), "medium", v.inWords().Medium(medium))
 }
 
 // version names a wording by its digest: the same words have the same version for ever.

@@ -4,9 +4,9 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
+	"github.com/belfry-news/belfry/internal/choices"
 	"github.com/belfry-news/belfry/internal/consent"
 	"github.com/belfry-news/belfry/sdk/render"
 )
@@ -132,7 +132,7 @@ func (v *view) groups(o consent.Offer, p consent.Preferences, grant int64, wrong
 	if len(o.Modes) > 1 {
 		var options []option
 		for _, m := range o.Modes {
-			options = append(options, option{Value: string(m), Text: v.says("people.mode.", string(m)), Checked: m == p.Mode})
+			options = append(options, option{Value: string(m), Text: v.inWords().Says("people.mode.", string(m)), Checked: m == p.Mode})
 		}
 		add("mode", "radio", "modes", v.words.Text("people.modes"), "", options)
 	}
@@ -143,7 +143,7 @@ func (v *view) groups(o consent.Offer, p consent.Preferences, grant int64, wrong
 			chosen = first(o).Slots
 		}
 		for _, s := range o.Slots {
-			options = append(options, option{Value: s, Text: v.slot(s), Checked: slices.Contains(chosen, s)})
+			options = append(options, option{Value: s, Text: v.inWords().Hour(s), Checked: slices.Contains(chosen, s)})
 		}
 		add("slot", "checkbox", "slots", v.words.Text("people.slots"), v.words.Text("people.slots.hint"), options)
 	}
@@ -157,7 +157,7 @@ func (v *view) groups(o consent.Offer, p consent.Preferences, grant int64, wrong
 	if len(o.Languages) > 1 {
 		var options []option
 		for _, s := range o.Languages {
-			options = append(options, option{Value: s, Text: tongueName(s), Lang: language(s), Checked: slices.Contains(p.Languages, s)})
+			options = append(options, option{Value: s, Text: v.inWords().Tongue(s), Lang: language(s), Checked: slices.Contains(p.Languages, s)})
 		}
 		add("language", "checkbox", "", v.words.Text("people.languages"), v.words.Text("people.languages.hint"), options)
 	}
@@ -167,58 +167,13 @@ func (v *view) groups(o consent.Offer, p consent.Preferences, grant int64, wrong
 	return out
 }
 
-// tongueName is a language's name in itself, or its tag.
-func tongueName(tag string) string {
-	if name, ok := names[tag]; ok {
-		return name
-	}
-	return cut(render.Line(tag), purposeTitle, cardTitleBytes)
+// inWords says what a person chose, in the language of the page.
+func (v *view) inWords() choices.Words {
+	return choices.Words{Catalogue: v.words, When: func(t time.Time) string { return v.full(t).Text }, Free: shown}
 }
 
-// slot shows a local time, "07:00", as the language writes it.
-func (v *view) slot(text string) string {
-	t, err := time.Parse("15:04", text)
-	if err != nil {
-		return cut(render.Line(text), purposeTitle, cardTitleBytes)
-	}
-	return v.words.Time(t)
-}
-
-// manner says in a line how the messages of a grant come.
-func (v *view) manner(p consent.Preferences) string {
-	var parts []string
-	if p.Mode == consent.Digest && len(p.Slots) > 0 {
-		times := make([]string, len(p.Slots))
-		for i, s := range p.Slots {
-			times[i] = v.slot(s)
-		}
-		parts = append(parts, v.words.Text("people.manner.digest", "times", v.list(times)))
-	} else if p.Mode != "" {
-		parts = append(parts, v.says("people.manner.", string(p.Mode)))
-	}
-	if len(p.Topics) > 0 {
-		parts = append(parts, v.words.Text("people.manner.topics", "topics", v.list(p.Topics)))
-	}
-	if len(p.Languages) > 0 {
-		list := make([]string, len(p.Languages))
-		for i, s := range p.Languages {
-			list[i] = tongueName(s)
-		}
-		parts = append(parts, v.words.Text("people.manner.languages", "languages", v.list(list)))
-	}
-	if p.Breaking {
-		parts = append(parts, v.words.Text("people.manner.breaking"))
-	}
-	return strings.Join(parts, " ")
-}
-
-// mannerOf is the manner of a grant; a notice comes when there is something to say, and that is all.
-func (v *view) mannerOf(g consent.Grant) string {
-	if g.Purpose.Kind == consent.Notice {
-		return ""
-	}
-	return v.manner(g.Preferences)
-}
+// shown is what somebody else wrote as a page shows it in a line.
+func shown(text string) string { return cut(render.Line(text), purposeTitle, cardTitleBytes) }
 
 // list joins texts as the language does.
 func (v *view) list(texts []string) string {

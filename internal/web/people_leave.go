@@ -27,7 +27,7 @@ func (s *Server) showLeave(w http.ResponseWriter, r *http.Request) {
 	}
 	title, _ := v.purposeName(l.Purpose, s.s.People.Offers())
 	page := leavePage{layout: v.personLayout(v.words.Text("people.leave")), Ended: l.State != consent.Active, Forwarded: v.words.Text("people.leave.forwarded")}
-	target := v.words.Text("people.target", "medium", v.medium(l.Medium), "address", l.Masked)
+	target := v.words.Text("people.target", "medium", v.inWords().Medium(l.Medium), "address", l.Masked)
 	if page.Ended {
 		page.Heading, page.Says = v.words.Text("people.leave.ended"), v.words.Text("people.leave.ended.text", "channel", v.quoted(title), "target", target)
 	} else {

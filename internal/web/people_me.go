@@ -156,7 +156,7 @@ func (s *Server) mePage(v *view, reader consent.Reader, wrong faults) mePage {
 		if a.Medium == consent.Email {
 			page.Change = v.href(self + "/address")
 		}
-		page.Addresses = append(page.Addresses, v.words.Text("people.target", "medium", v.medium(a.Medium), "address", render.Line(a.Text)))
+		page.Addresses = append(page.Addresses, v.words.Text("people.target", "medium", v.inWords().Medium(a.Medium), "address", render.Line(a.Text)))
 	}
 	h := reader.Habits
 	switch {
@@ -173,9 +173,9 @@ func (s *Server) mePage(v *view, reader consent.Reader, wrong faults) mePage {
 		title, lang := v.purposeName(g.Purpose, offers)
 		o, offered := offerOf(offers, g)
 		if g.State != consent.Active {
-			ended := endedGrant{Title: title, Lang: lang, Note: v.words.Text("people.ended", "medium", v.medium(g.Medium), "date", v.words.Date(g.Changed.In(v.site.zone)))}
+			ended := endedGrant{Title: title, Lang: lang, Note: v.words.Text("people.ended", "medium", v.inWords().Medium(g.Medium), "date", v.words.Date(g.Changed.In(v.site.zone)))}
 			if g.State == consent.Pending {
-				ended.Note = v.words.Text("people.pending", "medium", v.medium(g.Medium))
+				ended.Note = v.words.Text("people.pending", "medium", v.inWords().Medium(g.Medium))
 			}
 			if offered && g.Purpose.Kind == consent.Channel {
 				ended.Again = v.href(followPath(g.Purpose.Name))
@@ -186,8 +186,8 @@ func (s *Server) mePage(v *view, reader consent.Reader, wrong faults) mePage {
 			page.Ended = append(page.Ended, ended)
 			continue
 		}
-		form := grantForm{ID: g.ID, Title: title, Lang: lang, Notice: g.Purpose.Kind == consent.Notice, Closed: !offered, Manner: v.mannerOf(g),
-			By: v.words.Text("people.since", "medium", v.medium(g.Medium), "date", v.words.Date(g.Since.In(v.site.zone)))}
+		form := grantForm{ID: g.ID, Title: title, Lang: lang, Notice: g.Purpose.Kind == consent.Notice, Closed: !offered, Manner: v.inWords().Manner(g.Purpose.Kind, g.Preferences),
+			By: v.words.Text("people.since", "medium", v.inWords().Medium(g.Medium), "date", v.words.Date(g.Since.In(v.site.zone)))}
 		if offered {
 			form.Groups = v.groups(o, g.Preferences, g.ID, wrong)
 		}
@@ -230,7 +230,7 @@ func (v *view) habitsForm(h consent.Habits, wrong faults) habitsForm {
 		lang = v.words.Lang()
 	}
 	for _, tag := range i18n.Languages() {
-		form.Languages = append(form.Languages, option{Value: tag, Text: names[tag], Lang: tag, Checked: i18n.For(lang).Lang() == tag})
+		form.Languages = append(form.Languages, option{Value: tag, Text: v.inWords().Tongue(tag), Lang: tag, Checked: i18n.For(lang).Lang() == tag})
 	}
 	caps := perDay
 	if !slices.Contains(caps, h.PerDay) {

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/belfry-news/belfry/internal/choices"
 	"github.com/belfry-news/belfry/internal/consent"
 	"github.com/belfry-news/belfry/sdk/render"
 )
@@ -21,7 +22,7 @@ type recordPage struct {
 	Ref       string
 	Since     string
 	Addresses []string
-	Habits    []pair
+	Habits    []choices.Choice
 	Follows   []followed
 	Ended     []followed
 	Events    []eventLine
@@ -31,8 +32,6 @@ type recordPage struct {
 }
 
 // pair is a name and what stands under it.
-type pair struct{ Name, Text string }
-
 type eventLine struct {
 	Time             moment
 	What             string
@@ -77,16 +76,16 @@ func (s *Server) showRecord(w http.ResponseWriter, r *http.Request, data bool) {
 		page.Since = v.words.Date(reader.Since.In(v.site.zone))
 	}
 	for _, a := range reader.Addresses {
-		page.Addresses = append(page.Addresses, v.words.Text("people.target", "medium", v.medium(a.Medium), "address", render.Line(a.Text)))
+		page.Addresses = append(page.Addresses, v.words.Text("people.target", "medium", v.inWords().Medium(a.Medium), "address", render.Line(a.Text)))
 	}
-	page.Habits = v.habitPairs(reader.Habits)
+	page.Habits = v.inWords().HabitsNow(reader.Habits, v.now)
 	offers := s.s.People.Offers()
 	for _, g := range reader.Grants {
 		title, lang := v.purposeName(g.Purpose, offers)
-		medium := v.medium(g.Medium)
+		medium := v.inWords().Medium(g.Medium)
 		switch g.State {
 		case consent.Active:
-			page.Follows = append(page.Follows, followed{title, lang, v.words.Text("people.because", "medium", medium, "date", v.words.Date(g.Since.In(v.site.zone))) + " " + v.mannerOf(g)})
+			page.Follows = append(page.Follows, followed{title, lang, v.words.Text("people.because", "medium", medium, "date", v.words.Date(g.Since.In(v.site.zone))) + " " + v.inWords().Manner(g.Purpose.Kind, g.Preferences)})
 		case consent.Pending:
 			page.Ended = append(page.Ended, followed{title, lang, v.words.Text("people.pending", "medium", medium)})
 		default:
@@ -97,15 +96,15 @@ func (s *Server) showRecord(w http.ResponseWriter, r *http.Request, data bool) {
 		page.Events = append(page.Events, v.eventLine(e, offers))
 	}
 	for _, m := range record.Messages[:min(len(record.Messages), recordShown)] {
-		line := messageLine{Time: v.full(m.At), Title: cut(render.Line(m.Title), cardTitle, cardTitleBytes), URL: link(m.URL), Outcome: v.says("people.outcome.", m.Became())}
+		line := messageLine{Time: v.full(m.At), Title: cut(render.Line(m.Title), cardTitle, cardTitleBytes), URL: link(m.URL), Outcome: v.inWords().Says("people.outcome.", m.Became())}
 		if m.Reason != "" {
-			line.Reason = v.says("people.reason.", m.Reason)
+			line.Reason = v.inWords().Says("people.reason.", m.Reason)
 		}
 		if m.Purpose.Name != "" {
 			line.About, line.AboutLang = v.purposeName(m.Purpose, offers)
 		}
 		if line.Title == "" {
-			line.Title = v.says("people.kind.", cmp.Or(string(m.Kind), string(consent.StreamPost)))
+			line.Title = v.inWords().Says("people.kind.", cmp.Or(string(m.Kind), string(consent.StreamPost)))
 		}
 		page.Messages = append(page.Messages, line)
 	}
@@ -113,7 +112,7 @@ func (s *Server) showRecord(w http.ResponseWriter, r *http.Request, data bool) {
 }
 
 func (v *view) eventLine(e consent.Event, offers []consent.Offer) eventLine {
-	line := eventLine{Time: v.full(e.At), What: v.says("people.event.", e.Kind), How: v.says("people.method.", string(e.Evidence.Method)), Wording: prose(e.Evidence.Wording),
+	line := eventLine{Time: v.full(e.At), What: v.inWords().Says("people.event.", e.Kind), How: v.inWords().Says("people.method.", string(e.Evidence.Method)), Wording: prose(e.Evidence.Wording),
 		Lang: language(e.Evidence.Lang), Version: render.Line(e.Evidence.Version), Where: render.Line(e.Evidence.Where)}
 	if e.Evidence.Method == "" {
 		line.How = ""
@@ -122,44 +121,17 @@ func (v *view) eventLine(e consent.Event, offers []consent.Offer) eventLine {
 		line.About, line.AboutLang = v.purposeName(e.Purpose, offers)
 	}
 	if e.Preferences != nil {
-		line.Manner = v.manner(*e.Preferences)
+		line.Manner = v.inWords().Manner(e.Purpose.Kind, *e.Preferences)
 	}
 	if at := e.Agreed(); e.Kind == consent.EventImported && !at.IsZero() {
 		line.Manner = strings.TrimSpace(v.words.Text("people.agreed", "date", v.words.Date(at.In(v.site.zone))) + " " + line.Manner)
 	}
 	if e.Habits != nil {
-		for _, h := range v.habitPairs(*e.Habits) {
-			line.Manner = strings.TrimSpace(line.Manner + " " + v.words.Text("people.pair", "name", h.Name, "text", h.Text))
+		for _, c := range v.inWords().Habits(*e.Habits) {
+			line.Manner = strings.TrimSpace(line.Manner + " " + v.inWords().Pair(c))
 		}
 	}
 	return line
-}
-
-// habitPairs are what a person chose for all that they get, as far as they chose anything.
-func (v *view) habitPairs(h consent.Habits) []pair {
-	var out []pair
-	add := func(key, text string) {
-		if text != "" {
-			out = append(out, pair{v.words.Text(key), text})
-		}
-	}
-	if h.Lang != "" {
-		add("people.lang", tongueName(h.Lang))
-	}
-	add("people.zone", render.Line(h.Zone))
-	if h.QuietFrom != "" {
-		add("people.quiet", v.slot(h.QuietFrom)+" – "+v.slot(h.QuietUntil))
-	}
-	if h.PerDay > 0 {
-		add("people.perday", strconv.Itoa(h.PerDay))
-	}
-	switch {
-	case h.PausedOpenly():
-		add("people.pause", v.words.Text("people.paused.until.open"))
-	case h.PausedUntil.After(v.now):
-		add("people.pause", v.words.Text("people.paused.until", "time", v.full(h.PausedUntil).Text))
-	}
-	return out
 }
 
 // giveData gives all that is kept about a person as a file for programs.
@@ -199,7 +171,7 @@ func (s *Server) showForget(w http.ResponseWriter, r *http.Request) {
 func (s *Server) forgetPage(v *view, reader consent.Reader) forgetPage {
 	page := forgetPage{layout: v.personLayout(v.words.Text("people.forget")), Back: v.href(mePath(reader.Link))}
 	for _, a := range reader.Addresses {
-		page.Addresses = append(page.Addresses, v.words.Text("people.target", "medium", v.medium(a.Medium), "address", render.Line(a.Text)))
+		page.Addresses = append(page.Addresses, v.words.Text("people.target", "medium", v.inWords().Medium(a.Medium), "address", render.Line(a.Text)))
 	}
 	return page
 }

@@ -159,14 +159,14 @@ def compose(message):
     if not message.HasField("common"):
         raise belfry_plugin.Error("unsupported", "a pager shows texts, and no templates")
     end = [common.permalink, belfry_plugin.fill(common.reason, slots)]
-    end += [f"{link.text}: {slots[link.slot]}" for link in common.links if slots.get(link.slot)]
-    end += [f"{button.text}: {button.url}" for row in message.buttons for button in row.buttons if button.url]
+    end += [f"{link.text} {slots[link.slot]}" for link in common.links if slots.get(link.slot)]
+    end += [f"{button.text} {button.url}" for row in message.buttons for button in row.buttons if button.url]
     tail = "\n".join(line for line in end if line)
-    text = belfry_plugin.fill(common.subject + "\n" + belfry_plugin.plain(common.body), slots).strip()
+    text = belfry_plugin.fill(belfry_plugin.plain(common.body) or common.subject, slots).strip()
     room = TEXT - len(tail) - 1
     if room <= 0:
         raise belfry_plugin.Error("too_large", "the addresses in the message leave no room for its text")
-    return ((text if len(text) <= room else text[:room - 1] + "…") + "\n" + tail).strip()
+    return ((text if len(text) <= room else text[:room - 1].rstrip(" .,;:\n") + "…") + "\n" + tail).strip()
 
 
 if __name__ == "__main__":

@@ -30,8 +30,8 @@ var migrations embed.FS
 // FileName is what the database is called in the data folder.
 const FileName = "belfry.db"
 
-// Readers is how many queries run at once.
-const Readers = 8
+// Readers is how many queries run at once. No query is asked while the rows of another are read.
+const Readers = 4
 
 // Open opens the database in the file, creates it or brings its schema up to date, after a backup. It refuses a database
 // that a newer Belfry has written, and a file that is damaged, naming it. What it does besides opening is told to log.
@@ -145,6 +145,7 @@ func digestOfSchema(ctx context.Context, db *sql.DB) (string, error) {
 }
 
 func connect(file string, query url.Values) (*sql.DB, error) {
+	pool()
 	dsn := (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: file}).EscapedPath(), RawQuery: query.Encode()}).String()
 	db, err := sql.Open("sqlite", dsn)
 	if err != nil {

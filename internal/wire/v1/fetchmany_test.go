@@ -69,16 +69,29 @@ func TestManyFetches(t *testing.T) {
 	}
 }
 
+// expiring has a deadline far away, and is over when the test says so.
+type expiring struct {
+	context.Context
+	err  error
+	over chan struct{}
+}
+
+func (e expiring) Deadline() (time.Time, bool) { return time.Now().Add(time.Hour), true }
+func (e expiring) Done() <-chan struct{}       { return e.over }
+func (e expiring) Err() error {
+	select {
+	case <-e.over:
+		return e.err
+	default:
+		return nil
+	}
+}
+
 // TestAFetchThatIsGivenUp: its caller goes on at once, the connector is told, others are not touched, and it counts as
 // settled when it has really ended.
 func TestAFetchThatIsGivenUp(t *testing.T) {
 	t.Parallel()
-	for name, giveUp := range map[string]func(context.Context) (context.Context, context.CancelFunc){
-		"cancelled": context.WithCancel,
-		"too late": func(ctx context.Context) (context.Context, context.CancelFunc) {
-			return context.WithTimeout(ctx, 50*time.Millisecond)
-		},
-	} {
+	for name, ended := range map[string]error{"cancelled": context.Canceled, "too late": context.DeadlineExceeded} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			began, told, end := make(chan time.Time, 1), make(chan struct{}), make(chan struct{})
@@ -96,23 +109,25 @@ func TestAFetchThatIsGivenUp(t *testing.T) {
 			p := newPair(t, o.spec())
 			s := p.openMany(t, "1")
 			at := p.at("1")
-			ctx, cancel := giveUp(t.Context())
-			defer cancel()
+			ctx := expiring{t.Context(), ended, make(chan struct{})}
 			done := make(chan error, 1)
 			go func() {
 				_, err := wire.NewInstance(fixed{at}, "odd", []sdk.Role{sdk.RoleSource}).Fetch(ctx, sdk.FetchRequest{Cursor: sdk.Cursor("wait")})
 				done <- err
 			}()
-			deadline := <-began
-			if name == "cancelled" {
-				cancel()
-			} else if deadline.IsZero() {
-				t.Error("the connector was not told its deadline")
+			select {
+			case deadline := <-began:
+				if deadline.IsZero() {
+					t.Error("the connector was not told its deadline")
+				}
+			case err := <-done:
+				t.Fatalf("the fetch ended before the connector was asked: %v", err)
 			}
+			close(ctx.over)
 			err := <-done
 			wantCode(t, err, sdk.CodeUnavailable, map[string]string{"cancelled": "given up", "too late": "in time"}[name])
-			if !errors.Is(err, ctx.Err()) {
-				t.Errorf("the cause of %v is not %v", err, ctx.Err())
+			if !errors.Is(err, ended) {
+				t.Errorf("the cause of %v is not %v", err, ended)
 			}
 			<-told
 			if _, err := s.Fetch(t.Context(), sdk.FetchRequest{}); err != nil {

@@ -170,27 +170,30 @@ func compose(m sdk.DirectMessage) (string, error) {
 	}
 	for _, l := range c.Links {
 		if address := m.Slots[l.Slot]; address != "" {
-			end = append(end, l.Text+": "+address)
+			end = append(end, l.Text+" "+address)
 		}
 	}
 	for _, row := range m.Buttons {
 		for _, b := range row {
 			if b.URL != "" {
-				end = append(end, b.Text+": "+b.URL)
+				end = append(end, b.Text+" "+b.URL)
 			}
 		}
 	}
 	tail := strings.Join(end, "\n")
-	said := []string{c.Subject}
+	var said []string
 	for _, paragraph := range c.Body {
 		said = append(said, sdk.PlainText([]sdk.Node{paragraph}))
+	}
+	if len(said) == 0 {
+		said = append(said, c.Subject) // otherwise the text says it itself
 	}
 	text := strings.TrimSpace(sdk.Fill(strings.Join(said, "\n"), m.Slots))
 	room := maxText - utf8.RuneCountInString(tail) - 1
 	if runes := []rune(text); room <= 0 {
 		return "", sdk.Errorf(sdk.CodeTooLarge, "page", "the addresses in the message leave no room for its text")
 	} else if len(runes) > room {
-		text = string(runes[:room-1]) + "…"
+		text = strings.TrimRight(string(runes[:room-1]), " .,;:\n") + "…"
 	}
 	return strings.TrimSpace(text + "\n" + tail), nil
 }

@@ -161,7 +161,7 @@ func TestTheWaysOutAreNeverCut(t *testing.T) {
 			Links: []sdk.CommonLink{{Text: "Leave", Slot: sdk.SlotUnsubscribe}}},
 		Slots: map[string]string{"since": "2026", sdk.SlotUnsubscribe: "https://news.example/leave/x"}})
 	text, err := compose(m)
-	if err != nil || utf8.RuneCountInString(text) > maxText || !strings.HasSuffix(text, "…\nBecause 2026\nLeave: https://news.example/leave/x") {
+	if err != nil || utf8.RuneCountInString(text) > maxText || !strings.HasSuffix(text, "…\nBecause 2026\nLeave https://news.example/leave/x") {
 		t.Errorf("%q, %v", text, err)
 	}
 }
@@ -169,7 +169,7 @@ func TestTheWaysOutAreNeverCut(t *testing.T) {
 func TestParagraphsStayApart(t *testing.T) {
 	m := sdk.NewDirectMessage(sdktest.Permit(t, "m1", Medium, anna), sdk.MessageContent{Common: &sdk.Common{Subject: "Fire",
 		Body: sdk.Body{sdk.Paragraph(sdk.Text("It is "), sdk.Strong(sdk.Text("out"))), sdk.Paragraph(sdk.Text("Trains run."))}}})
-	if text, err := compose(m); err != nil || text != "Fire\nIt is out\nTrains run." {
+	if text, err := compose(m); err != nil || text != "It is out\nTrains run." {
 		t.Errorf("%q, %v", text, err)
 	}
 }
@@ -200,7 +200,7 @@ func TestKeysOfThePager(t *testing.T) {
 	if _, err := p.Message(t.Context(), sdk.NewDirectMessage(sdktest.Permit(t, "m1", Medium, anna), content)); err != nil {
 		t.Fatal(err)
 	}
-	if !slices.Equal(d.choices, []choice{{"Follow", "1|f|x"}}) || !strings.Contains(d.pages[0], "Read: https://news.example/") {
+	if !slices.Equal(d.choices, []choice{{"Follow", "1|f|x"}}) || !strings.Contains(d.pages[0], "Read https://news.example/") {
 		t.Errorf("%q with %+v", d.pages, d.choices)
 	}
 	for kind, want := range map[string]sdk.EventKind{"wrote": sdk.EventMessage, "chose": sdk.EventButton, "blocked": sdk.EventStop, "unblocked": sdk.EventReopen, "sang": ""} {
