@@ -127,6 +127,7 @@ func followsByWriting(t *testing.T, program string) {
 	h.until("everything was stored", func() bool { return h.service.Untold() <= 1 })
 	// Somebody else's address is nothing that the plugin could leave for.
 	h.service.Did(bert, "wrote", "STOP", "")
+	h.until("his word was worked on", func() bool { return h.service.Untold() <= 1 && len(h.service.Texts(bert)) == 1 })
 	h.publish(feedtest.Article{ID: "c", Title: "Encore", Summary: "Texte."})
 	h.until("bert still follows by mail", func() bool { return len(h.letters()) == 3 })
 	if len(h.service.Texts(annasPager)) != 7 {

@@ -1,13 +1,16 @@
 package app
 
 import (
+	"database/sql"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 
 	"github.com/belfry-news/belfry/connectors/http/receivertest"
+	"github.com/belfry-news/belfry/internal/store/sqlite"
 	"github.com/belfry-news/belfry/plugins/rss/feedtest"
 )
 
@@ -75,6 +78,38 @@ func TestARefusalEndsWithARestart(t *testing.T) {
 	if len(s.alerts()) != 0 {
 		t.Errorf("alerts stay: %v", s.alerts())
 	}
+}
+
+// When the store cannot take a changed destination, the one before goes on.
+func TestADestinationThatCannotBeChangedGoesOn(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	s.config(plain)
+	a := s.start()
+	s.publish(feedtest.Article{ID: "a", Title: "Un"})
+	s.until("the first article", func() bool { return len(s.hook.State().Posts) == 1 })
+	raw, err := sql.Open("sqlite", "file:"+filepath.Join(s.dir, "data", sqlite.FileName)+"?_pragma=busy_timeout(60000)")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer raw.Close()
+	if _, err := raw.Exec(`CREATE TRIGGER full BEFORE UPDATE OF fingerprint ON destinations BEGIN SELECT RAISE(ABORT, 'no room'); END`); err != nil {
+		t.Fatal(err)
+	}
+	s.config(strings.Replace(plain, `secret: "%SECRET%",`, `secret: "%SECRET%", timeout: 7s,`, 1))
+	if r := a.Reload(t.Context()); r.Err == nil || !strings.Contains(r.Err.Error(), "no room") {
+		t.Fatalf("the reload says %v", r.Err)
+	}
+	s.publish(feedtest.Article{ID: "b", Title: "Deux"})
+	s.until("the second article", func() bool { return len(s.hook.State().Posts) == 2 })
+	if _, err := raw.Exec(`DROP TRIGGER full`); err != nil {
+		t.Fatal(err)
+	}
+	if r := a.Reload(t.Context()); r.Err != nil {
+		t.Fatal(r.Err)
+	}
+	s.publish(feedtest.Article{ID: "c", Title: "Trois"})
+	s.until("the third article", func() bool { return len(s.hook.State().Posts) == 3 })
 }
 
 // A channel that holds posts is renamed by was:, and nothing of it is lost; without, the configuration is refused.

@@ -80,6 +80,19 @@ func TestAnExportHoldsWhatPeopleChose(t *testing.T) {
 			if diff := cmp.Diff(file, there.exported()); diff != "" {
 				t.Errorf("the next export (-want +got)\n%s", diff)
 			}
+			// Who is known already keeps what they chose, and nothing else is told of them.
+			known := newOffice(t)
+			k := known.follow(consent.Email, "lea@example.org", brief)
+			known.now = here.now.Add(time.Minute)
+			_, _, err = known.take(file, false)
+			must(t, err)
+			record, err := known.reg.Record(t.Context(), k.ID)
+			must(t, err)
+			for _, e := range record.Events {
+				if e.Kind == consent.EventImported && e.Habits != nil {
+					t.Errorf("somebody known is told of %+v", *e.Habits)
+				}
+			}
 		})
 	}
 }
