@@ -33,6 +33,9 @@ type DB struct {
 	mu    sync.Mutex
 	reads map[string]*sql.Stmt
 
+	// master is the key that sealed those of the people who were read last: of nearly all. It is the writer's.
+	master string
+
 	// moreSources says that the last claim of sources was full, so that the next one need not look first.
 	moreSources atomic.Bool
 

@@ -86,18 +86,23 @@ const (
 	isDigest
 	isBreaking
 	isSuppressed
+	isActive
+	// Above the bits stand two small numbers.
+	attemptAt = 16
+	versionAt = 32
 )
 
-// candidateColumns are few, because each costs about as much as a look-up: what is a yes or no is a bit, and what most people
-// never set is one text, or none.
-const candidateColumns = `m.person, m.attempt,
+// candidateColumns are few, because each costs about as much as a look-up, and a text twice that: what is a yes or no is a bit, what
+// most people never set is one text, or none, and so is what is the same for nearly all.
+const candidateColumns = `m.person,
 	m.unsure + 2 * (s.erased_at <> 0) + 4 * (coalesce(a.verified_at, 0) > 0) + 8 * coalesce(g.version = m.version, 0)
 		+ 16 * coalesce(g.kind = $4 AND g.name = $5 AND g.medium = $3, 0) + 32 * coalesce(g.mode = 'digest', 0) + 64 * coalesce(g.breaking <> 0, 0)
-		+ 128 * EXISTS (SELECT 1 FROM suppressions u WHERE u.medium = $3 AND u.hash = a.hash),
-	s.ref, s.lang, s.zone, CASE WHEN s.quiet_from <> '' OR s.quiet_until <> '' OR s.paused_until <> 0 OR s.per_day <> 0
+		+ 128 * EXISTS (SELECT 1 FROM suppressions u WHERE u.medium = $3 AND u.hash = a.hash) + 256 * coalesce(g.state = 'active', 0)
+		+ (min(m.attempt, 65535) << 16) + (coalesce(g.version, 0) << 32),
+	s.ref, s.lang || ' ' || s.zone, CASE WHEN s.quiet_from <> '' OR s.quiet_until <> '' OR s.paused_until <> 0 OR s.per_day <> 0
 		THEN json_object('from', s.quiet_from, 'until', s.quiet_until, 'paused', s.paused_until, 'most', s.per_day,
 			'today', (SELECT d.day || ':' || sum(d.count) || ':0' FROM sent_days d WHERE d.person = m.person GROUP BY d.day ORDER BY d.day DESC LIMIT 1)) END,
-	s.import, k.master, k.sealed, a.sealed, g.id, g.state, g.version, g.since, CASE WHEN g.mode = 'digest' THEN g.covered END,
+	s.import, CASE WHEN k.master <> $7 THEN k.master END, k.sealed, a.sealed, g.id, CASE WHEN g.state <> 'active' THEN g.state END, g.since, CASE WHEN g.mode = 'digest' THEN g.covered END,
 	CASE WHEN g.slots <> '[]' OR g.topics <> '[]' OR g.languages <> '[]' THEN json_array(json(g.slots), json(g.topics), json(g.languages)) END,
 	(SELECT d.day || ':' || d.count || ':' || d.last_at FROM sent_days d WHERE d.person = m.person AND d.purpose = $6 ORDER BY d.day DESC LIMIT 1)
 	FROM messages m JOIN subscribers s ON s.id = m.person LEFT JOIN person_keys k ON k.person = m.person
@@ -108,7 +113,7 @@ const candidateColumns = `m.person, m.attempt,
 func (tx *Tx) readCandidates(s consent.Stream, window []consent.PersonID) ([]consent.Candidate, error) {
 	out := make([]consent.Candidate, 0, len(window))
 	grants := make([]consent.Grant, len(window))
-	purpose := ""
+	purpose, usual := "", tx.db.master
 	if s.Purpose.Name != "" {
 		purpose = s.Purpose.String()
 	}
@@ -116,19 +121,19 @@ func (tx *Tx) readCandidates(s consent.Stream, window []consent.PersonID) ([]con
 	first, last := window[0], window[len(window)-1]
 	inOrder := slices.IsSorted(window)
 	where := `m.person IN @list($2) ORDER BY m.person`
-	args := []any{s.ID, jsonList(window), s.Medium, string(s.Purpose.Kind), s.Purpose.Name, purpose}
+	args := []any{s.ID, jsonList(window), s.Medium, string(s.Purpose.Kind), s.Purpose.Name, purpose, usual}
 	if inOrder && int64(last-first) < 4*int64(len(window)) {
-		where, args[1] = `m.person >= $2 AND m.person <= $7 ORDER BY m.person`, int64(first)
+		where, args[1] = `m.person >= $2 AND m.person <= $8 ORDER BY m.person`, int64(first)
 		args = append(args, int64(last))
 	}
 	suppressed := map[consent.PersonID]bool{}
 	// One place for what is scanned, and one for the answer: a window has hundreds of rows.
-	var person, attempt, bits, imported int64
-	var ref, lang, zone string
+	var person, bits, imported int64
+	var ref, home string
 	var master, habits, state, wants, days sql.NullString
 	var key, address []byte
-	var gid, version, since, covered sql.NullInt64
-	fields := []any{&person, &attempt, &bits, &ref, &lang, &zone, &habits, &imported, &master, &key, &address, &gid, &state, &version, &since, &covered, &wants, &days}
+	var gid, since, covered sql.NullInt64
+	fields := []any{&person, &bits, &ref, &home, &habits, &imported, &master, &key, &address, &gid, &state, &since, &covered, &wants, &days}
 	if err := tx.rows(func(r scanner) error {
 		if err := r.Scan(fields...); err != nil {
 			return err
@@ -136,13 +141,16 @@ func (tx *Tx) readCandidates(s consent.Stream, window []consent.PersonID) ([]con
 		if _, mine := slices.BinarySearch(window, consent.PersonID(person)); inOrder && !mine {
 			return nil
 		}
-		out = append(out, consent.Candidate{Stream: &s, Person: consent.PersonID(person), Attempt: int(attempt), Ref: ref,
+		out = append(out, consent.Candidate{Stream: &s, Person: consent.PersonID(person), Attempt: int(bits >> attemptAt & 0xffff), Ref: ref,
 			Import: imported, Unknown: bits&isUnknown > 0, Covered: timeOf(covered.Int64)})
 		c := &out[len(out)-1]
-		c.Habits.Lang, c.Habits.Zone = lang, zone
+		c.Habits.Lang, c.Habits.Zone, _ = strings.Cut(home, " ")
 		c.Reachable, c.Verified = bits&isErased == 0 && len(address) > 0 && len(key) > 0, bits&isVerified > 0
-		c.SealAddress(consent.Sealed{Master: master.String, Data: key}, address)
+		c.SealAddress(consent.Sealed{Master: cmp.Or(master.String, usual), Data: key}, address)
 		c.PurposeDays = dayOf(days.String)
+		if master.Valid {
+			tx.db.master = master.String
+		}
 		if habits.Valid {
 			if err := decodeHabits(habits.String, c); err != nil {
 				return err
@@ -150,7 +158,10 @@ func (tx *Tx) readCandidates(s consent.Stream, window []consent.PersonID) ([]con
 		}
 		if gid.Valid {
 			g := &grants[len(out)-1]
-			*g = consent.Grant{ID: gid.Int64, Person: c.Person, Medium: s.Medium, State: consent.State(state.String), Version: int(version.Int64), Since: timeOf(since.Int64)}
+			*g = consent.Grant{ID: gid.Int64, Person: c.Person, Medium: s.Medium, State: consent.State(state.String), Version: int(bits >> versionAt), Since: timeOf(since.Int64)}
+			if bits&isActive > 0 {
+				g.State = consent.Active
+			}
 			if bits&isOfPurpose > 0 {
 				g.Purpose = s.Purpose
 			}

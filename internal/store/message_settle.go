@@ -52,13 +52,47 @@ func (tx *Tx) settleMessages(results []consent.Result) error {
 		}
 	}
 	for of, people := range plain {
-		at := results[0].At
-		// A message that has started has no next_at: left alone, its index is not looked at.
-		if err := tx.run(`UPDATE messages SET state = 'sent', reason = '', settled_at = $3, attempt = attempt + 1, revision = $4 WHERE stream = $1 AND person IN @list($2)`, of.stream, jsonList(people), micros(at), of.revision); err != nil {
-			return err
+		at := micros(results[0].At)
+		runs, others := stretches(people)
+		for _, r := range runs {
+			if err := tx.run(settleSent+`person >= $4 AND person <= $5`, of.stream, at, of.revision, r.first, r.last); err != nil {
+				return err
+			}
+		}
+		if len(others) > 0 {
+			if err := tx.run(settleSent+`person IN @list($4)`, of.stream, at, of.revision, jsonList(others)); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
+}
+
+// settleSent leaves next_at alone, which a message that has started has none of, so that its index is not looked at.
+const settleSent = `UPDATE messages SET state = 'sent', reason = '', settled_at = $2, attempt = attempt + 1, revision = $3 WHERE stream = $1 AND `
+
+// stretch is people without a gap, who are found as one stretch of a table and not one by one.
+type stretch struct{ first, last consent.PersonID }
+
+// shortStretch is from how many people on a stretch is worth a statement of its own.
+const shortStretch = 8
+
+// stretches parts people into long stretches and the others. It sorts them.
+func stretches(people []consent.PersonID) (long []stretch, others []consent.PersonID) {
+	slices.Sort(people)
+	for len(people) > 0 {
+		n := 1
+		for n < len(people) && people[n] == people[n-1]+1 {
+			n++
+		}
+		if n >= shortStretch {
+			long = append(long, stretch{people[0], people[n-1]})
+		} else {
+			others = append(others, people[:n]...)
+		}
+		people = people[n:]
+	}
+	return long, others
 }
 
 // EndBatch takes a batch away whose messages have all an outcome or never left; what of it never started is claimed again.
