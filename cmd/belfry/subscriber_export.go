@@ -38,9 +38,10 @@ words the person agreed, so that it is active there too; one that was left has l
 whoever left all of a medium, complained or came back has a line of channel *; one that waits has neither, and waits there.
 
 What the file does not hold: what your own system calls people, of which only a hash is kept (write it into a column external, for
-notices); that two addresses are one person, who becomes two there until belfry subscriber merge makes them one again; and those who are only a hash themselves, because they were erased, or
-an import said that they had left: give such an import there too, and nothing that is older than this file. Links in messages that
-were sent lead to this Belfry: keep it running, without sources, for as long as people may use them.
+notices); that two addresses are one person, who becomes two there until belfry subscriber merge makes them one again; and those who
+are only a hash themselves, because they were erased, or an import said that they had left: give such an import there too, and nothing
+that is older than this file. Links in messages that were sent lead to this Belfry: keep it running, without sources, for as long as
+people may use them.
 
 The file holds addresses. Each person has the export in their record, with its reason, before their line is written; nothing is
 printed on a terminal.
