@@ -251,7 +251,7 @@ func (k *kind) status() Process {
 		switch {
 		case i.held != nil:
 			s.State = StateHeld
-		case i.suspect:
+		case i.suspected():
 			s.State = StateSuspect
 		}
 		if i.strikes.wait(now) > 0 {
