@@ -305,6 +305,9 @@ func TestNobodyListensBesideASuccessor(t *testing.T) {
 		t.Error("the process ended during a message")
 	}
 	second := f.shared("ear")
+	if second == nil || second == first {
+		t.Fatal("there is no successor")
+	}
 	// b's message keeps it open there, so that its order is not certain.
 	want := []string{"begins " + first.run.ID(), "ends " + first.run.ID(), "begins " + second.run.ID()}
 	if got := a.noted("ears"); !slices.Equal(got, want) {
