@@ -52,7 +52,7 @@ func newWorkshop(cfg *configs.Loaded, memory int, log *slog.Logger) (*workshop, 
 func (w *workshop) close() {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	_ = w.host.Close(ctx) // what does not end now ends with this process
+	w.host.Close(ctx) // what does not end now ends with this process
 	_ = os.RemoveAll(w.dir)
 }
 

@@ -213,7 +213,7 @@ func (g *global) asking(bounds configs.Plugins, std streams, command pluginhost.
 func (a *asking) close() {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	_ = a.host.Close(ctx) // what does not end now ends with this process
+	a.host.Close(ctx) // what does not end now ends with this process
 	_ = os.RemoveAll(a.dir)
 }
 

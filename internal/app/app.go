@@ -315,7 +315,7 @@ func (a *App) startPlugins(dir string) error {
 	a.host = pluginhost.New(pluginhost.Config{Command: command, RunDir: runDir(dir), Log: a.log, Crashed: a.metrics.PluginCrashed, Limits: limits,
 		Refused: a.metrics.EventRefused, Hears: func(kind string) []sdk.EventKind { return a.programs.Load().Medium(kind).Hears }})
 	a.tellGaps(a.Config())
-	a.onStop("plugins", a.host.Close)
+	a.onStop("plugins", func(ctx context.Context) error { a.host.Close(ctx); return nil })
 	a.onStop("replaced connectors", func(ctx context.Context) error { return wait(ctx, &a.retiring) })
 	specs := map[string]*sdk.Spec{}
 	for _, s := range a.o.Config.Specs {

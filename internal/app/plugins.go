@@ -45,7 +45,7 @@ func CheckPlugins(ctx context.Context, l *configs.Loaded, runDir string, log *sl
 	defer func() {
 		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), pluginEnd)
 		defer cancel()
-		_ = host.Close(end) // what does not end by itself is killed
+		host.Close(end) // what does not end by itself is killed
 	}()
 	reports := make([]PluginReport, len(kinds))
 	var wg sync.WaitGroup

@@ -154,7 +154,7 @@ func (d *daemon) host(program string) *pluginhost.Host {
 func (d *daemon) end(ctx context.Context, host *pluginhost.Host) {
 	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTime)
 	defer cancel()
-	_ = host.Close(end) // what does not end by itself is killed
+	host.Close(end) // what does not end by itself is killed
 }
 
 // sentence takes out of an error of the host what only a daemon's operator would need.

@@ -32,6 +32,11 @@
 // the next call is made alone. A call that goes on after its context has ended is given Grace and then ends its process:
 // nothing else stops a parser that hangs. The instance that hung is struck; those beside it are suspects.
 //
+// Who hears people has a call under way nearly always, which mostly waits (wire.Op.Waits). Such calls and the others are suspected,
+// made alone and cleared each by themselves, so that a message which ends the process is not excused by listening. When another call
+// was under way, those that wait are suspects from the second end within Window on. In a process that is renewed they are given up at
+// once and made in the next, when the instance is closed there.
+//
 // A shared process that ends more than Budget times within Window while every suspect is cleared is a fault that needs
 // company: until the window has passed, every call of the kind is made alone. A process that cannot be started is tried
 // again with back-off; after Budget failures within Window the whole kind is held.

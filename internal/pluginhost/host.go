@@ -35,9 +35,9 @@ type Host struct {
 	kinds  map[string]*kind
 	dir    *runDir
 	thread *thread
-	// watcher ends what plugins started when this process is killed; nil before one runs that can start anything.
-	watcher io.Closer
-	watched bool
+	// watcher ends what plugins started when this process is killed; nil before one runs that can start anything. newWatcher starts it.
+	watcher    io.Closer
+	newWatcher func(folder string) (io.Closer, error)
 }
 
 // New makes a host. It starts nothing; Close ends it.
@@ -48,7 +48,7 @@ func New(c Config) *Host {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	h := &Host{config: c, limits: c.Limits.withDefaults(), now: c.Now, kinds: map[string]*kind{}}
+	h := &Host{config: c, limits: c.Limits.withDefaults(), now: c.Now, kinds: map[string]*kind{}, newWatcher: sandbox.Watch}
 	h.starts, h.foreignStarts = make(chan struct{}, h.limits.Starts), make(chan struct{}, h.limits.Starts)
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	return h
@@ -251,7 +251,7 @@ func (k *kind) status() Process {
 		switch {
 		case i.held != nil:
 			s.State = StateHeld
-		case i.suspect:
+		case i.suspected():
 			s.State = StateSuspect
 		}
 		if i.strikes.wait(now) > 0 {
@@ -265,7 +265,7 @@ func (k *kind) status() Process {
 
 // Close ends every process, in good order as long as ctx lasts and by force afterwards. Calls under way end with it, new
 // ones are refused. It returns when nothing of the host is left.
-func (h *Host) Close(ctx context.Context) error {
+func (h *Host) Close(ctx context.Context) {
 	h.mu.Lock()
 	h.closed = true
 	kinds := make([]*kind, 0, len(h.kinds))
@@ -295,7 +295,6 @@ func (h *Host) Close(ctx context.Context) error {
 		h.dir.remove()
 		h.dir = nil
 	}
-	return nil
 }
 
 func (h *Host) isClosed() bool {
@@ -364,13 +363,12 @@ func (h *Host) ready() (string, *thread, error) {
 func (h *Host) watch() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.watched || h.closed || h.dir == nil {
+	if h.watcher != nil || h.closed || h.dir == nil {
 		return
 	}
-	h.watched = true
-	w, err := sandbox.Watch(h.dir.path)
+	w, err := h.newWatcher(h.dir.path)
 	if err != nil {
-		h.config.Log.Debug("what plugins start is not watched", "err", err)
+		h.config.Log.Warn("what plugins start is not watched, and stays when the daemon is killed, until the next one starts", "error", err)
 		return
 	}
 	h.watcher = w

@@ -15,11 +15,23 @@ type instance struct {
 	config   map[string]any
 
 	// Guarded by the kind's lock.
-	suspect bool
+	// suspect is of the calls that wait for somebody else (wire.Op.Waits), and of the others: each kind is made alone, and cleared, by itself.
+	suspect struct{ waits, calls bool }
 	strikes budget
 	held    *HeldError
 	last    string
 }
+
+// suspicion is that against the calls of an operation. The kind's lock is held.
+func (i *instance) suspicion(op wire.Op) *bool {
+	if op.Waits {
+		return &i.suspect.waits
+	}
+	return &i.suspect.calls
+}
+
+// suspected reports whether there is any. The kind's lock is held.
+func (i *instance) suspected() bool { return i.suspect.waits || i.suspect.calls }
 
 // Call implements wire.Caller.
 func (i *instance) Call(ctx context.Context, op wire.Op, f func(ctx context.Context, at wire.At) error) error {
@@ -36,7 +48,7 @@ func (i *instance) Call(ctx context.Context, op wire.Op, f func(ctx context.Cont
 		if err := i.admit(ctx, op); err != nil {
 			return err
 		}
-		if i.k.mustBeAlone(i) {
+		if i.k.mustBeAlone(i, op) {
 			return i.named(op, i.callAlone(ctx, op, f))
 		}
 		p, failed := i.k.process(ctx, op.Name)
@@ -104,11 +116,11 @@ func (i *instance) callAlone(ctx context.Context, op wire.Op, f func(ctx context
 	how, err := p.call(ctx, i, op, f)
 	switch {
 	case how == crashed:
-		k.strike(i, p.endText())
+		k.strike(i, op, p.endText())
 	case how == neverBegan:
 		err = k.unavailable(op.Name, "its process ended at once (%s)", p.run.exitText())
 	case ctx.Err() == nil:
-		k.clear(i)
+		k.clear(i, op)
 	}
 	end := func(context.Context) {
 		defer release()

@@ -4,12 +4,14 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/belfry-news/belfry/internal/wire/v1"
 	"github.com/belfry-news/belfry/sdk"
 )
 
@@ -170,7 +172,7 @@ func (k *kind) startFailed(ctx context.Context, op string, err error) *sdk.Error
 // watch waits for the end of a process and draws the conclusions.
 func (k *kind) watch(p *process) {
 	<-p.run.done
-	exit, wanted, suspects := p.run.exitText(), p.wanted(), p.inFlight()
+	exit, wanted := p.run.exitText(), p.wanted()
 	if k.h.config.Ended != nil {
 		k.h.config.Ended(k.name, exit)
 	}
@@ -186,9 +188,7 @@ func (k *kind) watch(p *process) {
 		if wanted != "" {
 			k.last = "its process was ended: " + wanted
 		}
-		for _, i := range suspects {
-			i.suspect = true
-		}
+		k.accuse(p)
 		if !p.alone {
 			// The first crash costs no wait: the innocent want to go on.
 			k.crashes.add(k.h.now(), k.h.limits, 1)
@@ -199,9 +199,9 @@ func (k *kind) watch(p *process) {
 		if k.h.config.Crashed != nil {
 			k.h.config.Crashed(k.name)
 		}
-		names := make([]string, len(suspects))
-		for n, i := range suspects {
-			names[n] = i.settings.Instance
+		var names []string
+		for i := range p.underWay() {
+			names = append(names, i.settings.Instance)
 		}
 		slices.Sort(names)
 		p.log.Error("plugin process ended", "exit", exit, "reason", wanted, "alone", p.alone, "during_calls_of", strings.Join(names, " "))
@@ -209,6 +209,19 @@ func (k *kind) watch(p *process) {
 	close(p.judged)
 	p.many.Close()
 	p.free()
+}
+
+// accuse suspects whoever had a call under way in a process that ended. Who hears people has one nearly always, in which nearly always
+// nothing happens: a call that waits is suspected when there was no other, or when it was there at an earlier end within the window,
+// after which those others have been tried. The lock is held.
+func (k *kind) accuse(p *process) {
+	k.crashes.expire(k.h.now(), k.h.limits)
+	calls := p.underWay()
+	waits := len(k.crashes.at) > 0 || !slices.ContainsFunc(slices.Collect(maps.Values(calls)), func(n underWay) bool { return n.calls > 0 })
+	for i, n := range calls {
+		i.suspect.calls = i.suspect.calls || n.calls > 0
+		i.suspect.waits = i.suspect.waits || n.waits > 0 && waits
+	}
 }
 
 // Reasons for a wanted end that is nobody's fault.
@@ -244,10 +257,10 @@ func (k *kind) turn(ctx context.Context, op string) (leave func(), refused *sdk.
 }
 
 // mustBeAlone reports whether calls of the instance are made in a process of its own.
-func (k *kind) mustBeAlone(i *instance) bool {
+func (k *kind) mustBeAlone(i *instance, op wire.Op) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return i.suspect || k.crashes.spent(k.h.now(), k.h.limits)
+	return *i.suspicion(op) || k.crashes.spent(k.h.now(), k.h.limits)
 }
 
 // admit refuses a call of an instance that is held or has just been struck.
@@ -272,11 +285,11 @@ func (k *kind) admit(i *instance, op string) *sdk.Error {
 }
 
 // strike counts a proven fault of an instance.
-func (k *kind) strike(i *instance, what string) {
+func (k *kind) strike(i *instance, op wire.Op, what string) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	now := k.h.now()
-	i.suspect, i.last = true, what
+	*i.suspicion(op), i.last = true, what
 	n, wait := i.strikes.add(now, k.h.limits, 0)
 	log := k.log.With("instance", i.settings.Instance, "failures", n, "last", what)
 	if !i.strikes.spent(now, k.h.limits) {
@@ -287,11 +300,11 @@ func (k *kind) strike(i *instance, what string) {
 	log.Error("plugin instance held; it is called again when it is released")
 }
 
-// clear ends the suspicion against an instance.
-func (k *kind) clear(i *instance) {
+// clear ends the suspicion against such calls of an instance: a call that only waited says nothing of the others.
+func (k *kind) clear(i *instance, op wire.Op) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	i.suspect = false
+	*i.suspicion(op) = false
 }
 
 // release ends holds; it reports whether there was anything to release.
@@ -307,8 +320,9 @@ func (k *kind) release(instance string) bool {
 	}
 	for i := range k.instances {
 		if instance == "" || i.settings.Instance == instance {
-			found = found || i.held != nil || i.suspect
-			i.held, i.suspect, i.last = nil, false, ""
+			found = found || i.held != nil || i.suspected()
+			i.held, i.last = nil, ""
+			i.suspect.waits, i.suspect.calls = false, false
 			i.strikes.reset()
 		}
 	}

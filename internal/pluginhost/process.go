@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os/exec"
 	"slices"
 	"strings"
@@ -44,14 +45,30 @@ type process struct {
 	free   func() // frees what go-plugin holds, once
 	// judged is closed when the process is gone and its kind has drawn the conclusions.
 	judged chan struct{}
+	// patience ends when calls that wait are to be made elsewhere.
+	patience context.Context
+	hurry    context.CancelFunc
+	// closed are the ends of the instances in a process that is retired; set before patience ends.
+	closed map[*instance]chan struct{}
 
 	mu      sync.Mutex
 	opened  map[*instance]*opening
-	calls   map[*instance]int
+	calls   map[*instance]underWay
 	waiting []waiter
 	ending  string // why its end is wanted; empty while it is not
 	handles int    // counts: an opening that was given up leaves its handle behind
 	numbers uint64 // counts the calls
+}
+
+// underWay counts the calls of an instance: those that wait for somebody else (wire.Op.Waits), and the others.
+type underWay struct{ waits, calls int }
+
+// count adds n calls of an operation.
+func (u underWay) count(op wire.Op, n int) underWay {
+	if op.Waits {
+		return underWay{u.waits + n, u.calls}
+	}
+	return underWay{u.waits, u.calls + n}
 }
 
 // opening is an instance inside a process. settling is closed when the last call of those that may be under way only one
@@ -97,11 +114,12 @@ func startProcess(ctx context.Context, k *kind, alone bool) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !command.Confined { // it can start programs
+	if !command.Confined || sandbox.Linked(command.Path) { // it can start programs
 		h.watch()
 	}
-	p := &process{k: k, command: command, alone: alone, started: h.now(), opened: map[*instance]*opening{}, calls: map[*instance]int{},
+	p := &process{k: k, command: command, alone: alone, started: h.now(), opened: map[*instance]*opening{}, calls: map[*instance]underWay{},
 		judged: make(chan struct{}), token: newToken()}
+	p.patience, p.hurry = context.WithCancel(context.Background())
 	if command.Foreign || command.Confined {
 		p.stamp, p.looked = sandbox.Stamp(), p.started
 	}
@@ -348,15 +366,11 @@ func (p *process) wanted() string {
 	return p.ending
 }
 
-// inFlight lists the instances that have a call under way.
-func (p *process) inFlight() []*instance {
+// underWay tells who has calls under way.
+func (p *process) underWay() map[*instance]underWay {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	out := make([]*instance, 0, len(p.calls))
-	for i := range p.calls {
-		out = append(out, i)
-	}
-	return out
+	return maps.Clone(p.calls)
 }
 
 // outcome is how a call went, seen from the process.
@@ -368,18 +382,34 @@ const (
 	neverBegan                // the process had ended before
 )
 
-// call makes one call of an instance.
+// call makes one call of an instance. One that waits ends when the process is no longer for new calls, and never began then.
 func (p *process) call(ctx context.Context, i *instance, op wire.Op, f func(ctx context.Context, at wire.At) error) (outcome, error) {
-	if !p.enter(i) {
+	if !p.enter(i, op) {
 		return neverBegan, nil
 	}
+	if !op.Waits {
+		return p.entered(ctx, i, op, f)
+	}
+	patient, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(p.patience, cancel)()
+	how, err := p.entered(patient, i, op, f)
+	if how == answered && err != nil && p.patience.Err() != nil && ctx.Err() == nil {
+		p.left(ctx, i) // at most platforms one alone can listen
+		return neverBegan, nil
+	}
+	return how, err
+}
+
+// entered makes a call that counts as under way.
+func (p *process) entered(ctx context.Context, i *instance, op wire.Op, f func(ctx context.Context, at wire.At) error) (outcome, error) {
 	at, err := p.open(ctx, i, op)
 	if err == nil {
 		err = f(ctx, at)
 	}
 	var broken *wire.TransportError
 	if !errors.As(err, &broken) {
-		p.leave(i)
+		p.leave(i, op)
 		return answered, err
 	}
 	if ctx.Err() == nil && broken.Code == codes.Unavailable && !p.goneSoon() {
@@ -395,12 +425,12 @@ func (p *process) call(ctx context.Context, i *instance, op wire.Op, f func(ctx 
 	if ctx.Err() != nil && at.Handle != "" {
 		p.settle(i, at, op)
 	} else {
-		p.leave(i)
+		p.leave(i, op)
 	}
 	return answered, err
 }
 
-func (p *process) enter(i *instance) bool {
+func (p *process) enter(i *instance, op wire.Op) bool {
 	if p.gone() {
 		return false
 	}
@@ -409,14 +439,15 @@ func (p *process) enter(i *instance) bool {
 	if p.ending != "" {
 		return false
 	}
-	p.calls[i]++
+	p.calls[i] = p.calls[i].count(op, 1)
 	return true
 }
 
-func (p *process) leave(i *instance) {
+func (p *process) leave(i *instance, op wire.Op) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.calls[i]--; p.calls[i] > 0 {
+	p.calls[i] = p.calls[i].count(op, -1)
+	if p.calls[i] != (underWay{}) {
 		return
 	}
 	delete(p.calls, i)
@@ -503,16 +534,37 @@ func (p *process) settle(i *instance, at wire.At, op wire.Op) {
 			err = nil // the process ended meanwhile; who is to blame is judged elsewhere
 		}
 		if err != nil && !p.gone() && p.wanted() == "" {
-			p.k.strike(i, "a call did not end after it was given up")
+			p.k.strike(i, op, "a call did not end after it was given up")
 			p.kill(fmt.Sprintf("a call of %s did not end", i.settings.Instance))
 			<-p.judged
 		}
-		p.leave(i)
+		p.leave(i, op)
 	}
 	if !p.k.h.goRun(end) {
 		// The host ends, and the process with it.
 		close(settling)
-		p.leave(i)
+		p.leave(i, op)
+	}
+}
+
+// left waits until a call that was given up has ended in a process that is retired, and the instance is closed there. For another call
+// of it, which may be long, nobody waits.
+func (p *process) left(ctx context.Context, i *instance) {
+	p.mu.Lock()
+	var waits []chan struct{}
+	if o := p.opened[i]; o != nil && o.settling != nil {
+		waits = append(waits, o.settling)
+	}
+	if closed := p.closed[i]; closed != nil && p.calls[i].calls == 0 {
+		waits = append(waits, closed)
+	}
+	p.mu.Unlock()
+	for _, done := range waits {
+		select {
+		case <-done:
+		case <-p.run.done:
+		case <-ctx.Done():
+		}
 	}
 }
 
@@ -532,7 +584,7 @@ func (p *process) closeInstance(ctx context.Context, i *instance) error {
 func (p *process) idle(i *instance) {
 	p.mu.Lock()
 	done := make(chan struct{})
-	if p.calls[i] > 0 {
+	if p.calls[i] != (underWay{}) {
 		p.waiting = append(p.waiting, waiter{i, done})
 	} else {
 		close(done)

@@ -2,6 +2,7 @@ package pluginhost
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"github.com/belfry-news/belfry/internal/sandbox"
@@ -37,19 +38,38 @@ func (h *Host) Renew(kindName string) {
 	}
 }
 
-// retire takes the shared process out of use. The kind's lock is held.
+// retire takes the shared process out of use. Each instance is closed in it as soon as it has no call there any more, so that nobody
+// listens beside a successor. The kind's lock is held.
 func (k *kind) retire(p *process, why string) {
 	k.shared = nil
 	p.mu.Lock()
 	if p.ending == "" {
 		p.ending = renewalEnd
 	}
+	p.closed = map[*instance]chan struct{}{}
+	for i := range p.calls { // it may still be opening
+		p.closed[i] = make(chan struct{})
+	}
+	for i := range p.opened {
+		p.closed[i] = make(chan struct{})
+	}
 	p.mu.Unlock()
+	p.hurry()
 	p.log.Info("plugin process is renewed", "reason", why)
 	k.h.goRun(func(context.Context) { // the host's own end ends the process otherwise
-		for _, i := range p.inFlight() {
-			p.idle(i)
+		var wg sync.WaitGroup
+		for i, closed := range p.closed {
+			wg.Go(func() {
+				defer close(closed)
+				p.idle(i)
+				ctx, cancel := context.WithTimeout(context.Background(), k.h.limits.Grace)
+				defer cancel()
+				if err := p.closeInstance(ctx, i); err != nil && !p.gone() {
+					p.log.Warn("plugin instance did not close", "instance", i.settings.Instance, "error", err)
+				}
+			})
 		}
+		wg.Wait()
 		ctx, cancel := context.WithTimeout(context.Background(), k.h.limits.Grace)
 		defer cancel()
 		p.stop(ctx, renewalEnd)

@@ -158,7 +158,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 func closeHost(ctx context.Context, h *pluginhost.Host) {
 	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*grace)
 	defer cancel()
-	_ = h.Close(end) // what does not end by itself is killed
+	h.Close(end) // what does not end by itself is killed
 }
 
 // newHost makes a host like the daemon's, with the recorder on its connections; change may alter it.

@@ -208,7 +208,7 @@ func confine(p Policy) error {
 	if p.Whole {
 		allow(readFile, readDir, false, data...)
 	}
-	if !p.Whole || linked(p.Folder) {
+	if !p.Whole || Linked(p.Folder) {
 		allow(readFile|execute, readDir, false, programs...)
 	}
 	allow(readFile, readDir, false, facts...)
@@ -231,8 +231,8 @@ func confine(p Policy) error {
 // needs to begin.
 var programs = []string{"/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/nix/store", "/gnu/store"}
 
-// linked reports whether a program needs the system's loader, and so its libraries. One that cannot be read does not.
-func linked(path string) bool {
+// Linked reports whether a program needs the system's loader, and so its libraries; Policy gives it all programs then. One that cannot be read does not.
+func Linked(path string) bool {
 	f, err := elf.Open(path)
 	if err != nil {
 		return false

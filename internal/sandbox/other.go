@@ -36,6 +36,9 @@ func EndStrays(string) {}
 // Marked knows of none either.
 func Marked(string) []int { return nil }
 
+// Linked says nothing here, where nothing depends on it.
+func Linked(string) bool { return false }
+
 // Watch watches nothing here.
 func Watch(string) (io.Closer, error) { return io.NopCloser(nil), nil }
 

@@ -172,7 +172,7 @@ func TestAWholeProgram(t *testing.T) {
 	run := t.TempDir()
 	secret := write(t, filepath.Join(t.TempDir(), "secret"), "the secret", 0o644)
 	programs := "refused"
-	if linked(self) { // a test that is built with cgo cannot run without them
+	if Linked(self) { // a test that is built with cgo cannot run without them
 		programs = "done"
 	}
 	zones := "refused"

@@ -11,10 +11,12 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// toInbox writes an event by itself. Of its sender the address alone crosses: the medium is the type's.
+// toInbox writes an event by itself. Of its sender the address alone crosses: the medium is the type's. It fits into a message however
+// long anything in it is, because one that does not would be told again for ever.
 func toInbox(op Op, e *sdk.InboxEvent) ([]byte, error) {
-	b, err := proto.Marshal(&InboxEvent{Id: text(e.ID), Kind: text(string(e.Kind)), From: text(e.From.Value), Claimed: e.Claimed, Answers: text(e.Answers), Name: text(e.Name),
-		At: toTime(e.At), Text: text(e.Text), Data: text(e.Data), Lang: text(e.Lang), Ref: text(e.Ref), ReplyTo: text(e.ReplyTo), Count: int64(e.Count), Emoji: text(e.Emoji),
+	b, err := proto.Marshal(&InboxEvent{Id: tooLong(e.ID, MaxEventID), Kind: tooLong(string(e.Kind), MaxEventID), From: tooLong(e.From.Value, MaxEventID), Claimed: e.Claimed,
+		Answers: tooLong(e.Answers, MaxEventID), Name: tooLong(e.Name, MaxEventID), At: toTime(e.At), Text: cut(text(e.Text), MaxEventText), Data: tooLong(e.Data, MaxEventData),
+		Lang: tooLong(e.Lang, MaxEventID), Ref: tooLong(e.Ref, MaxEventID), ReplyTo: tooLong(e.ReplyTo, MaxEventID), Count: int64(e.Count), Emoji: cut(text(e.Emoji), MaxEventData),
 		Bounce: toBounce(&e.Bounce)})
 	if err != nil {
 		return nil, sdk.Errorf(sdk.CodeInvalid, op.Name, "an event cannot be written")
@@ -22,11 +24,14 @@ func toInbox(op Op, e *sdk.InboxEvent) ([]byte, error) {
 	return b, nil
 }
 
+// tooLong shortens what is too long to something that still is, and no other name: whoever reads it decides what becomes of the event.
+func tooLong(s string, most int) string { return cut(text(s), most+2*len("…")) }
+
 func toBounce(b *sdk.Bounce) *Bounce {
 	if *b == (sdk.Bounce{}) {
 		return nil
 	}
-	return &Bounce{Class: text(string(b.Class)), Status: text(b.Status), Reason: text(b.Reason)}
+	return &Bounce{Class: tooLong(string(b.Class), MaxEventID), Status: cut(text(b.Status), MaxEventID), Reason: cut(text(b.Reason), MaxEventID)}
 }
 
 // Why an event is refused. These words say nothing of what stands in it, and label metrics.
@@ -57,8 +62,10 @@ func fromInbox(in *answers, b []byte, medium string, hears []sdk.EventKind) (e s
 		return e, refusedID
 	case e.From.Value == "" && (!nameless || e.Ref == ""), !named(e.From.Value):
 		return e, refusedSender
-	case len(e.Data) > MaxEventData:
+	case len(e.Data) > MaxEventData && e.Kind == sdk.EventButton:
 		return e, refusedContent
+	case len(e.Data) > MaxEventData:
+		e.Data = ""
 	}
 	return e, ""
 }

@@ -15,3 +15,8 @@ func Timestamp(t time.Time) *timestamppb.Timestamp { return toTime(t) }
 func CodeOf(err error) string {
 	return string(sdk.AsError(fromStatus(context.Background(), err, opMessage())).Code)
 }
+
+// SetClock gives an instance another time, and another way to wait.
+func (i *Instance) SetClock(now func() time.Time, pause func(ctx context.Context, d time.Duration) error) {
+	i.clock = clock{now, pause}
+}

@@ -251,7 +251,7 @@ type InboxEvent struct {
 	Answers string `protobuf:"bytes,5,opt,name=answers,proto3" json:"answers,omitempty"`
 	// The sender's public name; empty when they have none.
 	Name string `protobuf:"bytes,6,opt,name=name,proto3" json:"name,omitempty"`
-	// When it happened, by the platform's clock; absent for the moment in which it is told.
+	// When it happened, by the platform's clock; absent for the moment in which it is told, which a later time counts as, too.
 	At *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=at,proto3" json:"at,omitempty"`
 	// Of a message: what was written. Cut at 16 KiB.
 	Text string `protobuf:"bytes,8,opt,name=text,proto3" json:"text,omitempty"`

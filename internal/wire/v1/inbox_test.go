@@ -290,10 +290,14 @@ func TestMalformedEventsCostThemselves(t *testing.T) {
 		change(func(e *sdk.InboxEvent) { e.ID = long }), change(func(e *sdk.InboxEvent) { e.From.Value = "" }), change(func(e *sdk.InboxEvent) { e.From.Value = "a\nb" }),
 		change(func(e *sdk.InboxEvent) { e.From.Value = long }), change(func(e *sdk.InboxEvent) { e.Kind, e.Data = sdk.EventButton, strings.Repeat("x", wire.MaxEventData+1) }),
 		change(func(e *sdk.InboxEvent) { e.Kind, e.From.Value = sdk.EventBounce, "" }),
-		change(func(e *sdk.InboxEvent) { e.Text, e.ReplyTo, e.Ref, e.Name = "STOP", long, "a\x00", "a\nb" }), text("\xff"), text("after"))
+		change(func(e *sdk.InboxEvent) {
+			e.Text, e.ReplyTo, e.Ref, e.Name, e.Data = "STOP", long, "a\x00", "a\nb", long
+		}), text("\xff"), text("after"))
+	clock := stopClock(i)
 	e := listens(t, i, "")
 	event, _, err := e.Next(t.Context())
-	if err != nil || event.Text != "STOP" || event.ReplyTo+event.Ref+event.Name != "" {
+	clock.rested(t, "a STOP behind a few that cannot be taken", 0)
+	if err != nil || event.Text != "STOP" || event.ReplyTo+event.Ref+event.Name+event.Data != "" {
 		t.Fatalf("a STOP with what makes no sense beside it: %+v, %v", event, err)
 	}
 	if event, _, err = e.Next(t.Context()); err != nil || event.Text != "�" {
@@ -380,40 +384,168 @@ func TestAnyLanguageIsHeard(t *testing.T) {
 	}
 }
 
-// TestAProgramThatNeverWaits is asked no more than about once a second.
-func TestAProgramThatNeverWaits(t *testing.T) {
-	t.Parallel()
-	var times []time.Time
-	i, _ := tell(t, &teller{listen: func(*wire.ListenRequest) (*wire.ListenResponse, error) {
-		if times = append(times, time.Now()); len(times) < 3 {
-			return &wire.ListenResponse{}, nil
-		}
-		return &wire.ListenResponse{Heard: []*wire.Heard{{Event: event(t, "1", "one")}}}, nil
-	}})
-	hears(t, listens(t, i, ""), "one")
-	for n, at := range times[1:] {
-		if gap := at.Sub(times[n]); gap < 900*time.Millisecond {
-			t.Errorf("it was asked again after %s", gap)
-		}
+// fakeClock moves by what is waited for, and notes it.
+type fakeClock struct {
+	mu     sync.Mutex
+	at     time.Time
+	paused []time.Duration
+}
+
+// stopClock gives an instance a clock that stands.
+func stopClock(i *wire.Instance) *fakeClock {
+	c := &fakeClock{at: time.Now()}
+	i.SetClock(func() time.Time { c.mu.Lock(); defer c.mu.Unlock(); return c.at }, func(ctx context.Context, d time.Duration) error {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.at, c.paused = c.at.Add(d), append(c.paused, d)
+		return ctx.Err()
+	})
+	return c
+}
+
+// rested compares the pauses, each of a second.
+func (c *fakeClock) rested(t *testing.T, what string, want int) {
+	t.Helper()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.paused) != want || slices.ContainsFunc(c.paused, func(d time.Duration) bool { return d != time.Second }) {
+		t.Errorf("%s: the pauses are %v, wanted are %d of a second", what, c.paused, want)
 	}
 }
 
-// TestAProgramThatTellsTheSameForEver is asked no more often either.
-func TestAProgramThatTellsTheSameForEver(t *testing.T) {
+// TestAProgramThatIsOfNoUse is not asked all the time; one that is waits for nothing.
+func TestAProgramThatIsOfNoUse(t *testing.T) {
 	t.Parallel()
-	var times []time.Time
-	i, _ := tell(t, &teller{listen: func(*wire.ListenRequest) (*wire.ListenResponse, error) {
-		times = append(times, time.Now())
-		return &wire.ListenResponse{Heard: []*wire.Heard{{Event: event(t, "1", "one")}}}, nil
-	}})
-	e := listens(t, i, "")
-	for range 3 {
-		hears(t, e, "one")
+	stop := func(n uint64) []*wire.Heard {
+		return []*wire.Heard{{Event: event(t, fmt.Sprint(n), "STOP"), Next: []byte{byte(n)}}}
 	}
-	for n, at := range times[1:] {
-		if gap := at.Sub(times[n]); gap < 900*time.Millisecond {
-			t.Errorf("it was asked again after %s", gap)
+	for name, tc := range map[string]struct {
+		// answer is the nth, from 0 on.
+		answer func(n uint64) *wire.ListenResponse
+		hears  int
+		pauses int
+	}{
+		"it never waits": {func(n uint64) *wire.ListenResponse {
+			if n < 3 {
+				return &wire.ListenResponse{Turn: n + 1}
+			}
+			return &wire.ListenResponse{Heard: stop(n)}
+		}, 1, 3},
+		"it says where it stands and never waits": {func(n uint64) *wire.ListenResponse {
+			if n < 3 {
+				return &wire.ListenResponse{Next: []byte("a")}
+			}
+			return &wire.ListenResponse{Heard: stop(n)}
+		}, 1, 2},
+		"it tells the same for ever": {func(uint64) *wire.ListenResponse { return &wire.ListenResponse{Heard: stop(0)[:1]} }, 4, 2},
+		"it tells, and its cursor stands": {func(n uint64) *wire.ListenResponse {
+			return &wire.ListenResponse{Turn: n + 1, Heard: []*wire.Heard{{Event: stop(n)[0].Event}}}
+		}, wire.MaxHeard, 0},
+		"it does so for ever": {func(n uint64) *wire.ListenResponse {
+			return &wire.ListenResponse{Turn: n + 1, Heard: []*wire.Heard{{Event: stop(n)[0].Event}}}
+		}, 3*wire.MaxHeard + 1, 3},
+		"it passes over a few": {func(n uint64) *wire.ListenResponse {
+			if n < wire.MaxHeard-1 {
+				return &wire.ListenResponse{Next: fmt.Append(nil, n)}
+			}
+			return &wire.ListenResponse{Heard: stop(n)}
+		}, 1, 0},
+		"it passes over things for ever": {func(n uint64) *wire.ListenResponse {
+			if n < 3*wire.MaxHeard {
+				return &wire.ListenResponse{Next: fmt.Append(nil, n)}
+			}
+			return &wire.ListenResponse{Heard: stop(n)}
+		}, 1, 3},
+		"a few cannot be taken": {func(n uint64) *wire.ListenResponse {
+			if n < wire.MaxHeard-1 {
+				return &wire.ListenResponse{Turn: n + 1, Heard: []*wire.Heard{{Next: fmt.Append(nil, n)}}}
+			}
+			return &wire.ListenResponse{Heard: stop(n)}
+		}, 1, 0},
+		"thousands cannot be taken": {func(n uint64) *wire.ListenResponse {
+			if n < 2000 {
+				return &wire.ListenResponse{Turn: n + 1, Heard: []*wire.Heard{{Next: fmt.Append(nil, n)}}}
+			}
+			return &wire.ListenResponse{Heard: stop(n)}
+		}, 1, 2000 / wire.MaxHeard},
+		"thousands can": {func(n uint64) *wire.ListenResponse {
+			return &wire.ListenResponse{Turn: n + 1, Heard: []*wire.Heard{{Event: stop(n)[0].Event, Next: fmt.Append(nil, n)}}}
+		}, 2000, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var n uint64
+			i, _ := tell(t, &teller{listen: func(*wire.ListenRequest) (*wire.ListenResponse, error) { n++; return tc.answer(n - 1), nil }})
+			clock := stopClock(i)
+			e := listens(t, i, "")
+			for range tc.hears {
+				hears(t, e, "STOP")
+			}
+			clock.rested(t, name, tc.pauses)
+		})
+	}
+}
+
+// TestWhenAnEventHappened: where its program does not say it, or has a clock that is ahead, it happened when it was told.
+func TestWhenAnEventHappened(t *testing.T) {
+	t.Parallel()
+	told := time.Date(2026, 11, 21, 10, 0, 0, 0, time.UTC)
+	for name, tc := range map[string]struct{ at, want time.Time }{
+		"it does not say": {time.Time{}, told}, "before": {told.Add(-time.Hour), told.Add(-time.Hour)}, "later": {told.Add(time.Hour), told},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			said := &wire.InboxEvent{Id: "1", Kind: "message", From: someone, Text: "one"}
+			if !tc.at.IsZero() {
+				said.At = wire.Timestamp(tc.at)
+			}
+			b, err := proto.Marshal(said)
+			if err != nil {
+				t.Fatal(err)
+			}
+			i, _ := tell(t, &teller{
+				listen: func(*wire.ListenRequest) (*wire.ListenResponse, error) {
+					return &wire.ListenResponse{Heard: []*wire.Heard{{Event: b}}}, nil
+				},
+				receive: func(*wire.ReceiveRequest) (*wire.ReceiveResponse, error) {
+					return &wire.ReceiveResponse{Reply: &wire.WebhookReply{Status: 200}, Events: [][]byte{b}}, nil
+				}})
+			stopClock(i).at = told.In(time.FixedZone("", 3600))
+			heard, _, err := listens(t, i, "").Next(t.Context())
+			if err != nil || !heard.At.Equal(tc.want) || heard.At.Location() != time.UTC {
+				t.Errorf("listening: %v, %v; wanted is %v", heard.At, err, tc.want)
+			}
+			r, _ := sdk.As[sdk.Receiver](i)
+			_, events, err := r.ReceiveEvents(t.Context(), sdk.WebhookRequest{Method: "POST"})
+			if err != nil || len(events) != 1 || !events[0].At.Equal(tc.want) {
+				t.Errorf("a call: %v, %v; wanted is %v", events, err, tc.want)
+			}
+		})
+	}
+}
+
+// TestEventsOfAnyLength: whatever of an event is too long to be one, it fits into a message, and listening goes on.
+func TestEventsOfAnyLength(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("é", wire.MaxMessage/2+1)
+	o := newOffice()
+	i, refused := heardInstance(t, o)
+	o.say(
+		sdk.InboxEvent{ID: long, Kind: sdk.EventMessage, From: sdk.Handle{Value: someone}}, sdk.InboxEvent{ID: "2", Kind: sdk.EventMessage, From: sdk.Handle{Value: long}},
+		sdk.InboxEvent{ID: "3", Kind: sdk.EventKind(long), From: sdk.Handle{Value: someone}}, sdk.InboxEvent{ID: "4", Kind: sdk.EventButton, From: sdk.Handle{Value: someone}, Data: long},
+		sdk.InboxEvent{ID: "5", Kind: sdk.EventMessage, From: sdk.Handle{Value: someone}, Answers: long, Name: long, Text: "STOP " + long, Data: long, Lang: long, Ref: long, ReplyTo: long,
+			Emoji: long, Bounce: sdk.Bounce{Class: sdk.BounceClass(long), Status: long, Reason: long}})
+	got, _, err := listens(t, i, "").Next(t.Context())
+	if err != nil || got.ID != "5" || !strings.HasPrefix(got.Text, "STOP é") || got.Answers+got.Name+got.Data+got.Lang+got.Ref+got.ReplyTo != "" {
+		t.Errorf("%.100q %.100q, %v", got.ID, got.Text, err)
+	}
+	for what, n := range map[string][2]int{"text": {len(got.Text), wire.MaxEventText}, "emoji": {len(got.Emoji), wire.MaxEventData}, "status": {len(got.Bounce.Status), wire.MaxEventID}, "reason": {len(got.Bounce.Reason), wire.MaxEventID}} {
+		if n[0] == 0 || n[0] > n[1] {
+			t.Errorf("the %s has %d bytes; at most %d are taken", what, n[0], n[1])
 		}
+	}
+	if diff := cmp.Diff([]refusal{{sdk.EventMessage, "id"}, {sdk.EventMessage, "sender"}, {"", "kind"}, {sdk.EventButton, "content"}}, *refused); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
 

@@ -40,11 +40,12 @@ type Instance struct {
 	roles  []sdk.Role
 	limits *sdk.Limits // of messages to people; nil when it tells none
 	ear    *ear        // nil when it is not heard
+	clock  clock
 }
 
 // NewInstance makes an instance of a type with the roles that its process advertised, as far as they cross.
 func NewInstance(c Caller, typ string, roles []sdk.Role) *Instance {
-	i := &Instance{caller: c, typ: typ}
+	i := &Instance{caller: c, typ: typ, clock: realClock()}
 	for _, r := range roles {
 		if Crosses(r) && !slices.Contains(i.roles, r) {
 			i.roles = append(i.roles, r)

@@ -36,6 +36,10 @@ func (i *Instance) Hear(hears []sdk.EventKind, refused func(kind sdk.EventKind, 
 func (i *Instance) event(in *answers, b []byte) (sdk.InboxEvent, bool) {
 	e, why := fromInbox(in, b, i.typ, i.ear.hears)
 	if why == "" {
+		// What tells no time happens now; and a clock that is ahead of ours makes nothing later than that.
+		if now := i.clock.now().UTC(); e.At.IsZero() || e.At.After(now) {
+			e.At = now
+		}
 		return e, true
 	}
 	if why == refusedKind || why == refusedUnreadable {
@@ -48,8 +52,63 @@ func (i *Instance) event(in *answers, b []byte) (sdk.InboxEvent, bool) {
 // longestWait is how long one call waits for an event.
 const longestWait = 25 * time.Second
 
-// restless is how soon a call may follow one that brought nothing, or whose cursor did not move.
+// soonWait is the same while others wait for the end of the call: long enough to begin listening.
+const soonWait = 300 * time.Millisecond
+
+// restless is how soon a call may follow one that brought nothing, and within which at most MaxHeard calls or events may be for nothing.
 const restless = time.Second
+
+// pace keeps a process that never waits, or tells for ever what is of no use, from being asked all the time.
+type pace struct {
+	// asked is when the last call began; idle says that it brought nothing and moved nothing.
+	asked time.Time
+	idle  bool
+	// vain counts, since then, the events that were refused or moved nothing, and the answers without events that did move.
+	vain  int
+	since time.Time
+}
+
+// asks notes that a call begins.
+func (p *pace) asks(now time.Time) { p.asked, p.idle = now, false }
+
+// inVain counts what was of no use.
+func (p *pace) inVain(now time.Time) {
+	if p.vain == 0 || now.Sub(p.since) >= restless {
+		p.vain, p.since = 0, now
+	}
+	p.vain++
+}
+
+// wait is how long to rest before the next call.
+func (p *pace) wait(now time.Time) time.Duration {
+	switch {
+	case p.idle:
+		return max(0, restless-now.Sub(p.asked))
+	case p.vain >= MaxHeard:
+		return max(0, restless-now.Sub(p.since))
+	}
+	return 0
+}
+
+// clock is the time, and how to wait.
+type clock struct {
+	now   func() time.Time
+	pause func(ctx context.Context, d time.Duration) error
+}
+
+func realClock() clock { return clock{time.Now, pause} }
+
+// pause waits; its error is that of the context.
+func pause(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
 
 // Listen implements sdk.Listener. The process is asked by Next.
 func (i *Instance) Listen(ctx context.Context, from sdk.Cursor) (sdk.Events, error) {
@@ -68,10 +127,9 @@ type events struct {
 	turn uint64
 	list []*Heard
 	in   *answers
-	// asked is when the last call began, and from its cursor; idle says that it brought nothing, or did not move.
-	asked time.Time
-	from  sdk.Cursor
-	idle  bool
+	// from is the cursor of the last call.
+	from sdk.Cursor
+	pace pace
 }
 
 // Next implements sdk.Events.
@@ -90,14 +148,23 @@ func (e *events) Next(ctx context.Context) (sdk.InboxEvent, sdk.Cursor, error) {
 			if n := len(h.GetNext()); n > sdk.MaxCursor {
 				return sdk.InboxEvent{}, nil, lie(op, sdk.CodeTooLarge, "the cursor behind an event has %d bytes; at most %d are stored", n, sdk.MaxCursor)
 			}
+			moved := !bytes.Equal(h.GetNext(), e.at)
 			e.at = h.GetNext()
-			if event, ok := e.i.event(e.in, h.GetEvent()); ok {
-				e.idle = e.idle && e.turn == 0 && bytes.Equal(e.at, e.from)
+			event, ok := e.i.event(e.in, h.GetEvent())
+			if !ok || !moved {
+				e.pace.inVain(e.i.clock.now())
+			}
+			// Without a turn, the same cursor gives the same events again.
+			e.pace.idle = e.turn == 0 && bytes.Equal(e.at, e.from)
+			if ok {
 				return event, bytes.Clone(e.at), nil
 			}
 		}
-		if err := e.rest(ctx); err != nil {
-			return sdk.InboxEvent{}, nil, err
+		if d := e.pace.wait(e.i.clock.now()); d > 0 {
+			if e.i.clock.pause(ctx, d) != nil {
+				return sdk.InboxEvent{}, nil, listeningEnded(ctx)
+			}
+			e.pace.vain = 0
 		}
 		if err := e.ask(ctx, op); err != nil {
 			return sdk.InboxEvent{}, nil, err
@@ -105,25 +172,10 @@ func (e *events) Next(ctx context.Context) (sdk.InboxEvent, sdk.Cursor, error) {
 	}
 }
 
-// rest keeps a process that never waits, or tells the same for ever, from being asked all the time.
-func (e *events) rest(ctx context.Context) error {
-	wait := restless - time.Since(e.asked)
-	if !e.idle || wait <= 0 {
-		return nil
-	}
-	t := time.NewTimer(wait)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return listeningEnded(ctx)
-	}
-}
-
 // ask makes one call. Everything of the last one was stored, or left out.
 func (e *events) ask(ctx context.Context, op Op) error {
-	e.asked, e.from, e.idle = time.Now(), e.at, true
+	e.from = e.at
+	e.pace.asks(e.i.clock.now())
 	var answer *ListenResponse
 	e.in = newAnswers()
 	err := e.i.call(ctx, op, func(ctx context.Context, at At, opt ...grpc.CallOption) (err error) {
@@ -132,7 +184,7 @@ func (e *events) ask(ctx context.Context, op Op) error {
 			wait = min(wait, time.Until(end)/2)
 		}
 		if at.Soon {
-			wait = min(wait, restless)
+			wait = min(wait, soonWait)
 		}
 		answer, err = NewListenerClient(at.Conn).Listen(ctx, &ListenRequest{Handle: at.Handle, Call: at.Call, Cursor: e.at, Wait: durationpb.New(wait), Most: MaxHeard, Turn: e.turn}, opt...)
 		return err
@@ -147,8 +199,11 @@ func (e *events) ask(ctx context.Context, op Op) error {
 		e.list, e.turn = e.list[:MaxHeard], 0
 	case len(e.list) == 0 && len(next) > sdk.MaxCursor:
 		return lie(op, sdk.CodeTooLarge, "its cursor has %d bytes; at most %d are stored", len(next), sdk.MaxCursor)
-	case len(e.list) == 0 && len(next) > 0:
+	case len(e.list) == 0 && len(next) > 0 && !bytes.Equal(next, e.at):
 		e.at = next
+		e.pace.inVain(e.i.clock.now())
+	case len(e.list) == 0:
+		e.pace.idle = true
 	}
 	return nil
 }
