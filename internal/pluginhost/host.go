@@ -35,9 +35,10 @@ type Host struct {
 	kinds  map[string]*kind
 	dir    *runDir
 	thread *thread
-	// watcher ends what plugins started when this process is killed; nil before one runs that can start anything.
-	watcher io.Closer
-	watched bool
+	// watcher ends what plugins started when this process is killed; nil before one runs that can start anything. startWatcher
+	// makes it (sandbox.Watch).
+	watcher      io.Closer
+	startWatcher func(folder string) (io.Closer, error)
 }
 
 // New makes a host. It starts nothing; Close ends it.
@@ -48,7 +49,7 @@ func New(c Config) *Host {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	h := &Host{config: c, limits: c.Limits.withDefaults(), now: c.Now, kinds: map[string]*kind{}}
+	h := &Host{config: c, limits: c.Limits.withDefaults(), now: c.Now, kinds: map[string]*kind{}, startWatcher: sandbox.Watch}
 	h.starts, h.foreignStarts = make(chan struct{}, h.limits.Starts), make(chan struct{}, h.limits.Starts)
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	return h
@@ -360,17 +361,17 @@ func (h *Host) ready() (string, *thread, error) {
 	return h.dir.path, h.thread, nil
 }
 
-// watch sees to it that nothing which a plugin starts outlives this process, should it be killed.
+// watch sees to it that nothing which a plugin starts outlives this process, should it be killed. Where that fails it is tried again
+// with the next process.
 func (h *Host) watch() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.watched || h.closed || h.dir == nil {
+	if h.watcher != nil || h.closed || h.dir == nil {
 		return
 	}
-	h.watched = true
-	w, err := sandbox.Watch(h.dir.path)
+	w, err := h.startWatcher(h.dir.path)
 	if err != nil {
-		h.config.Log.Debug("what plugins start is not watched", "err", err)
+		h.config.Log.Warn("what plugins start is not watched, and stays should the daemon be killed", "error", err)
 		return
 	}
 	h.watcher = w
