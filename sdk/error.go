@@ -110,7 +110,7 @@ func (e *Error) Error() string {
 	}
 	s = orderly(s)
 	if e.Op != "" {
-		return e.Op + ": " + s
+		return orderly(e.Op) + ": " + s
 	}
 	return s
 }
@@ -154,16 +154,16 @@ func unruly(r rune) bool {
 }
 
 // AsError finds the *Error in err. An error of another kind becomes CodeUnknownOutcome, because nothing is known of what
-// happened; that holds for a cancelled context too. What a stranger put into the sentence to turn or command the terminal of
-// who reads it is taken out.
+// happened; that holds for a cancelled context too. What a stranger put into the sentence, or the operation, to turn or command
+// the terminal of who reads it is taken out.
 func AsError(err error) *Error {
 	if err == nil {
 		return nil
 	}
 	if e, ok := errors.AsType[*Error](err); ok {
-		if said := orderly(e.Public); said != e.Public {
+		if said, op := orderly(e.Public), orderly(e.Op); said != e.Public || op != e.Op {
 			clean := *e
-			clean.Public = said
+			clean.Public, clean.Op = said, op
 			return &clean
 		}
 		return e

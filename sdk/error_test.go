@@ -75,6 +75,11 @@ func TestSentencesAreOrderly(t *testing.T) {
 		if again := sdk.AsError(got); again != got {
 			t.Errorf("%q: one that is orderly is made anew", in)
 		}
+		// A plugin names the operation, too.
+		e = &sdk.Error{Code: sdk.CodeInvalid, Op: in}
+		if got := sdk.AsError(e); got.Op != want || e.Error() != want+": invalid" {
+			t.Errorf("%q as an operation: %+v, %q", in, got, e)
+		}
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/belfry-news/belfry/internal/filetree"
 	"github.com/belfry-news/belfry/internal/memory"
 	"github.com/belfry-news/belfry/internal/pluginhost"
+	"github.com/belfry-news/belfry/internal/trust"
 	"github.com/belfry-news/belfry/internal/wire/v1"
 	"github.com/belfry-news/belfry/sdk"
 	"github.com/belfry-news/belfry/sdk/plugin"
@@ -118,7 +119,7 @@ func (c *pluginCheckCmd) Run(ctx context.Context, g *global, std streams) error 
 	}
 	fmt.Fprintf(std.out, "%s is a plugin for type %s: %s\n  it can: %s\n", c.Path, out.Type, desk.Plain(out.Summary), roles(out.Roles))
 	if slices.Contains(found.Roles, sdk.RoleMessenger) {
-		printMedium(std.out, found.Roles, found.Medium, true)
+		printMedium(std.out, found.Roles, trust.MediumOf(found.Medium), true)
 		fmt.Fprintf(std.out, "  people are written to by it once it is trusted in plugins.folder: belfry plugin trust %s\n", filepath.Base(path))
 	}
 	fmt.Fprintf(std.out, "  use it:\n")

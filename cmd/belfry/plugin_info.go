@@ -216,7 +216,7 @@ func printType(std streams, t typeInfo) {
 	for _, s := range t.Sees {
 		fmt.Fprintf(std.out, "    %s\n", s)
 	}
-	printMedium(std.out, t.Roles, t.Medium.SDK(), t.third)
+	printMedium(std.out, t.Roles, t.Medium, t.third)
 	if len(t.Fields) == 0 {
 		return
 	}

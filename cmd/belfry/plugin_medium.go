@@ -11,7 +11,7 @@ import (
 )
 
 // printMedium says by what rules a type writes to people, or why a third party's does not.
-func printMedium(out io.Writer, roles []sdk.Role, m *sdk.Medium, third bool) {
+func printMedium(out io.Writer, roles []sdk.Role, m *trust.Medium, third bool) {
 	writes := slices.Contains(roles, sdk.RoleMessenger) || slices.Contains(roles, sdk.RoleStreamer)
 	if third {
 		writes = slices.Contains(roles, sdk.RoleMessenger)
@@ -19,7 +19,7 @@ func printMedium(out io.Writer, roles []sdk.Role, m *sdk.Medium, third bool) {
 	if !writes {
 		return
 	}
-	if what, fix := configs.Unheard(roles, m); third && what != "" {
+	if what, fix := configs.Unheard(roles, m.SDK()); third && what != "" {
 		fmt.Fprintf(out, "  it writes to nobody: %s; %s\n", what, fix)
 		return
 	}
@@ -27,10 +27,10 @@ func printMedium(out io.Writer, roles []sdk.Role, m *sdk.Medium, third bool) {
 		return
 	}
 	fmt.Fprintf(out, "  its medium:\n")
-	for _, s := range trust.MediumOf(m).Says() {
+	for _, s := range m.Says() {
 		fmt.Fprintf(out, "    %s\n", s)
 	}
-	if heard := trust.MediumOf(m).HeardFor(roles); third && len(heard) > 0 {
+	if heard := m.HeardFor(roles); third && len(heard) > 0 {
 		fmt.Fprintf(out, "  it is believed:\n")
 		for _, s := range heard {
 			fmt.Fprintf(out, "    %s\n", s)

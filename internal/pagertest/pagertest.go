@@ -20,7 +20,8 @@ type Page struct {
 	Choices  []struct{ Text, Code string }
 }
 
-// Service is the service. It refuses pages without its token or an idempotency key, and keeps every byte of what it is sent.
+// Service is the service. It refuses calls without its token, and pages without an idempotency key; and it keeps every byte of what it
+// is sent.
 type Service struct {
 	token string
 
@@ -49,16 +50,30 @@ func New(token string) *Service { return &Service{token: token, more: make(chan 
 
 // ServeHTTP takes a page, or tells what came.
 func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if r.Method == http.MethodGet {
-		s.tell(w, r)
-		return
+	body, err := io.ReadAll(r.Body)
+	ours := r.Header.Get("Authorization") == "Bearer "+s.token
+	s.mu.Lock()
+	fmt.Fprintf(&s.heard, "%s %s %v %s\n", r.Method, r.URL, r.Header, body)
+	if !ours {
+		s.wrong = append(s.wrong, fmt.Sprintf("%s %s %s", r.Method, r.URL, body))
 	}
+	s.mu.Unlock()
+	switch {
+	case !ours:
+		w.WriteHeader(http.StatusUnauthorized)
+	case r.Method == http.MethodGet:
+		s.tell(w, r)
+	default:
+		s.take(w, r, body, err)
+	}
+}
+
+// take takes a page.
+func (s *Service) take(w http.ResponseWriter, r *http.Request, body []byte, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	body, err := io.ReadAll(r.Body)
-	fmt.Fprintf(&s.heard, "%s %s %v %s\n", r.Method, r.URL, r.Header, body)
 	var page Page
-	if err != nil || json.Unmarshal(body, &page) != nil || r.Header.Get("Authorization") != "Bearer "+s.token || r.Header.Get("Idempotency-Key") == "" {
+	if err != nil || json.Unmarshal(body, &page) != nil || r.Header.Get("Idempotency-Key") == "" {
 		s.wrong = append(s.wrong, string(body))
 		w.WriteHeader(http.StatusBadRequest)
 		return
@@ -81,10 +96,11 @@ func (s *Service) tell(w http.ResponseWriter, r *http.Request) {
 		list, more := slices.Clone(s.inbox), s.more
 		s.mu.Unlock()
 		if len(list) > 0 {
-			_ = json.NewEncoder(w).Encode(map[string]any{"inbox": list})
-			s.mu.Lock()
-			s.told = list[len(list)-1].Number
-			s.mu.Unlock()
+			if json.NewEncoder(w).Encode(map[string]any{"inbox": list}) == nil {
+				s.mu.Lock()
+				s.told = list[len(list)-1].Number
+				s.mu.Unlock()
+			}
 			return
 		}
 		select {
@@ -149,7 +165,7 @@ func (s *Service) Texts(to string) (out []string) {
 	return out
 }
 
-// Record is how many pages came for anybody, the bodies of calls that were refused, and every byte of the calls.
+// Record is how many pages came for anybody, the calls that were refused, and every byte of the calls.
 func (s *Service) Record() (pages int, wrong []string, heard string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -60,7 +60,7 @@ func (r *reader) again() {
 	r.form, r.sent, r.confirm = nil, false, ""
 }
 
-// step does what is to be done next, and nothing while there is something to wait for.
+// step does what is to be done next, and nothing while there is something to wait for at this moment.
 func (r *reader) step(ctx context.Context, site, medium, address string, now time.Time) error {
 	r.mu.Lock()
 	form, since, sent, confirm, follows := r.form, r.since, r.sent, r.confirm, r.follows
@@ -89,7 +89,7 @@ func (r *reader) step(ctx context.Context, site, medium, address string, now tim
 			return fmt.Errorf("the reader cannot follow: %w", err)
 		}
 		r.mu.Lock()
-		r.form, r.since = asked, now
+		r.form, r.since = asked, time.Now() // the page says when it was made, and that may be just now
 		r.mu.Unlock()
 	case !sent && now.Sub(since) >= fillIn:
 		form.Set("address", address)

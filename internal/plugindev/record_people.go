@@ -54,10 +54,14 @@ type recordedLimiter struct {
 // MessageLimits says what the plugin takes.
 func (l recordedLimiter) MessageLimits() sdk.Limits { return l.limits() }
 
-// letter is a message as plain text: what is in it, and nothing of how a platform shows it.
+// letter is a message as plain text: what is in it, and nothing of how a platform shows it. The text says its title itself.
 func letter(d sdk.DirectMessage) string {
 	c := d.Common
-	lines := []string{sdk.Fill(c.Subject, d.Slots), "", sdk.Fill(render.Render(c.Body, render.Plain), d.Slots)}
+	said := render.Render(c.Body, render.Plain)
+	if len(c.Body) == 0 {
+		said = c.Subject
+	}
+	lines := []string{sdk.Fill(said, d.Slots)}
 	if c.Permalink != "" {
 		lines = append(lines, "", c.Permalink)
 	}
@@ -66,7 +70,7 @@ func letter(d sdk.DirectMessage) string {
 	}
 	for _, l := range c.Links {
 		if address := d.Slots[l.Slot]; address != "" {
-			lines = append(lines, l.Text+": "+address)
+			lines = append(lines, l.Text+" "+address)
 		}
 	}
 	for _, row := range d.Buttons {

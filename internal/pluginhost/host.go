@@ -359,7 +359,8 @@ func (h *Host) ready() (string, *thread, error) {
 	return h.dir.path, h.thread, nil
 }
 
-// watch sees to it that nothing which a plugin starts outlives this process, should it be killed.
+// watch sees to it that nothing which a plugin starts outlives this process, should it be killed. Where that fails it is tried again
+// with the next process.
 func (h *Host) watch() {
 	h.mu.Lock()
 	defer h.mu.Unlock()

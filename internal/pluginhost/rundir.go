@@ -15,9 +15,9 @@ import (
 const (
 	// dirPrefix and four more characters name the folder of a host; each has its own for as long as it runs. The name is
 	// short because the path of a socket must be.
-	dirPrefix = "p"
+	dirPrefix = sandbox.FolderPrefix
 	// lockName is the file inside that its host keeps locked.
-	lockName = "lock"
+	lockName = sandbox.FolderLock
 )
 
 // runDir is the private folder of one host.

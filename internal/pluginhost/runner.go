@@ -85,8 +85,12 @@ func (r *runner) refusal() string {
 	if !r.ended || r.cmd.ProcessState == nil || r.cmd.ProcessState.ExitCode() != sandbox.ExitRefused {
 		return ""
 	}
-	why, _, _ := strings.Cut(string(r.first.b), "\n")
-	return cutText(why)
+	for why := range strings.Lines(string(r.first.b)) {
+		if !strings.HasPrefix(why, "{") { // of what it went on without
+			return cutText(strings.TrimSuffix(why, "\n"))
+		}
+	}
+	return ""
 }
 
 // Start starts the process. Its end is waited for by a goroutine that closes done.

@@ -116,6 +116,38 @@ func TestExamples(t *testing.T) {
 	}
 }
 
+// TestOddEntriesOfThePagerInPython: what cannot be read keeps nobody else from being heard, and costs a STOP no more than its time.
+// The example in Go has the same test (plugins/example/pager).
+func TestOddEntriesOfThePagerInPython(t *testing.T) {
+	t.Parallel()
+	const program = `
+import json
+import pager
+
+heard = pager.told_of(json.loads(r"""[
+    {"number": 1, "id": "i1", "kind": "wrote"}, {"number": 2, "id": "i2", "kind": "wrote", "from": 7}, 17, null, {"id": "i3", "kind": "wrote", "from": "x"},
+    {"number": 4, "id": ["i4"], "kind": "wrote", "from": "x"}, {"number": 5, "id": "i5", "kind": "wrote", "from": "x", "text": {"a": 1}},
+    {"number": 6, "id": "i6", "kind": "blocked", "from": "x", "at": "yesterday"}, {"number": 7, "id": "i7", "kind": "wrote", "from": "x", "text": null, "at": 17},
+    {"number": 8, "id": "i8", "kind": "wrote", "from": "x", "text": "START", "at": "2026-03-29T05:00:00Z"}, {"number": "9"}]"""))
+for what, behind in heard:
+    print(behind.decode(), "-" if what is None else f'{what.kind} "{what.text}" {what.HasField("at")}')
+try:
+    pager.told_of([{"id": "i1", "kind": "wrote", "from": "x"}])
+    print("it goes on")
+except ValueError as fault:
+    print(fault)
+`
+	cmd := exec.Command("/usr/bin/python3", "-B", "-c", program)
+	cmd.Dir = "../../plugins/example-python"
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if want := "1 -\n2 -\n4 -\n5 -\n6 stop \"\" False\n7 message \"\" False\n8 message \"START\" True\nnothing of it has a number\n"; string(out) != want {
+		t.Errorf("got:\n%swant:\n%s", out, want)
+	}
+}
+
 // TestThePythonExampleAnswersBelfryOnly: whoever finds the socket of a plugin without a certificate does not know the token.
 func TestThePythonExampleAnswersBelfryOnly(t *testing.T) {
 	t.Parallel()

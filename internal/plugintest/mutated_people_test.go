@@ -19,8 +19,9 @@ func TestMutatedEarsAreFound(t *testing.T) {
 		"silence is an error": {`        told = [(what, behind)`, `        if not heard:
             raise belfry_plugin.Error("unavailable", "nobody wrote")
         told = [(what, behind)`, "listener", "a call that waits for half a second ended with an error"},
-		"in small letters": {`belfry_plugin.text(one.get("text", ""))`, `belfry_plugin.text(one.get("text", "")).lower()`, "listener", "what was written: the events are"},
-		"a name each time": {`id=belfry_plugin.text(one["id"]), kind`, `id=belfry_plugin.text(one["id"]) + str(datetime.datetime.now().timestamp()), kind`, "receiver", "would count twice"},
+		"in small letters":  {`belfry_plugin.text(one.get("text") or "")`, `belfry_plugin.text(one.get("text") or "").lower()`, "listener", "what was written: the events are"},
+		"a kind of its own": {`"wrote": "message"`, `"wrote": "song"`, "receiver", "Belfry drops an event: its kind is none of those that the medium of the type hears"},
+		"a name each time":  {`id=belfry_plugin.text(one["id"]), kind`, `id=belfry_plugin.text(one["id"]) + str(datetime.datetime.now().timestamp()), kind`, "receiver", "would count twice"},
 		"who wrote in the log": {`    out = inbox_pb2.InboxEvent(`, `    print("heard", one["from"], flush=True)
     out = inbox_pb2.InboxEvent(`, "listener", "the address of the person stands in the log"},
 		"any signature":       {`if not hmac.compare_digest(`, `if False and hmac.compare_digest(`, "receiver", "anybody could say that somebody follows or leaves"},

@@ -6,10 +6,12 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/belfry-news/belfry/internal/conformance/people"
 	"github.com/belfry-news/belfry/internal/wire/v1"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/status"
@@ -45,20 +47,21 @@ type recorder struct {
 	leaks []string
 	conn  *grpc.ClientConn // the last one that was seen
 	ends  []string         // processes that ended by themselves
+	drops []string         // why events are dropped, each reason once
 }
 
 // begin forgets the calls of the check before.
 func (r *recorder) begin() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.calls, r.lines, r.leaks, r.ends = nil, nil, nil, nil
+	r.calls, r.lines, r.leaks, r.ends, r.drops = nil, nil, nil, nil, nil
 }
 
 // what is known of the check that ends.
 func (r *recorder) end() (calls []*Call, log, wrong []string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.calls, r.lines, append(append([]string(nil), r.leaks...), r.ends...)
+	return r.calls, r.lines, slices.Concat(r.leaks, r.ends, r.drops)
 }
 
 func (r *recorder) connection() *grpc.ClientConn {
@@ -104,6 +107,15 @@ func (r *recorder) died(string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.ends = append(r.ends, "the plugin's process ended during this check, by itself or because a call did not end")
+}
+
+// dropped says that an event was left out, which the suites see as one that never came.
+func (r *recorder) dropped(_, why string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if said := people.Dropped(why); !slices.Contains(r.drops, said) {
+		r.drops = append(r.drops, said)
+	}
 }
 
 func (r *recorder) mask(s string) string {

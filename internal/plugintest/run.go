@@ -171,7 +171,7 @@ func (t *tester) newHost(change func(c *pluginhost.Config)) *pluginhost.Host {
 			command.Read = append(command.Read, folder)
 		}
 	}
-	c := pluginhost.Config{RunDir: t.o.RunDir, Log: slog.New(both{t.rec, t.o.Log}), Crashed: t.rec.died,
+	c := pluginhost.Config{RunDir: t.o.RunDir, Log: slog.New(both{t.rec, t.o.Log}), Crashed: t.rec.died, Refused: t.rec.dropped,
 		Command: func(string) (pluginhost.Command, error) { return command, nil },
 		// A plugin that breaks one promise is asked about the next.
 		Limits: pluginhost.Limits{Memory: t.o.Memory, Grace: grace, Budget: 1 << 20, BackoffMin: time.Millisecond, BackoffMax: 10 * time.Millisecond},

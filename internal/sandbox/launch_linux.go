@@ -31,20 +31,23 @@ var mainCalled atomic.Bool
 // The main of every program that uses Command calls it first.
 func Main() {
 	mainCalled.Store(true)
-	if len(os.Args) != 4 || os.Args[1] != "plugin" {
+	if len(os.Args) != 4 {
 		return
 	}
-	switch os.Args[2] {
-	case "launch":
-	case "watch":
-		watch(os.Args[3])
-		os.Exit(0)
+	switch {
+	case os.Args[1] == "plugin" && os.Args[2] == "launch":
+		// Capabilities belong to a thread; the one that gives them up must be the one that becomes the program.
+		runtime.LockOSThread()
+		fmt.Fprintln(os.Stderr, launch(os.Args[3]))
+	case os.Args[1] == watcherName && os.Args[2] == "watch":
+		if err := watch(os.Args[3]); err == nil {
+			os.Exit(0)
+		} else {
+			fmt.Fprintln(os.Stderr, err)
+		}
 	default:
 		return
 	}
-	// Capabilities belong to a thread; the one that gives them up must be the one that becomes the program.
-	runtime.LockOSThread()
-	fmt.Fprintln(os.Stderr, launch(os.Args[3]))
 	os.Exit(ExitRefused)
 }
 
@@ -106,13 +109,25 @@ func launch(text string) error {
 	return fmt.Errorf("%s cannot be executed: %w", o.Path, err)
 }
 
-// goesOn says of a sandbox that cannot be made, on a system which forbids it, whether the program is started all the same: one of
-// Belfry's own is, since without it nothing would be read, and its log says so.
+// goesOn says of a sandbox that cannot be made whether the program is started all the same: one of Belfry's own is where the system
+// forbids sandboxes, since without it nothing would be read; the log of its host warns of it. Whatever else went wrong is no reason to
+// read without one what strangers wrote.
 func (o *order) goesOn(err error) bool {
-	if o.Whole {
-		fmt.Fprintln(os.Stderr, err)
+	if !o.Whole || !forbidden(err) {
+		return false
 	}
-	return o.Whole
+	// As plugins write their log (hclog): it is read with its level.
+	line, wrong := json.Marshal(map[string]string{"@level": "warn", "@message": "the program runs without a whole sandbox, which this system forbids: " + err.Error()})
+	if wrong != nil {
+		return false
+	}
+	fmt.Fprintln(os.Stderr, string(line))
+	return true
+}
+
+// forbidden reports whether a system refuses a call whatever it is asked: by a filter of calls, or because it has no such call.
+func forbidden(err error) bool {
+	return errors.Is(err, unix.EPERM) || errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.EOPNOTSUPP)
 }
 
 // limit sets a limit, or a lower one that holds already.

@@ -17,8 +17,8 @@ type Policy struct {
 	Folder string `json:"folder,omitempty"`
 	// Whole says that Folder is a program that needs no other one and no library: it can execute itself alone, and reads what
 	// the system keeps about the network, zones and certificates. One that is linked with the system's libraries is given them
-	// and its programs all the same; and where a sandbox is forbidden, the program is started without one, which it says on
-	// standard error.
+	// and its programs all the same (Alone); and where the system forbids a sandbox, the program is started without one, of which
+	// the launcher warns on standard error, in a line of hclog's JSON.
 	Whole bool `json:"whole,omitempty"`
 	// Read are further files and folders that may be read. Those that are missing are passed over.
 	Read []string `json:"read,omitempty"`
@@ -38,6 +38,12 @@ type Policy struct {
 	// FileSize is how large a file may be written, in bytes (RLIMIT_FSIZE); default 64 MiB.
 	FileSize int64 `json:"file_size,omitempty"`
 }
+
+// How the folder of a host is called, in which its programs have theirs, and the file inside that the host keeps locked.
+const (
+	FolderPrefix = "p"
+	FolderLock   = "lock"
+)
 
 // ExitRefused is the exit code of a launcher that did not start its program; it said why on standard error.
 const ExitRefused = 125

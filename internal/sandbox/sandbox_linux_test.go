@@ -3,6 +3,7 @@ package sandbox
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -13,9 +14,12 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
+	"unsafe"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 
 	"github.com/belfry-news/belfry/internal/filetree"
 )
@@ -25,6 +29,10 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == "try" {
 		try(os.Args[2:])
 		return
+	}
+	if len(os.Args) == 4 && os.Args[1] == "forbidden" {
+		runtime.LockOSThread() // filters belong to threads
+		launchForbidden(os.Args[2], os.Args[3])
 	}
 	if len(os.Args) == 4 && os.Args[1] == "start" {
 		runtime.LockOSThread() // the kernel goes by the thread
@@ -197,17 +205,132 @@ func TestAWholeProgram(t *testing.T) {
 	}
 }
 
-// Where its sandbox cannot be made, a whole program is started all the same, and says so.
+// launchForbidden launches where a filter of system calls, as a container has it, answers a call of Landlock with an error.
+func launchForbidden(errno, order string) {
+	number, err := strconv.ParseUint(errno, 10, 16)
+	if err != nil {
+		panic(err)
+	}
+	filter := []unix.SockFilter{
+		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS}, // the number of the call
+		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: unix.SYS_LANDLOCK_RESTRICT_SELF, Jf: 1},
+		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ERRNO | uint32(number)},
+		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ALLOW},
+	}
+	program := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
+	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
+		panic(err)
+	}
+	if err := unix.Prctl(unix.PR_SET_SECCOMP, unix.SECCOMP_MODE_FILTER, uintptr(unsafe.Pointer(&program)), 0, 0); err != nil {
+		panic(err)
+	}
+	panic(syscall.Exec("/proc/self/exe", []string{"belfry", "plugin", "launch", order}, os.Environ()))
+}
+
+// A whole program is started without a sandbox where the system forbids one, and warns; nothing else that goes wrong is a reason to.
 func TestAWholeProgramWithoutASandbox(t *testing.T) {
 	t.Parallel()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := Policy{Folder: self, Whole: true, Writable: []string{t.TempDir(), "/no/such/folder"}, Memory: -1}
-	out, code := output(t, p, self, "try", "list:/usr")
-	if want := "the program cannot be confined: its run folder /no/such/folder is not there\nlist:/usr done\n"; out != want || code != 0 {
-		t.Errorf("%d %q", code, out)
+	for name, tc := range map[string]struct {
+		errno   syscall.Errno
+		foreign bool
+		missing string
+		want    string // that it is refused; empty: it runs
+	}{
+		"forbidden":                       {errno: unix.EPERM},
+		"not there":                       {errno: unix.ENOSYS},
+		"not supported":                   {errno: unix.EOPNOTSUPP},
+		"too many open files":             {errno: unix.EMFILE, want: "too many open files"},
+		"no memory":                       {errno: unix.ENOMEM, want: "cannot allocate memory"},
+		"a strange answer":                {errno: unix.EINVAL, want: "invalid argument"},
+		"a folder is missing":             {missing: "/no/such/folder", want: "its run folder /no/such/folder is not there"},
+		"a third party's where forbidden": {errno: unix.EPERM, foreign: true, want: "operation not permitted"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := Policy{Folder: self, Whole: !tc.foreign, Writable: []string{t.TempDir()}, Memory: -1}
+			if tc.missing != "" {
+				p.Writable = append(p.Writable, tc.missing)
+			}
+			cmd, err := p.Command(t.Context(), self, "try", "list:/usr")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if tc.errno != 0 {
+				cmd.Args = []string{cmd.Args[0], "forbidden", strconv.Itoa(int(tc.errno)), cmd.Args[3]}
+			}
+			out, err := cmd.CombinedOutput()
+			if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
+				t.Fatal(err)
+			}
+			code, text := cmd.ProcessState.ExitCode(), string(out)
+			if tc.want != "" {
+				if code != ExitRefused || !strings.HasPrefix(text, "the program cannot be confined: ") || !strings.Contains(text, tc.want) {
+					t.Errorf("%d %q", code, text)
+				}
+				return
+			}
+			line, rest, _ := strings.Cut(text, "\n")
+			var said map[string]string
+			if err := json.Unmarshal([]byte(line), &said); err != nil || said["@level"] != "warn" ||
+				!strings.HasPrefix(said["@message"], "the program runs without a whole sandbox, which this system forbids: the program cannot be confined: ") {
+				t.Errorf("it warns with %q, %v", line, err)
+			}
+			if rest != "list:/usr done\n" || code != 0 {
+				t.Errorf("%d %q", code, rest)
+			}
+		})
+	}
+}
+
+// TestTheWatcherIsNoCommand: whoever types what starts it ends nothing, whatever stands behind it.
+func TestTheWatcherIsNoCommand(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		env           []string
+		input         bool
+		folder, lock  string
+		refuses, ends bool
+	}{
+		"as it is started":     {env: []string{watcherWord}, input: true, folder: "pABCD", lock: FolderLock, ends: true},
+		"without its word":     {input: true, folder: "pABCD", lock: FolderLock, refuses: true},
+		"without a pipe":       {env: []string{watcherWord}, folder: "pABCD", lock: FolderLock, refuses: true},
+		"of another folder":    {env: []string{watcherWord}, input: true, folder: "home", lock: FolderLock, refuses: true},
+		"of a folder unlocked": {env: []string{watcherWord}, input: true, folder: "pABCD", lock: "other", refuses: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			folder := filepath.Join(t.TempDir(), tc.folder)
+			if err := os.Mkdir(folder, 0o700); err != nil {
+				t.Fatal(err)
+			}
+			write(t, filepath.Join(folder, tc.lock), "", 0o600)
+			stray := exec.Command("/bin/sleep", "10000")
+			stray.Env = []string{"HOME=" + folder}
+			if err := stray.Start(); err != nil {
+				t.Fatal(err)
+			}
+			cmd := exec.Command("/proc/self/exe", watcherName, "watch", folder)
+			cmd.Env = tc.env
+			if tc.input {
+				cmd.Stdin = strings.NewReader("") // a pipe
+			}
+			out, err := cmd.CombinedOutput()
+			if code := cmd.ProcessState.ExitCode(); tc.refuses && (code != ExitRefused || len(out) == 0) || !tc.refuses && err != nil {
+				t.Errorf("%d %q, %v", code, out, err)
+			}
+			if left := Marked(folder); len(left) == 0 != tc.ends {
+				t.Errorf("what names the folder: %v", left)
+			}
+			_ = stray.Process.Kill()
+			_ = stray.Wait()
+		})
+	}
+	if _, err := Watch(t.TempDir()); err == nil {
+		t.Error("any folder is watched")
 	}
 }
 

@@ -315,3 +315,29 @@ func TestWhatPluginsSee(t *testing.T) {
 		}
 	}
 }
+
+// TestUnknownKindsAreNotBelieved: what nobody could be told of is not agreed to, and is named.
+func TestUnknownKindsAreNotBelieved(t *testing.T) {
+	t.Parallel()
+	roles := []sdk.Role{sdk.RoleMessenger, sdk.RoleListener}
+	m := MediumOf(&sdk.Medium{Hears: []sdk.EventKind{"tomorrow", sdk.EventStop, "\x1b[2J", sdk.EventKind(strings.Repeat("x", 1000))}, Address: sdk.AddressLowercase})
+	want := &Medium{Hears: []sdk.EventKind{sdk.EventStop}, Dropped: []sdk.EventKind{"tomorrow", "\x1b[2J"}, Address: sdk.AddressLowercase}
+	if diff := cmp.Diff(want, m); diff != "" {
+		t.Error(diff)
+	}
+	if got := m.SDK(); !cmp.Equal(got.Hears, want.Hears) {
+		t.Errorf("the host is told %q", got.Hears)
+	}
+	said := m.HeardFor(roles)
+	if text := strings.Join(said, "\n"); len(said) != 4 || !strings.Contains(text, `and nothing of "tomorrow", which it tells of and this Belfry does not know`) || strings.Contains(text, "\x1b") {
+		t.Errorf("%q", said)
+	}
+	if got := MediumOf(&sdk.Medium{Hears: []sdk.EventKind{"tomorrow"}}).HeardFor(roles); got != nil {
+		t.Errorf("of one that is believed nothing: %q", got)
+	}
+	for _, h := range heard() {
+		if m := MediumOf(&sdk.Medium{Hears: []sdk.EventKind{h.kind}}); len(m.Hears) != 1 || len(m.HeardFor(roles)) != 2 {
+			t.Errorf("%s: %+v, %q", h.kind, m, m.HeardFor(roles))
+		}
+	}
+}

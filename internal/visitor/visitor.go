@@ -73,23 +73,91 @@ func fieldsOf(form *html.Node) url.Values {
 	out := url.Values{}
 	for n := range form.Descendants() {
 		name, _ := attribute(n, "name")
-		value, _ := attribute(n, "value")
+		if name == "" || disabled(n) {
+			continue
+		}
 		switch n.DataAtom {
 		case atom.Input:
 			kind, _ := attribute(n, "type")
-			if _, checked := attribute(n, "checked"); checked || kind != "radio" && kind != "checkbox" {
+			value, valued := attribute(n, "value")
+			_, checked := attribute(n, "checked")
+			switch strings.ToLower(kind) {
+			case "submit", "button", "image", "reset": // sent only when they are pressed
+			case "radio", "checkbox":
+				if checked && !valued {
+					value = "on"
+				}
+				if checked {
+					out.Add(name, value)
+				}
+			default:
 				out.Add(name, value)
 			}
 		case atom.Select:
-			for o := range n.Descendants() {
-				if _, selected := attribute(o, "selected"); selected {
-					value, _ := attribute(o, "value")
-					out.Set(name, value)
-				}
+			for _, value := range chosen(n) {
+				out.Add(name, value)
 			}
+		case atom.Textarea:
+			out.Add(name, strings.ReplaceAll(textOf(n), "\n", "\r\n"))
 		}
 	}
 	return out
+}
+
+// chosen are the values of the options of a list that are selected; where one has to be and none is, the first.
+func chosen(list *html.Node) (out []string) {
+	var first *html.Node
+	for o := range list.Descendants() {
+		if o.DataAtom != atom.Option || disabled(o) {
+			continue
+		}
+		if first == nil {
+			first = o
+		}
+		if _, selected := attribute(o, "selected"); selected {
+			out = append(out, valueOf(o))
+		}
+	}
+	if _, several := attribute(list, "multiple"); several {
+		return out
+	}
+	switch {
+	case len(out) > 0:
+		return out[len(out)-1:]
+	case first != nil:
+		return []string{valueOf(first)}
+	}
+	return nil
+}
+
+func valueOf(option *html.Node) string {
+	if value, ok := attribute(option, "value"); ok {
+		return value
+	}
+	return strings.Join(strings.Fields(textOf(option)), " ")
+}
+
+func textOf(n *html.Node) string {
+	var b strings.Builder
+	for c := range n.Descendants() {
+		if c.Type == html.TextNode {
+			b.WriteString(c.Data)
+		}
+	}
+	return b.String()
+}
+
+// disabled reports whether a field or an option, or what it stands in, is switched off.
+func disabled(n *html.Node) bool {
+	if _, off := attribute(n, "disabled"); off {
+		return true
+	}
+	for above := range n.Ancestors() {
+		if _, off := attribute(above, "disabled"); off && (above.DataAtom == atom.Fieldset || above.DataAtom == atom.Optgroup) {
+			return true
+		}
+	}
+	return false
 }
 
 func attribute(n *html.Node, name string) (string, bool) {

@@ -75,8 +75,7 @@ class Connector:
                 raise error
             raise belfry_plugin.Error("unavailable", f"the service does not tell what people write ({status})", scope="account")
         try:
-            inbox = json.loads(data)["inbox"][:most]
-            heard = [(event(one), str(one["number"]).encode()) for one in inbox]
+            heard = told_of(json.loads(data)["inbox"][:most])
         except (ValueError, TypeError, KeyError) as fault:
             raise belfry_plugin.Error("unavailable", "what the service tells cannot be read", scope="account") from fault
         told = [(what, behind) for what, behind in heard if what is not None]
@@ -94,7 +93,7 @@ class Connector:
             return refused(401)
         try:
             what = event(json.loads(request.body))
-        except (ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError, AttributeError):
             return refused(400)
         return source_pb2.WebhookReply(status=204), [what] if what is not None else []
 
@@ -124,17 +123,45 @@ class Connector:
 KINDS = {"wrote": "message", "chose": "button", "blocked": "stop", "unblocked": "reopen"}
 
 
+def told_of(inbox):
+    """What people did, each with the number behind it. They are read one by one: an odd one must not keep those behind it from being
+    heard. It is passed over by its number, and one without a number by that of the next; where none has one nothing could go on."""
+    heard = []
+    for one in inbox:
+        number = one.get("number") if isinstance(one, dict) else None
+        if type(number) is not int or number <= 0:
+            continue
+        try:
+            what = event(one)
+        except (ValueError, TypeError, KeyError, AttributeError):
+            what = None
+        heard.append((what, str(number).encode()))
+    if inbox and not heard:
+        raise ValueError("nothing of it has a number")
+    return heard
+
+
 def event(one):
     """What somebody did, as Belfry reads it; None for what means nothing. Its medium is this plugin's: no other can be named."""
     kind = KINDS.get(one["kind"])
     if kind is None or not one["id"] or not one["from"]:
         return None
-    out = inbox_pb2.InboxEvent(id=belfry_plugin.text(one["id"]), kind=kind, text=belfry_plugin.text(one.get("text", "")), data=belfry_plugin.text(one.get("choice", "")),
-                               reply_to=belfry_plugin.text(one["id"]))
+    out = inbox_pb2.InboxEvent(id=belfry_plugin.text(one["id"]), kind=kind, text=belfry_plugin.text(one.get("text") or ""),
+                               data=belfry_plugin.text(one.get("choice") or ""), reply_to=belfry_plugin.text(one["id"]))
     setattr(out, "from", belfry_plugin.text(one["from"]))  # from is a word of Python
-    if one.get("at"):
-        out.at.FromDatetime(datetime.datetime.fromisoformat(one["at"].replace("Z", "+00:00")).astimezone(datetime.timezone.utc).replace(tzinfo=None))
+    at = moment(one.get("at"))
+    if at is not None:
+        out.at.FromDatetime(at)
     return out
+
+
+def moment(words):
+    """A time without its zone, in UTC. One that cannot be read is none, and Belfry takes the moment in which it is told: nobody's STOP is
+    lost for it."""
+    try:
+        return datetime.datetime.fromisoformat(words.replace("Z", "+00:00")).astimezone(datetime.timezone.utc).replace(tzinfo=None)
+    except (ValueError, TypeError, AttributeError, OverflowError):
+        return None
 
 
 def refusal(status, headers):

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/belfry-news/belfry/internal/conformance"
+	"github.com/belfry-news/belfry/internal/conformance/people"
 	"github.com/belfry-news/belfry/internal/grease"
 	"github.com/belfry-news/belfry/internal/wire/v1"
 	"github.com/belfry-news/belfry/sdk"
@@ -30,10 +31,10 @@ type Opener func(ctx context.Context, s sdk.Settings, config map[string]any) (sd
 
 // Loopback gives an opener whose instances lie behind a real pair of gRPC client and server, greased: every message
 // carries fields that nobody knows, lists of roles name roles that do not exist, and streams hold messages without known
-// content. What the connector logs goes to tb. It ends with tb.
+// content. What the connector logs goes to tb, and an event of people that Belfry would drop fails it. It ends with tb.
 func Loopback(tb testing.TB, spec *sdk.Spec) Opener {
 	tb.Helper()
-	l := &loop{typ: spec.Type}
+	l := &loop{typ: spec.Type, dropped: func(_ sdk.EventKind, why string) { tb.Errorf("loopback: %s", people.Dropped(why)) }}
 	if spec.Medium != nil {
 		l.hears = spec.Medium.Hears
 	}
@@ -86,6 +87,7 @@ func Loopback(tb testing.TB, spec *sdk.Spec) Opener {
 type loop struct {
 	typ     string
 	hears   []sdk.EventKind
+	dropped func(kind sdk.EventKind, why string)
 	conn    *grpc.ClientConn
 	handles atomic.Int64
 }
@@ -98,7 +100,7 @@ func (l *loop) open(ctx context.Context, s sdk.Settings, config map[string]any) 
 		return nil, err
 	}
 	i := wire.NewInstance(c, l.typ, roles)
-	i.Hear(l.hears, nil)
+	i.Hear(l.hears, l.dropped)
 	if err := i.AskMessageLimits(ctx); err != nil {
 		return nil, errors.Join(err, i.Close(ctx))
 	}

@@ -188,7 +188,19 @@ func TestReceiverSuiteCatches(t *testing.T) {
 		"anybody": {func(r sdk.WebhookRequest) (sdk.WebhookReply, []sdk.InboxEvent, error) {
 			r.Header = map[string][]string{"Word": {secret}}
 			return postCall(r)
-		}, "anybody could say that somebody follows or leaves"},
+		}, "forged call 1: status 204, 1 events; anybody could say that somebody follows or leaves"},
+		"whatever is empty": {func(r sdk.WebhookRequest) (sdk.WebhookReply, []sdk.InboxEvent, error) {
+			if len(r.Body) == 0 {
+				return sdk.WebhookReply{Status: 204}, nil, nil
+			}
+			return postCall(r)
+		}, "an empty call: status 204, 0 events; anybody could say"},
+		"whatever is noise": {func(r sdk.WebhookRequest) (sdk.WebhookReply, []sdk.InboxEvent, error) {
+			if strings.HasPrefix(string(r.Body), "\x00") {
+				return sdk.WebhookReply{Status: 204}, nil, nil
+			}
+			return postCall(r)
+		}, "a call of noise: status 204, 0 events; anybody could say"},
 		"another name every time": {changed(func(_ *sdk.WebhookReply, events []sdk.InboxEvent) {
 			for i := range events {
 				n++
@@ -217,6 +229,47 @@ func TestReceiverSuiteCatches(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			caught(t, receiverChecks((&post{receive: tc.receive}).receiver()), tc.want)
+		})
+	}
+}
+
+// TestTheLoopbackSaysWhatIsDropped: what Belfry would not take is no event that never came.
+func TestTheLoopbackSaysWhatIsDropped(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		change func(e *sdk.InboxEvent)
+		want   string
+	}{
+		"a kind that it does not hear": {func(e *sdk.InboxEvent) { e.Kind = sdk.EventFollow }, "loopback: Belfry drops an event: its kind is none of those that the medium of the type hears"},
+		"no id":                        {func(e *sdk.InboxEvent) { e.ID = "" }, "loopback: Belfry drops an event: its id is missing, too long, or no plain text"},
+		"nobody":                       {func(e *sdk.InboxEvent) { e.From.Value = "" }, "loopback: Belfry drops an event: whom it comes from is missing, too long, or no plain text"},
+		"as it should be":              {func(*sdk.InboxEvent) {}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := record(t, func(tb testing.TB) {
+				p := &post{receive: func(r sdk.WebhookRequest) (sdk.WebhookReply, []sdk.InboxEvent, error) {
+					reply, events, err := postCall(r)
+					for i := range events {
+						tc.change(&events[i])
+					}
+					return reply, events, err
+				}}
+				conn, err := Loopback(tb, p.Spec())(t.Context(), sdk.Settings{}, map[string]any{"token": secret})
+				if err != nil {
+					tb.Fatal(err)
+				}
+				receiver, _ := sdk.As[sdk.Receiver](conn)
+				if _, _, err := receiver.ReceiveEvents(t.Context(), p.receiver().Genuine[0]); err != nil {
+					tb.Error(err)
+				}
+				if err := conn.Close(t.Context()); err != nil {
+					tb.Error(err)
+				}
+			})
+			if r.text() != tc.want {
+				t.Errorf("it says %q, want %q", r.text(), tc.want)
+			}
 		})
 	}
 }

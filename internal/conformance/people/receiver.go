@@ -1,7 +1,6 @@
 package people
 
 import (
-	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -61,7 +60,7 @@ func Receiver(o ReceiverOptions) []conformance.Check {
 		}
 		return ids
 	}
-	checks := []conformance.Check{
+	return []conformance.Check{
 		check("calls of the platform are taken", func(p *probe, r sdk.Receiver) {
 			for n := range o.Genuine {
 				told(p, r, n)
@@ -79,14 +78,20 @@ func Receiver(o ReceiverOptions) []conformance.Check {
 			}
 		}),
 		check("forged calls are refused", func(p *probe, r sdk.Receiver) {
-			for n, call := range append([]sdk.WebhookRequest{{}, {Method: "POST", Body: []byte("\x00\xff")}}, o.Forged...) {
+			refuses := func(what string, call sdk.WebhookRequest) {
+				p.Helper()
 				reply, events, err := p.hook(o, r, call)
 				switch {
 				case err != nil:
-					p.Fails("a forged call", err)
+					p.Fails(what, err)
 				case taken(reply) || len(events) > 0:
-					p.Errorf("forged call %d: status %d, %d events; anybody could say that somebody follows or leaves", n-1, reply.Status, len(events))
+					p.Errorf("%s: status %d, %d events; anybody could say that somebody follows or leaves", what, reply.Status, len(events))
 				}
+			}
+			refuses("an empty call", sdk.WebhookRequest{})
+			refuses("a call of noise", sdk.WebhookRequest{Method: "POST", Body: []byte("\x00\xff")})
+			for n, call := range o.Forged {
+				refuses(fmt.Sprintf("forged call %d", n+1), call)
 			}
 		}),
 		check("a call that makes no sense", func(p *probe, r sdk.Receiver) {
@@ -101,15 +106,7 @@ func Receiver(o ReceiverOptions) []conformance.Check {
 			}
 			told(p, r, 0)
 		}),
+		// ReceiveEvents reaches no platform, or need not: a context that has ended may be met or not, so that it is no promise.
+		{Name: "an instance that is closed at once", Run: func(tb conformance.T) { conformance.NewProbe(tb, o.Options).OpenAny() }},
 	}
-	// ReceiveEvents reaches no platform, or need not; a context that has ended may be met or not, but never ends in a lie.
-	return append(checks, conduct(o.Options, "ReceiveEvents", func(p *probe, r sdk.Receiver) func(ctx context.Context) error {
-		return func(ctx context.Context) error {
-			reply, _, err := r.ReceiveEvents(ctx, o.Genuine[0])
-			if err == nil && taken(reply) {
-				return sdk.Errorf(sdk.CodeUnavailable, "receive", "it was taken without the platform")
-			}
-			return err
-		}
-	})[1:2]...)
 }

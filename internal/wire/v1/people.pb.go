@@ -171,9 +171,10 @@ type Common struct {
 	Kind string `protobuf:"bytes,2,opt,name=kind,proto3" json:"kind,omitempty"`
 	// BCP 47.
 	Lang string `protobuf:"bytes,3,opt,name=lang,proto3" json:"lang,omitempty"`
-	// Plain text without line breaks, with places for values.
+	// Plain text without line breaks, with places for values: for media that show a title apart from the text, as mail does.
 	Subject string `protobuf:"bytes,4,opt,name=subject,proto3" json:"subject,omitempty"`
-	// With places for values in its texts.
+	// The text, with places for values in its texts. It says its title itself: a medium that shows no subject leaves that out. Where it is
+	// empty, the subject is all there is.
 	Body []*Node `protobuf:"bytes,5,rep,name=body,proto3" json:"body,omitempty"`
 	// The hosted page of what the message is about; may be empty.
 	Permalink string `protobuf:"bytes,6,opt,name=permalink,proto3" json:"permalink,omitempty"`

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -32,13 +33,24 @@ const pollTime = 20 * time.Second
 // inbound is what somebody did with their pager, as the service tells it.
 type inbound struct {
 	// Number is where it stands in the inbox; ID is its own name, whichever way it comes.
-	Number int64     `json:"number"`
-	ID     string    `json:"id"`
-	Kind   string    `json:"kind"` // "wrote", "chose", "blocked" or "unblocked"
-	From   string    `json:"from"`
-	Text   string    `json:"text"`
-	Choice string    `json:"choice"`
-	At     time.Time `json:"at"`
+	Number int64  `json:"number"`
+	ID     string `json:"id"`
+	Kind   string `json:"kind"` // "wrote", "chose", "blocked" or "unblocked"
+	From   string `json:"from"`
+	Text   string `json:"text"`
+	Choice string `json:"choice"`
+	At     moment `json:"at"`
+}
+
+// moment is a time. One that cannot be read is none, and Belfry takes the moment in which it is told: nobody's STOP is lost for it.
+type moment struct{ time.Time }
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (m *moment) UnmarshalJSON(b []byte) error {
+	if m.Time.UnmarshalJSON(b) != nil {
+		m.Time = time.Time{}
+	}
+	return nil
 }
 
 // event is what it means to Belfry; false for what means nothing. The medium is Medium, whatever stands here: Belfry sets it.
@@ -76,9 +88,13 @@ type events struct {
 	p     *pager
 	after int64
 	list  []inbound
+	asked time.Time
 	open  context.Context
 	end   context.CancelFunc
 }
+
+// restless is how soon the service may be asked again that told of nothing: it should have waited.
+const restless = time.Second
 
 // Close implements sdk.Events. It ends a Next that waits.
 func (e *events) Close() error {
@@ -107,11 +123,25 @@ func (e *events) Next(ctx context.Context) (sdk.InboxEvent, sdk.Cursor, error) {
 		if err := e.ask(ctx); err != nil {
 			return sdk.InboxEvent{}, nil, err
 		}
+		if len(e.list) == 0 {
+			e.rest(ctx)
+		}
+	}
+}
+
+// rest waits until the service may be asked again, or until ctx ends.
+func (e *events) rest(ctx context.Context) {
+	over := time.NewTimer(restless - time.Since(e.asked))
+	defer over.Stop()
+	select {
+	case <-over.C:
+	case <-ctx.Done():
 	}
 }
 
 // ask asks the service for what people did, and waits for it.
 func (e *events) ask(ctx context.Context) error {
+	e.asked = time.Now()
 	address := fmt.Sprintf("%s/inbox?after=%d&wait=%d", strings.TrimSuffix(e.p.config.API, "/"), e.after, int(pollTime.Seconds()))
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
@@ -133,14 +163,38 @@ func (e *events) ask(ctx context.Context) error {
 		}
 		return &failed
 	}
-	var inbox struct {
-		Inbox []inbound `json:"inbox"`
+	if e.list, err = inboxOf(answer.Body); err != nil {
+		return &sdk.Error{Code: sdk.CodeUnavailable, Scope: sdk.ScopeAccount, Op: "listen", Public: "what the service tells cannot be read", Err: err}
 	}
-	if json.Unmarshal(answer.Body, &inbox) != nil {
-		return &sdk.Error{Code: sdk.CodeUnavailable, Scope: sdk.ScopeAccount, Op: "listen", Public: "what the service tells cannot be read"}
-	}
-	e.list = inbox.Inbox
 	return nil
+}
+
+// inboxOf reads what the service tells, one by one: an odd one must not keep those behind it from being heard. It is passed over by its
+// number, and one without a number by that of the next; where none has a number nothing could go on.
+func inboxOf(body []byte) (list []inbound, err error) {
+	var inbox struct {
+		Inbox []json.RawMessage `json:"inbox"`
+	}
+	if err := json.Unmarshal(body, &inbox); err != nil {
+		return nil, err
+	}
+	for _, b := range inbox.Inbox {
+		var numbered struct {
+			Number int64 `json:"number"`
+		}
+		if json.Unmarshal(b, &numbered) != nil || numbered.Number <= 0 {
+			continue
+		}
+		var in inbound
+		if json.Unmarshal(b, &in) != nil {
+			in = inbound{Number: numbered.Number} // which means nothing
+		}
+		list = append(list, in)
+	}
+	if len(list) == 0 && len(inbox.Inbox) > 0 {
+		return nil, errors.New("nothing of it has a number")
+	}
+	return list, nil
 }
 
 // signatureHeader has the signature of a call of the service: the HMAC-SHA256 of its body under the secret, in hexadecimal digits.

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -14,6 +15,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 	"unicode/utf8"
 
@@ -52,7 +54,7 @@ func (d *desk) said(text string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.came++
-	d.inbox = append(d.inbox, inbound{Number: d.came, ID: fmt.Sprint("i", d.came), Kind: "wrote", From: anna, Text: text, At: time.Now()})
+	d.inbox = append(d.inbox, inbound{Number: d.came, ID: fmt.Sprint("i", d.came), Kind: "wrote", From: anna, Text: text, At: moment{time.Now()}})
 	close(d.more)
 	d.more = make(chan struct{})
 }
@@ -209,4 +211,52 @@ func TestKeysOfThePager(t *testing.T) {
 			t.Errorf("%s is %+v, %t", kind, e, ok)
 		}
 	}
+}
+
+// TestOddEntries: what cannot be read keeps nobody else from being heard, and costs a STOP no more than its time.
+func TestOddEntries(t *testing.T) {
+	inbox := `{"inbox": [
+		{"number": 1, "id": "i1", "kind": "wrote"}, {"number": 2, "id": "i2", "kind": "wrote", "from": 7}, 17, null, {"id": "i3", "kind": "wrote", "from": "x"},
+		{"number": 4, "id": ["i4"], "kind": "wrote", "from": "x"}, {"number": 5, "id": "i5", "kind": "wrote", "from": "x", "text": {}},
+		{"number": 6, "id": "i6", "kind": "blocked", "from": "x", "at": "yesterday"}, {"number": 7, "id": "i7", "kind": "wrote", "from": "x", "text": null, "at": 17},
+		{"number": 8, "id": "i8", "kind": "wrote", "from": "x", "text": "START", "at": "2026-03-29T05:00:00Z"}, {"number": "9"}]}`
+	list, err := inboxOf([]byte(inbox))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var heard []string
+	for _, in := range list {
+		if e, ok := in.event(); ok {
+			heard = append(heard, fmt.Sprintf("%d %s %q %t", in.Number, e.Kind, e.Text, e.At.IsZero()))
+		}
+	}
+	if want := []string{`6 stop "" true`, `7 message "" true`, `8 message "START" false`}; !slices.Equal(heard, want) || list[0].Number != 1 || len(list) != 7 {
+		t.Errorf("heard %q of %+v", heard, list)
+	}
+	for _, body := range []string{"{", `{"inbox": 7}`, `{"inbox": [{"id": "i1", "kind": "wrote", "from": "x"}]}`} {
+		if list, err := inboxOf([]byte(body)); err == nil {
+			t.Errorf("%s: %+v", body, list)
+		}
+	}
+}
+
+// TestAServiceThatDoesNotWait is asked once a second.
+func TestAServiceThatDoesNotWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		asked := 0
+		ctx, cancel := context.WithTimeout(sdk.WithExchange(t.Context(), func(*http.Request) (*http.Response, error) {
+			asked++
+			return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(strings.NewReader(`{"inbox": []}`))}, nil
+		}), 10*time.Second-time.Millisecond)
+		defer cancel()
+		p := &pager{config: Config{API: "https://pager.example"}, client: sdk.NewClient(sdk.ClientConfig{})}
+		events, err := p.Listen(t.Context(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = events.Close() }()
+		if _, _, err := events.Next(ctx); sdk.AsError(err).Code != sdk.CodeUnavailable || asked != 10 {
+			t.Errorf("it was asked %d times, %v", asked, err)
+		}
+	})
 }
