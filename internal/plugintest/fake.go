@@ -68,11 +68,16 @@ func (f *Fake) listen(addr string) error {
 	return nil
 }
 
+// noticed is how long a plugin has to see that a connection which it had just made, such as one to listen on, was closed: on that
+// one it could not tell whether a request left.
+const noticed = 200 * time.Millisecond
+
 // refuse closes the proxy's socket and what is connected to it, until restore is called.
 func (f *Fake) refuse(tb conformance.T) (restore func()) {
 	f.mu.Lock()
 	_ = f.server.Close()
 	f.mu.Unlock()
+	time.Sleep(noticed)
 	return sync.OnceFunc(func() {
 		if err := f.listen(f.addr); err != nil {
 			tb.Errorf("%v", err)
