@@ -3,7 +3,6 @@ package pluginhost
 import (
 	"context"
 	"errors"
-	"time"
 
 	"github.com/belfry-news/belfry/internal/wire/v1"
 	"github.com/belfry-news/belfry/sdk"
@@ -20,8 +19,6 @@ type instance struct {
 	strikes budget
 	held    *HeldError
 	last    string
-	// leaving is closed when a process that was renewed no longer holds the instance; nil when none was.
-	leaving chan struct{}
 }
 
 // Call implements wire.Caller.
@@ -46,38 +43,17 @@ func (i *instance) Call(ctx context.Context, op wire.Op, f func(ctx context.Cont
 		if failed != nil {
 			return failed
 		}
-		if op.Waits {
-			i.left(ctx)
-		}
 		how, err := p.call(ctx, i, op, f)
 		switch how {
 		case answered:
 			return i.named(op, err)
-		case neverBegan, gaveWay:
+		case neverBegan:
 			continue
 		}
 		// Whoever was under way is a suspect now (see kind.watch), unless the process was no longer wanted.
 		if ctx.Err() != nil || !op.Repeats || i.k.h.isClosed() {
 			return i.named(op, err)
 		}
-	}
-}
-
-// left waits until a process that was renewed holds the instance no more: at most platforms one alone can listen. It does not wait
-// for long, since another call may keep the instance there.
-func (i *instance) left(ctx context.Context) {
-	i.k.mu.Lock()
-	leaving := i.leaving
-	i.k.mu.Unlock()
-	if leaving == nil {
-		return
-	}
-	enough := time.NewTimer(i.k.h.limits.Grace)
-	defer enough.Stop()
-	select {
-	case <-leaving:
-	case <-enough.C:
-	case <-ctx.Done():
 	}
 }
 

@@ -50,8 +50,6 @@ func servePlugin(kind string) {
 		plugin.Serve(earSpec().WithMedium(sdk.Medium{Hears: []sdk.EventKind{sdk.EventMessage, sdk.EventStop}}))
 	case "old-ear":
 		plugin.Serve(earSpec().WithMedium(sdk.Medium{}))
-	case "noting-ear":
-		plugin.Serve(notingEarSpec().WithMedium(sdk.Medium{Hears: []sdk.EventKind{sdk.EventMessage}}))
 	case "platform":
 		p := &sdktest.Platform{}
 		p.AddChannel("@gazette")

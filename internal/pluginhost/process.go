@@ -44,9 +44,6 @@ type process struct {
 	free   func() // frees what go-plugin holds, once
 	// judged is closed when the process is gone and its kind has drawn the conclusions.
 	judged chan struct{}
-	// renewed ends when another process takes over, by renew.
-	renewed context.Context
-	renew   context.CancelFunc
 
 	mu      sync.Mutex
 	opened  map[*instance]*opening
@@ -105,7 +102,6 @@ func startProcess(ctx context.Context, k *kind, alone bool) (*process, error) {
 	}
 	p := &process{k: k, command: command, alone: alone, started: h.now(), opened: map[*instance]*opening{}, calls: map[*instance]int{},
 		judged: make(chan struct{}), token: newToken()}
-	p.renewed, p.renew = context.WithCancel(context.Background())
 	if command.Foreign || command.Confined {
 		p.stamp, p.looked = sandbox.Stamp(), p.started
 	}
@@ -370,25 +366,12 @@ const (
 	answered   outcome = iota // with a result, an error, or too late
 	crashed                   // the process ended while the call was under way
 	neverBegan                // the process had ended before
-	gaveWay                   // it only waited, and the process is renewed
 )
 
 // call makes one call of an instance.
-func (p *process) call(ctx context.Context, i *instance, op wire.Op, f func(ctx context.Context, at wire.At) error) (how outcome, err error) {
+func (p *process) call(ctx context.Context, i *instance, op wire.Op, f func(ctx context.Context, at wire.At) error) (outcome, error) {
 	if !p.enter(i) {
 		return neverBegan, nil
-	}
-	if op.Waits {
-		own := ctx
-		var giveUp context.CancelFunc
-		ctx, giveUp = context.WithCancel(ctx)
-		defer giveUp()
-		defer context.AfterFunc(p.renewed, giveUp)()
-		defer func() {
-			if how == answered && err != nil && ctx.Err() != nil && own.Err() == nil {
-				how = gaveWay
-			}
-		}()
 	}
 	at, err := p.open(ctx, i, op)
 	if err == nil {

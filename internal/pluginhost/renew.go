@@ -2,7 +2,6 @@ package pluginhost
 
 import (
 	"context"
-	"sync"
 	"time"
 
 	"github.com/belfry-news/belfry/internal/sandbox"
@@ -10,8 +9,7 @@ import (
 
 // A sandbox gives access to files, not to names: when /etc/resolv.conf is replaced by another file, a process that is
 // confined cannot open the new one, and finds no host any more. Such a process is renewed: new calls are made in a fresh
-// one, and the old one ends with the calls that are under way in it. A call that only waits is given up there, and made again in
-// the fresh one once the old one has closed its instance: no two listen for the same people.
+// one, and the old one ends with the calls that are under way in it.
 
 // renewEvery is how often it is looked whether a confined process has to be renewed.
 const renewEvery = 10 * time.Second
@@ -42,37 +40,16 @@ func (h *Host) Renew(kindName string) {
 // retire takes the shared process out of use. The kind's lock is held.
 func (k *kind) retire(p *process, why string) {
 	k.shared = nil
-	leaving := map[*instance]chan struct{}{}
 	p.mu.Lock()
 	if p.ending == "" {
 		p.ending = renewalEnd
 	}
-	for i := range p.opened {
-		leaving[i] = make(chan struct{})
-	}
-	for i := range p.calls {
-		leaving[i] = make(chan struct{})
-	}
 	p.mu.Unlock()
-	for i, left := range leaving {
-		i.leaving = left
-	}
-	p.renew()
 	p.log.Info("plugin process is renewed", "reason", why)
 	k.h.goRun(func(context.Context) { // the host's own end ends the process otherwise
-		var wg sync.WaitGroup
-		for i, left := range leaving {
-			wg.Go(func() {
-				defer close(left)
-				p.idle(i)
-				ctx, cancel := context.WithTimeout(context.Background(), k.h.limits.Grace)
-				defer cancel()
-				if err := p.closeInstance(ctx, i); err != nil && !p.gone() {
-					p.log.Warn("plugin instance did not close", "instance", i.settings.Instance, "error", err)
-				}
-			})
+		for _, i := range p.inFlight() {
+			p.idle(i)
 		}
-		wg.Wait()
 		ctx, cancel := context.WithTimeout(context.Background(), k.h.limits.Grace)
 		defer cancel()
 		p.stop(ctx, renewalEnd)
