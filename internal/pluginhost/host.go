@@ -35,10 +35,9 @@ type Host struct {
 	kinds  map[string]*kind
 	dir    *runDir
 	thread *thread
-	// watcher ends what plugins started when this process is killed; nil before one runs that can start anything. startWatcher
-	// makes it (sandbox.Watch).
-	watcher      io.Closer
-	startWatcher func(folder string) (io.Closer, error)
+	// watcher ends what plugins started when this process is killed; nil before one runs that can start anything.
+	watcher io.Closer
+	watched bool
 }
 
 // New makes a host. It starts nothing; Close ends it.
@@ -49,7 +48,7 @@ func New(c Config) *Host {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	h := &Host{config: c, limits: c.Limits.withDefaults(), now: c.Now, kinds: map[string]*kind{}, startWatcher: sandbox.Watch}
+	h := &Host{config: c, limits: c.Limits.withDefaults(), now: c.Now, kinds: map[string]*kind{}}
 	h.starts, h.foreignStarts = make(chan struct{}, h.limits.Starts), make(chan struct{}, h.limits.Starts)
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	return h
@@ -361,17 +360,17 @@ func (h *Host) ready() (string, *thread, error) {
 	return h.dir.path, h.thread, nil
 }
 
-// watch sees to it that nothing which a plugin starts outlives this process, should it be killed. Where that fails it is tried again
-// with the next process.
+// watch sees to it that nothing which a plugin starts outlives this process, should it be killed.
 func (h *Host) watch() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.watcher != nil || h.closed || h.dir == nil {
+	if h.watched || h.closed || h.dir == nil {
 		return
 	}
-	w, err := h.startWatcher(h.dir.path)
+	h.watched = true
+	w, err := sandbox.Watch(h.dir.path)
 	if err != nil {
-		h.config.Log.Warn("what plugins start is not watched, and stays should the daemon be killed", "error", err)
+		h.config.Log.Debug("what plugins start is not watched", "err", err)
 		return
 	}
 	h.watcher = w

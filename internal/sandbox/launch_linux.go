@@ -246,9 +246,6 @@ func confine(p Policy) error {
 // needs to begin.
 var programs = []string{"/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/nix/store", "/gnu/store"}
 
-// Alone reports whether a whole program (Policy.Whole) can start no other one: it is not linked with libraries.
-func Alone(path string) bool { return !linked(path) }
-
 // linked reports whether a program needs the system's loader, and so its libraries. One that cannot be read does not.
 func linked(path string) bool {
 	f, err := elf.Open(path)

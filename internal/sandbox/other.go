@@ -36,9 +36,6 @@ func EndStrays(string) {}
 // Marked knows of none either.
 func Marked(string) []int { return nil }
 
-// Alone says of no program that it can start no other one: nothing here would keep it from that.
-func Alone(string) bool { return false }
-
 // Watch watches nothing here.
 func Watch(string) (io.Closer, error) { return io.NopCloser(nil), nil }
 

@@ -17,7 +17,7 @@ type Policy struct {
 	Folder string `json:"folder,omitempty"`
 	// Whole says that Folder is a program that needs no other one and no library: it can execute itself alone, and reads what
 	// the system keeps about the network, zones and certificates. One that is linked with the system's libraries is given them
-	// and its programs all the same (Alone); and where the system forbids a sandbox, the program is started without one, of which
+	// and its programs all the same; and where the system forbids a sandbox, the program is started without one, of which
 	// the launcher warns on standard error, in a line of hclog's JSON.
 	Whole bool `json:"whole,omitempty"`
 	// Read are further files and folders that may be read. Those that are missing are passed over.
