@@ -43,7 +43,7 @@ func TestLook(t *testing.T) {
 		release []bool
 	}{
 		"busy with little that lives":   {1 * mib, []uint64{20 * mib}, most, []bool{false}},
-		"busy with more that lives":     {6 * mib, []uint64{20 * mib}, 133, []bool{false}},
+		"busy with more that lives":     {6 * mib, []uint64{20 * mib}, 200, []bool{false}},
 		"busy with much that lives":     {90 * mib, []uint64{20 * mib}, usual, []bool{false}},
 		"busy before anything is known": {0, []uint64{20 * mib}, most, []bool{false}},
 		"rest after work": {4 * mib, []uint64{20 * mib, 0, 0, 0, 0, 0, 0}, usual,
