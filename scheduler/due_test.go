@@ -232,7 +232,7 @@ func TestDueAfterDowntime(t *testing.T) {
 }
 
 // TestDueIsQuick holds the bound on work after a hundred years of downtime for schedules of every shape: visiting the
-// occurrences would take the dense ones many minutes, and this takes milliseconds.
+// occurrences would take the dense ones minutes.
 func TestDueIsQuick(t *testing.T) {
 	t.Parallel()
 	from, now := instant(t, "2026-06-01T00:00:00Z"), instant(t, "2126-06-01T00:00:20Z")
@@ -242,7 +242,7 @@ func TestDueIsQuick(t *testing.T) {
 				Blackouts: mustHours(t, "mon-fri 22:00-06:30, sat 00:00-23:59", nil)}
 			began := time.Now()
 			d := rule.Due(from, now)
-			if took := time.Since(began); took > time.Minute {
+			if took := time.Since(began); took > time.Second {
 				t.Errorf("%s, %s: took %v", expr, catchUp, took)
 			}
 			if d.NextLook.IsZero() || len(d.Fire)+len(d.Missed)+d.MissedMore != rule.Spec.Count(from, d.CheckedUntil) {

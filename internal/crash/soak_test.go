@@ -212,26 +212,20 @@ func (h *harness) judgeGrowth(samples []sample) {
 		what  string
 		of    func(sample) float64
 		bound float64 // an hour; 0 for what is only told
-		// bursts says that one moment in which the machine has other work moves the slope by more than the bound: what is surely
-		// growth counts.
-		bursts bool
 	}{
-		{"MiB", func(s sample) float64 { return s.memory }, 1, false},
-		{"MiB of the daemon", func(s sample) float64 { return s.daemon }, 0, false},
-		{"MiB of the plugins", func(s sample) float64 { return s.plugins }, 0, false},
-		{"MiB that live on the daemon's heap", func(s sample) float64 { return s.live }, 0, false},
-		{"MiB of the daemon's heap", func(s sample) float64 { return s.heap }, 0, false},
-		{"MiB outside of the daemon's heap", func(s sample) float64 { return s.outside }, 0, false},
-		{"goroutines", func(s sample) float64 { return s.goroutines }, 5, false},
-		{"open files", func(s sample) float64 { return s.handles }, 5, false},
-		{"waiting deliveries", func(s sample) float64 { return s.waiting }, 50, true},
+		{"MiB", func(s sample) float64 { return s.memory }, 1},
+		{"MiB of the daemon", func(s sample) float64 { return s.daemon }, 0},
+		{"MiB of the plugins", func(s sample) float64 { return s.plugins }, 0},
+		{"MiB that live on the daemon's heap", func(s sample) float64 { return s.live }, 0},
+		{"MiB of the daemon's heap", func(s sample) float64 { return s.heap }, 0},
+		{"MiB outside of the daemon's heap", func(s sample) float64 { return s.outside }, 0},
+		{"goroutines", func(s sample) float64 { return s.goroutines }, 5},
+		{"open files", func(s sample) float64 { return s.handles }, 5},
+		{"waiting deliveries", func(s sample) float64 { return s.waiting }, 50},
 	} {
 		slope, unsure := slopePerHour(warm, c.of)
 		means := blockMeans(warm, c.of)
 		h.t.Logf("%s: %.1f after the warm-up, %.1f at the end, %+.2f an hour, ± %.2f (95 %%)", c.what, means[0].y, means[blocks-1].y, slope, unsure)
-		if c.bursts {
-			slope -= unsure
-		}
 		if long && c.bound > 0 && slope > c.bound {
 			h.t.Errorf("%s grow by %.2f an hour", c.what, slope)
 		}

@@ -31,8 +31,7 @@ const patience = 3 * time.Minute
 const (
 	bombTime   = 10 * time.Second
 	bombMemory = 256 << 20
-	lateBy     = 20 * time.Second // of an honest source that is polled every second, on a machine that plays other tests as well
-	grace      = 20 * time.Second // what asking for the refusal, by a process each time, may take there
+	lateBy     = 4 * time.Second // of an honest source that is polled every second
 )
 
 // bomb is an answer that should never be read to its end.
@@ -220,7 +219,7 @@ func (f *fuse) judge(t *testing.T) {
 	switch {
 	case f.asked.IsZero():
 		t.Errorf("%s was never asked for", f.name)
-	case f.said == "" || f.fell > bombTime+grace || !strings.Contains(f.said, f.says):
+	case f.said == "" || f.fell > bombTime || !strings.Contains(f.said, f.says):
 		t.Errorf("%s: after %s it is said: %q; wanted is %q", f.name, f.fell, f.said, f.says)
 	case f.sent > 64<<20: // with what the kernel holds
 		t.Errorf("%s: %d MiB were read of it", f.name, f.sent>>20)
